@@ -1,0 +1,62 @@
+# Every target sets up what it needs, with uv where it is installed, else with venv and pip.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= out
+FILES := pyproject.toml constraints.txt
+
+# $(call install,EXTRAS): editable, pinned by constraints.txt. Some systems ship venv without pip: then the system's pip serves.
+define install
+	@if command -v uv >/dev/null 2>&1; then \
+		test -x $(BIN)/python || uv venv --quiet --python $(PYTHON) $(VENV); \
+		uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[$(1)]'; \
+	else \
+		test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) 2>/dev/null || $(PYTHON) -m venv --without-pip $(VENV); \
+		if $(BIN)/python -m pip --version >/dev/null 2>&1; then PIP="$(BIN)/python -m pip"; else PIP="$(PYTHON) -m pip --python $(BIN)/python"; fi; \
+		$$PIP install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(1)]'; \
+	fi
+	@mkdir -p $(OUT)
+	@touch $@
+endef
+
+.PHONY: help setup report test test-all lab lint clean
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make setup      the environment in .venv
+setup: $(VENV)/.report
+
+## make report     one report on the sample data; prints where it is
+report: $(VENV)/.report
+	@$(BIN)/funnelkit report --out $(OUT)/sample
+
+## make test       units, lessons, command line: under ten minutes on two cores
+test: $(VENV)/.dev
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
+
+## make test-all   the rest: browser, services, simulations
+test-all: $(VENV)/.dev
+	$(BIN)/python -m pytest -m slow
+
+## make lab        JupyterLab on the lessons
+lab: $(VENV)/.report
+	$(BIN)/jupyter lab notebooks
+
+lint: $(VENV)/.dev
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+
+clean:
+	rm -rf $(VENV) $(OUT) .pytest_cache .ruff_cache
+
+$(VENV)/.report: $(FILES)
+	@echo "Setting up $(VENV) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "funnelkit needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	$(call install,report)
+
+$(VENV)/.dev: $(FILES) $(VENV)/.report
+	$(call install,report$(comma)dev)
+comma := ,

@@ -1,0 +1,32 @@
+"""Sales funnels for teaching and for the weekly report: rates with their n, in English and Chinese.
+
+Public names load their module at first use, so that importing the package loads nothing heavy.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "funnel": "catalog",
+    "read": "load",
+    "synthesize": "synth",
+    "count_stages": "count",
+    "count_events": "count",
+    "Rule": "count",
+    "rate_table": "rates",
+    "allocate": "target",
+    "check_gates": "review",
+    "what_if": "plan",
+}
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name):
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)
