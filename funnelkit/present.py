@@ -1,0 +1,135 @@
+"""Tables and sentences for people: labels and number formats of the language, everything escaped.
+
+`show(table, lang)` is the one way from a tidy table to a page; it renders as HTML and as aligned text.
+"""
+
+import math
+from dataclasses import dataclass, field
+from html import escape
+
+import pandas as pd
+
+from funnelkit.grid import align
+from funnelkit.texts import label, say
+
+FIGURES = "application/vnd.funnelkit.figures+json"
+_RATE_PARTS = ("k", "n", "low", "high", "n_open", "floor", "ceiling")
+_MONEY = ("value", "amount", "price", "sales")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Something to display: HTML for pages, text for terminals and tests, figures for machines."""
+
+    html: str
+    text: str
+    figures: dict = field(default_factory=dict)
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        bundle = {"text/html": self.html, "text/plain": self.text}
+        return {**bundle, FIGURES: self.figures} if self.figures else bundle
+
+
+def number(value, decimals=0):
+    """Return a number with thousands separators; a missing one is a dash.
+
+    >>> number(6711), number(None), number(1234.5, 2)
+    ('6,711', '–', '1,234.50')
+    """
+    return "–" if value is None or pd.isna(value) else f"{value:,.{decimals}f}"
+
+
+def percent(rate, decimals=1):
+    """Return a fraction as percent for people; a missing one is a dash.
+
+    >>> percent(0.6315)
+    '63.2 %'
+    """
+    return "–" if pd.isna(rate) else f"{_round_half_up(rate * 100, decimals):.{decimals}f} %"
+
+
+def _round_half_up(value, decimals):
+    """Round halves away from zero, as people do: 63.15 is 63.2 (the float below it would give 63.1)."""
+    scale = 10**decimals
+    return math.floor(round(value * scale, 9) + 0.5) / scale
+
+
+def rate_text(row, lang="en"):
+    """Return one rate row (k, n, rate, low, high, n_open) as text: the rate, its interval, its n.
+
+    >>> rate_text({"k": 1, "n": 2, "rate": 0.5, "low": 0.0945, "high": 0.9055, "n_open": 0})
+    '50.0 % [9.5, 90.6] (n = 2)'
+    >>> rate_text({"k": 0, "n": 0, "rate": float("nan"), "low": float("nan"), "high": float("nan"), "n_open": 0})
+    'n/a (0 entered)'
+    """
+    if row["n"] == 0:
+        n_open = int(row.get("n_open", 0))
+        return say("present.rate_all_open", lang, n=number(n_open)) if n_open else say("present.rate_none", lang)
+    low, high = (percent(row[end]).removesuffix(" %") for end in ("low", "high"))
+    return say("present.rate", lang, rate=percent(row["rate"]), low=low, high=high, n=number(row["n"]))
+
+
+def show(table, lang="en", *, model=None, caption=None, figures=None):
+    """Return a table ready to display, its columns named and formatted in `lang`.
+
+    The columns k, n, rate, low, high of a rate become one cell with interval and n; `stage` is named by `model`.
+    """
+    cells, numeric = cell_texts(table, lang, model)
+    head = [label(name, lang) for name in cells]
+    rows = [list(row) for row in zip(*cells.values(), strict=True)]
+    body = "".join(_html_row("td", row, numeric) for row in rows)
+    title = f"<caption>{escape(caption)}</caption>" if caption else ""
+    html = f'<table class="fk">{title}<thead>{_html_row("th", head, numeric)}</thead><tbody>{body}</tbody></table>'
+    text = align([head, *rows], right=[i for i, right in enumerate(numeric) if right])
+    return Shown(html, f"{caption}\n{text}" if caption else text, figures or {})
+
+
+def cell_texts(table, lang="en", model=None):
+    """Return ({column: texts}, [is numeric]): a table as people read it, before any markup."""
+    rated = {"rate", "low", "high", "n"} <= set(table.columns)
+    cells, numeric = {}, []
+    for name in table.columns:
+        if rated and name == "rate":
+            cells[name] = [rate_text(row, lang) for row in table.to_dict("records")]
+        elif rated and name in _RATE_PARTS:
+            continue
+        else:
+            cells[name] = [_cell(value, name, lang, model) for value in table[name]]
+        numeric.append(name == "rate" or pd.api.types.is_numeric_dtype(table[name].dtype))
+    return cells, numeric
+
+
+def _cell(value, name, lang, model):
+    if name == "stage" and model is not None:
+        return model.stage(value).name[lang] if value in model.stage_ids else label(value, lang)
+    if isinstance(value, pd.Timestamp):
+        return value.strftime("%Y-%m-%d")
+    if isinstance(value, bool):
+        return say(f"present.{str(value).lower()}", lang)
+    if isinstance(value, (int, float)) or pd.api.types.is_number(value):
+        if name.startswith("share"):
+            return percent(value)
+        whole = name in _MONEY or pd.isna(value) or float(value).is_integer()
+        return number(value, 0 if whole else 2)
+    if value is None or value is pd.NA or value is pd.NaT:
+        return "–"
+    return label(value, lang) if name in ("status", "state") else str(value)
+
+
+def _html_row(tag, cells, numeric):
+    inner = "".join(
+        f"<{tag}{' class=r' if right else ''}>{escape(str(cell))}</{tag}>"
+        for cell, right in zip(cells, numeric, strict=True)
+    )
+    return f"<tr>{inner}</tr>"
+
+
+def note(text, kind="note"):
+    """Return a sentence as a box of its kind: note, warn, good."""
+    return Shown(f'<p class="fk fk-{kind}">{escape(text)}</p>', text)
+
+
+def bullets(texts, kind="note"):
+    """Return sentences as a list, each escaped."""
+    items = "".join(f"<li>{escape(text)}</li>" for text in texts)
+    return Shown(f'<ul class="fk fk-{kind}">{items}</ul>', "\n".join(f"- {text}" for text in texts))
