@@ -41,7 +41,23 @@ def run_models(options):
     return 0
 
 
-COMMANDS = (add_models,)
+def add_synth(commands):
+    command = commands.add_parser("synth", help="make data whose truth is known: deals.csv, events.csv, truth.json")
+    command.add_argument("name", help="a generator, such as b2b-8")
+    command.add_argument("--seed", type=int, required=True, help="the same seed makes the same bytes")
+    command.add_argument("--out", required=True, metavar="DIR", help="folder for the files")
+    command.set_defaults(run=run_synth)
+
+
+def run_synth(options):
+    from funnelkit import synth
+
+    for path in synth.write(synth.synthesize(options.name, options.seed), options.out):
+        print(path)
+    return 0
+
+
+COMMANDS = (add_models, add_synth)
 
 
 def build_parser():
