@@ -3,7 +3,7 @@
 The catalogue's models are `catalog/*.toml`; a model of one's own is a file of the same form, checked the same way.
 """
 
-import difflib
+import re
 import tomllib
 from dataclasses import dataclass, replace
 from dataclasses import field as default
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from funnelkit import schema
 from funnelkit.errors import CatalogError
-from funnelkit.schema import Text
+from funnelkit.schema import Text, nearest
 
 CATALOG = Path(__file__).parent / "catalog"
 ORDER = (
@@ -37,7 +37,10 @@ class Stage:
     id: str
     name: Text
     aliases: tuple[str, ...] = ()
+    level: int | None = None  # number of a cascade's level as its table counts it, from the weak end
+    input: str | None = None  # count or share: given by the user, not a default of the model
     layer: Text | None = None
+    phase: Text | None = None  # phases of a buyer's model (AIDMA) that the stage covers
     state: str | None = None
     definition: Text | None = None
     entry: Text | None = None
@@ -60,10 +63,13 @@ class Stage:
 
 @dataclass(frozen=True)
 class Item:
-    """One line of a topic; `remedy` is the answer where the topic pairs problems with answers."""
+    """One line of a topic; `remedy` answers it where the topic pairs problems with answers, `share` is a fraction."""
 
     text: Text
+    id: str | None = None
+    name: Text | None = None
     remedy: Text | None = None
+    share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,10 @@ class Topic:
     id: str
     title: Text
     items: tuple[Item, ...]
+
+    def item(self, item_id):
+        """Return the item of this id."""
+        return next(item for item in self.items if item.id == item_id)
 
 
 @dataclass(frozen=True)
@@ -89,7 +99,8 @@ class Funnel:
     states: tuple[State, ...] = ()
     topics: tuple[Topic, ...] = ()
     aliases: tuple[str, ...] = ()
-    own_choice: tuple[str, ...] = ()  # fields whose values are this kit's, not the source's
+    win_probability_at: str = "stage"  # its values hold while in the stage, or on leaving it
+    own_choice: tuple[str, ...] = ()  # this kit's values, not the source's: field, stage.field or topics.id
     lang: str = "en"
     extra: dict = default(default_factory=dict, compare=False)
 
@@ -123,21 +134,80 @@ class Funnel:
         """Return the topic of this id."""
         return next(topic for topic in self.topics if topic.id == topic_id)
 
+    def chose(self, stage_id, field):
+        """Return True where the value of this field is the kit's own choice, the source being silent.
+
+        >>> funnel("selling-5").chose("value-proposition", "win_probability")
+        True
+        """
+        return field in self.own_choice or f"{stage_id}.{field}" in self.own_choice
+
+    def win_chance(self, stage_id):
+        """Return the default win probability of an entity that is in the stage now, or None.
+
+        Where the model gives probabilities on leaving, it is that of the stage before, and 0 in the first.
+
+        >>> [funnel("selling-5").win_chance(stage) for stage in ("first-contact", "needs-analysis")]
+        [0.0, 0.2]
+        """
+        if self.win_probability_at == "stage":
+            return self.stage(stage_id).win_probability
+        position = self.stage_ids.index(self.stage(stage_id).id)
+        return self.stages[position - 1].win_probability if position else 0.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of a case's table: a product line with a value for each year."""
+
+    id: str
+    name: Text
+    values: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A teaching case: figures as its source prints them, notes on what they are, topics to work through."""
+
+    id: str
+    name: Text
+    summary: Text
+    measure: str
+    years: tuple[int, ...]
+    lines: tuple[Line, ...]
+    notes: tuple[Text, ...] = ()
+    topics: tuple[Topic, ...] = ()
+
+    def table(self):
+        """Return the figures, one row a year and product line.
+
+        Columns: year, product_line (ordered categorical of the case's line ids), and the measure (a count).
+
+        >>> case("telecom").table().head(2)
+           year product_line  disconnections
+        0  2004  residential            1030
+        1  2004   enterprise            1290
+        """
+        import pandas as pd
+
+        ids = [line.id for line in self.lines]
+        rows = [(year, line.id, line.values[at]) for at, year in enumerate(self.years) for line in self.lines]
+        table = pd.DataFrame(rows, columns=["year", "product_line", self.measure])
+        table["product_line"] = pd.Categorical(table["product_line"], categories=ids, ordered=True)
+        return table
+
 
 @cache
 def _stage_index(model):
     index = {}
     for position, stage in enumerate(model.stages):
-        for name in (stage.id, stage.name.en, stage.name.zh, *stage.aliases):
+        for name in _stage_names(stage):
             index.setdefault(schema.fold(name), position)
     return index
 
 
-def nearest(name, known):
-    """Return up to three of `known` that read like `name`, joined for a message; all of them if none does."""
-    by_fold = {schema.fold(text): str(text) for text in known}
-    close = difflib.get_close_matches(schema.fold(name), list(by_fold), n=3, cutoff=0.5)
-    return ", ".join(by_fold[fold] for fold in close) or ", ".join(dict.fromkeys(by_fold.values()))
+def _stage_names(stage):
+    return (stage.id, stage.name.en, stage.name.zh, *stage.aliases)
 
 
 def names():
@@ -171,16 +241,61 @@ def catalog():
 
 def load_model(path):
     """Read and check one model file."""
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CatalogError("model_unreadable", file=str(path), reason=error.strerror) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CatalogError("model_not_toml", file=str(path), reason=str(error)) from None
+    raw = _read_toml(path)
     schema.check(raw, schema.MODEL, path)
     model = _build(Funnel, {"id": path.stem, **raw})
+    _check_names(model, path)
     _check_references(model, path)
     return model
+
+
+@cache
+def common():
+    """Return the topics that hold for any model: conditions, comparison, indicators, follow-up, principles, controls.
+
+    >>> [item.id for item in common()[0].items]
+    ['volume', 'flow']
+    """
+    path = CATALOG / "common" / "topics.toml"
+    raw = _read_toml(path)
+    schema.check(raw, schema.COMMON, path)
+    return tuple(_build(Topic, row) for row in raw["topics"])
+
+
+@cache
+def case(name):
+    """Return the teaching case `name` of the catalogue."""
+    path = CATALOG / "cases" / f"{name}.toml"
+    known = sorted(file.stem for file in path.parent.glob("*.toml"))
+    if name not in known:
+        raise CatalogError("no_such_case", name=str(name), nearest=nearest(name, known))
+    raw = _read_toml(path)
+    schema.check(raw, schema.CASE, path)
+    found = _build(Case, {"id": path.stem, **raw})
+    for number, line in enumerate(found.lines, 1):
+        if len(line.values) != len(found.years):
+            expected = schema.both("expected_length", length=len(found.years))
+            schema.refuse(path, f"lines[{number}].values", str(len(line.values)), expected)
+    return found
+
+
+def _read_toml(path):
+    """Return the table in a TOML file; an editor's byte order mark is no fault."""
+    try:
+        data = path.read_bytes()
+        return tomllib.loads(data.decode("utf-8-sig"))
+    except FileNotFoundError:
+        raise CatalogError("model_not_found", file=str(path)) from None
+    except OSError as error:
+        raise CatalogError("model_unreadable", file=str(path), reason=error.strerror) from None
+    except UnicodeDecodeError as error:
+        raise CatalogError("model_not_utf8", file=str(path), line=data.count(b"\n", 0, error.start) + 1) from None
+    except tomllib.TOMLDecodeError as error:
+        # tomllib of Python 3.11 gives the place only within its message.
+        reason, _, place = str(error).rpartition(" (at ")
+        at = re.match(r"line (\d+), column (\d+)", place)
+        line, column = at.groups() if at else (data.count(b"\n") + 1, 1)
+        raise CatalogError("model_not_toml", file=str(path), line=line, column=column, reason=reason) from None
 
 
 def custom(stage_names, *, model_id="custom", won_stage=None, lang="en"):
@@ -196,14 +311,14 @@ def custom(stage_names, *, model_id="custom", won_stage=None, lang="en"):
     )
 
 
-_PARTS = {"stages": Stage, "states": State, "topics": Topic, "items": Item}
+_PARTS = {"stages": Stage, "states": State, "topics": Topic, "items": Item, "lines": Line}
 
 
 def _build(kind, raw):
     """Turn a checked table into its dataclass; texts and lists of texts become Text and tuples of Text."""
     values = {}
     for key, value in raw.items():
-        if key in _PARTS and kind is not Stage:
+        if key in _PARTS:
             value = tuple(_build(_PARTS[key], row) for row in value)
         elif isinstance(value, dict) and key != "extra":
             value = schema.as_text(value)
@@ -211,23 +326,45 @@ def _build(kind, raw):
             value = tuple(value)
         values[key] = value
     if kind is Item:
-        return Item(Text(values["en"], values["zh"]), values.get("remedy"))
+        values["text"] = Text(values.pop("en"), values.pop("zh"))
     return kind(**values)
 
 
+def _check_names(model, path):
+    """Refuse an id that stands twice, and a stage that another stage's id, name or alias already means."""
+    owners = {}
+    for number, stage in enumerate(model.stages, 1):
+        for name in _stage_names(stage):
+            other = owners.setdefault(schema.fold(name), number)
+            if other != number:
+                expected = schema.both("expected_unique", other=f"stages[{other}]")
+                schema.refuse(path, f"stages[{number}]", repr(name), expected)
+    _check_ids(model.states, "states", path)
+    _check_ids(model.topics, "topics", path)
+    for number, topic in enumerate(model.topics, 1):
+        _check_ids([item for item in topic.items if item.id], f"topics[{number}].items", path)
+
+
+def _check_ids(rows, where, path):
+    seen = set()
+    for row in rows:
+        if row.id in seen:
+            schema.refuse(path, f"{where}.id", repr(row.id), schema.both("expected_unique_ids"))
+        seen.add(row.id)
+
+
 def _check_references(model, path):
-    """Refuse ids that stand twice, states and won stages that do not exist."""
+    """Refuse states, won stages and own choices that name nothing."""
     ids, states = model.stage_ids, [state.id for state in model.states]
-    repeated = next((name for name in ids if ids.count(name) > 1), None)
-    if repeated:
-        raise CatalogError("bad_model", file=str(path), key="stages.id", found=repeated, expected="unique ids")
     if model.won_stage is not None and model.won_stage not in ids:
-        raise CatalogError(
-            "bad_model", file=str(path), key="won_stage", found=repr(model.won_stage), expected=", ".join(ids)
-        )
-    for stage in model.stages:
+        schema.refuse(path, "won_stage", repr(model.won_stage), ", ".join(ids))
+    for number, stage in enumerate(model.stages, 1):
         if stage.state is not None and stage.state not in states:
-            raise CatalogError(
-                "bad_model", file=str(path), key=f"stages.{stage.id}.state", found=repr(stage.state),
-                expected=", ".join(states) or "no state, for the model lists none",
-            )  # fmt: skip
+            expected = ", ".join(states) or schema.both("expected_no_state")
+            schema.refuse(path, f"stages[{number}].state", repr(stage.state), expected)
+    topics = [topic.id for topic in model.topics]
+    for choice in model.own_choice:
+        owner, _, field = choice.rpartition(".")
+        known = field in topics if owner == "topics" else field in schema.STAGE and owner in ("", *ids)
+        if not known:
+            schema.refuse(path, "own_choice", repr(choice), schema.both("expected_choice"))
