@@ -10,6 +10,7 @@ import pandas as pd
 from funnelkit import synth_b2b
 from funnelkit.catalog import funnel, nearest
 from funnelkit.errors import DataError
+from funnelkit.synth_text import LOST_REASONS
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Stall:
 class Industry:
     """A segment: its share of new deals goes in a straight line from `share_start` to `share_end`.
 
-    `odds` multiplies the odds of promotion in every stage; amounts are lognormal around `median_amount`.
+    `odds` multiplies the odds of promotion in every stage; amounts are lognormal around `median_amount`;
+    `team_shares` are the shares of its accounts that each team owns, in the order of `synth_text.REPS`.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Industry:
     share_end: float
     odds: float
     median_amount: float
+    team_shares: tuple[float, ...] = (0.40, 0.40, 0.20)
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,12 @@ class Source:
     odds: float
 
 
+# The low-rate industry grows and falls to the inside team, whose raw win rate is low through no doing of its own.
 INDUSTRIES = (
     Industry("Machinery", 0.40, 0.25, 1.25, 400_000),
     Industry("Energy", 0.20, 0.15, 1.0, 900_000),
     Industry("Chemicals", 0.25, 0.20, 1.0, 600_000),
-    Industry("Electronics", 0.15, 0.40, 0.7, 150_000),
+    Industry("Electronics", 0.15, 0.40, 0.7, 150_000, (0.15, 0.25, 0.60)),
 )
 SOURCES = (
     Source("Referral", 0.20, 1.6),
@@ -104,6 +108,10 @@ class Settings:
     optimism: float = 0.75  # expected_close assumes this share of the mean time to a win
 
 
+SHARES = ("back_share", "skip_share", "void_share", "season")
+SPREADS = ("spread", "rep_spread", "amount_spread", "optimism")
+
+
 @dataclass(frozen=True)
 class Synthetic:
     """Generated tables with their truth: `deals`, `events` and `truth` are what `write` puts into files."""
@@ -135,21 +143,31 @@ def synthesize(name="b2b-8", rng=7, settings=None, **overrides):
         if key not in known:
             raise DataError("no_such_setting", name=key, nearest=nearest(key, known))
     settings = replace(settings or Settings(), **overrides)
-    seed = rng if isinstance(rng, int) else None
-    return GENERATORS[name](name, np.random.default_rng(rng), settings, seed)
+    seed = None
+    if not isinstance(rng, np.random.Generator):
+        if not isinstance(rng, int) or rng < 0:
+            raise DataError("setting_whole", key="seed", found=repr(rng), least=0)
+        seed, rng = rng, np.random.default_rng(rng)
+    return GENERATORS[name](name, rng, settings, seed)
 
 
 def write(synthetic, out_dir):
-    """Write deals.csv, events.csv and truth.json into `out_dir`, the same bytes on every system; return the paths."""
+    """Write deals.csv, events.csv and truth.json into `out_dir`, the same bytes on every system; return the paths.
+
+    Raises DataError where the folder or a file cannot be written.
+    """
     out_dir = Path(out_dir)
-    out_dir.mkdir(parents=True, exist_ok=True)
     texts = {
         "deals.csv": _csv_text(synthetic.deals),
         "events.csv": _csv_text(synthetic.events),
         "truth.json": json.dumps(synthetic.truth, ensure_ascii=False, indent=1) + "\n",
     }
-    for file, text in texts.items():
-        (out_dir / file).write_bytes(text.encode("utf-8"))
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        for file, text in texts.items():
+            (out_dir / file).write_bytes(text.encode("utf-8"))
+    except OSError as error:
+        raise DataError("cannot_write", file=error.filename or str(out_dir), reason=error.strerror) from None
     return [out_dir / file for file in texts]
 
 
@@ -171,7 +189,8 @@ def b2b(name, rng, settings, seed):
         "stages": _stage_truth(plan, parts["walk"]),
         "segments": {row.name: _segment_rates(plan, row.odds) for row in settings.industries},
         "reps": parts["reps"],
-        "facts": _facts(deals, events, parts, pd.Timestamp(settings.end)),
+        "lost_reasons": {reason: {"early": early, "late": late} for reason, (early, late) in LOST_REASONS.items()},
+        "facts": _facts(plan, deals, events, parts),
     }
     return Synthetic(name, settings.model, deals, events, truth, pd.Timestamp(settings.end))
 
@@ -183,38 +202,70 @@ def _resolve(settings):
     """Check the settings and put the catalogue's defaults in."""
     model = funnel(settings.model)
     ids = model.stage_ids[: model.stage_ids.index(model.won_stage or model.stage_ids[-1]) + 1]
-    named = {**settings.rates, **settings.duration_days}
-    named |= {event.stage: event for event in (settings.change, settings.stall) if event}
-    for stage in named:
-        if stage not in ids[:-1]:
-            raise DataError("bad_setting", key="stage", found=repr(stage), expected=", ".join(ids[:-1]))
     rates = [settings.rates.get(stage, model.stage(stage).rate) for stage in ids[:-1]]
     days = [settings.duration_days.get(stage, model.stage(stage).duration_days) for stage in ids[:-1]]
     _check(settings, rates, days)
+    _check_stages(settings, ids[:-1])
     labels = tuple(model.stage(stage).name.en for stage in ids)
     return synth_b2b.Plan(settings, ids, labels, np.array(rates, float), np.array(days, float))
 
 
+def _check_stages(settings, ids):
+    """Refuse a stage that the model does not hold before its win."""
+    named = [("rates", name) for name in settings.rates] + [("duration_days", name) for name in settings.duration_days]
+    events = {"change": settings.change, "stall": settings.stall}
+    for key, name in [*named, *((key, event.stage) for key, event in events.items() if event)]:
+        if name not in ids:
+            raise DataError("setting_stage", key=key, found=str(name), stages=", ".join(ids))
+
+
 def _check(settings, rates, days):
     """Refuse settings that no data can follow."""
-    shares = ("back_share", "skip_share", "void_share", "season")
-    spreads = ("spread", "rep_spread", "amount_spread")
-    change, stall = settings.change, settings.stall
-    rules = [
-        ("n_deals", settings.n_deals >= 1, "at least 1"),
-        ("n_accounts", settings.n_accounts >= len(settings.industries), "at least one for each industry"),
-        ("end", np.datetime64(settings.start, "D") < np.datetime64(settings.end, "D"), "a date after start"),
-        ("rates", all(rate is not None and 0 <= rate <= 1 for rate in rates), "fractions from 0 to 1, one per stage"),
-        ("duration_days", all(mean is not None and mean > 0 for mean in days), "days above 0, one per stage"),
-        ("change", change is None or 0 <= change.rate <= 1, "a rate from 0 to 1"),
-        ("stall", stall is None or stall.factor > 0, "a factor above 0"),
-        ("loss_delay", settings.loss_delay >= 1, "at least 1"),
-        *((key, 0 <= getattr(settings, key) < 1, "a fraction from 0 to below 1") for key in shares),
-        *((key, getattr(settings, key) >= 0, "at least 0") for key in spreads),
+    for key, error, good, values in _rules(settings, rates, days):
+        try:
+            fine = good(getattr(settings, key))
+        except (TypeError, ValueError, AttributeError):
+            fine = False
+        if not fine:
+            raise DataError(error, key=key, found=repr(getattr(settings, key)), **values)
+
+
+def _rules(settings, rates, days):
+    """Return (setting, error, test of the value, further values of the error)."""
+    kinds = len(settings.industries)
+    return [
+        ("n_deals", "setting_whole", lambda n: isinstance(n, int) and n >= 1, {"least": 1}),
+        ("start", "setting_date", _is_date, {}),
+        ("end", "setting_end", lambda end: _is_date(end) and end > settings.start, {"start": settings.start}),
+        ("rates", "setting_rates", lambda _: all(0 <= rate <= 1 for rate in rates), {}),
+        ("duration_days", "setting_durations", lambda _: all(mean > 0 for mean in days), {}),
+        ("change", "setting_change", lambda c: c is None or (0 <= c.rate <= 1 and _is_date(c.date)), {}),
+        ("stall", "setting_stall", lambda s: s is None or (s.factor > 0 and _is_date(s.date)), {}),
+        ("industries", "setting_industries", _are_industries, {}),
+        ("sources", "setting_sources", _are_sources, {}),
+        ("n_accounts", "setting_whole", lambda n: isinstance(n, int) and n >= kinds, {"least": kinds}),
+        ("loss_delay", "setting_least", lambda value: value >= 1, {"least": 1}),
+        *((key, "setting_share", lambda value: 0 <= value < 1, {}) for key in SHARES),
+        *((key, "setting_least", lambda value: value >= 0, {"least": 0}) for key in SPREADS),
     ]
-    for key, good, expected in rules:
-        if not good:
-            raise DataError("bad_setting", key=key, found=repr(getattr(settings, key)), expected=expected)
+
+
+def _is_date(value):
+    return str(np.datetime64(value, "D")) == value
+
+
+def _are_industries(rows):
+    names = {row.name for row in rows}
+    shares = [(row.share_start, row.share_end) for row in rows]
+    fine = all(min(pair) >= 0 for pair in shares) and all(sum(side) > 0 for side in zip(*shares, strict=True))
+    teams = all(len(row.team_shares) == len(synth_b2b.TEAMS) and sum(row.team_shares) > 0 for row in rows)
+    return (
+        len(names) == len(rows) > 0 and fine and teams and all(row.odds > 0 and row.median_amount > 0 for row in rows)
+    )
+
+
+def _are_sources(rows):
+    return sum(row.share for row in rows) > 0 and all(row.share >= 0 and row.odds > 0 for row in rows)
 
 
 def _stage_truth(plan, walk):
@@ -246,17 +297,24 @@ def _with_odds(rate, odds):
     return round(float(rate * odds / (1 - rate + rate * odds)), 6)
 
 
-def _facts(deals, events, parts, as_of):
+def _open_by_stage(deals, plan):
+    counts = deals.loc[deals["status"] == "open", "stage"].value_counts()
+    return {name: int(counts.get(label, 0)) for name, label in zip(plan.ids[:-1], plan.labels, strict=False)}
+
+
+def _facts(plan, deals, events, parts):
     """Return what the run came to; counts that anyone can repeat from the files."""
     counts = deals["status"].value_counts()
-    late = (deals["status"] == "open") & (deals["expected_close"] < as_of)
+    late = (deals["status"] == "open") & (deals["expected_close"] < pd.Timestamp(plan.settings.end))
     return {
         "n_deals": len(deals),
         "n_events": len(events),
         **{f"n_{status}": int(counts.get(status, 0)) for status in synth_b2b.STATUS},
+        "n_open_by_stage": _open_by_stage(deals, plan),
         "n_accounts": int(deals["account"].nunique()),
         "n_moves_back": parts["walk"].back,
         "n_unrecorded_stages": parts["skipped"],
         "n_open_past_expected_close": int(late.sum()),
+        "n_open_already_lost": int(parts["walk"].unseen),
         "amount_won": round(float(deals.loc[deals["status"] == "won", "amount"].sum()), 2),
     }

@@ -10,9 +10,7 @@ from funnelkit import synth_text as words
 OFFICE_OPENS_S, OFFICE_SPAN_S = 9 * 3600, 9 * 3600
 OPEN, WON, LOST, VOID = range(4)
 STATUS = np.array(["open", "won", "lost", "void"])
-# Which team gets an account of the last industry, and of the others, in the order of words.REPS. The inside team has
-# most of the low-rate industry, so that its raw rate is low through no doing of its own.
-TEAM_SHARES = {"last": (0.15, 0.25, 0.60), "others": (0.40, 0.40, 0.20)}
+TEAMS = tuple(words.REPS)
 REPS = tuple((rep, team) for team, reps in words.REPS.items() for rep in reps)
 
 
@@ -63,14 +61,15 @@ class Walk:
     odds: np.ndarray  # factor of the deal, all stages
     first_odds: np.ndarray  # factor of the deal, first stage only
     void: np.ndarray  # deals that will turn out to be mistakes
-    stage: np.ndarray = None
-    reach: np.ndarray = None  # furthest stage so far
-    status: np.ndarray = None
-    closed: np.ndarray = None
-    due: np.ndarray = None  # day of the decision that lost the deal; the loss is entered later
+    stage: np.ndarray = field(init=False)
+    reach: np.ndarray = field(init=False)  # furthest stage so far
+    status: np.ndarray = field(init=False)
+    closed: np.ndarray = field(init=False)
+    due: np.ndarray = field(init=False)  # day of the decision that lost the deal; the loss is entered later
     log: list = field(default_factory=list)  # (deal, stage, day) of each entry into a stage
     decided: list = field(default_factory=list)  # (stage, changed, rate) of each decision
-    back: int = 0
+    back: int = 0  # moves back
+    unseen: int = 0  # losses that were not entered before the end
 
     def __post_init__(self):
         n = len(self.day)
@@ -129,6 +128,7 @@ def step(plan, walk, active, rng):
     # A seller enters a loss later than a success; one that is not entered before the end looks open.
     entered = due + np.rint(days * (plan.settings.loss_delay - 1)).astype(int)
     lost = choice & ~up & (entered < plan.end_day)
+    walk.unseen += int((choice & ~up & ~lost).sum())
     walk.close(active[lost], LOST, entered[lost])
     walk.due[active[lost]] = due[lost]
     return active[(up & ~won) | back]
@@ -191,9 +191,9 @@ def draw_accounts(settings, rng):
     """Return the accounts: industry, region, the rep who owns them, name and language of the name."""
     n, kinds = settings.n_accounts, len(settings.industries)
     industry = np.arange(n) % kinds
-    shares = np.where((industry == kinds - 1)[:, None], TEAM_SHARES["last"], TEAM_SHARES["others"])
-    team = _pick(rng, shares)
-    rep = team * (len(REPS) // len(words.REPS)) + rng.integers(len(REPS) // len(words.REPS), size=n)
+    team = _pick(rng, np.array([row.team_shares for row in settings.industries])[industry])
+    sizes = np.array([len(words.REPS[name]) for name in TEAMS])
+    rep = (np.cumsum(sizes) - sizes)[team] + rng.integers(sizes[team])
     region = np.array(words.REGIONS)[rng.integers(len(words.REGIONS), size=n)]
     names = [row.name for row in settings.industries]
     account, lang = zip(*_company_names(rng, [names[number] for number in industry]), strict=True)
