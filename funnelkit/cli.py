@@ -1,6 +1,7 @@
 """Command line: maps options to functions and adds nothing. `funnelkit COMMAND --help` lists the options."""
 
 import argparse
+import json
 import locale
 import os
 import sys
@@ -57,7 +58,87 @@ def run_synth(options):
     return 0
 
 
-COMMANDS = (add_models, add_synth)
+def add_count(commands):
+    command = commands.add_parser("count", help="a funnel table from an event log")
+    command.add_argument("file", help="a CSV or Parquet file, one row an event")
+    command.add_argument("--steps", required=True, type=_names, metavar="A,B,C", help="the steps in order")
+    command.add_argument("--rule", default="default", help="what a conversion means: a preset's name")
+    command.add_argument("--window", metavar="30d", help="longest time from the first step: a number and s, m, h, d, w")
+    command.add_argument("--by", metavar="COL", help="a column to split by, its value at the first step")
+    command.add_argument("--id", default="deal_id", metavar="COL", help="the column that says who")
+    command.add_argument("--stage", default="stage", metavar="COL", help="the column that says which step")
+    command.add_argument("--at", default="entered_at", metavar="COL", help="the column that says when")
+    command.add_argument("--as-of", metavar="DATE", help="the day the log is as of; default its latest time")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(run=run_count)
+
+
+def run_count(options):
+    from funnelkit import count, present
+    from funnelkit.rates import rate_table
+    from funnelkit.rule import preset
+    from funnelkit.texts import say
+
+    columns = count.LogColumns(options.id, options.stage, options.at)
+    rule = preset(options.rule, options.window)
+    found = count.count_events(options.file, options.steps, rule, columns=columns, by=options.by, as_of=options.as_of)
+    notes = [say(f"notes.{key}", options.lang, **values) for key, values in found.notes]
+    if options.json:
+        rows = json.loads(count.step_rates(found.table, options.by).to_json(orient="records", force_ascii=False))
+        print(
+            json.dumps({"rule": options.rule, "steps": options.steps, "rows": rows, "notes": notes}, ensure_ascii=False)
+        )
+    else:
+        table = found.table.join(rate_table(found.table)[["k", "n", "rate", "low", "high"]])
+        print("\n".join([present.show(table, options.lang).text, *notes]))
+    return 0
+
+
+def _names(text):
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError("write names separated by commas, such as A,B,C")
+    return names
+
+
+def add_report(commands):
+    command = commands.add_parser("report", help="one report: notebook, page and run.json; the sample data by default")
+    command.add_argument("template", nargs="?", help="a notebook with a cell tagged parameters; default the kit's own")
+    command.add_argument(
+        "--data", nargs="+", metavar="FILE", help="files to report on: deals and, if any, their events"
+    )
+    command.add_argument("-p", "--parameter", action="append", default=[], type=_pair, metavar="NAME=VALUE")
+    command.add_argument("-f", "--file", metavar="YAML", help="a file of parameters; -p overrides it")
+    command.add_argument(
+        "--out", default="out/report", metavar="DIR", help="folder of the reports (default out/report)"
+    )
+    command.add_argument("--deadline", type=float, default=900, metavar="S", help="seconds the run may take")
+    command.add_argument("--max-quarantine", metavar="SHARE", help="largest share of rows set aside, 0 to 1")
+    command.set_defaults(run=run_report)
+
+
+def run_report(options):
+    from pathlib import Path
+
+    from funnelkit.report.run import Request, report_values, run_report
+    from funnelkit.share import share
+
+    values, inputs = report_values(options.file, dict(options.parameter), options.data, options.max_quarantine)
+    template = Path(options.template) if options.template else share("report") / f"{options.lang}.ipynb"
+    progress = sys.stderr.isatty()
+    request = Request(template, values, Path(options.out), options.lang, options.deadline, progress, inputs)
+    print(run_report(request) / "report.html")
+    return 0
+
+
+def _pair(text):
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name.strip(), value
+
+
+COMMANDS = (add_models, add_synth, add_count, add_report)
 
 
 def build_parser():

@@ -8,6 +8,7 @@ import pandas as pd
 
 from funnelkit.catalog import nearest
 from funnelkit.errors import DataError, RuleError
+from funnelkit.rates import rate_columns, rate_table
 from funnelkit.rule import Rule, refuse_unsupported
 
 _SUPPORTED = {
@@ -221,6 +222,32 @@ def _level_counts(depth, undecided, steps):
     return pd.DataFrame(
         {"stage": stage, "n_entered": entered, "n_advanced": advanced, "n_lost": lost, "n_open": still_open}
     )
+
+
+def step_rates(counts, by=None):
+    """Return a step table as analysts read it: how many reached each step, and at which rate.
+
+    Takes the table of an EventCount; returns [segment], step, n (reached it), n_open (reached the step before, not
+    yet known), rate, low, high (of the step before; NaN at the first step), and rate_of_first with its low_of_first,
+    high_of_first (of the first step, without those of whom it is not yet known).
+
+    >>> counts = pd.DataFrame({"stage": ["A", "B"], "n_entered": [4, 1], "n_advanced": [1, 1], "n_lost": [2, 0],
+    ...                        "n_open": [1, 0]})
+    >>> step_rates(counts)[["step", "n", "n_open", "rate"]].round(3)
+      step  n  n_open   rate
+    0    A  4       0    NaN
+    1    B  1       1  0.333
+    """
+    groups = [(None, counts)] if by is None else counts.groupby(by, dropna=False, sort=False)
+    parts = []
+    for value, group in groups:
+        n_open = group["n_open"].shift(1, fill_value=0)
+        part = group[["stage", "n_entered"]].rename(columns={"stage": "step", "n_entered": "n"})
+        part = part.assign(n_open=n_open, **rate_table(group)[["rate", "low", "high"]].shift(1))
+        overall = rate_columns(part["n"], part["n"].iloc[0] - n_open.cumsum())
+        part = part.assign(**{f"{name}_of_first": overall[name] for name in ("rate", "low", "high")})
+        parts.append(part if by is None else part.assign(segment=value)[["segment", *part.columns]])
+    return pd.concat(parts, ignore_index=True)
 
 
 def _notes(found, rows, steps, rule):

@@ -1,0 +1,248 @@
+"""Charts: a table goes in, a Chart comes out, with its alt text. Labels, font and numbers follow the language."""
+
+import io
+import textwrap
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+from funnelkit.grid import width
+from funnelkit.present import number, percent, rate_text
+from funnelkit.rates import growth_table, rate_table
+from funnelkit.texts import label, say
+
+FONT_FILE = Path(__file__).parent / "fonts" / "NotoSansSC-Regular-subset.otf"
+FONTS = ["DejaVu Sans", "Noto Sans SC"]
+COLOURS = {"n_advanced": "#2f6690", "n_open": "#e3a72f", "n_lost": "#c9ced6", "accent": "#b3261e", "ink": "#1f2933"}
+DPI = 110
+_BACKING = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A drawn chart: `axes` (the first is `ax`), the alt text, and the table that it shows."""
+
+    axes: tuple
+    alt: str
+    table: pd.DataFrame
+
+    @property
+    def ax(self):
+        """Return the first axes."""
+        return self.axes[0]
+
+    @property
+    def figure(self):
+        """Return the matplotlib figure."""
+        return self.axes[0].figure
+
+    def png(self):
+        """Return the picture as PNG bytes, the same for the same table and versions."""
+        with style():
+            buffer = io.BytesIO()
+            self.figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+        return buffer.getvalue()
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {"image/png": self.png(), "text/plain": self.alt}, {"image/png": {"alt": self.alt}}
+
+
+@cache
+def _register_font():
+    from matplotlib import font_manager
+
+    font_manager.fontManager.addfont(str(FONT_FILE))
+
+
+def _settings():
+    _register_font()
+    return {
+        "font.family": FONTS, "axes.unicode_minus": False, "text.parse_math": False, "figure.dpi": DPI,
+        "axes.edgecolor": "#9aa5b1", "text.color": COLOURS["ink"], "axes.labelcolor": COLOURS["ink"],
+        "axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left", "svg.hashsalt": "funnelkit",
+    }  # fmt: skip
+
+
+@contextmanager
+def style():
+    """Draw within the kit's style; nothing outside the block changes."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(_settings()):
+        yield
+
+
+def use_style(lang="en"):
+    """Set seaborn's theme with the kit's fonts for one's own pictures in a notebook; returns `lang` for the cell.
+
+    A bare `sns.set_theme()` afterwards would lose the Chinese font again.
+    """
+    import matplotlib as mpl
+    import seaborn as sns
+
+    sns.set_theme(style="ticks", palette=[COLOURS["n_advanced"], COLOURS["n_open"], COLOURS["accent"], "#5d7f5d"])
+    mpl.rcParams.update(_settings())
+    return lang
+
+
+def new_figure(width_in, height_in):
+    """Return a figure that belongs to nobody: no pyplot state, freed with its last reference."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width_in, height_in), dpi=DPI, layout="constrained")
+
+
+def _finish(figure, title):
+    """Set the title (regular weight: the Chinese face has no bold) and fix the layout, so that every draw is alike."""
+    figure.suptitle(wrap(title, 78), x=0.01, ha="left", fontsize=13)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+
+
+def wrap(text, columns):
+    """Break a label into lines of at most `columns` terminal columns; Chinese breaks between any two signs.
+
+    >>> wrap("solution demo and track record", 16)
+    'solution demo\\nand track record'
+    >>> wrap("方案展示与业绩说明", 12)
+    '方案展示与业\\n绩说明'
+    """
+    if width(text) <= columns:
+        return text
+    if width(text) < 1.5 * len(text):
+        return "\n".join(textwrap.wrap(text, columns, break_long_words=True))
+    lines, line = [], ""
+    for sign in text:
+        if width(line + sign) > columns:
+            lines, line = [*lines, line], ""
+        line += sign
+    return "\n".join([*lines, line])
+
+
+def stage_labels(table, model, lang, columns=22):
+    """Return the wrapped names of a table's stages."""
+    return [wrap(_stage_name(stage, model, lang), columns) for stage in table["stage"]]
+
+
+def _stage_name(stage, model, lang):
+    known = model is not None and stage in model.stage_ids
+    return model.stage(stage).name[lang] if known else label(str(stage), lang)
+
+
+def funnel_chart(counts, model=None, lang="en", title=None):
+    """Draw a counts table as a funnel: counts split into advanced, lost and open, beside the rate with its interval.
+
+    Takes one segment of `count_stages`, `count_events` or a counts source. Where the model's counts may grow, the
+    right side shows the factor to the next stage instead, without an interval. Returns a Chart whose alt text names
+    every count and rate.
+    """
+    grows = model is not None and model.grows
+    with style():
+        figure = new_figure(9.6, 1.5 + 0.62 * len(counts))
+        left, right = figure.subplots(1, 2, sharey=True, width_ratios=[3, 2])
+        _draw_counts(left, counts, lang, grows)
+        words = _draw_growth(right, counts, lang) if grows else _draw_rates(right, counts, lang)
+        left.set_yticks(range(len(counts)), stage_labels(counts, model, lang))
+        left.set_ylim(len(counts) - 0.5, -0.5)
+        right.tick_params(axis="y", length=0, labelleft=False)
+        _finish(figure, title or say("charts.funnel_title", lang))
+    alt = _funnel_alt(counts, model, lang, words)
+    return Chart((left, right), alt, counts)
+
+
+def _draw_counts(ax, counts, lang, grows):
+    """Stack advanced, open and lost; the count entered stands at the bar's end."""
+    parts = ["n_entered"] if grows or "n_advanced" not in counts else ["n_advanced", "n_open", "n_lost"]
+    base = pd.Series(0, index=counts.index)
+    for part in parts:
+        colour = COLOURS["n_advanced" if part == "n_entered" else part]
+        hatch = "///" if part == "n_open" else None
+        ax.barh(
+            range(len(counts)), counts[part], left=base, height=0.66, color=colour, hatch=hatch, edgecolor="white",
+            linewidth=0.6, label=label(part, lang),
+        )  # fmt: skip
+        base = base + counts[part]
+    top = max(float(counts["n_entered"].max()), 1.0)
+    for place, entered in enumerate(counts["n_entered"]):
+        ax.text(entered + top * 0.015, place, number(entered), va="center", ha="left", fontsize=9)
+    ax.set_xlim(0, top * 1.16)
+    ax.set_xlabel(say("charts.count_axis", lang))
+    ax.xaxis.set_major_formatter(lambda value, _: number(value))
+    if len(parts) > 1:
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8.5, frameon=False, handlelength=1.2)
+
+
+def _draw_rates(ax, counts, lang):
+    """Draw the promotion rate with its Wilson interval as a point and a bar, its numbers beneath."""
+    table = rate_table(counts)
+    words = [rate_text(row, lang) for row in table.to_dict("records")]
+    for place, row in enumerate(table.itertuples()):
+        if row.n > 0:
+            ax.plot(
+                [row.low, row.high], [place, place], color=COLOURS["n_advanced"], linewidth=2, solid_capstyle="butt"
+            )
+            ax.plot([row.rate], [place], "o", color=COLOURS["n_advanced"], markersize=6)
+        ax.text(0.5, place + 0.3, words[place], va="center", ha="center", fontsize=8, bbox=_BACKING)
+    ax.set_xlim(-0.03, 1.03)
+    ax.set_xlabel(wrap(say("charts.rate_axis", lang), 44))
+    ax.xaxis.set_major_formatter(lambda value, _: percent(value, 0))
+    ax.grid(axis="x", color="#e4e7eb")
+    return words
+
+
+def _draw_growth(ax, counts, lang):
+    """Draw the factor to the next stage; a line at 1 parts growth from loss."""
+    table = growth_table(counts)
+    words = [
+        say("charts.factor", lang, factor=number(row.factor, 2)) if pd.notna(row.factor) else ""
+        for row in table.itertuples()
+    ]
+    top = max(2.0, float(table["factor"].max()) * 1.25) if table["factor"].notna().any() else 2.0
+    for place, row in enumerate(table.itertuples()):
+        if pd.notna(row.factor):
+            ax.plot([1, row.factor], [place + 0.5] * 2, color=COLOURS["n_advanced"], linewidth=2)
+            ax.plot([row.factor], [place + 0.5], "o", color=COLOURS["n_advanced"], markersize=6)
+            ax.text(row.factor, place + 0.24, words[place], va="center", ha="center", fontsize=8)
+    ax.axvline(1, color=COLOURS["accent"], linewidth=1, linestyle="--")
+    ax.set_xlim(0, top)
+    ax.set_xlabel(wrap(say("charts.factor_axis", lang), 44))
+    return words
+
+
+def _funnel_alt(counts, model, lang, words):
+    rows = [
+        say("charts.funnel_alt_row", lang, stage=_stage_name(stage, model, lang), n=number(entered), rate=text or "–")
+        for stage, entered, text in zip(counts["stage"], counts["n_entered"], words, strict=True)
+    ]
+    return say("charts.funnel_alt", lang, n=len(counts), rows=" ".join(rows))
+
+
+def rate_chart(table, by, lang="en", title=None):
+    """Draw rate rows (one for each value of `by`) as points with intervals, their numbers beside them."""
+    with style():
+        figure = new_figure(9.6, 1.3 + 0.42 * len(table))
+        ax = figure.subplots()
+        words = [rate_text(row, lang) for row in table.to_dict("records")]
+        names = [wrap(_segment_name(value, lang), 26) for value in table[by]]
+        for place, row in enumerate(table.itertuples()):
+            if row.n > 0:
+                ax.plot([row.low, row.high], [place] * 2, color=COLOURS["n_advanced"], linewidth=2)
+                ax.plot([row.rate], [place], "o", color=COLOURS["n_advanced"], markersize=6)
+            ax.text(1.05, place, words[place], va="center", ha="left", fontsize=8.5)
+        ax.set_yticks(range(len(table)), names)
+        ax.set_ylim(len(table) - 0.5, -0.5)
+        ax.set_xlim(-0.02, 1.5)
+        ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
+        ax.xaxis.set_major_formatter(lambda value, _: percent(value, 0))
+        ax.set_xlabel(say("charts.win_axis", lang))
+        ax.grid(axis="x", color="#e4e7eb")
+        _finish(figure, title or say("charts.rates_title", lang, by=label(by, lang)))
+    rows = "; ".join(f"{_segment_name(value, lang)}: {text}" for value, text in zip(table[by], words, strict=True))
+    return Chart((ax,), say("charts.rates_alt", lang, by=label(by, lang), rows=rows), table)
+
+
+def _segment_name(value, lang):
+    return say("charts.no_segment", lang) if pd.isna(value) or value == "" else str(value)

@@ -1,0 +1,74 @@
+"""An executed notebook as one self-contained page: no script, no request, its own font, everything sanitised."""
+
+import base64
+import io
+from html import escape
+from pathlib import Path
+
+from funnelkit.plot import FONT_FILE
+
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"
+_CJK = "U+2E80-9FFF, U+F900-FAFF, U+FE30-FE4F, U+FF00-FFEF"
+_FONT_FACE = '@font-face{font-family:"fk-cjk";src:url(data:font/otf;base64,%s) format("opentype");unicode-range:%s}'
+_CSS = Path(__file__).with_suffix(".css")
+_TAGS = ["a", "b", "blockquote", "br", "caption", "code", "div", "em", "h1", "h2", "h3", "h4", "hr", "i", "img", "li",
+         "ol", "p", "pre", "span", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul", "details",
+         "summary"]  # fmt: skip
+_ATTRIBUTES = {"*": ["class", "id", "title", "lang"], "img": ["src", "alt", "width", "height"], "a": ["href"],
+               "td": ["colspan", "rowspan"], "th": ["colspan", "rowspan", "scope"]}  # fmt: skip
+
+
+def page(notebook, lang="en", title="funnelkit"):
+    """Return the HTML page of an executed notebook, its code left out.
+
+    Scripts, event handlers, styles and addresses other than data: pictures and in-page links are removed, and the
+    page's content policy forbids any request.
+    """
+    body = _clean(_body(notebook))
+    style = _FONT_FACE % (_font(body), _CJK) + _CSS.read_text(encoding="utf-8")
+    return (
+        f'<!DOCTYPE html>\n<html lang="{"zh-CN" if lang == "zh" else "en"}"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{style}</style></head>\n<body><main>\n{body}\n</main></body></html>\n"
+    )
+
+
+def _body(notebook):
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(
+        template_name="basic", exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True,
+        exclude_anchor_links=True,
+    )  # fmt: skip
+    return exporter.from_notebook_node(notebook)[0]
+
+
+def _clean(html):
+    import bleach
+
+    cleaner = bleach.Cleaner(tags=_TAGS, attributes=_allowed, protocols=["data", "https", "mailto"], strip=True)
+    return cleaner.clean(html)
+
+
+def _allowed(tag, name, value):
+    """Pictures must be data; links may lead within the page or to https, for a reader to follow by hand."""
+    if tag == "img" and name == "src":
+        return value.startswith("data:image/")
+    if tag == "a" and name == "href":
+        return value.startswith(("#", "https:", "mailto:"))
+    return name in _ATTRIBUTES["*"] or name in _ATTRIBUTES.get(tag, ())
+
+
+def _font(body):
+    """Return the vendored font cut to the page's characters, as base64: a few kilobytes instead of megabytes."""
+    from fontTools import subset
+    from fontTools.ttLib import TTFont
+
+    font = TTFont(FONT_FILE, recalcTimestamp=False)
+    subsetter = subset.Subsetter(subset.Options(layout_features=[], hinting=False))
+    subsetter.populate(text="".join(sorted({sign for sign in body if ord(sign) >= 0x2E80})) or "。")
+    subsetter.subset(font)
+    buffer = io.BytesIO()
+    font.save(buffer)
+    return base64.b64encode(buffer.getvalue()).decode()

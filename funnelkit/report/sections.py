@@ -1,0 +1,147 @@
+"""The sections of the report: each takes a Pipeline and returns something to show, or says why it cannot."""
+
+import pandas as pd
+
+from funnelkit.count import count_stages
+from funnelkit.errors import DataError
+from funnelkit.load import ReadOptions, read
+from funnelkit.plot import funnel_chart, rate_chart
+from funnelkit.present import Shown, bullets, note, number, percent, rate_text, show
+from funnelkit.rates import rate_table, win_rate
+from funnelkit.share import sample_files
+from funnelkit.texts import label, say
+
+MAX_SEGMENTS = 30
+LOUD = ("warn", "error")
+
+
+def open_pipeline(data=(), model="", stages=(), as_of="", reading=None):
+    """Read a report's data; empty parameters mean what they mean to `read`, no data means the sample."""
+    if not data:
+        data, model = sample_files(), model or "industrial-8"
+    options = ReadOptions(**reading) if reading else None
+    return read(*data, model=model or None, stages=list(stages) or None, as_of=as_of or None, options=options)
+
+
+def require_clean(pipeline, max_quarantine):
+    """Raise DataError where a larger share of the rows than `max_quarantine` had to be set aside."""
+    rows = pipeline.rows
+    if rows.quarantined > max_quarantine * rows.rows_in:
+        raise DataError("too_much_quarantined", n=rows.quarantined, rows_in=rows.rows_in, most=percent(max_quarantine))
+
+
+def quality(pipeline, lang="en"):
+    """Return the data-quality banner: rows in, left out and why, the as-of date, what was noticed."""
+    rows = pipeline.rows
+    share_out = rows.quarantined / rows.rows_in if rows.rows_in else 0.0
+    lines = [
+        say("report.rows", lang, rows_in=number(rows.rows_in), good=number(rows.good),
+            quarantined=number(rows.quarantined), share=percent(share_out), ignored=number(rows.ignored)),
+        say(f"report.as_of_{'given' if pipeline.as_of_given else 'derived'}", lang, as_of=f"{pipeline.as_of:%Y-%m-%d}"),
+    ]  # fmt: skip
+    loud = [finding for finding in pipeline.findings if finding.severity in LOUD]
+    lines += [finding.message(lang) for finding in loud]
+    shown = bullets(lines, "warn" if loud else "good")
+    findings = [finding.as_dict(lang) for finding in pipeline.findings]
+    facts = {"rows": vars(rows), "as_of": f"{pipeline.as_of:%Y-%m-%d}", "findings": findings}
+    return Shown(shown.html, shown.text, facts)
+
+
+def headline(pipeline, lang="en"):
+    """Return the headline figures: won, lost, open, void, win rate with its interval, won value by currency."""
+    if pipeline.counts is not None:
+        return note(say("report.no_deals", lang))
+    row = win_rate(pipeline.deals).iloc[0]
+    won = pipeline.deals[pipeline.deals["status"] == "won"]
+    values = _values_by_currency(won)
+    table = pd.DataFrame(
+        [
+            *[(label(status, lang), number(row[f"n_{status}"])) for status in ("won", "lost", "open", "void")],
+            (say("report.win_rate", lang), rate_text(row, lang)),
+            (say("report.win_rate_bounds", lang), f"{percent(row['floor'])} – {percent(row['ceiling'])}"),
+            *[(say("report.won_value", lang, currency=name), number(value)) for name, value in values.items()],
+        ],
+        columns=["figure", "result"],
+    )
+    figures = {f"n_{status}": int(row[f"n_{status}"]) for status in ("won", "lost", "open", "void")}
+    rate = {part: _json_number(row[part]) for part in ("k", "n", "rate", "low", "high")}
+    facts = {**figures, "win_rate": rate, "won_value": values, "limits": [x.as_dict(lang) for x in pipeline.limits]}
+    return show(table, lang, figures=facts)
+
+
+def _json_number(value):
+    """Return a plain number; NaN, which JSON lacks, is None. Rates keep six decimals."""
+    if pd.isna(value):
+        return None
+    return int(value) if float(value).is_integer() and value > 1 else round(float(value), 6)
+
+
+def _values_by_currency(deals):
+    """Return {currency: sum of amounts}: money is never added across currencies."""
+    known = deals[deals["amount"].notna()]
+    sums = known.groupby(known["currency"].fillna(""), observed=True)["amount"].sum()
+    return {str(name): round(float(value), 2) for name, value in sums.items()}
+
+
+def funnel_table(pipeline, lang="en"):
+    """Return the funnel as a table: counts, value and promotion rate of every stage."""
+    counts = count_stages(pipeline)
+    if pipeline.model.grows or "n_advanced" not in counts:
+        return show(counts, lang, model=pipeline.model)
+    rates = rate_table(counts)[["k", "n", "rate", "low", "high"]]
+    return show(pd.concat([counts, rates], axis=1), lang, model=pipeline.model)
+
+
+def funnel_picture(pipeline, lang="en"):
+    """Return the funnel as a chart."""
+    return funnel_chart(count_stages(pipeline), pipeline.model, lang)
+
+
+def segment_column(pipeline, wanted=""):
+    """Return the column to split by: the wanted one, else the first of team, a segment column, owner that fits.
+
+    A column fits that has between 2 and MAX_SEGMENTS different values. Returns None where none does.
+    """
+    deals = pipeline.deals
+    if wanted:
+        return wanted
+    own = [name for name in deals.columns if name not in _STANDARD]
+    for name in ("team", *own, "owner"):
+        if name in deals and 2 <= deals[name].nunique() <= MAX_SEGMENTS:
+            return name
+    return None
+
+
+_STANDARD = (
+    "deal_id", "name", "account", "owner", "team", "amount", "currency", "created_at", "status", "closed_at",
+    "expected_close", "lost_reason",
+)  # fmt: skip
+
+
+def segment_table(pipeline, segment="", lang="en"):
+    """Return the win rate of every segment as a table, or why there is none."""
+    return _by_segment(pipeline, segment, lang, lambda table, by: show(table, lang))
+
+
+def segment_picture(pipeline, segment="", lang="en"):
+    """Return the win rate of every segment as a chart, or why there is none."""
+    return _by_segment(pipeline, segment, lang, lambda table, by: rate_chart(table, by, lang))
+
+
+def _by_segment(pipeline, segment, lang, draw):
+    by = segment_column(pipeline, segment)
+    if pipeline.counts is not None or by is None:
+        return note(say("report.no_segment", lang, most=MAX_SEGMENTS))
+    if by not in pipeline.deals:
+        return note(say("report.unknown_segment", lang, name=by, known=", ".join(pipeline.deals.columns)), "warn")
+    table = win_rate(pipeline.deals, by)
+    if len(table) > MAX_SEGMENTS + 1:
+        return note(say("report.many_segments", lang, name=by, n=number(len(table)), most=MAX_SEGMENTS), "warn")
+    return draw(table.drop(columns=["floor", "ceiling"]), by)
+
+
+def limits(pipeline, lang="en"):
+    """Return what the source cannot tell."""
+    if not pipeline.limits:
+        return note(say("report.no_limits", lang), "good")
+    return bullets([limit.message(lang) for limit in pipeline.limits])
