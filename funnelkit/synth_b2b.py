@@ -1,6 +1,7 @@
 """The simulation behind `synthesize("b2b-8")`: deals walk the stages of a model, spell by spell, all at once."""
 
 from dataclasses import dataclass, field
+from itertools import chain, count
 
 import numpy as np
 import pandas as pd
@@ -220,18 +221,21 @@ def _pick(rng, weights):
 
 
 def _company_names(rng, industries):
-    """Yield an invented company name and its language for each industry; a name that is taken gets a number."""
-    used = {}
+    """Yield an invented company name and its language for each industry, no name twice."""
+    used = set()
     for industry in industries:
         lang = "en" if rng.random() < 0.6 else "zh"
-        root, other = rng.choice(len(words.ROOTS[lang]), size=2, replace=False)
+        roots = words.ROOTS[lang]
+        root, other = rng.choice(len(roots), size=2, replace=False)
         pattern = words.PATTERNS[lang][rng.integers(len(words.PATTERNS[lang]))]
         trades = words.TRADES.get(industry, words.TRADES["Machinery"])[lang]
-        name = pattern.format(
-            root=words.ROOTS[lang][root], other=words.ROOTS[lang][other], trade=trades[rng.integers(len(trades))]
-        )
-        used[name] = used.get(name, 0) + 1
-        yield (name if used[name] == 1 else f"{name} {used[name]}"), lang
+        trade = trades[rng.integers(len(trades))]
+        near = (pattern.format(root=name, other=roots[other], trade=trade) for name in [*roots[root:], *roots[:root]]
+                if name != roots[other])  # fmt: skip
+        numbered = (f"{roots[root]} {trade} {number}" for number in count(2))
+        name = next(name for name in chain(near, numbered) if name not in used)
+        used.add(name)
+        yield name, lang
 
 
 def finish_deals(plan, deals, events, walk, rng):

@@ -184,6 +184,13 @@ def test_sample_has_names_that_try_a_reader(sample):
         assert any(sign in name for name in names), sign
 
 
+@pytest.mark.parametrize("n_accounts", [480, 6000])
+def test_an_account_has_one_industry_region_and_owner(n_accounts):
+    deals = synthesize("b2b-8", 7, n_deals=12_000, n_accounts=n_accounts).deals
+    assert (deals.groupby("account")[["industry", "region", "owner"]].nunique() == 1).all(axis=None)
+    assert deals["account"].nunique() > 0.75 * n_accounts
+
+
 def test_the_stalled_stage_piles_up_in_the_sample(sample):
     deals, history, _ = sample
     label = MODEL.stage("solution-confirmed").name.en
