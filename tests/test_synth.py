@@ -186,7 +186,7 @@ def test_sample_has_names_that_try_a_reader(sample):
 
 @pytest.mark.parametrize("n_accounts", [480, 6000])
 def test_an_account_has_one_industry_region_and_owner(n_accounts):
-    deals = synthesize("b2b-8", 7, n_deals=12_000, n_accounts=n_accounts).deals
+    deals = synthesize("b2b-8", 7, n_deals=30_000, n_accounts=n_accounts).deals
     assert (deals.groupby("account")[["industry", "region", "owner"]].nunique() == 1).all(axis=None)
     assert deals["account"].nunique() > 0.75 * n_accounts
 
@@ -341,6 +341,15 @@ def test_moves_back_void_deals_and_gaps_have_their_shares(rich):
     assert facts["n_moves_back"] / visits == pytest.approx(0.05, abs=0.015)
     assert facts["n_void"] / facts["n_deals"] == pytest.approx(0.015, abs=0.003)
     assert 0 < facts["n_unrecorded_stages"] < 0.04 * len(rows)
+
+
+def test_a_deal_that_moved_back_always_returns(rich):
+    events = rich.events.assign(number=rich.events["stage"].map(ORDER))
+    step = events.groupby("deal_id")["number"].diff()
+    following = step.groupby(events["deal_id"]).shift(-1)
+    back = (step < 0) & (events["entered_at"] < "2025-01-01")  # a year is enough for any spell to end
+    assert back.sum() > 500
+    assert (step[back] == -1).all() and (following[back] > 0).all()
 
 
 def test_the_change_brings_its_own_lost_reason(rich):
