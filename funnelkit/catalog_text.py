@@ -102,9 +102,14 @@ def text_table(header, rows, width, right=()):
 
 
 def _fit_widths(columns, room):
-    """Take cells from the widest column until all fit; words are broken only where nothing else is left."""
+    """Take cells from the widest column until all fit: headings wrap first, words break only where all else fails."""
     widths = [max(map(display_width, column)) for column in columns]
-    for floors in (list(map(_longest_word, columns)), [NARROWEST] * len(widths)):
+    words = list(map(_longest_word, columns))
+    bodies = [
+        max(word, min(8, width), *map(display_width, column[1:]))
+        for word, width, column in zip(words, widths, columns, strict=True)
+    ]
+    for floors in (bodies, words, [NARROWEST] * len(widths)):
         while sum(widths) > room and any(cells > floor for cells, floor in zip(widths, floors, strict=True)):
             spare = [cells if cells > floor else 0 for cells, floor in zip(widths, floors, strict=True)]
             widths[spare.index(max(spare))] -= 1
