@@ -242,6 +242,14 @@ def test_the_rate_changes_on_its_day_and_nowhere_else():
         assert_rate(rows.loc[here & after, "passed"], changed)
 
 
+def test_the_change_begins_on_its_day_exactly():
+    change = Change("project-initiation", "2025-01-01", 0.25)
+    rows = decisions(synthesize("b2b-8", 18, n_deals=30_000, **{**PLAIN, "change": change}))
+    first = rows[rows["stage"] == 0]
+    for begin, end, rate in (("2024-12-27", "2025-01-01", 0.75), ("2025-01-01", "2025-01-06", 0.25)):
+        assert_rate(first.loc[(first["left"] >= begin) & (first["left"] < end), "passed"], rate)
+
+
 def test_rates_by_furthest_stage_match_the_mean_of_the_true_rates_with_all_effects(rich):
     rows = decisions(rich)
     for number, truth in enumerate(rich.truth["stages"][:-1]):
