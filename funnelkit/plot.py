@@ -102,24 +102,35 @@ def _finish(figure, title):
     figure.set_layout_engine("none")
 
 
-def wrap(text, columns):
-    """Break a label into lines of at most `columns` terminal columns; Chinese breaks between any two signs.
+def wrap(text, columns, most=3):
+    """Break a label into at most `most` lines of `columns` terminal columns; Chinese breaks between any two signs.
 
     >>> wrap("solution demo and track record", 16)
     'solution demo\\nand track record'
     >>> wrap("方案展示与业绩说明", 12)
     '方案展示与业\\n绩说明'
+    >>> wrap("abcdef" * 9, 10, most=2)
+    'abcdefabcd\\nefabcdefa…'
     """
     if width(text) <= columns:
         return text
-    if width(text) < 1.5 * len(text):
-        return "\n".join(textwrap.wrap(text, columns, break_long_words=True))
+    lines = _wrap_words(text, columns) if width(text) < 1.5 * len(text) else _wrap_signs(text, columns)
+    if len(lines) > most:
+        lines = [*lines[: most - 1], lines[most - 1][: -1 if width(lines[most - 1]) >= columns else None] + "…"]
+    return "\n".join(lines)
+
+
+def _wrap_words(text, columns):
+    return textwrap.wrap(text, columns, break_long_words=True)
+
+
+def _wrap_signs(text, columns):
     lines, line = [], ""
     for sign in text:
         if width(line + sign) > columns:
             lines, line = [*lines, line], ""
         line += sign
-    return "\n".join([*lines, line])
+    return [*lines, line]
 
 
 def stage_labels(table, model, lang, columns=22):

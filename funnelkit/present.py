@@ -13,8 +13,10 @@ from funnelkit.grid import align
 from funnelkit.texts import label, say
 
 FIGURES = "application/vnd.funnelkit.figures+json"
-_RATE_PARTS = ("k", "n", "low", "high", "n_open", "floor", "ceiling")
+_RATE_PARTS = ("k", "n", "low", "high", "floor", "ceiling")
 _MONEY = ("value", "amount", "price", "sales")
+_WORDS = ("status", "state", "verdict", "basis")
+_FRACTIONS = ("share", "rate", "win_probability")
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,14 @@ def rate_text(row, lang="en"):
     return say("present.rate", lang, rate=percent(row["rate"]), low=low, high=high, n=number(row["n"]))
 
 
-def show(table, lang="en", *, model=None, caption=None, figures=None):
+def show(table, lang="en", *, model=None, caption=None, figures=None, names=None):
     """Return a table ready to display, its columns named and formatted in `lang`.
 
-    The columns k, n, rate, low, high of a rate become one cell with interval and n; `stage` is named by `model`.
+    The columns k, n, rate, low, high of a rate become one cell with interval and n; `stage` and `state` are named by
+    `model`. `names` maps a column to the label that it should bear, such as {"rate": "win_probability"}.
     """
     cells, numeric = cell_texts(table, lang, model)
-    head = [label(name, lang) for name in cells]
+    head = [label((names or {}).get(name, name), lang) for name in cells]
     rows = [list(row) for row in zip(*cells.values(), strict=True)]
     body = "".join(_html_row("td", row, numeric) for row in rows)
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
@@ -100,20 +103,26 @@ def cell_texts(table, lang="en", model=None):
 
 
 def _cell(value, name, lang, model):
-    if name == "stage" and model is not None:
-        return model.stage(value).name[lang] if value in model.stage_ids else label(value, lang)
+    if model is not None and (name in ("state", "gate") or name.endswith("stage")):
+        return _part_name(value, model, lang)
     if isinstance(value, pd.Timestamp):
         return value.strftime("%Y-%m-%d")
     if isinstance(value, bool):
         return say(f"present.{str(value).lower()}", lang)
     if isinstance(value, (int, float)) or pd.api.types.is_number(value):
-        if name.startswith("share"):
+        if name.startswith(_FRACTIONS):
             return percent(value)
-        whole = name in _MONEY or pd.isna(value) or float(value).is_integer()
+        whole = name.startswith(_MONEY) or pd.isna(value) or float(value).is_integer()
         return number(value, 0 if whole else 2)
     if value is None or value is pd.NA or value is pd.NaT:
         return "–"
-    return label(value, lang) if name in ("status", "state") else str(value)
+    return label(value, lang) if name in _WORDS else str(value)
+
+
+def _part_name(value, model, lang):
+    """Return the name of a stage or state of the model; what the model does not hold stays as it is."""
+    names = {part.id: part.name[lang] for part in (*model.stages, *model.states)}
+    return names.get(value) or ("–" if pd.isna(value) else label(value, lang))
 
 
 def _html_row(tag, cells, numeric):
