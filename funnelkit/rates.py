@@ -32,6 +32,23 @@ def wilson(k, n, level=LEVEL):
     return low, high
 
 
+def newcombe(k, n, k_before, n_before, level=LEVEL):
+    """Return (change, low, high): k / n minus k_before / n_before with its hybrid score interval, as arrays.
+
+    low = d - sqrt((p - l)^2 + (u0 - p0)^2), high = d + sqrt((u - p)^2 + (p0 - l0)^2) with the Wilson limits l, u of
+    each rate (Newcombe 1998, method 10). Where either n is 0 nothing is known and all three are NaN. Raises
+    ValueError unless 0 <= k <= n on both sides.
+
+    >>> [round(float(part), 4) for part in newcombe(56, 70, 48, 80)]
+    [0.2, 0.0524, 0.3339]
+    """
+    (low, high), (low_0, high_0) = wilson(k, n, level), wilson(k_before, n_before, level)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p, p_0 = np.asarray(k, dtype=float) / n, np.asarray(k_before, dtype=float) / n_before
+    change = p - p_0
+    return change, change - np.hypot(p - low, high_0 - p_0), change + np.hypot(high - p, p_0 - low_0)
+
+
 def rate_columns(k, n, n_open=0):
     """Return the columns of a rate row: k, n, rate, low, high, n_open, floor, ceiling.
 
