@@ -131,6 +131,59 @@ def run_report(options):
     return 0
 
 
+def add_check(commands):
+    command = commands.add_parser("check", help="say what files are, what is wrong with them, what they cannot tell")
+    command.add_argument("files", nargs="+", metavar="FILE", help="deals, stage entries or counts")
+    add_reading_options(command)
+    command.add_argument("--quarantine", metavar="FILE", help="a CSV for the rows set aside, with reasons")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(run=run_check)
+
+
+def add_reading_options(command):
+    """Add the options that say how to read a source; `reading` turns them into arguments of `load.read`."""
+    command.add_argument("--layout", choices=("deals", "events", "counts"), help="of the first file; default: found")
+    command.add_argument("--preset", metavar="NAME", help="column names of a system, such as salesforce")
+    command.add_argument("--stages", metavar="MODEL|A,B,C", help="a model's id, a model file, or stage names in order")
+    command.add_argument("--as-of", metavar="DATE", help="the day the data are as of; default their latest date")
+    command.add_argument("--encoding", help="such as gb18030; default: found")
+    command.add_argument("--decimal", choices=(".", ","), help="the decimal mark; default: found")
+    command.add_argument("--date-order", choices=("dmy", "mdy", "ymd"), help="of dates such as 03/04/2022")
+    command.add_argument("--currency", help="of amounts that name none, such as EUR")
+    command.add_argument("--timezone", metavar="ZONE", help="of times that name none, such as Asia/Shanghai")
+    command.add_argument("--delimiter", metavar="SIGN", help="between cells; tab is allowed as a word")
+    command.add_argument("--sheet", metavar="NAME", help="of a workbook; default the first that holds anything")
+    command.add_argument(
+        "--map", action="append", default=[], type=_pair, metavar="CANON=COLUMN", help="such as stage=Phase"
+    )
+
+
+def reading(options):
+    """Return the arguments of `load.read` that the reading options ask for."""
+    from funnelkit.files import ReadOptions
+
+    names = ("encoding", "decimal", "date_order", "currency", "timezone", "delimiter", "sheet")
+    values = {name: getattr(options, name) for name in names}
+    quarantine = getattr(options, "quarantine", None)
+    stages = None if options.stages is None else [name.strip() for name in options.stages.split(",")]
+    return {
+        "stages": stages, "layout": options.layout, "preset": options.preset, "as_of": options.as_of,
+        "options": ReadOptions(**values, map=dict(options.map), quarantine=quarantine), "lang": options.lang,
+    }  # fmt: skip
+
+
+def run_check(options):
+    from funnelkit import check, load
+
+    try:
+        result = load.read(*options.files, **reading(options))
+    except FunnelkitError as error:
+        result = error
+    found = check.summary(result, options.lang, options.files)
+    print(json.dumps(found, ensure_ascii=False, indent=1) if options.json else check.check_text(found, options.lang))
+    return check.EXIT[found["outcome"]]
+
+
 def _pair(text):
     name, equals, value = text.partition("=")
     if not equals:
@@ -138,7 +191,7 @@ def _pair(text):
     return name.strip(), value
 
 
-COMMANDS = (add_models, add_synth, add_count, add_report)
+COMMANDS = (add_models, add_synth, add_check, add_count, add_report)
 
 
 def build_parser():
@@ -155,6 +208,9 @@ def build_parser():
 
 def main(arguments=None):
     """Run one command and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without Chinese shows marks instead of a crash
     options = build_parser().parse_args(arguments)
     try:
         return options.run(options)

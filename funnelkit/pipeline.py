@@ -86,6 +86,8 @@ class Pipeline:
     rows: Rows = Rows()
     layout: str = "deals"
     counts: pd.DataFrame | None = None
+    amount_total: float | None = None  # sum over the good rows read; None without amounts or across currencies
+    sample: tuple[dict, ...] = ()  # the first good rows as read
 
     def at(self, date):
         """Return what was known on `date`: no later event, close or deal; deals without any time are left out.

@@ -1,0 +1,203 @@
+"""Columns: headers of a source -> canonical columns, and which layout the table has. The aliases are presets/*.toml."""
+
+import re
+import tomllib
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from funnelkit.catalog import nearest
+from funnelkit.errors import DataError
+from funnelkit.pipeline import Finding
+from funnelkit.schema import fold
+
+LAYOUTS = ("deals", "events", "counts")
+REQUIRED = {"deals": ("deal_id", "stage"), "events": ("deal_id", "stage", "entered_at"), "counts": ("stage",)}
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """`columns`: canonical name -> header; `extra`: the headers carried along as they are."""
+
+    layout: str
+    columns: dict
+    extra: tuple[str, ...]
+    notes: tuple[Finding, ...] = ()
+
+
+@cache
+def preset(name):
+    """Return presets/<name>.toml as a dict."""
+    known = preset_names()
+    if name not in known:
+        raise DataError("no_such_preset", value=name, nearest=nearest(name, known))
+    return tomllib.loads(files("funnelkit").joinpath("presets", f"{name}.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def preset_names():
+    """Return the names of the presets."""
+    folder = files("funnelkit").joinpath("presets")
+    return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
+
+
+def key(name):
+    """Return a header or stage name for comparing: no case, width, blanks, nor the signs that only separate.
+
+    >>> key("Deal - Close_Date *") == key("close date")
+    True
+    """
+    plain = re.sub(r"^\s*deal\s+-\s+", "", unicodedata.normalize("NFKC", str(name)), flags=re.IGNORECASE)
+    return re.sub(r"[_\-./()*:]", "", fold(plain)) or fold(plain)
+
+
+@cache
+def word_keys(kind):
+    """Return the keys of the words that mean won, lost, void, open, or total."""
+    return frozenset(map(key, preset("generic")["words"][kind]))
+
+
+def status_word(name):
+    """Return won, lost, void or open where a stage or status name means it, else None."""
+    return next((kind for kind in ("won", "lost", "void", "open") if key(name) in word_keys(kind)), None)
+
+
+def map_columns(table, options, layout=None, preset_name=None):
+    """Return the Mapping of a table's headers. Raises DataError where a required column is missing."""
+    if layout not in (None, *LAYOUTS):
+        raise DataError("no_such_layout", value=layout, known=", ".join(LAYOUTS))
+    headers = list(table.cells.columns)
+    declared = _declared(options.map, headers, table.name)
+    found = layout or _layout(table, declared, preset_name)
+    columns, notes = _assign(headers, declared, _aliases(found, preset_name), table.name, REQUIRED[found])
+    for name in REQUIRED[found]:
+        if name not in columns:
+            raise DataError("no_column", file=table.name, line=1, column=name, layout=found, known=_listed(headers))
+    if found == "counts" and not {"n_entered", "rate"} & set(columns):
+        raise DataError("no_column", file=table.name, line=1, column="count", layout=found, known=_listed(headers))
+    if layout is None:
+        notes = [Finding("layout_found", "note", table.name, value=found), *notes]
+    used = set(columns.values())
+    return Mapping(found, columns, tuple(header for header in headers if header not in used), tuple(notes))
+
+
+def _listed(headers):
+    shown = ", ".join(header[:40] for header in headers[:20])
+    return shown + (" ..." if len(headers) > 20 else "")
+
+
+def _declared(wanted, headers, name):
+    """Return the columns mapped by the user, each checked against the headers there are."""
+    by_key = {key(header): header for header in reversed(headers)}
+    result = {}
+    for canonical, header in wanted.items():
+        found = header if header in headers else by_key.get(key(header))
+        if found is None:
+            raise DataError(
+                "no_mapped_column",
+                file=name,
+                line=1,
+                column=header,
+                canonical=canonical,
+                nearest=nearest(header, headers),
+            )
+        result[canonical] = found
+    return result
+
+
+@cache
+def _aliases(layout, preset_name):
+    """Return {canonical: alias keys, most telling first} for a layout; a preset's go before the general ones."""
+    sources = [preset(name) for name in dict.fromkeys((preset_name or "generic", "generic"))]
+    parts = {"deals": ("columns",), "events": ("events", "columns"), "counts": ("counts", "columns")}[layout]
+    merged = {}
+    for part in parts:
+        for source in sources:
+            for canonical, names in source.get(part, {}).items():
+                merged.setdefault(canonical, []).extend(map(key, names))
+    if layout == "counts":
+        merged = {name: merged[name] for name in (*preset("generic")["counts"], "stage")}
+    return merged
+
+
+def _assign(headers, declared, aliases, name, first=()):
+    """Give each canonical column the header that its first alias meets, those of `first` before the others."""
+    by_key, columns, notes = {}, dict(declared), []
+    for header in headers:
+        by_key.setdefault(key(header), header)
+    taken = set(declared.values())
+    ranked = sorted(
+        (canonical not in first, rank, number, canonical, by_key[alias])
+        for number, (canonical, names) in enumerate(aliases.items())
+        for rank, alias in enumerate(names)
+        if alias in by_key
+    )
+    for *_, canonical, header in ranked:
+        if canonical in columns and header not in taken and columns[canonical] != header:
+            notes.append((canonical, header))
+        elif canonical not in columns and header not in taken:
+            columns[canonical] = header
+            taken.add(header)
+    passed_over = [(canonical, header) for canonical, header in notes if header not in columns.values()]
+    return columns, [
+        Finding("column_passed_over", "note", name, 1, header, columns[canonical], {"canonical": canonical})
+        for canonical, header in dict.fromkeys(passed_over)
+    ]
+
+
+def _layout(table, declared, preset_name):
+    """Tell the layout from the headers; where they leave it open, repeated ids make it a list of stage entries."""
+    headers = list(table.cells.columns)
+    deals, _ = _assign(headers, declared, _aliases("deals", preset_name), table.name)
+    events, _ = _assign(headers, declared, _aliases("events", preset_name), table.name, REQUIRED["events"])
+    counts, _ = _assign(headers, declared, _aliases("counts", preset_name), table.name)
+    if "deal_id" not in deals and "stage" in counts and {"n_entered", "rate"} & set(counts):
+        return "counts"
+    if not {"deal_id", "stage", "entered_at"} <= set(events):
+        return "deals"
+    signs = set(map(key, preset("generic")["signs"]["events"]))
+    if "entered_at" in declared or key(events["entered_at"]) in signs:
+        return "events"
+    if {"status", "closed_at", "expected_close"} & set(deals):
+        return "deals"
+    repeated = table.cells[events["deal_id"]].duplicated()
+    same = table.cells[[events["deal_id"], events["stage"]]].duplicated()
+    return "events" if (repeated & ~same).mean() > 0.2 else "deals"
+
+
+# --- stage dates -----------------------------------------------------------------------------------------------------
+
+_DATE_WORDS = {
+    "date", "time", "datetime", "timestamp", "at", "on", "entered", "enter", "entry", "into", "hs", "v2", "stage",
+    "when",
+}  # fmt: skip
+_DATE_SIGNS = {"date", "time", "datetime", "timestamp", "at", "on", "entered"}
+_CHINESE_DATE = re.compile(r"(?:进入)?(?P<stem>.+?)(?:阶段)?的?(?:进入)?(?:日期|时间)$")
+
+
+def stem(name):
+    """Return the stem of a stage name, for comparing with `date_stem`.
+
+    >>> stem("Engaging") == date_stem("engage_date")
+    True
+    """
+    plain = key(name)
+    for ending in ("ing", "ion", "ed", "es", "e", "s"):
+        if plain.endswith(ending) and len(plain) - len(ending) >= 4:
+            return plain[: -len(ending)]
+    return plain
+
+
+def date_stem(header):
+    """Return the stem of what a date column dates ("Date entered Offer" -> offer), None where it is no date's name."""
+    plain = unicodedata.normalize("NFKC", header).strip()
+    chinese = _CHINESE_DATE.fullmatch(plain)
+    if chinese:
+        return stem(chinese["stem"])
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", plain).lower()
+    words = [word for word in re.split(r"[\s_\-./():]+", spaced) if word]
+    if not _DATE_SIGNS & set(words):
+        return None
+    rest = [word for word in words if word not in _DATE_WORDS]
+    return stem("".join(rest)) if rest else None

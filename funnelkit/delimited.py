@@ -1,0 +1,247 @@
+"""Delimited text -> Table: delimiter, header, quotes, and for each row the physical line that it starts on."""
+
+import csv
+import io
+
+import numpy as np
+import pandas as pd
+
+from funnelkit.errors import DataError
+from funnelkit.files import Broken, Table, check_header
+from funnelkit.pipeline import Finding
+
+DELIMITERS = (",", ";", "\t", "|")
+_NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+_CHUNK = 100_000
+
+
+def read_delimited(text, name, options, notes=()):
+    """Return the Table of delimited text. Rows that do not fit the header are `broken`, blank lines are counted.
+
+    Raises DataError on text without a header, an unclosed quote, a repeated header, or a cell or width over the limit.
+    """
+    skip, declared = _separator_line(text)
+    delimiter, found = _delimiter(text[skip:], name, options.delimiter or declared)
+    notes = [*notes, *found]
+    if '"' in text[skip:] if skip else '"' in text:
+        table = _quoted(text, skip, delimiter, name, options)
+    else:
+        table = _plain(text, skip, delimiter, name, options)
+    if not text.endswith(("\n", "\r")):
+        last = int(table.lines[-1]) if len(table.lines) else 1
+        notes.append(
+            Finding("no_final_newline", "warn", name, last, values={"text": text[-200:].splitlines()[-1][-60:]})
+        )
+    return Table(name, table.cells, table.lines, "text", table.blank, table.broken, (*notes, *table.notes))
+
+
+def _separator_line(text):
+    """Return (characters to skip, delimiter) of the line `sep=;` that some spreadsheets write first."""
+    first = text[:20].split("\n", 1)[0].rstrip("\r")
+    if first.lower().startswith("sep=") and len(first) == 5:
+        return text.index("\n") + 1 if "\n" in text else len(text), first[4]
+    return 0, None
+
+
+def _delimiter(text, name, declared):
+    """Return (delimiter, findings): as declared, or the one that cuts the first lines into equally many cells."""
+    if declared:
+        declared = _NAMED.get(declared.lower(), declared)
+        if len(declared) != 1 or declared in '"\r\n':
+            raise DataError("delimiter_bad", file=name, value=declared)
+        return declared, ()
+    sample = text[:100_000].replace("\r\n", "\n").replace("\r", "\n")
+    lines = [line for line in sample.split("\n") if line.strip()][:30]
+    scores = {mark: _evenness(lines, mark) for mark in DELIMITERS}
+    best = sorted(scores, key=scores.get, reverse=True)
+    if scores[best[0]][1] < 2:
+        return ",", ()
+    if scores[best[0]] == scores[best[1]]:
+        raise DataError("delimiter_ambiguous", file=name, line=1, value=lines[0][:80], one=best[0], other=best[1])
+    return best[0], (Finding("delimiter_found", "note", name, value=best[0].replace("\t", "TAB")),)
+
+
+def _evenness(lines, mark):
+    """Return (is usable, cells of the header, share of lines with as many) for ranking."""
+    widths = [len(next(csv.reader([line], delimiter=mark), ())) for line in lines]
+    if not widths or widths[0] < 2:
+        return (False, 0, 0.0)
+    share = sum(width == widths[0] for width in widths) / len(widths)
+    return (share >= 0.5 or len(widths) < 4, widths[0], share)
+
+
+def _headers(cells, name, line, bounds):
+    """Return the header's names; unnamed columns at the right end stay out, others are called by their number."""
+    names = [cell.strip().strip("\ufeff") for cell in cells]
+    if len(names) > bounds.columns:
+        raise DataError("too_many_columns", file=name, n=len(names), limit=bounds.columns)
+    names = [text or f"column {number}" for number, text in enumerate(names, 1)]
+    check_header(names, name, line)
+    return names
+
+
+# --- without quotes: whole columns at once ---------------------------------------------------------------------------
+
+
+def _plain(text, skip, delimiter, name, options):
+    """Read text without a quote sign: cells are counted per line in numpy, arrow cuts the lines that fit."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    data = np.frombuffer((text if text.endswith("\n") else text + "\n").encode(), np.uint8)
+    ends = np.flatnonzero(data == 10)
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    mark = data == ord(delimiter) if ord(delimiter) < 128 else None
+    if mark is None:
+        return _quoted(text, skip, delimiter, name, options)
+    marks = np.add.reduceat(mark, starts, dtype=np.int64)
+    empty = np.add.reduceat(mark | (data <= 32), starts, dtype=np.int64) == ends - starts + 1
+    first = int(np.argmin(empty | (np.arange(len(starts)) < (1 if skip else 0))))
+    names = _headers(_line_text(data, starts, ends, first).split(delimiter), name, first + 1, options.bounds)
+    body = np.arange(len(starts)) > first
+    good = body & ~empty & (marks == len(names) - 1)
+    torn = np.flatnonzero(body & ~empty & ~good)
+    broken = tuple(_misfit(i + 1, _line_text(data, starts, ends, i), int(marks[i]) + 1, len(names)) for i in torn)
+    _refuse_long(ends - starts, options, name)
+    cells = _arrow_cells(data[np.repeat(good, ends - starts + 1)], names, delimiter)
+    return Table(name, cells, np.flatnonzero(good) + 1, "text", int((body & empty).sum()), broken)
+
+
+def _line_text(data, starts, ends, i):
+    return data[starts[i] : ends[i]].tobytes().decode()
+
+
+def _misfit(line, text, found, expected):
+    return Broken(int(line), text, "row_width", {"found": found, "expected": expected})
+
+
+def _refuse_long(lengths, options, name):
+    """A line longer than a cell may be is looked at; the cells are measured by whoever cuts them."""
+    most = options.bounds.cell_characters
+    long = np.flatnonzero(lengths > most * 4)
+    if len(long):
+        raise DataError("cell_too_long", file=name, line=int(long[0]) + 1, limit=most)
+
+
+def _arrow_cells(data, names, delimiter):
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    keys = [str(number) for number in range(len(names))]
+    if not len(data):
+        return pd.DataFrame({header: pd.Series([], dtype="str") for header in names})
+    table = arrow_csv.read_csv(
+        pa.py_buffer(np.ascontiguousarray(data)),
+        arrow_csv.ReadOptions(column_names=keys, block_size=1 << 24),
+        arrow_csv.ParseOptions(delimiter=delimiter, quote_char=False, double_quote=False, ignore_empty_lines=False),
+        arrow_csv.ConvertOptions(column_types=dict.fromkeys(keys, pa.string()), strings_can_be_null=False),
+    )
+    return _frame(table.rename_columns(names))
+
+
+def _frame(table):
+    return table.to_pandas(types_mapper=lambda kind: pd.StringDtype(na_value=np.nan))
+
+
+# --- with quotes: record by record -----------------------------------------------------------------------------------
+
+
+class _Lines:
+    """Physical lines of text, kept while a record is being read so that its original text can be quoted."""
+
+    def __init__(self, lines, number):
+        self.lines, self.number, self.held = lines, number, []
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        line = next(self.lines)
+        self.number += 1
+        self.held.append(line)
+        return line
+
+    def release(self):
+        """Return (first line number, text) of what was read since the last release."""
+        text, first = "".join(self.held), self.number - len(self.held) + 1
+        self.held = []
+        return first, text
+
+
+def _quoted(text, skip, delimiter, name, options):
+    """Read text with quotes. A row whose quotes are wrong within its own line is broken; an unclosed quote refuses."""
+    old = csv.field_size_limit(options.bounds.cell_characters)
+    try:
+        return _records(text, skip, delimiter, name, options)
+    finally:
+        csv.field_size_limit(old)
+
+
+def _records(text, skip, delimiter, name, options):
+    lines = _Lines(iter(io.StringIO(text[skip:], newline="")), 1 if skip else 0)
+    names, store, numbers, broken, blank = None, None, [], [], 0
+    for first, raw, cells in _each(lines, delimiter, name, options):
+        if cells is not None and not any(cell.strip() for cell in cells):
+            blank += names is not None
+        elif names is None:
+            if cells is None:
+                raise DataError("quote_broken", file=name, line=first, value=raw.strip()[:80])
+            names = _headers(cells, name, first, options.bounds)
+            store = _Store(names)
+        elif cells is None:
+            broken.append(Broken(first, raw.rstrip("\r\n"), "row_quote"))
+        elif len(cells) != len(names):
+            broken.append(_misfit(first, raw.rstrip("\r\n"), len(cells), len(names)))
+        else:
+            store.add(cells)
+            numbers.append(first)
+    return Table(name, store.frame(), np.array(numbers, dtype=np.int64), "text", blank, tuple(broken))
+
+
+def _each(lines, delimiter, name, options):
+    """Yield (first line, original text, cells) of each record; cells are None where its quotes are wrong."""
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            cells = None
+            if "limit" in str(error) and len(lines.held) == 1:
+                raise DataError(
+                    "cell_too_long", file=name, line=lines.number, limit=options.bounds.cell_characters
+                ) from None
+            reader = csv.reader(lines, delimiter=delimiter, strict=True)
+            if len(lines.held) > 1 or lines.held[0].count('"') % 2:
+                first, raw = lines.release()
+                raise DataError("quote_unclosed", file=name, line=first, value=raw.splitlines()[0][:80]) from None
+        first, raw = lines.release()
+        yield first, raw, cells
+
+
+class _Store:
+    """Columns of text built chunk by chunk, so that no more than one chunk stands in memory as Python objects."""
+
+    def __init__(self, names):
+        self.names, self.rows, self.parts = names, [], []
+
+    def add(self, cells):
+        """Take one row."""
+        self.rows.append(cells)
+        if len(self.rows) == _CHUNK:
+            self._flush()
+
+    def _flush(self):
+        import pyarrow as pa
+
+        columns = zip(*self.rows, strict=True) if self.rows else [[] for _ in self.names]
+        self.parts.append(pa.table([pa.array(column, pa.string()) for column in columns], names=self.names))
+        self.rows = []
+
+    def frame(self):
+        """Return all rows."""
+        import pyarrow as pa
+
+        if self.rows or not self.parts:
+            self._flush()
+        return _frame(pa.concat_tables(self.parts))

@@ -1,0 +1,316 @@
+"""Files: bytes of a source -> a Table of cells with physical line numbers. What it is, is told by its content."""
+
+import codecs
+import gzip
+import io
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from funnelkit.errors import DataError
+from funnelkit.pipeline import Finding
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a source may hold at most: protection of memory, adjustable."""
+
+    cell_characters: int = 100_000
+    archive_ratio: int = 200
+    unpacked_bytes: int = 2_000_000_000
+    workbook_cells: int = 5_000_000
+    columns: int = 2_000
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How to read a source; None means: detect it and say so, or refuse where it stays ambiguous."""
+
+    encoding: str | None = None
+    decimal: str | None = None  # "." or ","
+    date_order: str | None = None  # dmy, mdy or ymd
+    currency: str | None = None  # of amounts that name none
+    timezone: str | None = None  # of times that name none; times that do are converted to it
+    delimiter: str | None = None
+    sheet: str | None = None
+    map: dict = field(default_factory=dict)  # canonical column -> header of the source
+    quarantine: str | None = None  # path of a CSV that takes the rows set aside
+    collapse: bool = True  # False keeps repeated entries into the same stage apart (event logs)
+    bounds: Bounds = Bounds()
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A row whose cells do not fit the header."""
+
+    line: int
+    text: str
+    rule: str
+    values: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Table:
+    """One source as found. `cells` holds text, or typed cells (`kind` workbook, parquet, frame); `lines` the physical
+    line of each row (of a DataFrame or Parquet file: the number of the row); `blank` counts empty lines."""
+
+    name: str
+    cells: pd.DataFrame
+    lines: np.ndarray
+    kind: str = "text"
+    blank: int = 0
+    broken: tuple[Broken, ...] = ()
+    notes: tuple[Finding, ...] = ()
+
+    @property
+    def rows_in(self):
+        """Return the number of rows of the source, the header left out."""
+        return len(self.cells) + len(self.broken) + self.blank
+
+
+_HTML = (b"<!doctype html", b"<html", b"<head", b"<body", b"<table")
+# Content that is no table: (first bytes, what to call it).
+_FOREIGN = (
+    (b"%PDF", "PDF"), (b"\x89PNG", "PNG"), (b"\xff\xd8\xff", "JPEG"), (b"7z\xbc\xaf", "7z"), (b"Rar!", "RAR"),
+    (b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"), (b"(\xb5/\xfd", "zstd"), (b"SQLite format 3", "SQLite"),
+    (b"ARROW1", "Arrow"), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "xls"), (b"\x93NUMPY", "numpy"),
+    (b"\x7fELF", "ELF"), (b"{\\rtf", "RTF"),
+)  # fmt: skip
+
+
+def open_source(source, options=None):
+    """Return the Table of a path (CSV, TSV, TXT, gzip of these, xlsx, Parquet) or a DataFrame.
+
+    Raises DataError where the file is missing, is something else, or passes a limit.
+    """
+    options = options or ReadOptions()
+    if isinstance(source, pd.DataFrame):
+        return _of_frame(source, "DataFrame", "frame", options)
+    path = Path(source)
+    data, name = _bytes(path), path.name
+    if data.startswith(b"\x1f\x8b"):
+        data = _unzipped(data, name, options.bounds)
+    _refuse_foreign(data, name, path.suffix.lower())
+    if data.startswith(b"PAR1"):
+        return _of_parquet(data, name, options)
+    if data.startswith(b"PK\x03\x04") or path.suffix.lower() in (".xlsx", ".xlsm"):
+        from funnelkit.workbook import read_workbook
+
+        _measure_archive(data, name, options.bounds)
+        return read_workbook(data, name, options)
+    from funnelkit.delimited import read_delimited
+
+    text, notes = decode(data, name, options.encoding)
+    _refuse_markup(text, name)
+    return read_delimited(text, name, options, notes)
+
+
+def _bytes(path):
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        key = "no_such_file" if isinstance(error, FileNotFoundError) else "file_unreadable"
+        raise DataError(key, file=str(path), reason=error.strerror) from None
+
+
+def _unzipped(data, name, bounds):
+    """Unpack gzip, at most as much as the limits allow."""
+    most = min(bounds.unpacked_bytes, bounds.archive_ratio * len(data))
+    try:
+        with gzip.open(io.BytesIO(data)) as stream:
+            unpacked = stream.read(most + 1)
+    except (OSError, EOFError, ValueError) as error:
+        raise DataError("archive_broken", file=name, reason=str(error)) from None
+    if len(unpacked) > most:
+        raise DataError("archive_too_large", file=name, ratio=bounds.archive_ratio, size=bounds.unpacked_bytes)
+    return unpacked
+
+
+def _measure_archive(data, name, bounds):
+    """Refuse a zip container that unpacks to more than the limits, before anything parses it."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            infos = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise DataError("workbook_broken", file=name, reason=str(error)) from None
+    size = sum(info.file_size for info in infos)
+    if size > bounds.unpacked_bytes or size > bounds.archive_ratio * max(len(data), 1):
+        raise DataError("archive_too_large", file=name, ratio=bounds.archive_ratio, size=bounds.unpacked_bytes)
+    if "xl/workbook.xml" not in {info.filename for info in infos}:
+        raise DataError("not_a_workbook", file=name)
+
+
+def _refuse_foreign(data, name, suffix):
+    """Refuse what is empty, a program or another format."""
+    if not data.strip(b"\xef\xbb\xbf\xff\xfe \t\r\n\0"):
+        raise DataError("empty_file", file=name)
+    if suffix in (".pkl", ".pickle", ".joblib") or (
+        data[:1] == b"\x80" and data[1:2] in b"\2\3\4\5" and data[-1:] == b"."
+    ):
+        raise DataError("pickle_refused", file=name)
+    for start, kind in _FOREIGN:
+        if data.startswith(start):
+            raise DataError("foreign_format", file=name, kind=kind)
+
+
+def _refuse_markup(text, name):
+    """Refuse a web page or JSON saved as a table; a login page is the usual one."""
+    start = text[:2000].lstrip().lower().encode("utf-8", "replace")
+    if start.startswith(_HTML) or (start.startswith((b"<?xml", b"<!--")) and b"<html" in start):
+        raise DataError("html_page", file=name)
+    if start.startswith((b"<?xml", b"{", b"[{")):
+        raise DataError("foreign_format", file=name, kind="XML" if start.startswith(b"<") else "JSON")
+
+
+# --- encoding -------------------------------------------------------------------------------------------------------
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+)  # fmt: skip
+_CANDIDATES = ("gb18030", "big5", "shift_jis", "cp1252")
+
+
+def decode(data, name, declared=None):
+    """Return (text, findings) of bytes: by a byte order mark, as declared, as UTF-8, or detected beyond doubt."""
+    marked = next((encoding for mark, encoding in _BOMS if data.startswith(mark)), None)
+    if declared is not None:
+        encoding = _known(declared, name)
+        if marked and codecs.lookup(encoding).name == "utf-8":
+            encoding = "utf-8-sig"
+        text = _strict(data, encoding, name)
+        return _without_nul(text.removeprefix("\ufeff"), name), ()
+    if marked:
+        return _without_nul(_strict(data, marked, name), name), (_said(name, marked.removesuffix("-sig"), "bom"),)
+    wide = _wide(data)
+    if wide:
+        return _without_nul(_strict(data, wide, name), name), (_said(name, wide, "pattern"),)
+    try:
+        return _without_nul(data.decode("utf-8"), name), (_said(name, "utf-8", "valid"),)
+    except UnicodeDecodeError as error:
+        return _detect(data, name, error)
+
+
+def _said(name, encoding, how):
+    return Finding("encoding_found", "note", name, value=encoding, values={"how": how})
+
+
+def _known(encoding, name):
+    try:
+        return codecs.lookup(encoding).name
+    except LookupError:
+        raise DataError("encoding_unknown", file=name, value=encoding) from None
+
+
+def _strict(data, encoding, name):
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise DataError("encoding_wrong", **_place(data, error, name), encoding=encoding) from None
+
+
+def _place(data, error, name):
+    """Return where a byte is that does not decode."""
+    before = data[: error.start].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return {"file": name, "line": before.count(b"\n") + 1, "value": f"0x{data[error.start]:02X}"}
+
+
+def _without_nul(text, name):
+    at = text.find("\0")
+    if at >= 0:
+        raise DataError("binary_file", file=name, line=text.count("\n", 0, at) + 1)
+    return text
+
+
+def _wide(data):
+    """Return the UTF-16 that a file without a mark is in: text of which every second byte is 0."""
+    sample = np.frombuffer(data[:4000], np.uint8)
+    if len(sample) < 4:
+        return None
+    even, odd = (sample[0::2] == 0).mean(), (sample[1::2] == 0).mean()
+    if max(even, odd) < 0.4 or min(even, odd) > 0.05:
+        return None
+    return "utf-16-le" if odd > even else "utf-16-be"
+
+
+def _detect(data, name, error):
+    """Decode what is not UTF-8 where one reading is beyond doubt; else refuse and quote the readings."""
+    place = _place(data, error, name)
+    lenient = data.decode("utf-8", "replace")
+    broken = lenient.count("\ufffd")
+    if sum(map(len, lenient.encode("ascii", "ignore").split())) and _foreign_signs(lenient) - broken > broken:
+        raise DataError("encoding_broken", **place)
+    readings = {encoding: text for encoding in _CANDIDATES if (text := _try(data, encoding)) is not None}
+    scores = {encoding: _common_share(readings.get(encoding), codec) for encoding, codec in _COMMON.items()}
+    best, second = sorted(scores, key=scores.get, reverse=True)[:2]
+    if _foreign_signs(lenient) >= 20 and scores[best] >= 0.9 and scores[best] - scores[second] >= 0.25:
+        return _without_nul(readings[best], name), (_said(name, best, "frequency"),)
+    line = place["line"] - 1
+    quoted = (f"{encoding}: {_line(text, line)!r}" for encoding, text in readings.items())
+    raise DataError("encoding_unclear", **place, readings="; ".join(quoted) or "-")
+
+
+def _try(data, encoding):
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+
+
+def _line(text, number):
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n", number + 1)
+    return lines[number][:60] if number < len(lines) else ""
+
+
+def _foreign_signs(text):
+    return sum(1 for sign in text if sign > "\x7f")
+
+
+# The everyday half of each double-byte set: lead bytes of its first level, and of its punctuation.
+_COMMON = {"gb18030": ("gb2312", 0xA1, 0xA3, 0xB0, 0xD7), "big5": ("big5", 0xA1, 0xA3, 0xA4, 0xC6)}
+
+
+def _common_share(text, codec):
+    """Return the share of the signs beyond ASCII that are everyday ones in this character set."""
+    if not text:
+        return 0.0
+    name, mark_low, mark_high, low, high = codec
+    signs = [sign for sign in text[:200_000] if sign > "\x7f"]
+    leads = (sign.encode(name, "ignore")[:1] for sign in signs)
+    common = sum(1 for lead in leads if lead and (mark_low <= lead[0] <= mark_high or low <= lead[0] <= high))
+    return common / max(len(signs), 1)
+
+
+# --- typed sources ----------------------------------------------------------------------------------------------------
+
+
+def _of_frame(frame, name, kind, options):
+    cells = frame.reset_index(drop=True).copy()
+    cells.columns = [str(column) for column in cells.columns]
+    if len(cells.columns) > options.bounds.columns:
+        raise DataError("too_many_columns", file=name, n=len(cells.columns), limit=options.bounds.columns)
+    check_header(list(cells.columns), name, 1)
+    return Table(name, cells, np.arange(1, len(cells) + 1), kind)
+
+
+def _of_parquet(data, name, options):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(pa.BufferReader(data))
+    except (pa.ArrowException, OSError) as error:
+        raise DataError("parquet_broken", file=name, reason=str(error).splitlines()[0]) from None
+    return _of_frame(table.to_pandas(), name, "parquet", options)
+
+
+def check_header(names, name, line):
+    """Refuse a header in which a name stands twice."""
+    seen = set()
+    for header in names:
+        if header in seen:
+            raise DataError("header_twice", file=name, line=line, column=header)
+        seen.add(header)

@@ -1,0 +1,260 @@
+"""Load: sources -> Pipeline. Rows in = good + set aside + ignored, always; whatever was detected is said."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from funnelkit import catalog
+from funnelkit.check import summary
+from funnelkit.columns import map_columns
+from funnelkit.counts import read_counts
+from funnelkit.errors import DataError
+from funnelkit.files import ReadOptions, open_source
+from funnelkit.history import fill_deals, read_history
+from funnelkit.journal import Journal
+from funnelkit.limits import find_limits
+from funnelkit.pipeline import DEAL_COLUMNS, EVENT_COLUMNS, Pipeline, Rows
+from funnelkit.quarantine import write_quarantine
+from funnelkit.sheet import Sheet, type_sheet
+from funnelkit.stages import find_model, given_model, merged_names, name_stages
+from funnelkit.tables import build_deals, deal_events, name_sheet, set_duplicates_aside
+
+__all__ = ["ReadOptions", "read", "summary"]
+
+
+def read(*sources, model=None, stages=None, layout=None, preset=None, as_of=None, options=None, lang="en"):
+    """Read one or more sources into a Pipeline: a deals table, a table of stage entries, both, or a table of counts.
+
+    A source is the path of a CSV, TSV, TXT, xlsx or Parquet file, or a DataFrame. `model` is a Funnel, a catalogue id
+    or the path of a model file; `stages` a list of stage names (or one of these); with neither, the stages are taken
+    from the data and the order is said. `layout` (deals, events, counts) holds for the first source. Faulty rows are
+    set aside and reported; `Pipeline.rows` counts them. Raises DataError on a file that cannot be read for what it is.
+
+    >>> table = pd.DataFrame({"id": ["a", "b"], "stage": ["Lead", "Won"], "date": ["2026-01-05", "2026-01-07"]})
+    >>> pipeline = read(table, stages=["Lead", "Won"])
+    >>> pipeline.deals["status"].tolist(), pipeline.as_of.date().isoformat()
+    (['open', 'won'], '2026-01-07')
+    """
+    options = options or ReadOptions()
+    if not sources:
+        raise DataError("no_source")
+    journal = Journal()
+    model, notes = given_model(model, stages, lang)
+    journal.findings.extend(notes)
+    tables = [open_source(source, options) for source in sources]
+    sheets = [
+        Sheet(table, map_columns(table, options, layout if number == 0 else None, preset), journal, options)
+        for number, table in enumerate(tables)
+    ]
+    for sheet in sheets:
+        _take_structure(sheet)
+    if any(sheet.mapping.layout == "counts" for sheet in sheets):
+        pipeline = read_counts(sheets, model, journal, lang)
+    else:
+        pipeline = _read_deals(sheets, model, journal, preset, as_of, lang)
+    if options.quarantine:
+        write_quarantine(sheets, options.quarantine, lang)
+    return replace(pipeline, rows=_rows(sheets), findings=journal.close())
+
+
+def _take_structure(sheet):
+    """Write down what opening and mapping the table found, and the rows that do not fit its header."""
+    sheet.journal.findings.extend((*sheet.table.notes, *sheet.mapping.notes))
+    for row in sheet.table.broken:
+        sheet.journal.add(row.rule, "error", file=sheet.table.name, line=row.line, value=row.text[:200], **row.values)
+    if not len(sheet.table.cells):
+        sheet.journal.add("no_rows", "warn", file=sheet.table.name)
+
+
+def _rows(sheets):
+    good = sum(int(sheet.good.sum()) for sheet in sheets)
+    total, blank = sum(s.table.rows_in for s in sheets), sum(s.table.blank for s in sheets)
+    return Rows(total, good, total - good - blank, blank)
+
+
+def _read_deals(sheets, model, journal, preset, as_of, lang):
+    """Read deals and stage entries."""
+    for sheet in sheets:
+        type_sheet(sheet)
+    if model is None:
+        model, notes = _model_of(sheets, preset, lang)
+        journal.findings.extend(notes)
+    _name_stages(sheets, model, journal)
+    set_duplicates_aside(sheets)
+    deals, events = _tables(sheets, model, journal)
+    total = _total(sheets, deals, journal)
+    latest, given = _as_of(deals, events, as_of, journal)
+    whole = Pipeline(
+        model, deals, events, max(latest, given) if given is not None else latest, given is not None,
+        layout="deals" if any(s.mapping.layout == "deals" for s in sheets) else "events", amount_total=total,
+    )  # fmt: skip
+    pipeline = whole if given is None else _cut(whole, given, journal)
+    limits = find_limits(pipeline, journal)
+    return replace(pipeline, limits=limits, sample=_sample(deals))
+
+
+def _model_of(sheets, preset, lang):
+    if not any(sheet.good.any() for sheet in sheets):
+        return catalog.custom(["-"], lang=lang), ()
+    return find_model(sheets, preset, lang)
+
+
+def _name_stages(sheets, model, journal):
+    names = pd.concat([sheet.stage_names for sheet in sheets]).dropna().unique()
+    naming = name_stages(names, model)
+    known = [text for stage in model.stages for text in dict.fromkeys((stage.id, stage.name.en, stage.name.zh))]
+    for label, spellings in merged_names(naming, model).items():
+        journal.add("stage_merged", "warn", file=sheets[0].table.name, column=sheets[0].mapping.columns["stage"],
+                    value=label, spellings=", ".join(map(repr, spellings)))  # fmt: skip
+    for sheet in sheets:
+        name_sheet(sheet, model, naming, lambda text: {"nearest": catalog.nearest(text, known)})
+
+
+def _tables(sheets, model, journal):
+    """Return (deals, events) of all sheets together."""
+    history = [sheet for sheet in sheets if sheet.mapping.layout == "events"]
+    listed = [sheet for sheet in sheets if sheet.mapping.layout == "deals"]
+    parts, told = [], None
+    if history:
+        entries, told = read_history(history, model, journal, history[0].options.collapse)
+        parts.append(entries)
+    deals = pd.concat([build_deals(sheet) for sheet in listed], ignore_index=True) if listed else _bare(told)
+    if told is not None and listed:
+        deals = _join_history(deals, told, journal, history[0].table.name)
+    known = set() if told is None else set(told["deal_id"])
+    for sheet in listed:
+        parts += deal_events(sheet, model, known)
+    events = _order(parts, deals, model)
+    first = events.groupby("deal_id")["entered_at"].min()
+    started = pd.Series(first.reindex(deals["deal_id"]).to_numpy("datetime64[us]"), deals.index)
+    deals["created_at"] = pd.to_datetime(deals["created_at"]).fillna(started)
+    return _finish(deals), events
+
+
+def _bare(told):
+    """Return deals made of their history alone."""
+    deals = told.rename(columns={"first_at": "created_at"} if "created_at" not in told else {})
+    return deals.reindex(columns=list(dict.fromkeys([*DEAL_COLUMNS, *deals.columns])))
+
+
+def _join_history(deals, told, journal, file):
+    """Complete the deals by their history; deals that only the history knows are added and reported."""
+    strange = told[~told["deal_id"].isin(deals["deal_id"])]
+    without = int((~deals["deal_id"].isin(told["deal_id"])).sum())
+    deals = fill_deals(deals, told)
+    if without:
+        journal.add("deal_without_events", "warn", file=file, n=without)
+    if len(strange):
+        ids = ", ".join(strange["deal_id"].head(5))
+        journal.add("event_without_deal", "warn", file=file, n=len(strange), ids=ids)
+        deals = pd.concat([deals, _bare(strange).reindex(columns=deals.columns)], ignore_index=True)
+    return deals
+
+
+def _order(parts, deals, model):
+    """Return all stage entries in the order of the deals, then of time, those without time last."""
+    if not parts:
+        parts = [pd.DataFrame({column: [] for column in EVENT_COLUMNS})]
+    events = pd.concat([part.assign(stage=part["stage"].astype("object")) for part in parts], ignore_index=True)
+    rank = pd.Series(np.arange(len(deals)), index=deals["deal_id"])
+    events["stage"] = pd.Categorical(events["stage"], categories=model.stage_ids, ordered=True)
+    events["entered_at"] = pd.to_datetime(events["entered_at"]).astype("datetime64[us]")
+    events = events.astype({"deal_id": "str", "source": "str"})
+    events["_rank"] = events["deal_id"].map(rank)
+    events = events.sort_values(["_rank", "entered_at"], kind="stable", ignore_index=True)
+    return events.drop(columns="_rank")
+
+
+_HELPERS = (
+    "stage",
+    "stage_status",
+    "won_at",
+    "lost_at",
+    "stage_changed_at",
+    "is_won",
+    "is_closed",
+    "_said",
+    "first_at",
+    "_line",
+)
+
+
+def _finish(deals):
+    """Leave out the helper columns and settle the types."""
+    kept = [column for column in deals.columns if column not in _HELPERS and not column.startswith("wide ")]
+    result = deals[kept].reset_index(drop=True)
+    times = dict.fromkeys(("created_at", "closed_at", "expected_close"), "datetime64[us]")
+    texts = dict.fromkeys(("deal_id", "name", "account", "owner", "team", "currency", "status", "lost_reason"), "str")
+    for column in times:
+        result[column] = pd.to_datetime(result[column])
+    return result.astype({**times, **texts, "amount": "float64"})
+
+
+def _total(sheets, deals, journal):
+    """Return the sum of the good rows' amounts; None where there are none, or more than one currency."""
+    listed = [sheet for sheet in sheets if sheet.mapping.layout == "deals"] or sheets
+    rows = [sheet.frame.loc[sheet.good, ["amount", "currency"]] for sheet in listed if "amount" in sheet.frame]
+    if not rows:
+        return None
+    rows = pd.concat(rows)
+    rows = rows[rows["amount"].notna()]
+    found = sorted(rows["currency"].dropna().unique())
+    if len(found) > 1 or (found and rows["currency"].isna().any()):
+        column = next(
+            sheet.mapping.columns[name] for sheet in listed for name in ("currency", "amount") if sheet.has(name)
+        )
+        names = ", ".join([*found, *(["-"] if rows["currency"].isna().any() else [])])
+        journal.add("currencies_mixed", "warn", file=listed[0].table.name, column=column, value=names)
+        return None
+    return float(rows["amount"].sum())
+
+
+def _as_of(deals, events, given, journal):
+    """Return (latest date of the data that is not in the future, date given or None)."""
+    times = pd.concat([deals["created_at"], deals["closed_at"], events["entered_at"]]).dropna()
+    now = pd.Timestamp.now()
+    future = times > now
+    if future.any():
+        journal.add("future_dates", "warn", n=int(future.sum()), value=str(times.max()))
+    times = times[~future]
+    latest = times.max() if len(times) else now.normalize()
+    if given is not None:
+        return latest, _given_date(given, times)
+    rule, severity = ("as_of_derived", "note") if len(times) else ("as_of_today", "warn")
+    journal.add(rule, severity, value=_day(latest))
+    return latest, None
+
+
+def _given_date(given, times):
+    """A day given without a time means the end of that day where the data have times on it."""
+    try:
+        date = pd.Timestamp(given)
+    except (ValueError, TypeError):
+        raise DataError("as_of_bad", value=str(given)) from None
+    if pd.isna(date) or date.tzinfo is not None:
+        raise DataError("as_of_bad", value=str(given))
+    end = date + pd.Timedelta(days=1) - pd.Timedelta(microseconds=1)
+    return end if date == date.normalize() and ((times > date) & (times <= end)).any() else date
+
+
+def _day(time):
+    return str(time.date()) if time == time.normalize() else str(time.floor("s"))
+
+
+def _cut(pipeline, date, journal):
+    """Return what was known on the day given; say how much lies after it."""
+    times = pd.concat([pipeline.events["entered_at"], pipeline.deals["closed_at"]])
+    later = int((times > date).sum())
+    if not later:
+        return replace(pipeline, as_of=date)
+    known = pipeline.at(date)
+    left = len(pipeline.deals) - len(known.deals)
+    journal.add(
+        "later_than_as_of", "warn", value=_day(date), n=int((pipeline.events["entered_at"] > date).sum()), deals=left
+    )
+    return known
+
+
+def _sample(deals):
+    return tuple(deals.head(5).to_dict("records"))

@@ -1,0 +1,124 @@
+"""Sheet: one table while it is being read; its columns typed, its faulty rows set aside with the reason."""
+
+import numpy as np
+import pandas as pd
+
+from funnelkit.columns import key, word_keys
+from funnelkit.dates import as_time
+from funnelkit.values import Place, as_id, as_number, as_text
+
+TEXTS = ("name", "account", "owner", "team", "currency", "lost_reason", "status", "is_won", "is_closed")
+TIMES = (
+    "created_at", "closed_at", "won_at", "lost_at", "stage_changed_at", "expected_close", "entered_at",
+)  # fmt: skip
+
+
+class Sheet:
+    """A Table with its Mapping. `good` marks the rows kept, `frame` holds the typed canonical columns."""
+
+    def __init__(self, table, mapping, journal, options):
+        self.table, self.mapping, self.journal, self.options = table, mapping, journal, options
+        self.good = np.ones(len(table.cells), dtype=bool)
+        self.reasons = []
+        self.frame = pd.DataFrame(index=table.cells.index)
+        self.stage_names = pd.Series(dtype="str")
+
+    def cells(self, name):
+        """Return the cells of a canonical column."""
+        return self.table.cells[self.mapping.columns[name]]
+
+    def has(self, name):
+        """Return True where the source has this canonical column."""
+        return name in self.mapping.columns
+
+    def text(self, position, header):
+        """Return one cell as text, for messages."""
+        cell = self.table.cells[header].iloc[position]
+        return "" if cell is None or cell != cell else str(cell)[:200]
+
+    def is_blank(self, header):
+        """Return which cells of a column are blank."""
+        return as_text(self.table.cells[header]).isna().to_numpy()
+
+    def set_aside(self, mask, rule, header=None, extra=None):
+        """Set rows aside: they are no longer good, and the reason is on record."""
+        mask = np.asarray(mask, dtype=bool)
+        if mask.any():
+            self.journal.rows(rule, "error", self, mask, header, extra)
+            self.reasons.append((np.flatnonzero(mask), rule, header, extra))
+            self.good &= ~mask
+
+    def warn(self, mask, rule, header=None, extra=None):
+        """Keep rows, but say what is odd about them."""
+        self.journal.rows(rule, "warn", self, np.asarray(mask, dtype=bool) & self.good, header, extra)
+
+    def take(self, name, parse):
+        """Parse a canonical column: its faults set rows aside, its notes are written down."""
+        header = self.mapping.columns[name]
+        parsed = parse(self.table.cells[header], Place(self.table.name, header, self.table.lines))
+        self.accept(parsed, header)
+        self.frame[name] = parsed.values
+        return parsed
+
+    def accept(self, parsed, header):
+        """Write down what parsing a column found."""
+        for rule, mask in parsed.faults.items():
+            self.set_aside(mask & self.good, rule, header)
+        self.journal.findings.extend(parsed.notes)
+
+
+def type_sheet(sheet):
+    """Type the canonical columns of a sheet, setting aside totals, rows without id or stage, and unreadable values."""
+    options = sheet.options
+    if sheet.has("deal_id"):
+        sheet.frame["deal_id"] = as_id(sheet.cells("deal_id"))
+        sheet.set_aside(_is_total(sheet.frame["deal_id"]), "totals_row", sheet.mapping.columns["deal_id"])
+    sheet.stage_names = as_text(sheet.cells("stage"))
+    for name, cells in (("deal_id", sheet.frame.get("deal_id")), ("stage", sheet.stage_names)):
+        if cells is not None:
+            sheet.set_aside(cells.isna().to_numpy() & sheet.good, "required", sheet.mapping.columns[name])
+    for name in TEXTS:
+        if sheet.has(name):
+            sheet.frame[name] = as_text(sheet.cells(name))
+    for name in TIMES:
+        if sheet.has(name):
+            sheet.take(name, lambda cells, place: read_time(sheet, cells, place))
+    if sheet.has("entered_at"):
+        sheet.set_aside(sheet.frame["entered_at"].isna() & sheet.good, "required", sheet.mapping.columns["entered_at"])
+    if sheet.has("amount"):
+        parsed = sheet.take("amount", lambda cells, place: as_number(cells, place, options.decimal))
+        _take_currency(sheet, parsed)
+        sheet.warn((sheet.frame["amount"] < 0).to_numpy(), "negative_amount", sheet.mapping.columns["amount"])
+
+
+def read_time(sheet, cells, place):
+    """Parse a column of times as the options say."""
+    options = sheet.options
+    return as_time(cells, place, options.date_order, options.timezone, serial=sheet.table.kind == "workbook")
+
+
+def _is_total(ids):
+    """Return which ids are words for a total."""
+    if not len(ids):
+        return np.zeros(0, dtype=bool)
+    short = ids.str.len().le(20).fillna(False).to_numpy(bool) & ids.str.contains(r"[^\W\d_]", na=False).to_numpy(bool)
+    result = np.zeros(len(ids), dtype=bool)
+    candidates = ids[short]
+    words = candidates.drop_duplicates()
+    totals = set(words[[key(word) in word_keys("total") for word in words]])
+    result[short] = candidates.isin(totals).to_numpy() if totals else False
+    return result
+
+
+def _take_currency(sheet, parsed):
+    """The currency of a cell is its own, else its column's, else the declared one."""
+    own = parsed.found.get("currency")
+    column = sheet.frame.get("currency")
+    if column is not None:
+        column = column.str.strip().str.upper()
+    found = own if column is None else (column if own is None else own.fillna(column))
+    if found is None:
+        found = pd.Series(None, sheet.frame.index, dtype="str")
+    sheet.frame["currency"] = (
+        found.astype("str").fillna(sheet.options.currency) if sheet.options.currency else found.astype("str")
+    )

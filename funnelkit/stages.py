@@ -1,0 +1,181 @@
+"""Stages: names met in the data -> the stages of a model; and the model itself, where none is given."""
+
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+
+import numpy as np
+import pandas as pd
+
+from funnelkit import catalog
+from funnelkit.columns import date_stem, key, preset, preset_names, status_word
+from funnelkit.errors import CatalogError, DataError
+from funnelkit.pipeline import Finding
+
+MOST_NAMES = 60  # more different names than this are no stages
+
+
+@dataclass(frozen=True)
+class Naming:
+    """For each name met: the stage it means (None for a mere outcome) and the status it ends in (None: goes on)."""
+
+    stage: dict
+    status: dict
+    unknown: tuple[str, ...] = ()
+
+
+def name_stages(names, model):
+    """Return the Naming of the names met, under a model."""
+    stage, status, unknown = {}, {}, []
+    for name in names:
+        found, word = _stage_of(model, name), status_word(name)
+        if found is None and word == "won" and model.won_stage:
+            found = model.won_stage
+        if found is None and word in (None, "open"):
+            unknown.append(name)
+        stage[name] = found
+        status[name] = "won" if found and found == model.won_stage else (word if found is None else None)
+    return Naming(stage, status, tuple(unknown))
+
+
+def _stage_of(model, name):
+    try:
+        return model.stage(name).id
+    except CatalogError:
+        by_key = {key(text): stage.id for stage in model.stages for text in (stage.id, *stage.name, *stage.aliases)}
+        return by_key.get(key(name))
+
+
+def merged_names(naming, model):
+    """Return {label: spellings} of stages and outcomes that more than one spelling of the data means."""
+    groups = {}
+    for name, stage in naming.stage.items():
+        if name not in naming.unknown:
+            groups.setdefault(stage or naming.status[name], []).append(name)
+    return {label: spellings for label, spellings in groups.items() if len(spellings) > 1}
+
+
+# --- the model -------------------------------------------------------------------------------------------------------
+
+
+def given_model(model, stages, lang):
+    """Return (model or None, findings) of what is asked for: a Funnel, a catalogue id or path, or stage names."""
+    if stages is not None:
+        names = [str(name).strip() for name in ([stages] if isinstance(stages, str) else stages)]
+        if len(names) == 1:
+            return catalog.funnel(names[0], lang), ()
+        kept = [name for name in names if status_word(name) in (None, "won", "open")]
+        dropped = [name for name in names if name not in kept]
+        notes = (Finding("stages_are_outcomes", "note", value=", ".join(dropped)),) if dropped else ()
+        return _custom(kept, lang), notes
+    if model is None or isinstance(model, catalog.Funnel):
+        return model, ()
+    return catalog.funnel(model, lang), ()
+
+
+def _custom(names, lang):
+    twice = next((name for i, name in enumerate(names) if key(name) in map(key, names[:i])), None)
+    if twice is not None or not names:
+        raise DataError("stages_bad", value=twice or "")
+    won = next((name for name in names if status_word(name) == "won"), None)
+    return catalog.custom(names, won_stage=won, lang=lang)
+
+
+def find_model(sheets, preset_name, lang):
+    """Return (model, findings): a known model that has all names of the data, else the names in the order they show.
+
+    Raises DataError where the data do not show an order.
+    """
+    names = _spellings(sheets)
+    kept = {label: label for label in names if status_word(label) is None}
+    if len(kept) > MOST_NAMES:
+        raise DataError("too_many_stages", file=sheets[0].table.name, n=len(kept), known=", ".join(list(kept)[:10]))
+    known = _known_model(list(kept), preset_name, lang)
+    if known:
+        return known, (Finding("model_found", "note", value=known.name[lang], values={"names": ", ".join(kept)}),)
+    order, why = _order(sheets, list(kept))
+    won = [label for label in names if status_word(label) == "won"][:1]
+    if not order and not won:
+        raise DataError("no_stages", file=sheets[0].table.name, known=", ".join(names))
+    return _custom([*order, *won], lang), (Finding(f"stage_order_{why}", "note", value=" > ".join([*order, *won])),)
+
+
+def _spellings(sheets):
+    """Return the names met, of each the most frequent spelling."""
+    counted = pd.concat([sheet.stage_names[sheet.good] for sheet in sheets]).str.strip().value_counts()
+    spelling = {}
+    for name in counted.index:
+        spelling.setdefault(key(name), name)
+    return sorted(spelling.values())
+
+
+def _known_model(names, preset_name, lang):
+    """Return the one catalogue model or preset whose stages hold all the names and at least half of which occur."""
+    if len(names) < 2:
+        return None
+    models = [catalog.funnel(name, lang) for name in catalog.names()]
+    models = [_preset_model(name, lang) for name in preset_names() if "stages" in preset(name)] + models
+    fits = {}
+    for model in models:
+        found = {_stage_of(model, name) for name in names}
+        if None not in found and len(found) == len(names) and 2 * len(found | {model.won_stage}) >= len(model.stages):
+            fits[model.id] = (len(found) / len(model.stages), model)
+    ranked = sorted(fits.values(), key=lambda fit: -fit[0])
+    if not ranked or (len(ranked) > 1 and ranked[0][0] == ranked[1][0]):
+        return None
+    return ranked[0][1]
+
+
+def _preset_model(name, lang):
+    raw = preset(name)
+    return catalog.custom(raw["stages"], model_id=name, won_stage=raw.get("won_stage"), lang=lang)
+
+
+def _order(sheets, names):
+    """Return (names in order, key of the reason): by history where there is one, else by the dates that are filled."""
+    if len(names) < 2:
+        return names, "single"
+    events = [sheet for sheet in sheets if sheet.mapping.layout == "events"]
+    scores = _history_scores(events, names) if events else _filled_scores(sheets, names)
+    ranked = sorted(names, key=lambda name: scores[name])
+    tie = next(((one, other) for one, other in pairwise(ranked) if scores[one] == scores[other]), None)
+    if tie:
+        raise DataError(
+            "stage_order_unknown", file=sheets[0].table.name, known=", ".join(names), one=tie[0], other=tie[1]
+        )
+    return ranked, "history" if events else "dates"
+
+
+def _filled_scores(sheets, names):
+    """Return for each name how many of the columns with stage dates its rows have filled, on average, to 0.05."""
+    totals, rows = dict.fromkeys(map(key, names), 0.0), dict.fromkeys(map(key, names), 0)
+    for sheet in sheets:
+        dates = [header for header in sheet.mapping.extra if date_stem(header)]
+        filled = (
+            sum((~sheet.is_blank(header)).astype(float) for header in dates) if dates else np.zeros(len(sheet.good))
+        )
+        frame = pd.DataFrame({"name": sheet.stage_names.map(key, na_action="ignore").to_numpy(), "filled": filled})
+        for name, group in frame[sheet.good].groupby("name")["filled"]:
+            if name in totals:
+                totals[name] += group.sum()
+                rows[name] += len(group)
+    return {name: round(totals[key(name)] / max(rows[key(name)], 1) * 20) / 20 for name in names}
+
+
+def _history_scores(sheets, names):
+    """Return for each name (how many others it follows in most of the cases that have both, its mean place in a case).
+
+    The first is Copeland's count of pairwise majorities; the place, from 0 to 1, decides where it is level.
+    """
+    columns = ("deal_id", "entered_at")
+    frame = pd.concat(sheet.frame.assign(name=sheet.stage_names)[sheet.good][[*columns, "name"]] for sheet in sheets)
+    frame["name"] = frame["name"].map(key)
+    frame = frame.sort_values("entered_at", kind="stable").assign(order=np.arange(len(frame)))
+    first = frame.groupby(["deal_id", "name"])["order"].min().unstack()
+    places = first.rank(axis=1).sub(1).div((first.notna().sum(axis=1) - 1).clip(lower=1), axis=0).mean()
+    score = dict.fromkeys(names, 0)
+    for one, other in combinations(names, 2):
+        gap = first[key(one)] - first[key(other)]
+        later = int(np.sign((gap > 0).sum() - (gap < 0).sum()))
+        score[one] += later
+        score[other] -= later
+    return {name: (score[name], places[key(name)]) for name in names}

@@ -1,0 +1,192 @@
+"""Tables: typed sheets -> the canonical deals and stage events."""
+
+import numpy as np
+import pandas as pd
+
+from funnelkit.columns import date_stem, status_word, stem
+from funnelkit.pipeline import DEAL_COLUMNS
+from funnelkit.sheet import read_time
+from funnelkit.values import Place, as_text
+
+_NO_TIME = np.datetime64("NaT", "us")
+
+
+def name_sheet(sheet, model, naming, nearest):
+    """Give each row its stage and the status its stage name says; rows with a name unknown to the model go aside."""
+    header = sheet.mapping.columns["stage"]
+    sheet.set_aside(sheet.stage_names.isin(naming.unknown) & sheet.good, "stage_unknown", header, nearest)
+    sheet.frame["stage"] = pd.Categorical(sheet.stage_names.map(naming.stage), categories=model.stage_ids, ordered=True)
+    sheet.frame["stage_status"] = sheet.stage_names.map(naming.status).astype("object")
+    if sheet.mapping.layout == "deals":
+        _take_wide_dates(sheet, model)
+        _take_status(sheet)
+        _take_close(sheet)
+
+
+def _take_wide_dates(sheet, model):
+    """Read columns that date the entry into one stage each (`engage_date` for Engaging)."""
+    stems = {stem(text): stage.id for stage in model.stages for text in (stage.id, *stage.name, *stage.aliases)}
+    sheet.wide = {}
+    for header in sheet.mapping.extra:
+        stage = stems.get(date_stem(header))
+        if stage is None or stage in sheet.wide.values():
+            continue
+        parsed = read_time(sheet, sheet.table.cells[header], Place(sheet.table.name, header, sheet.table.lines))
+        sheet.accept(parsed, header)
+        sheet.wide[header] = stage
+        sheet.frame[f"wide {stage}"] = parsed.values
+        sheet.journal.add(
+            "wide_dates", file=sheet.table.name, column=header, n=int(parsed.values.notna().sum()), stage=stage
+        )
+
+
+def _take_status(sheet):
+    """Settle the status: what the stage name says, else the status column, else the flags, else open."""
+    frame, said = sheet.frame, sheet.frame["stage_status"]
+    column = pd.Series(None, frame.index, dtype="object")
+    if "status" in frame:
+        words = {word: status_word(word) for word in frame["status"].dropna().unique()}
+        if any(words.values()):
+            column = frame["status"].map(words).astype("object")
+            unknown = (frame["status"].notna() & column.isna()).to_numpy() & sheet.good
+            sheet.set_aside(unknown, "status_unknown", sheet.mapping.columns["status"])
+        elif words:
+            sheet.journal.add("status_is_segment", file=sheet.table.name, column=sheet.mapping.columns["status"])
+            frame[sheet.mapping.columns["status"]] = frame["status"]
+    for name, value in (("won_at", "won"), ("lost_at", "lost")):
+        if name in frame and "status" not in sheet.mapping.columns:
+            column = column.mask(column.isna() & frame[name].notna(), value)
+    if "is_won" in frame:
+        won, closed = (_flag(frame.get(name), frame.index) for name in ("is_won", "is_closed"))
+        column = column.mask(column.isna() & won, "won").mask(column.isna() & closed & ~won, "lost")
+    clash = (said.notna() & column.notna() & (said != column)).to_numpy()
+    if clash.any():
+        sheet.warn(clash, "status_contradicts", sheet.mapping.columns.get("status", sheet.mapping.columns["stage"]))
+    frame["_said"] = said.notna() | column.notna()
+    frame["status"] = said.fillna(column).fillna("open").astype("str")
+
+
+def _flag(cells, index):
+    if cells is None:
+        return pd.Series(False, index)
+    return cells.str.strip().str.lower().isin(["true", "1", "1.0", "yes", "y", "是", "t"])
+
+
+def _take_close(sheet):
+    """Settle when a deal closed. A close date of an open deal is its expected close; one before creation goes aside."""
+    frame = sheet.frame
+    for name in ("closed_at", "expected_close", "created_at"):
+        if name not in frame:
+            frame[name] = pd.Series(_NO_TIME, frame.index, dtype="datetime64[us]")
+    for name, status in (("won_at", "won"), ("lost_at", "lost")):
+        if name in frame:
+            frame["closed_at"] = frame["closed_at"].mask(
+                frame["closed_at"].isna() & (frame["status"] == status), frame[name]
+            )
+    early = ((frame["status"] == "open") & frame["closed_at"].notna()).to_numpy()
+    if (early & sheet.good).any():
+        header = sheet.mapping.columns["closed_at"]
+        sheet.journal.add("close_is_expected", file=sheet.table.name, column=header, n=int((early & sheet.good).sum()))
+        frame["expected_close"] = frame["expected_close"].mask(
+            frame["expected_close"].isna() & early, frame["closed_at"]
+        )
+        frame["closed_at"] = frame["closed_at"].mask(early)
+    day = frame["created_at"].dt.normalize()
+    whole = (frame["closed_at"] == frame["closed_at"].dt.normalize()) | (frame["created_at"] == day)
+    start = frame["created_at"].mask(whole, day)
+    close = frame["closed_at"].mask(whole, frame["closed_at"].dt.normalize())
+    backwards = (close < start).to_numpy() & sheet.good
+    if backwards.any():
+        columns = sheet.mapping.columns
+        header = next(columns[name] for name in ("closed_at", "won_at", "lost_at") if name in columns)
+        sheet.set_aside(backwards, "close_before_create", header)
+
+
+# --- duplicates ------------------------------------------------------------------------------------------------------
+
+
+def set_duplicates_aside(sheets):
+    """Of rows that stand twice one is kept; deals that share an id but differ all go aside."""
+    kept = [sheet for sheet in sheets if sheet.good.any()]
+    if not kept:
+        return
+    ids = pd.concat([sheet.frame.loc[sheet.good, "deal_id"] for sheet in kept], ignore_index=True)
+    owner = np.repeat(np.arange(len(kept)), [int(sheet.good.sum()) for sheet in kept])
+    place = np.concatenate([np.flatnonzero(sheet.good) for sheet in kept])
+    layouts = np.array([sheet.mapping.layout for sheet in kept])[owner]
+    if len(kept) > 1:
+        twice = ids.to_frame("id").assign(layout=layouts).duplicated(keep=False).to_numpy()
+    else:
+        twice = ids.duplicated(keep=False).to_numpy()
+    exact = np.zeros(len(ids), dtype=bool)
+    exact[twice] = _same_rows(kept, owner[twice], place[twice])
+    deals = (layouts == "deals") & ~exact
+    conflict = np.zeros(len(ids), dtype=bool)
+    conflict[deals] = ids[deals].duplicated(keep=False).to_numpy()
+    for number, sheet in enumerate(kept):
+        for mask, rule in ((exact, "duplicate_row"), (conflict, "duplicate_id")):
+            rows = np.zeros(len(sheet.good), dtype=bool)
+            rows[place[mask & (owner == number)]] = True
+            sheet.set_aside(rows, rule, sheet.mapping.columns["deal_id"])
+
+
+def _same_rows(sheets, owner, place):
+    """Return which of these rows repeat an earlier one cell by cell."""
+    rows = [sheet.table.cells.iloc[place[owner == number]] for number, sheet in enumerate(sheets)]
+    return pd.concat(rows, ignore_index=True).astype("str").duplicated().to_numpy()
+
+
+# --- deals and events ------------------------------------------------------------------------------------------------
+
+
+def build_deals(sheet):
+    """Return the deals of a deals sheet: canonical columns, then the further columns of the source as text."""
+    frame = sheet.frame.reindex(columns=list(dict.fromkeys([*DEAL_COLUMNS, *sheet.frame.columns])))
+    for header in sheet.mapping.extra:
+        if header not in getattr(sheet, "wide", {}):
+            frame[_free(header, frame)] = as_text(sheet.table.cells[header])
+    return frame[sheet.good].reset_index(drop=True)
+
+
+def _free(header, frame):
+    """Return a header that does not hide a canonical column."""
+    return header if header not in DEAL_COLUMNS else f"{header} (source)"
+
+
+def deal_events(sheet, model, with_history):
+    """Return the stage entries that a deals sheet shows: dated columns (wide), and the current stage (inferred)."""
+    frame = sheet.frame[sheet.good]
+    parts = []
+    for stage in sheet.wide.values():
+        times = frame[f"wide {stage}"].dropna()
+        parts.append(_entries(frame.loc[times.index, "deal_id"], stage, times, "wide"))
+    current = frame[frame["stage"].notna() & ~frame["deal_id"].isin(with_history)]
+    wide = {stage: frame[f"wide {stage}"].notna() for stage in sheet.wide.values()}
+    for stage, rows in current.groupby("stage", observed=True):
+        known = wide.get(stage)
+        rows = rows if known is None else rows[~known[rows.index]]
+        parts.append(_entries(rows["deal_id"], stage, _best_time(rows, stage, model), "inferred"))
+    won = frame[(frame["status"] == "won") & ~frame["deal_id"].isin(with_history)]
+    if model.won_stage:
+        missing = won[
+            (won["stage"] != model.won_stage).fillna(True)
+            & ~wide.get(model.won_stage, won["status"] != "won").reindex(won.index)
+        ]
+        parts.append(_entries(missing["deal_id"], model.won_stage, missing["closed_at"], "inferred"))
+    return [part for part in parts if len(part)]
+
+
+def _best_time(rows, stage, model):
+    """Return when the current stage was entered, as far as known."""
+    if stage == model.won_stage:
+        return rows["closed_at"]
+    time = (
+        rows["stage_changed_at"]
+        if "stage_changed_at" in rows
+        else pd.Series(_NO_TIME, rows.index, dtype="datetime64[us]")
+    )
+    return time.fillna(rows["created_at"]) if stage == model.stage_ids[0] else time
+
+
+def _entries(ids, stage, times, source):
+    return pd.DataFrame({"deal_id": ids.to_numpy(), "stage": stage, "entered_at": times.to_numpy(), "source": source})

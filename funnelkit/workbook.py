@@ -1,0 +1,92 @@
+"""Workbooks: one sheet of an xlsx file -> Table, cells typed as the workbook has them."""
+
+import io
+import warnings
+
+import numpy as np
+import pandas as pd
+
+from funnelkit.errors import DataError
+from funnelkit.files import Broken, Table, check_header
+from funnelkit.pipeline import Finding
+
+
+def read_workbook(data, name, options):
+    """Return the Table of the sheet asked for, or of the first that holds anything; the others are named in a note.
+
+    Raises DataError where it is no workbook, the sheet does not exist, or there are more cells than the limit.
+    """
+    import openpyxl
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # openpyxl tells of styles and extensions that it drops: not of cells
+            book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
+            sheets = {sheet.title: sheet for sheet in book.worksheets}
+            if options.sheet is not None and options.sheet not in sheets:
+                raise DataError("no_such_sheet", file=name, value=options.sheet, known=", ".join(sheets))
+            return _first_table(sheets, name, options)
+    except DataError:
+        raise
+    except Exception as error:  # a broken archive fails anywhere inside the parser, with any type
+        raise DataError("workbook_broken", file=name, reason=f"{type(error).__name__}: {error}"[:200]) from None
+
+
+def _first_table(sheets, name, options):
+    chosen = [options.sheet] if options.sheet is not None else list(sheets)
+    for title in chosen:
+        table = _sheet_table(sheets[title], name, options)
+        if table is not None:
+            others = ", ".join(other for other in sheets if other != title)
+            note = Finding("sheet_found", "note", name, value=title, values={"others": others or "-"})
+            return Table(name, table.cells, table.lines, "workbook", table.blank, table.broken, (note,))
+    raise DataError("empty_file", file=name)
+
+
+def _sheet_table(sheet, name, options):
+    """Read one sheet row by row; None where it holds nothing. Cells are counted as they come."""
+    sheet.reset_dimensions()
+    names, rows, lines, broken, blank, cells = None, [], [], [], 0, 0
+    pending = 0
+    for number, row in enumerate(sheet.iter_rows(values_only=True), 1):
+        filled = [position for position, cell in enumerate(row) if not _is_blank(cell)]
+        if not filled:
+            pending += 1
+            continue
+        if names is None:
+            names, pending = _names(row, filled, name, number, options), 0
+            continue
+        cells += len(filled)
+        if cells > options.bounds.workbook_cells:
+            raise DataError("too_many_cells", file=name, line=number, limit=options.bounds.workbook_cells)
+        blank, pending = blank + pending, 0
+        if filled[-1] >= len(names):
+            text = "\t".join("" if cell is None else str(cell) for cell in row[: filled[-1] + 1])
+            broken.append(Broken(number, text, "row_width", {"found": filled[-1] + 1, "expected": len(names)}))
+            continue
+        rows.append([*row, *[None] * (len(names) - len(row))][: len(names)])
+        lines.append(number)
+    if names is None:
+        return None
+    frame = pd.DataFrame({header: _column([row[i] for row in rows]) for i, header in enumerate(names)})
+    return Table(name, frame, np.array(lines, dtype=np.int64), "workbook", blank, tuple(broken))
+
+
+def _names(row, filled, name, line, options):
+    if filled[-1] >= options.bounds.columns:
+        raise DataError("too_many_columns", file=name, n=filled[-1] + 1, limit=options.bounds.columns)
+    cells = row[: filled[-1] + 1]
+    names = [f"column {n}" if _is_blank(cell) else str(cell).strip() for n, cell in enumerate(cells, 1)]
+    check_header(names, name, line)
+    return names
+
+
+def _is_blank(cell):
+    return cell is None or (isinstance(cell, str) and not cell.strip())
+
+
+def _column(cells):
+    """Return text where all cells are text or blank, else the cells as objects."""
+    if all(cell is None or isinstance(cell, str) for cell in cells):
+        return pd.Series(["" if cell is None else cell for cell in cells], dtype="str")
+    return pd.Series(cells, dtype="object")
