@@ -14,7 +14,7 @@ LAYERS = (
     ("pipeline", "files", "delimited", "workbook", "journal", "sheet", "dates", "values", "columns", "stages"),
     ("tables", "limits", "load", "synth_text", "synth_b2b", "synth"),
     ("count", "rates", "timing"),
-    ("forecast", "plan", "target", "review", "position"),
+    ("forecast", "plan", "target", "review", "cascade", "sensitivity", "loop", "position", "statement", "diffusion"),
     ("present", "plot", "catalog_text"),
     ("checks", "widgets", "report"),
     ("lessons", "cli", "__main__", "__init__"),
