@@ -97,12 +97,22 @@ def cell_texts(table, lang="en", model=None):
         elif rated and name in _RATE_PARTS:
             continue
         else:
-            cells[name] = [_cell(value, name, lang, model) for value in table[name]]
+            decimals = _decimals(name, table[name])
+            cells[name] = [_cell(value, name, (lang, model, decimals)) for value in table[name]]
         numeric.append(name == "rate" or pd.api.types.is_numeric_dtype(table[name].dtype))
     return cells, numeric
 
 
-def _cell(value, name, lang, model):
+def _decimals(name, column):
+    """Return how many decimals a column of numbers needs: none for money and whole numbers."""
+    if not pd.api.types.is_numeric_dtype(column.dtype) or name.startswith(_MONEY):
+        return 0
+    known = column.dropna().astype(float)
+    return 0 if (known == known.round()).all() else 1 if known.abs().max() >= 100 else 2
+
+
+def _cell(value, name, reading):
+    lang, model, decimals = reading
     if model is not None and (name in ("state", "gate") or name.endswith("stage")):
         return _part_name(value, model, lang)
     if isinstance(value, pd.Timestamp):
@@ -112,8 +122,7 @@ def _cell(value, name, lang, model):
     if isinstance(value, (int, float)) or pd.api.types.is_number(value):
         if name.startswith(_FRACTIONS):
             return percent(value)
-        whole = name.startswith(_MONEY) or pd.isna(value) or float(value).is_integer()
-        return number(value, 0 if whole else 2)
+        return number(value, decimals)
     if value is None or value is pd.NA or value is pd.NaT:
         return "–"
     return label(value, lang) if name in _WORDS else str(value)

@@ -1,0 +1,229 @@
+"""Sliders over the functions of layer 3: a panel moves values, calls one function, shows its table and one picture.
+
+A panel has no arithmetic of its own. Its headless twin is the function itself, called with the panel's values:
+`panel.compute(**panel.values)` is the table on the screen. ipywidgets is imported only when a panel is built.
+"""
+
+import math
+from dataclasses import dataclass
+from html import escape
+
+from funnelkit import plan
+from funnelkit.errors import FunnelkitError
+from funnelkit.plot import COLOURS, DPI, Chart, new_figure, stage_labels, style
+from funnelkit.present import note, number, show
+from funnelkit.texts import say
+
+WIDE, NARROW = "34em", "13em"
+
+
+@dataclass(frozen=True)
+class Control:
+    """One value to move: its argument name, label, range and start. `scale` 100 shows a fraction as percent."""
+
+    name: str
+    label: str
+    low: float
+    high: float
+    start: float
+    step: float
+    scale: float = 1.0
+
+
+class Panel:
+    """Sliders and number boxes over `compute(**values)`, which returns a table; `view(table)` gives what to read.
+
+    `picture.update(table)` returns PNG bytes of one figure that lives as long as the panel. A value that is typed is
+    checked as a dragged one is; what cannot be is refused in place, with a message, and nothing moves.
+    """
+
+    def __init__(self, compute, controls, view, picture, lang="en"):
+        self.compute, self.controls, self.view, self.picture, self.lang = compute, controls, view, picture, lang
+        self._build()
+        self._draw()
+
+    @property
+    def values(self):
+        """Return what the sliders stand at, as `compute` takes it."""
+        return {control.name: self.sliders[control.name].value / control.scale for control in self.controls}
+
+    def set(self, **values):
+        """Move sliders by argument name, in the units of `compute`."""
+        for control in self.controls:
+            if control.name in values:
+                self._move(control, values[control.name] * control.scale)
+
+    def reset(self, _=None):
+        """Put every slider back to its start."""
+        self.set(**{control.name: control.start for control in self.controls})
+
+    def _build(self):
+        import ipywidgets as w
+
+        self.sliders, self.boxes, rows = {}, {}, []
+        for control in self.controls:
+            slider, box = _control_widgets(control, self.lang)
+            slider.observe(lambda change, control=control: self._dragged(control), "value")
+            box.observe(lambda change, control=control: self._typed(control, change["new"]), "value")
+            self.sliders[control.name], self.boxes[control.name] = slider, box
+            rows.append(w.HBox([slider, box], layout={"flex_flow": "row wrap"}))
+        self.reset_button = w.Button(description=say("widgets.reset", self.lang), icon="undo")
+        self.reset_button.on_click(self.reset)
+        self.message, self.reading = w.HTML(), w.HTML()
+        self.image = w.Image(format="png", layout={"max_width": "100%", "height": "auto"})
+        self.root = w.VBox([*rows, self.reset_button, self.message, self.reading, self.image])
+
+    def _dragged(self, control):
+        self.boxes[control.name].value = _box_text(self.sliders[control.name].value)
+        self._draw()
+
+    def _typed(self, control, text):
+        """Move the slider to a typed value, or say in place why it cannot be."""
+        if text == _box_text(self.sliders[control.name].value):
+            self.message.value = ""
+            return
+        value = _parse(text)
+        low, high = control.low * control.scale, control.high * control.scale
+        if value is None or not low <= value <= high:
+            self._refuse(say("widgets.refused", self.lang, text=text, low=number(low), high=number(high)))
+        else:
+            self._move(control, value)
+
+    def _move(self, control, value):
+        self.message.value = ""
+        self.sliders[control.name].value = value
+        self.boxes[control.name].value = _box_text(value)
+
+    def _refuse(self, message):
+        self.message.value = f'<p class="fk fk-warn" role="alert">{escape(message)}</p>'
+
+    def _draw(self):
+        """Show the table of the present values; an error of the function is a message, the last table stays."""
+        try:
+            self.table = self.compute(**self.values)
+        except FunnelkitError as error:
+            self._refuse(error.say(self.lang))
+            return
+        self.message.value = ""
+        self.reading.value = self.view(self.table).html
+        self.image.value = self.picture.update(self.table)
+        self.image.tooltip = self.picture.title
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        """Show the live panel where a kernel runs, and the table it stands at everywhere else."""
+        live = self.root._repr_mimebundle_()
+        live = live[0] if isinstance(live, tuple) else live or {}
+        shown = self.view(self.table)
+        return {**live, "text/html": shown.html, "text/plain": shown.text}
+
+
+def _control_widgets(control, lang):
+    import ipywidgets as w
+
+    start = control.start * control.scale
+    slider = w.FloatSlider(
+        value=start, min=control.low * control.scale, max=control.high * control.scale,
+        step=control.step * control.scale, description=control.label, readout=False, tooltip=control.label,
+        style={"description_width": "initial"}, layout={"width": WIDE, "max_width": "100%"},
+    )  # fmt: skip
+    typed = say("widgets.typed", lang, label=control.label)
+    box = w.Text(
+        value=_box_text(start), description=say("widgets.value", lang), tooltip=typed, placeholder=typed,
+        continuous_update=False, style={"description_width": "initial"}, layout={"width": NARROW, "min_width": NARROW},
+    )  # fmt: skip
+    return slider, box
+
+
+def _box_text(value):
+    """Return a value as the number box shows it; the slider keeps all its digits."""
+    return f"{value:.4g}"
+
+
+def _parse(text):
+    """Return a typed number, or None: blanks, a percent sign and full-width signs are understood."""
+    try:
+        value = float(str(text).replace("％", "%").replace("。", ".").strip().removesuffix("%"))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+# --- what-if ---------------------------------------------------------------------------------------------------------
+
+
+def what_if_panel(rates, stage, volume, deal_value, model, *, lang="en"):
+    """Return a Panel over `plan.what_if` with one slider: the promotion rate of `stage`.
+
+    Its headless twin is `plan.what_if(rates, {stage: rate}, volume, deal_value, model)`.
+    """
+    known = plan.what_if(rates, None, volume, deal_value, model)
+    start = float(known.loc[known["stage"].astype(str) == model.stage(stage).id, "rate_base"].iloc[0])
+    label = say("widgets.rate", lang, stage=model.stage(stage).name[lang])
+    control = Control("rate", label, 0, 1, start, 0.005, scale=100)
+
+    def compute(rate):
+        return plan.what_if(rates, {stage: rate}, volume, deal_value, model)
+
+    return Panel(compute, [control], lambda table: view_what_if(table, model, lang), WhatIfPicture(model, lang), lang)
+
+
+def view_what_if(table, model, lang="en"):
+    """Return table and reading of a what-if, ready to display."""
+    shown = show(table.drop(columns=["value_base", "value"]), lang, model=model)
+    words = note(plan.describe_what_if(table, lang))
+    return type(shown)(words.html + shown.html, f"{words.text}\n{shown.text}")
+
+
+def chart_what_if(table, model, lang="en"):
+    """Return the picture of a what-if as a Chart, for pages without a kernel."""
+    picture = WhatIfPicture(model, lang)
+    picture.update(table)
+    return Chart((picture.ax,), f"{picture.title} {plan.describe_what_if(table, lang)}", table)
+
+
+class WhatIfPicture:
+    """Counts by stage beside the baseline: one figure whose bars and numbers are moved, never drawn anew."""
+
+    def __init__(self, model, lang="en"):
+        self.model, self.lang, self.ax = model, lang, None
+        self.title = say("widgets.what_if_title", lang)
+
+    def update(self, table):
+        """Move the bars to the table's counts and return the picture as PNG bytes."""
+        with style():
+            if self.ax is None:
+                self._draw(table)
+            for bar, text, count in zip(self.bars, self.texts, table["n"], strict=True):
+                bar.set_width(count)
+                text.set_text(number(count))
+                text.set_x(count + self.top * 0.015)
+            return self._png()
+
+    def _draw(self, table):
+        figure = new_figure(8.4, 1.3 + 0.46 * len(table))
+        self.ax = ax = figure.subplots()
+        places = range(len(table))
+        self.top = max(float(table[["n", "n_base"]].max().max()), 1.0)
+        base = say("widgets.baseline", self.lang)
+        ax.barh(places, table["n_base"], height=0.78, color="none", edgecolor=COLOURS["ink"], linewidth=1, label=base)
+        changed = say("widgets.changed", self.lang)
+        self.bars = ax.barh(places, table["n"], height=0.52, color=COLOURS["n_advanced"], label=changed)
+        self.texts = [ax.text(0, place, "", va="center", fontsize=9) for place in places]
+        ax.set_yticks(places, stage_labels(table, self.model, self.lang))
+        ax.set_ylim(len(table) - 0.5, -0.5)
+        ax.set_xlim(0, self.top * 1.12)
+        ax.set_xlabel(say("charts.count_axis", self.lang))
+        ax.xaxis.set_major_formatter(lambda value, _: number(value))
+        ax.legend(loc="lower right", fontsize=9, frameon=False)
+        figure.suptitle(self.title, x=0.01, ha="left", fontsize=12)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+
+    def _png(self):
+        import io
+
+        buffer = io.BytesIO()
+        self.ax.figure.savefig(
+            buffer, format="png", dpi=DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 1}
+        )
+        return buffer.getvalue()
