@@ -137,7 +137,6 @@ def _stage(request, values):
         spec = {
             "template": str(request.template.resolve()), "parameters": values, "lang": request.lang,
             "folder": str(staging.resolve()), "cwd": str(staging.resolve()), "progress": request.progress,
-            "title": request.template.stem,
         }  # fmt: skip
         publish.write_json(staging / "spec.json", spec)
     except OSError as error:

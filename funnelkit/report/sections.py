@@ -12,6 +12,7 @@ from funnelkit.share import sample_files
 from funnelkit.texts import label, say
 
 MAX_SEGMENTS = 30
+MIN_VALUED = 0.95
 LOUD = ("warn", "error")
 
 
@@ -84,12 +85,20 @@ def _values_by_currency(deals):
 
 
 def funnel_table(pipeline, lang="en"):
-    """Return the funnel as a table: counts, value and promotion rate of every stage."""
+    """Return the funnel as a table: counts and promotion rate of every stage, and the value where amounts are known."""
     counts = count_stages(pipeline)
+    if not _amounts_known(pipeline):
+        counts = counts.drop(columns="value", errors="ignore")
     if pipeline.model.grows or "n_advanced" not in counts:
         return show(counts, lang, model=pipeline.model)
     rates = rate_table(counts)[["k", "n", "rate", "low", "high"]]
     return show(pd.concat([counts, rates], axis=1), lang, model=pipeline.model)
+
+
+def _amounts_known(pipeline):
+    """A sum over amounts that are mostly blank, or 0 for every lost deal, would pass for the value of a stage."""
+    amounts = pipeline.deals["amount"]
+    return pipeline.limit("lost_value_zero") is None and len(amounts) > 0 and amounts.notna().mean() >= MIN_VALUED
 
 
 def funnel_picture(pipeline, lang="en"):
@@ -120,7 +129,7 @@ _STANDARD = (
 
 def segment_table(pipeline, segment="", lang="en"):
     """Return the win rate of every segment as a table, or why there is none."""
-    return _by_segment(pipeline, segment, lang, lambda table, by: show(table, lang))
+    return _by_segment(pipeline, segment, lang, lambda table, by: show(table, lang, names={"rate": "win_rate"}))
 
 
 def segment_picture(pipeline, segment="", lang="en"):

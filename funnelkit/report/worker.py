@@ -24,7 +24,7 @@ def main(folder):
     tidy(notebook)
     nbformat.write(notebook, folder / "notebook.ipynb")
     if result["exit_code"] == 0:
-        html = page(notebook, spec["lang"], spec["title"])
+        html = page(notebook, spec["lang"], heading(notebook))
         (folder / "report.html").write_text(html, encoding="utf-8")
         result["figures"] = figures(notebook)
     (folder / "result.json").write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")
@@ -75,6 +75,12 @@ def tidy(notebook):
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.id = "injected-parameters"
     return notebook
+
+
+def heading(notebook):
+    """Return the first heading, the page's title."""
+    lines = (line for cell in notebook.cells if cell.cell_type == "markdown" for line in cell.source.splitlines())
+    return next((line.lstrip("# ") for line in lines if line.startswith("#")), "funnelkit")
 
 
 def figures(notebook):

@@ -1,0 +1,246 @@
+"""Reports: bad parameters never start a kernel, a bad run never replaces a good report, the page is self-contained."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from funnelkit.errors import DataError, ReportError
+from funnelkit.report import parameters, run
+from funnelkit.report.page import page
+from funnelkit.share import share
+
+SHARED = Path(__file__).parents[2] / "shared"
+MAVEN = SHARED / "data" / "maven_crm" / "sales_pipeline.csv"
+
+
+def template(folder, *sources, parameters="x: int = 1  # a number"):
+    cells = [nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}, id="parameters")]
+    cells += [nbformat.v4.new_code_cell(source, id=f"cell-{i}") for i, source in enumerate(sources)]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    path = folder / "t.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
+    return path
+
+
+def make(folder, *sources, values=None, **options):
+    return run.run_report(run.Request(template(folder, *sources), values or {}, folder / "out", **options))
+
+
+def status(folder):
+    return json.loads((folder / "out" / "status.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def no_kernel(monkeypatch):
+    """Fail the test where a worker would start."""
+    monkeypatch.setattr(run.subprocess, "Popen", lambda *args, **kwargs: pytest.fail("a worker was started"))
+
+
+# --- parameters ------------------------------------------------------------------------------------------------------
+
+DECLARED = {name: parameters.Parameter(name, name, None, "help") for name in ("str", "int", "float", "bool", "date")}
+DECLARED |= {name: parameters.Parameter(name, name, None, "help") for name in ("list", "dict")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "parsed"),
+    [
+        ("str", "012", "012"), ("str", "no", "no"), ("int", "12", 12), ("int", -3, -3), ("float", "0.5", 0.5),
+        ("float", 2, 2.0), ("bool", "true", True), ("bool", False, False), ("date", "2026-02-28", "2026-02-28"),
+        ("date", "", ""), ("list", "a,b", ["a", "b"]), ("list", '["a,b"]', ["a,b"]), ("dict", '{"a": 1}', {"a": 1}),
+    ],
+)  # fmt: skip
+def test_values_become_their_declared_type(kind, value, parsed):
+    assert parameters.check({kind: value}, DECLARED) == {kind: parsed}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("str", False), ("str", 12), ("int", "012"), ("int", "1.0"), ("int", True), ("int", "1e3"), ("float", "nan"),
+        ("float", "inf"), ("float", float("inf")), ("float", "1e999"), ("bool", "no"), ("bool", 1),
+        ("date", "2026-02-30"), ("date", "03/04/2026"), ("list", '[1, NaN]'), ("list", 3), ("dict", "[1]"),
+    ],
+)  # fmt: skip
+def test_ill_typed_values_are_refused(kind, value):
+    with pytest.raises(ReportError) as caught:
+        parameters.check({kind: value}, DECLARED)
+    assert caught.value.exit_code == 11
+    assert f"parameter {kind} is a {kind} and cannot be" in str(caught.value)
+
+
+def test_misspelt_name_names_the_nearest(no_kernel, tmp_path):
+    with pytest.raises(ReportError) as caught:
+        run.run_report(run.Request(share("report") / "en.ipynb", {"asof": "2026-01-01"}, tmp_path / "out"))
+    assert caught.value.exit_code == 11
+    assert str(caught.value).startswith("no parameter named 'asof'. Did you mean as_of? Declared: data, model")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_name_that_is_code_is_only_an_unknown_name(no_kernel, tmp_path):
+    with pytest.raises(ReportError) as caught:
+        make(tmp_path, "1", values={"x; import os; os.abort(); y": "1"})
+    assert caught.value.exit_code == 11
+
+
+@pytest.mark.parametrize("line", ["x = 1", "x: int = f()", "import os", "x: Path = 1"])
+def test_template_with_other_than_declarations_is_refused(line, no_kernel, tmp_path):
+    with pytest.raises(ReportError) as caught:
+        run.run_report(run.Request(template(tmp_path, parameters=line), {}, tmp_path / "out"))
+    assert caught.value.exit_code == 11 and line in str(caught.value)
+
+
+def test_missing_file_is_refused_before_a_kernel(no_kernel, tmp_path):
+    with pytest.raises(DataError) as caught:
+        make(tmp_path, "1", inputs=(tmp_path / "none.csv",))
+    assert caught.value.exit_code == 2 and str(caught.value).endswith("none.csv: no such file. Check the path.")
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_templates_declare_the_same_typed_commented_parameters(lang):
+    notebook = nbformat.read(share("report") / f"{lang}.ipynb", as_version=4)
+    declared = parameters.declared(notebook)
+    assert list(declared) == ["data", "model", "stages", "as_of", "segment", "reading", "max_quarantine", "lang"]
+    assert all(parameter.help for parameter in declared.values())
+    assert declared["lang"].default == lang
+    other = nbformat.read(share("report") / "en.ipynb", as_version=4)
+    assert [cell.id for cell in notebook.cells] == [cell.id for cell in other.cells]
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code" and cell.id != "parameters"]
+    assert code == [cell.source for cell in other.cells if cell.cell_type == "code" and cell.id != "parameters"]
+
+
+# --- runs ------------------------------------------------------------------------------------------------------------
+
+
+def test_good_run_is_published_and_linked(tmp_path):
+    target = make(tmp_path, "print(x)", values={"x": "5"})
+    assert sorted(path.name for path in target.iterdir()) == ["notebook.ipynb", "report.html", "run.json"]
+    assert (tmp_path / "out" / "latest").resolve() == target
+    record = json.loads((target / "run.json").read_text(encoding="utf-8"))
+    assert (record["outcome"], record["exit_code"], record["parameters"]) == ("ok", 0, {"x": 5})
+    assert "<pre>5\n</pre>" in (target / "report.html").read_text(encoding="utf-8")
+    assert status(tmp_path) == {"outcome": "ok", "exit_code": 0, "reason": "ok", "run": f"runs/{target.name}"}
+
+
+FAULTS = {
+    "exception": ("1 / 0", 10, "ZeroDivisionError"),
+    "bad data": ("from funnelkit.errors import DataError\nraise DataError('no_such_file', file='f.csv')", 2, "f.csv"),
+    "exit": ("import sys; sys.exit(0)", 13, "cells never ran"),
+    "kernel gone": ("import os; os._exit(0)", 13, "died"),
+    "endless": ("while True: pass", 12, "deadline of 12 s passed"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_bad_run_keeps_the_good_report(fault, tmp_path):
+    source, code, reason = FAULTS[fault]
+    good = make(tmp_path, "1")
+    before = {path.name: path.read_bytes() for path in good.iterdir()}
+    with pytest.raises(ReportError) as caught:
+        make(tmp_path, "0", source, "2", deadline_s=12 if fault == "endless" else 300)
+    assert caught.value.exit_code == code
+    assert reason in str(caught.value)
+    assert (tmp_path / "out" / "latest").resolve() == good
+    assert {path.name: path.read_bytes() for path in good.iterdir()} == before
+    assert status(tmp_path)["exit_code"] == caught.value.exit_code
+    assert not list((tmp_path / "out").glob(".staging-*"))
+
+
+def test_second_writer_is_busy(tmp_path):
+    from funnelkit.report import publish
+
+    with publish.locked(tmp_path), pytest.raises(ReportError) as caught, publish.locked(tmp_path):
+        pass
+    assert caught.value.exit_code == 16
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_cancelled_run_leaves_nothing_alive(tmp_path):
+    source = "import subprocess, sys\nsubprocess.Popen(['sleep', '4242'], start_new_session=True)\nwhile True: pass"
+    path = template(tmp_path, source)
+    command = [sys.executable, "-m", "funnelkit", "report", str(path), "--out", str(tmp_path / "out"), "--lang", "en"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not _running("sleep", "4242") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert _running("sleep", "4242"), "the notebook never started its child"
+    process.send_signal(signal.SIGTERM)
+    _, messages = process.communicate(timeout=10)
+    assert process.returncode == 15 and "cancelled by SIGTERM" in messages
+    assert not _running("sleep", "4242")
+
+
+def _running(*words):
+    found = subprocess.run(["pgrep", "-fx", " ".join(words)], capture_output=True)
+    return found.returncode == 0
+
+
+def test_not_writable_target(tmp_path, monkeypatch):
+    (tmp_path / "out").write_text("a file where the folder should be")
+    with pytest.raises(ReportError) as caught:
+        make(tmp_path, "1")
+    assert caught.value.exit_code == 14 and "cannot be written" in str(caught.value)
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+
+
+def test_page_is_self_contained_and_harmless():
+    hostile = "<script>alert(1)</script><img src=http://x/y.png onerror=alert(1)><a href='javascript:alert(1)'>a</a>"
+    output = nbformat.v4.new_output(
+        "display_data", {"text/html": hostile + "<table class=fk><tr><td>阶段</td></tr></table>"}
+    )
+    cell = nbformat.v4.new_code_cell("secret = 1", outputs=[output], execution_count=1)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# 漏斗 <script>1</script>"), cell])
+    html = page(notebook, "zh", "标题 & <b>")
+    assert "<script" not in html and "onerror" not in html and "javascript:" not in html and "secret" not in html
+    assert not re.search(r"""(src|href)=["']?https?:""", html) and "@import" not in html
+    assert "default-src 'none'" in html and "<title>标题 &amp; &lt;b&gt;</title>" in html
+    assert '<html lang="zh-CN">' in html and "font/otf;base64," in html
+    assert len(html) < 60_000, "the font is cut to the page's characters"
+
+
+def test_same_inputs_same_bytes(tmp_path):
+    first, second = (make(tmp_path, "import funnelkit\n{'a', 'b', 'c'}") for _ in range(2))
+    for name in ("notebook.ipynb", "report.html"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_report_on_the_sample(lang, tmp_path):
+    target = run.run_report(run.Request(share("report") / f"{lang}.ipynb", {}, tmp_path, lang))
+    record = json.loads((target / "run.json").read_text(encoding="utf-8"))
+    truth = {"n_won": 139, "n_lost": 1657, "n_open": 185, "n_void": 19}
+    assert {name: record["figures"][name] for name in truth} == truth
+    html = (target / "report.html").read_text(encoding="utf-8")
+    assert "7.7 % [6.6, 9.1]" in html and html.count("<img") == 2 and html.count('alt="') == 2
+    assert "No description" not in html
+
+
+@pytest.mark.skipif(not MAVEN.exists(), reason="shared/data is not beside this checkout")
+def test_report_on_real_input(tmp_path):
+    values, inputs = run.report_values(None, {"as_of": "2017-12-31"}, [str(MAVEN)], None)
+    target = run.run_report(run.Request(share("report") / "en.ipynb", values, tmp_path, inputs=inputs))
+    figures = json.loads((target / "run.json").read_text(encoding="utf-8"))["figures"]
+    assert (figures["n_won"], figures["n_lost"], figures["n_open"]) == (4238, 2473, 2089)
+    assert figures["win_rate"] == {"k": 4238, "n": 6711, "rate": 0.631501, "low": 0.619887, "high": 0.642964}
+    finding = next(item for item in figures["findings"] if item["rule"] == "closes_start_late")
+    assert "2017Q1" in finding["message"] and "2017-03-01" in finding["message"] and "2016-10-20" in finding["message"]
+    html = (target / "report.html").read_text(encoding="utf-8")
+    assert "63.2 % [62.0, 64.3] (n = 6,711)" in html and "2017-03-01" in html
+    assert not re.search(r">\s*(nan|NaT|None)\b", html)
+
+
+@pytest.mark.slow
+def test_template_runs_under_plain_papermill(tmp_path):
+    command = [sys.executable, "-m", "papermill", str(share("report") / "en.ipynb"), str(tmp_path / "p.ipynb")]
+    run_ = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    assert run_.returncode == 0, run_.stderr[-2000:]
+    assert "139" in (tmp_path / "p.ipynb").read_text(encoding="utf-8")
