@@ -48,11 +48,7 @@ def sensitivity(
     gains = _gains(table["rate"].to_numpy(float)[None, :], table["cost"].to_numpy(), size)
     rng = np.random.default_rng(0) if rng is None else rng
     drawn = _drawn_gains(rates, table["cost"].to_numpy(), size, (rng, draws))
-    for name in GAINS:
-        table[name] = gains[name][0]
-        ends = np.quantile(drawn[name], [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0) if drawn else np.nan
-        table[f"{name}_low"], table[f"{name}_high"] = ends if drawn else (np.nan, np.nan)
-    table["p_best"] = _best_share(drawn["gain_per_cost"]) if drawn else np.nan
+    table = table.assign(**_gain_columns(gains, drawn))
     baseline = size.worth * float(table["rate"].prod())
     return Result(
         table, "sensitivity.baseline", {"baseline": baseline}, _sentences(table, size, costs is not None, model)
@@ -125,6 +121,15 @@ def _drawn_gains(rates, costs, size, drawing):
     rng, draws = drawing
     k, n = rates["k"].to_numpy(), rates["n"].to_numpy()
     return _gains(rng.beta(k + 0.5, n - k + 0.5, size=(draws, len(rates))), costs, size)
+
+
+def _gain_columns(gains, drawn):
+    columns = {}
+    for name in GAINS:
+        columns[name] = gains[name][0]
+        ends = np.quantile(drawn[name], [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0) if drawn else (np.nan, np.nan)
+        columns[f"{name}_low"], columns[f"{name}_high"] = ends
+    return {**columns, "p_best": _best_share(drawn["gain_per_cost"]) if drawn else np.nan}
 
 
 def _best_share(gains):
