@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from funnelkit.errors import DataError
+from funnelkit.present import rate_text
+from funnelkit.rates import rate_columns
+from funnelkit.schema import Text
 from funnelkit.texts import say
 
 _BETWEEN = {"en": " ", "zh": ""}
@@ -13,7 +16,6 @@ _BETWEEN = {"en": " ", "zh": ""}
 def localise(values, lang):
     """Return `values` as `say` takes them: a Text becomes its side of `lang`, a sequence of values one list of words.
 
-    >>> from funnelkit.schema import Text
     >>> localise({"stages": [Text("Lead", "线索"), Text("Offer", "报价")], "n": 2}, "zh")
     {'stages': '线索、报价', 'n': 2}
     """
@@ -48,6 +50,30 @@ class Result:
     def sentences(self, lang="en"):
         """Return the reading sentence by sentence."""
         return [say(key, lang, **localise(values, lang)) for key, values in ((self.key, self.values), *self.notes)]
+
+
+def both(write):
+    """Return what `write(lang)` makes in each language, as a Text for the values of a Result."""
+    return Text(write("en"), write("zh"))
+
+
+def rate_words(k, n):
+    """Return a rate as people read it, with interval and n.
+
+    >>> rate_words(4238, 6711).zh
+    '63.2 % [62.0, 64.3]（n = 6,711）'
+    """
+    row = {name: value.item() for name, value in rate_columns(k, n).items()}
+    return both(lambda lang: rate_text(row, lang))
+
+
+def points(change):
+    """Return a difference of rates in percentage points, with its sign.
+
+    >>> points(0.0166), points(-0.092)
+    ('+1.7', '-9.2')
+    """
+    return "–" if pd.isna(change) else f"{100 * change:+.1f}"
 
 
 class LimitError(DataError):
