@@ -19,7 +19,7 @@ define install
 	@touch $@
 endef
 
-.PHONY: help setup report test test-all lab lint clean
+.PHONY: help setup report test test-all lab lock lint clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -44,6 +44,13 @@ test-all: $(VENV)/.dev
 ## make lab        JupyterLab on the lessons
 lab: $(VENV)/.report
 	$(BIN)/jupyter lab notebooks
+
+## make lock       constraints.txt anew after a change of dependencies
+lock: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet uv
+	@echo "# Every distribution of every extra, pinned; make lock writes it anew." > constraints.new
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet >> constraints.new
+	mv constraints.new constraints.txt
 
 lint: $(VENV)/.dev
 	$(BIN)/python -m ruff check --fix .

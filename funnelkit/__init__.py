@@ -13,7 +13,7 @@ _HOME = {
     "synthesize": "synth",
     "count_stages": "count",
     "count_events": "count",
-    "Rule": "count",
+    "Rule": "rule",
     "rate_table": "rates",
     "allocate": "target",
     "check_gates": "review",

@@ -155,7 +155,7 @@ def funnel_chart(counts, model=None, lang="en", title=None):
         figure = new_figure(9.6, 1.5 + 0.62 * len(counts))
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=[3, 2])
         _draw_counts(left, counts, lang, grows)
-        words = _draw_growth(right, counts, lang) if grows else _draw_rates(right, counts, lang)
+        words = _draw_growth(right, counts, lang) if grows else _draw_rates(right, counts, lang, model)
         left.set_yticks(range(len(counts)), stage_labels(counts, model, lang))
         left.set_ylim(len(counts) - 0.5, -0.5)
         right.tick_params(axis="y", length=0, labelleft=False)
@@ -186,12 +186,18 @@ def _draw_counts(ax, counts, lang, grows):
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8.5, frameon=False, handlelength=1.2)
 
 
-def _draw_rates(ax, counts, lang):
-    """Draw the promotion rate with its Wilson interval as a point and a bar, its numbers beneath."""
+def _draw_rates(ax, counts, lang, model):
+    """Draw the promotion rate with its Wilson interval as a point and a bar, its numbers beneath.
+
+    A last stage whose entry is the win has nowhere to promote to: it says so instead of 100 %.
+    """
     table = rate_table(counts)
     words = [rate_text(row, lang) for row in table.to_dict("records")]
+    ends_won = model is not None and model.won_stage is not None and counts["stage"].iloc[-1] == model.won_stage
+    if ends_won:
+        words[-1] = say("charts.is_won", lang)
     for place, row in enumerate(table.itertuples()):
-        if row.n > 0:
+        if row.n > 0 and not (ends_won and place == len(table) - 1):
             ax.plot(
                 [row.low, row.high], [place, place], color=COLOURS["n_advanced"], linewidth=2, solid_capstyle="butt"
             )

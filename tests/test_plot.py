@@ -78,9 +78,10 @@ def test_alt_text_names_every_count_and_rate():
     model = funnel("industrial-8")
     counts = counts_of(model)
     alt = plot.funnel_chart(counts, model, "en").alt
-    assert alt.startswith("Funnel chart with 8 stages. Project initiation: 1,000 entered, promoted 7")
+    assert alt.startswith("Funnel chart with 8 stages. Project initiation: 1,000 entered; promotion rate: 7")
     for stage, entered in zip(model.stages, counts["n_entered"], strict=True):
         assert f"{stage.name.en}: {entered:,} entered" in alt
+    assert alt.endswith("entering it is the win."), "the last stage of this model has nowhere to promote to"
     assert "项目立项：进入 1,000" in plot.funnel_chart(counts, model, "zh").alt
 
 
