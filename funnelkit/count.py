@@ -1,32 +1,18 @@
 """Counting: deals by furthest stage, and event logs under a Rule (DuckDB scans and sorts, numpy runs the chain)."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from funnelkit.catalog import nearest
-from funnelkit.errors import DataError, RuleError
+from funnelkit.errors import DataError
 from funnelkit.rates import rate_columns, rate_table
-from funnelkit.rule import Rule, refuse_unsupported
+from funnelkit.rule import Rule
+from funnelkit.scan import LogColumns
+from funnelkit.search import Search
 
-_SUPPORTED = {
-    "order": ("ordered",),
-    "window_from": ("first", "previous"),
-    "reentry": ("first", "latest"),
-    "ties": ("progress", "strict"),
-    "attribute": ("first",),
-}
-
-
-@dataclass(frozen=True)
-class LogColumns:
-    """The columns of an event log: who, which stage, when."""
-
-    id: str = "deal_id"
-    stage: str = "stage"
-    at: str = "entered_at"
+__all__ = ["EventCount", "LogColumns", "count_events", "count_stages", "furthest_stage", "step_rates"]
 
 
 @dataclass(frozen=True)
@@ -119,13 +105,17 @@ def _count_one(deals, model):
 # --- event logs ------------------------------------------------------------------------------------------------------
 
 
-def count_events(log, steps, rule=None, *, columns=None, by=None, as_of=None):
-    """Count how many entities of an event log reached each step in order, under `rule`.
+def count_events(log, steps, rule=None, *, columns=None, by=None, as_of=None, partition_rows=None, progress=False):
+    """Count how many entities of an event log reached each step under `rule`, a Rule or a preset's name.
 
-    `log` is a DataFrame or the path of a CSV or Parquet file, `columns` names its id, stage and time columns, `by` a
-    column whose value at the chain's first event splits the table. Returns an EventCount. With a window, an entity
-    whose window is still open at `as_of` (default: the log's latest time) is `n_open`, not lost. Without a window
-    nobody is ever known to be lost: n_lost then means "not by as_of", and a note says so.
+    `log` is anything that `scan.Log` opens: CSV or Parquet files, a DataFrame, an Arrow table, a DuckDB relation.
+    `columns` names its id, stage and time columns, `by` a column that splits the table by its value at the event that
+    the rule's `attribute` names. A log of more than `partition_rows` rows is counted in partitions of entities;
+    `progress` shows them on stderr. Returns an EventCount.
+
+    With a window, an entity whose window is still open at `as_of` (default: the log's latest time) is `n_open`, not
+    lost. Without a window nobody is ever known to be lost: n_lost then means "not by as_of", and a note says so.
+    Raises DataError for a log that cannot be read or lacks a column, RuleError for a rule without a meaning.
 
     >>> log = pd.DataFrame({"deal_id": [1, 1, 2], "stage": ["A", "B", "A"],
     ...                     "entered_at": pd.to_datetime(["2026-01-01", "2026-01-02", "2026-01-09"])})
@@ -134,94 +124,104 @@ def count_events(log, steps, rule=None, *, columns=None, by=None, as_of=None):
     0     A          2           1       0       1
     1     B          1           1       0       0
     """
-    rule, columns, steps = rule or Rule(), columns or LogColumns(), [str(step) for step in steps]
-    if len(steps) < 2:
-        raise RuleError("too_few_steps", n=len(steps))
-    refuse_unsupported(rule, "duckdb", _SUPPORTED)
-    rows, notes = _sorted_rows(log, steps, columns, by)
-    as_of = pd.Timestamp(as_of) if as_of is not None else notes.pop("latest")
-    notes.pop("latest", None)
-    found = chain(rows, [steps.index(step) for step in steps], rule)
-    table = _chain_table(rows, found, (steps, rule, as_of, by))
-    return EventCount(table, rule, as_of, _notes(notes, rows, steps, rule))
+    with Search(log, steps, rule, columns=columns, by=by, as_of=as_of, partition_rows=partition_rows) as search:
+        tally = Tally(search.want.steps, by)
+        for rows, reached in search.parts(progress, want_path=by is not None and search.rule.attribute == "step"):
+            tally.add(rows, reached, search)
+        return EventCount(tally.table(), search.rule, search.as_of, search.notes())
 
 
-def chain(rows, codes, rule):
-    """Return for each entity its depth (0 if it never began), the row where its latest chain of that depth began,
-    and the latest instant from which a window of it runs (microseconds).
+class Tally:
+    """Adds up what partitions of entities reached: n_entered, n_advanced, n_open of each segment and step."""
 
-    `rows` are arrays sorted by (entity, at, step code). Rows of the first step start chains; a row of each further
-    step looks up the last surviving row of the step before it: the chain lives on if that row is of the same entity
-    and within the window, and it inherits that row's start. The latest usable start leaves the most time, so a
-    running last value suffices.
-    """
-    entity, step, at = rows["entity"], rows["step"], rows["at"]
-    n_entities = int(entity[-1]) + 1 if len(entity) else 0
-    depth, clock = np.zeros(n_entities, dtype="int64"), np.zeros(n_entities, dtype="int64")
-    start = np.full(n_entities, -1, dtype="int64")
-    reach = np.inf if rule.window is None else rule.window // pd.Timedelta(microseconds=1)
-    per_step = rule.window_from == "previous"
-    previous = np.flatnonzero(step == codes[0])
-    if rule.reentry == "first" and len(previous):
-        previous = previous[np.r_[True, np.diff(entity[previous]) > 0]]
-    begun = previous
-    # Rows are in time order within an entity: where it stands several times, the last assignment, the latest, holds.
-    depth[entity[previous]], start[entity[previous]], clock[entity[previous]] = 1, begun, at[previous]
-    boundary = _tie_starts(entity, at) if rule.ties == "strict" else None
-    for level, code in enumerate(codes[1:], 2):
-        here = np.flatnonzero(step == code)
-        if not len(here) or not len(previous):
-            break
-        before = np.searchsorted(previous, here if boundary is None else boundary[here]) - 1
-        found = np.maximum(before, 0)
-        since = at[(previous if per_step else begun)[found]]
-        alive = (before >= 0) & (entity[previous[found]] == entity[here]) & (at[here] - since <= reach)
-        previous, begun = here[alive], begun[found[alive]]
-        depth[entity[previous]], start[entity[previous]] = level, begun
-        if per_step:
-            clock[entity[previous]] = np.maximum(clock[entity[previous]], at[previous])
-    return depth, start, clock
+    def __init__(self, steps, by):
+        self.steps, self.by, self.sums = steps, by, {}
+
+    def add(self, rows, reached, search):
+        """Add one partition."""
+        size, began = len(self.steps), np.flatnonzero(reached.depth > 0)
+        open_until = self._still_open(reached.until[began], search)
+        if reached.entered is None:
+            level = np.arange(1, size + 1)
+            depth = reached.depth[began].astype("int64")
+            entered = depth[:, None] >= level if self._by_step(search) else None
+            if entered is None:
+                return self._add_depths(depth, open_until, self._segment(rows, reached, began, search), rows.segments)
+            advanced = np.c_[entered[:, 1:], entered[:, -1:]]
+            still_open = (depth[:, None] == level) & open_until[:, None] & (level < size)
+        else:
+            entered, advanced = reached.entered[began], reached.advanced[began]
+            still_open = entered & ~advanced & open_until
+        values = self._segment(rows, reached, began, search)
+        for step in range(size):
+            value = values[:, step] if values.ndim == 2 else values
+            for place, part in enumerate((entered, advanced, still_open)):
+                counts = np.bincount(value[part[:, step]], minlength=max(1, len(rows.segments)))
+                for code in np.flatnonzero(counts):
+                    self._sum(rows.segments, code)[place, step] += counts[code]
+
+    def _add_depths(self, depth, open_until, values, segments):
+        """Add entities whose steps are those up to their depth: two bincounts."""
+        size, n = len(self.steps), max(1, len(segments))
+        at_level = np.bincount(values * (size + 1) + depth, minlength=n * (size + 1)).reshape(n, size + 1)[:, 1:]
+        key = (values * (size + 1) + depth)[open_until]
+        still_open = np.bincount(key, minlength=n * (size + 1)).reshape(n, size + 1)[:, 1:]
+        still_open[:, -1] = 0  # whoever reached the last step is through
+        entered = at_level[:, ::-1].cumsum(axis=1)[:, ::-1]
+        advanced = np.c_[entered[:, 1:], entered[:, -1:]]
+        for code in np.flatnonzero(entered[:, 0]):
+            self._sum(segments, code)[:] += np.array([entered[code], advanced[code], still_open[code]])
+
+    def _by_step(self, search):
+        return self.by is not None and search.rule.attribute == "step"
+
+    def _sum(self, segments, code):
+        name = segments[code] if self.by is not None else None
+        return self.sums.setdefault(name, np.zeros((3, len(self.steps)), dtype="int64"))
+
+    @staticmethod
+    def _still_open(until, search):
+        if search.rule.window is None or search.as_of is None:
+            return np.zeros(until.shape, dtype=bool)
+        return until > search.as_of.value // 1000
+
+    def _segment(self, rows, reached, began, search):
+        """Return the code of each entity's segment, one a step where the rule attributes to each step's own event."""
+        if self.by is None:
+            return np.zeros(len(began), dtype="int64")
+        if search.rule.attribute == "step":
+            path, end = reached.path[began], reached.end[began]
+            # A step that was filled in has no event of its own: that of the furthest serves.
+            return rows.segment[np.where(path < 0, end[:, None], path)]
+        return rows.segment[(reached.start if search.rule.attribute == "first" else reached.end)[began]]
+
+    def table(self):
+        """Return [by], stage, n_entered, n_advanced, n_lost, n_open, segments in order of their names."""
+        empty = sums_table(np.zeros((3, len(self.steps)), dtype="int64"), self.steps)
+        if self.by is None:
+            return sums_table(self.sums[None], self.steps) if self.sums else empty
+        parts = [sums_table(self.sums[name], self.steps).assign(**{self.by: name}) for name in sorted(self.sums)]
+        table = (
+            pd.concat(parts, ignore_index=True) if parts else empty.iloc[:0].assign(**{self.by: pd.Series(dtype=str)})
+        )
+        return table[[self.by, *empty.columns]]
 
 
-def _tie_starts(entity, at):
-    """Return for each row the first row of the same entity and instant."""
-    new = np.r_[True, (np.diff(entity) != 0) | (np.diff(at) != 0)]
-    return np.maximum.accumulate(np.where(new, np.arange(len(at)), 0))
-
-
-def _chain_table(rows, found, given):
-    """Return the counts table; an entity is open while a window of it still runs at the as-of instant."""
-    (steps, rule, as_of, by), (depth, start, clock) = given, found
-    began = depth > 0
-    depth, start = depth[began], start[began]
-    undecided = np.zeros(len(depth), dtype=bool)
-    if rule.window is not None and len(depth):
-        undecided = np.asarray(pd.to_datetime(clock[began], unit="us") + rule.window > as_of)
-    if by is None:
-        return _level_counts(depth, undecided, steps)
-    values = rows["segment"][start]
-    empty = _level_counts(depth[:0], undecided[:0], steps).assign(**{by: pd.Series(dtype=str)})
-    parts = [
-        _level_counts(depth[values == code], undecided[values == code], steps).assign(**{by: name})
-        for code, name in enumerate(rows["segments"])
-    ]
-    table = pd.concat(parts, ignore_index=True) if parts else empty
-    return table[[by, *empty.columns.drop(by)]]
-
-
-def _level_counts(depth, undecided, steps):
-    size = len(steps)
-    at_level = np.bincount(depth, minlength=size + 1)[1:]
+def level_table(at_level, still_open, steps):
+    """Return the counts table of how many stand at each depth, and how many of these may still come further."""
+    still_open = np.r_[still_open[:-1], 0]  # whoever reached the last step is through
     entered = at_level[::-1].cumsum()[::-1]
-    still_open = np.bincount(depth[undecided], minlength=size + 1)[1:]
-    still_open[-1] = 0  # whoever reached the last step is through
-    advanced = np.r_[entered[1:], entered[-1]]
-    categories = list(dict.fromkeys(steps))
-    stage = pd.Categorical(steps, categories=categories, ordered=True) if len(categories) == size else pd.Index(steps)
-    lost = entered - advanced - still_open
-    return pd.DataFrame(
-        {"stage": stage, "n_entered": entered, "n_advanced": advanced, "n_lost": lost, "n_open": still_open}
-    )
+    return sums_table(np.array([entered, np.r_[entered[1:], entered[-1]], still_open]), steps)
+
+
+def sums_table(sums, steps):
+    """Return stage, n_entered, n_advanced, n_lost, n_open of (n_entered, n_advanced, n_open) by step."""
+    entered, advanced, still_open = sums
+    names = list(dict.fromkeys(steps))
+    ordered = len(names) == len(steps)
+    stage = pd.Categorical(steps, categories=names, ordered=True) if ordered else pd.Index(steps)
+    counts = {"n_entered": entered, "n_advanced": advanced, "n_lost": entered - advanced - still_open}
+    return pd.DataFrame({"stage": stage, **counts, "n_open": still_open})
 
 
 def step_rates(counts, by=None):
@@ -248,83 +248,3 @@ def step_rates(counts, by=None):
         part = part.assign(**{f"{name}_of_first": overall[name] for name in ("rate", "low", "high")})
         parts.append(part if by is None else part.assign(segment=value)[["segment", *part.columns]])
     return pd.concat(parts, ignore_index=True)
-
-
-def _notes(found, rows, steps, rule):
-    notes = [(key, {"n": n}) for key, n in found.items() if n]
-    if rule.window is None:
-        notes.append(("no_window", {}))
-    present = set(np.unique(rows["step"]).tolist())
-    missing = [step for step in dict.fromkeys(steps) if steps.index(step) not in present]
-    notes += [("step_never_occurs", {"step": step, "nearest": nearest(step, rows["known"])}) for step in missing]
-    return tuple(notes)
-
-
-def _sorted_rows(log, steps, columns, by):
-    """Let DuckDB scan, filter and sort the log; return numpy columns and the counts of rows left out."""
-    import duckdb
-
-    with duckdb.connect() as db:
-        relation = _open(db, log)
-        known = relation.columns
-        for name in (columns.id, columns.stage, columns.at, *([by] if by else [])):
-            if name not in known:
-                raise DataError("no_such_column", name=name, nearest=nearest(name, known))
-        who, what, when = (_quote(name) for name in (columns.id, columns.stage, columns.at))
-        segment = f", CAST({_quote(by)} AS VARCHAR) AS segment" if by else ""
-        relation.create_view("log")
-        db.execute("CREATE TABLE steps(name VARCHAR, code INTEGER)")
-        db.executemany("INSERT INTO steps VALUES (?, ?)", [(name, steps.index(name)) for name in dict.fromkeys(steps)])
-        typed = (
-            f"SELECT CAST({who} AS VARCHAR) AS who, CAST({what} AS VARCHAR) AS what, "
-            f"TRY_CAST({when} AS TIMESTAMP) AS moment{segment} FROM log"
-        )
-        left_out = db.execute(
-            "SELECT count(*) FILTER (WHERE coalesce(who, '') = ''), "
-            f"count(*) FILTER (WHERE who <> '' AND moment IS NULL), max(moment) FROM ({typed})"
-        ).fetchall()[0]
-        table = db.sql(
-            f"SELECT who, code, epoch_us(moment) AS at_us{', segment' if by else ''} FROM ({typed}) JOIN steps "
-            "ON what = name WHERE who <> '' AND moment IS NOT NULL ORDER BY who, moment, code"
-        ).to_arrow_table()
-        rows = _arrays(table, by)
-        rows["known"] = [row[0] for row in db.execute(f"SELECT DISTINCT what FROM ({typed}) LIMIT 500").fetchall()]
-    without_id, without_time, latest = left_out
-    notes = {"rows_without_id": without_id, "rows_without_time": without_time}
-    return rows, {**notes, "latest": pd.Timestamp(latest) if latest else None}
-
-
-def _arrays(table, by):
-    entity = table.column("who").combine_chunks().dictionary_encode()
-    rows = {
-        "entity": entity.indices.to_numpy().astype("int64"),
-        "step": table.column("code").to_numpy(),
-        "at": table.column("at_us").to_numpy(),
-    }
-    if by:
-        segment = table.column("segment").combine_chunks().fill_null("").dictionary_encode()
-        names = segment.dictionary.to_pylist()
-        rank = np.argsort(np.argsort(np.array(names, dtype=str))) if names else np.array([], dtype=int)
-        rows["segment"] = rank[segment.indices.to_numpy()] if names else np.array([], dtype=int)
-        rows["segments"] = sorted(names)
-    return rows
-
-
-def _open(db, log):
-    import duckdb
-
-    if isinstance(log, pd.DataFrame):
-        return db.from_df(log)
-    path = Path(log)
-    if not path.is_file():
-        raise DataError("no_such_file", file=str(path))
-    try:
-        if path.suffix.lower() in (".parquet", ".pq"):
-            return db.read_parquet(str(path))
-        return db.read_csv(str(path), header=True, all_varchar=True)
-    except duckdb.Error as error:
-        raise DataError("log_unreadable", file=str(path), reason=str(error).splitlines()[0]) from None
-
-
-def _quote(name):
-    return '"' + name.replace('"', '""') + '"'

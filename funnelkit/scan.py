@@ -1,0 +1,265 @@
+"""Scan: an event log of any kind -> sorted arrays of the rows that a rule needs, whole or by entity partitions.
+
+DuckDB reads, filters and sorts; it spills to disk what does not fit. A log of more rows than a limit is read in
+partitions of entities (hash of the id), so memory is bounded by the partition, not by the log.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from funnelkit.errors import DataError
+from funnelkit.rows import Rows
+from funnelkit.schema import nearest
+
+_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
+_NUMBERS = (*_INTEGERS, "UBIGINT", "HUGEINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN")
+LOG = "funnelkit_log"  # what SQL calls the log
+_NAMES = 500  # so many names of steps are looked through for the nearest
+
+
+@dataclass(frozen=True)
+class LogColumns:
+    """The columns of an event log: who, which stage, when."""
+
+    id: str = "deal_id"
+    stage: str = "stage"
+    at: str = "entered_at"
+
+
+@dataclass(frozen=True)
+class Want:
+    """What to read: steps, further events by role, further columns by role."""
+
+    steps: tuple[str, ...]
+    excluded: tuple[str, ...] = ()
+    foreign: bool = False  # also the events that are none of the steps
+    by: str | None = None
+    held: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+    @property
+    def names(self):
+        """Return the different step names in order; a step's code is the position of its name among them."""
+        return tuple(dict.fromkeys(self.steps))
+
+    @property
+    def codes(self):
+        """Return the code of each step."""
+        return [self.names.index(step) for step in self.steps]
+
+
+class Log:
+    """An opened event log: checked columns, facts about it, and its rows as arrays.
+
+    `source` is the path of a CSV or Parquet file or a list of them, a DataFrame, an Arrow table or dataset, or a
+    DuckDB relation (`connection.table("events")`). Use it as a context manager: files are read on its own connection.
+    """
+
+    def __init__(self, source, columns=None):
+        import duckdb
+
+        self.columns, self.source, self.as_of = columns or LogColumns(), source, None
+        self.db = duckdb.connect()
+        self.relation = self._guard(lambda: _open(self.db, source))
+        self.types = dict(zip(self.relation.columns, map(str, self.relation.types), strict=True))
+        for name in (self.columns.id, self.columns.stage, self.columns.at):
+            self.require(name)
+        if self.types[self.columns.at].split("(")[0] in _NUMBERS:
+            raise DataError("time_is_number", column=self.columns.at, kind=self.types[self.columns.at])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.db.close()
+
+    def require(self, name):
+        """Refuse a column that the log does not have, naming the nearest."""
+        if name not in self.types:
+            raise DataError("no_such_column", name=name, nearest=nearest(name, self.types))
+
+    def query(self, sql):
+        """Run SQL over the log, which it calls LOG; return DuckDB's relation."""
+        return self.relation.query(LOG, sql)
+
+    def _guard(self, action):
+        """Run what reads the log; say what cannot be read instead of how DuckDB puts it."""
+        import duckdb
+
+        try:
+            return action()
+        except duckdb.Error as error:
+            name = self.source if isinstance(self.source, (str, Path)) else "log"
+            raise DataError("log_unreadable", file=str(name), reason=str(error).splitlines()[0]) from None
+
+    @property
+    def who(self):
+        """Return the SQL of the id: whole numbers as they are, else text, of which empty text is no id."""
+        column = quote(self.columns.id)
+        whole = self.types[self.columns.id] in _INTEGERS
+        return column if whole else f"nullif(CAST({column} AS VARCHAR), '')"
+
+    @property
+    def what(self):
+        """Return the SQL of the step's name."""
+        return f"CAST({quote(self.columns.stage)} AS VARCHAR)"
+
+    @property
+    def moment(self):
+        """Return the SQL of the time, missing where it is none or not finite."""
+        column, kind = quote(self.columns.at), self.types[self.columns.at]
+        if kind in ("TIMESTAMP WITH TIME ZONE", "VARCHAR"):
+            # Text may carry an offset, which only a time with zone reads; text without one is UTC here.
+            typed = column if kind != "VARCHAR" else f"TRY_CAST({column} AS TIMESTAMPTZ)"
+            return f"CASE WHEN isfinite({typed}) THEN make_timestamp(epoch_us({typed})) END"
+        typed = column if kind == "TIMESTAMP" else f"TRY_CAST({column} AS TIMESTAMP)"
+        return f"CASE WHEN isfinite({typed}) THEN {typed} END"
+
+    def facts(self, as_of=None):
+        """Return {n_rows, rows_without_id, rows_without_time, rows_after_as_of, latest}; rows after it are left out."""
+        self.as_of = as_of
+        after = "count(*) FILTER (WHERE moment > $1)".replace("$1", self._until()) if as_of is not None else "0"
+        sql = (
+            "SELECT count(*), count(*) - count(who), count(*) FILTER (WHERE who IS NOT NULL AND moment IS NULL), "
+            f"{after}, max(moment) FROM (SELECT {self.who} AS who, {self.moment} AS moment FROM {LOG})"
+        )
+        names = ("n_rows", "rows_without_id", "rows_without_time", "rows_after_as_of", "latest")
+        facts = dict(zip(names, self._guard(lambda: self.query(sql).fetchall()[0]), strict=True))
+        return facts | {"latest": None if facts["latest"] is None else pd.Timestamp(facts["latest"])}
+
+    def _until(self):
+        return f"make_timestamp({self.as_of.value // 1000})"
+
+    def step_names(self):
+        """Return names of steps that the log holds, the most frequent first."""
+        sql = f"SELECT {self.what} FROM {LOG} WHERE {self.what} IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1"
+        return [row[0] for row in self._guard(lambda: self.query(f"{sql} LIMIT {_NAMES}").fetchall())]
+
+    def rows(self, want, part=0, parts=1):
+        """Return the Rows that `want` asks for, of all entities or of one partition of them."""
+        for name in (*want.held, *want.others, *([want.by] if want.by else [])):
+            self.require(name)
+        code = "CASE what " + " ".join(f"WHEN {literal(name)} THEN {n}" for n, name in enumerate(want.names)) + " "
+        code += "ELSE -1 END" if want.foreign else "END"
+        held = "".join(f", CAST({quote(name)} AS VARCHAR) AS held{n}" for n, name in enumerate(want.held))
+        others = "".join(f", {quote(name)} AS other{n}" for n, name in enumerate(want.others))
+        segment = f", coalesce(CAST({quote(want.by)} AS VARCHAR), '') AS segment" if want.by else ""
+        typed = f"SELECT {self.who} AS who, {self.what} AS what, {self.moment} AS moment{held}{segment}{others}"
+        usable = "who IS NOT NULL AND moment IS NOT NULL" + (f" AND hash(who) % {parts} = {part}" if parts > 1 else "")
+        usable += f" AND moment <= {self._until()}" if self.as_of is not None else ""
+        names = [f"held{n}" for n in range(len(want.held))]
+        keys = ", ".join(["who", *names, "at_us", "code"])
+        inner = f"SELECT *, {code} AS code, epoch_us(moment) AS at_us FROM ({typed} FROM {LOG}) WHERE {usable}"
+        where = "".join(f" AND {name} IS NOT NULL" for name in names)
+        extra = "".join(
+            [f", {name}" for name in names],
+        ) + (", segment" if want.by else "")
+        extra += "".join(f", other{n}" for n in range(len(want.others)))
+        sql = f"SELECT who, CAST(code AS TINYINT) AS code, at_us{extra} FROM ({inner}) "
+        sql += f"WHERE code IS NOT NULL{where} ORDER BY {keys}"
+        table = self._guard(lambda: self.query(sql).to_arrow_table())
+        excluded = None
+        if want.excluded:
+            listed = ", ".join(literal(name) for name in want.excluded)
+            sql = f"SELECT who, at_us FROM ({inner}) WHERE what IN ({listed}) ORDER BY who, at_us"
+            excluded = self._guard(lambda: self.query(sql).to_arrow_table())
+        return _arrays(table, excluded, want)
+
+    def held_missing(self, want):
+        """Return how many rows of the steps lack a held value and so stand in no chain."""
+        lacking = " OR ".join(f"{quote(name)} IS NULL" for name in want.held)
+        listed = ", ".join(literal(name) for name in want.names)
+        sql = f"SELECT count(*) FROM {LOG} WHERE ({lacking}) AND {self.what} IN ({listed})"
+        return self._guard(lambda: self.query(sql).fetchall()[0][0])
+
+
+def _arrays(table, excluded, want):
+    """Turn the sorted Arrow table into Rows."""
+    who = table.column("who").combine_chunks()
+    entity, ids = _dense(who)
+    rows = Rows(entity, table.column("code").to_numpy(), table.column("at_us").to_numpy(), len(ids), ids=ids)
+    if want.held:
+        changed = np.zeros(max(len(entity), 1), dtype=bool)
+        for place in range(len(want.held)):
+            codes = table.column(f"held{place}").combine_chunks().dictionary_encode().indices.to_numpy()
+            changed[1:] |= np.diff(codes) != 0
+        changed[1:] |= np.diff(entity) != 0
+        rows.group = np.cumsum(changed[: len(entity)]).astype("int64")
+    if want.by:
+        segment = table.column("segment").combine_chunks().dictionary_encode()
+        names = segment.dictionary.to_pylist()
+        rank = np.argsort(np.argsort(np.array(names, dtype=str))) if names else np.array([], dtype=int)
+        rows.segments = tuple(sorted(names))
+        rows.segment = rank[segment.indices.to_numpy()] if names else np.array([], dtype=int)
+    for place, name in enumerate(want.others):
+        rows.others[name] = table.column(f"other{place}")
+    if excluded is not None:
+        rows.excluded = _excluded(excluded, ids)
+    return rows
+
+
+def _dense(who):
+    """Return (entity number of each row, ids): rows are sorted by id."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not len(who):
+        return np.array([], dtype="int64"), np.array([], dtype=object)
+    if pa.types.is_integer(who.type):
+        values = who.to_numpy()
+        new = np.r_[True, np.diff(values) != 0]
+        return np.cumsum(new) - 1, values[new]
+    new = np.r_[True, pc.not_equal(who[1:], who[:-1]).to_numpy(zero_copy_only=False)]
+    return np.cumsum(new) - 1, who.filter(pa.array(new)).to_numpy(zero_copy_only=False)
+
+
+def _excluded(table, ids):
+    """Return (entity, at) of the excluded events of entities that also have steps."""
+    if not len(ids) or not len(table):
+        return np.array([], dtype="int64"), np.array([], dtype="int64")
+    number = pd.Index(ids).get_indexer(table.column("who").to_pandas())
+    known = number >= 0
+    return number[known], table.column("at_us").to_numpy()[known]
+
+
+def _open(db, source):
+    """Return a DuckDB relation over the source."""
+    import duckdb
+
+    if isinstance(source, duckdb.DuckDBPyRelation):
+        return source
+    if isinstance(source, pd.DataFrame):
+        return db.from_df(source)
+    if isinstance(source, (str, Path)) or (isinstance(source, (list, tuple)) and source):
+        paths = [Path(path) for path in ([source] if isinstance(source, (str, Path)) else source)]
+        return _open_files(db, paths)
+    try:
+        return db.from_arrow(source)
+    except (duckdb.Error, TypeError):
+        raise DataError("no_such_log", kind=type(source).__name__) from None
+
+
+def _open_files(db, paths):
+    for path in paths:
+        if not path.is_file():
+            raise DataError("no_such_file", file=str(path))
+    parquet = {path.suffix.lower() in (".parquet", ".pq") for path in paths}
+    if len(parquet) > 1:
+        raise DataError("mixed_files", files=", ".join(str(path) for path in paths))
+    names = [str(path) for path in paths]
+    if parquet.pop():
+        return db.read_parquet(names)
+    return db.read_csv(names, header=True, all_varchar=True)
+
+
+def quote(name):
+    """Return a column's name as SQL, its quotation marks doubled."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text):
+    """Return a text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,161 @@
+"""Search: one rule over one log, opened once: what to read, partitions of entities, progress, notes."""
+
+import sys
+import threading
+from datetime import date, datetime
+
+import pandas as pd
+
+from funnelkit.chain import chain
+from funnelkit.errors import RuleError
+from funnelkit.rule import PRESETS, Rule, preset
+from funnelkit.scan import Log, Want
+from funnelkit.schema import nearest
+
+PARTITION_ROWS = 20_000_000  # about 60 bytes of memory a row while its partition is counted
+_BAR = 30
+
+
+class Search:
+    """A rule about to run over a log. Use it as a context manager; `parts` yields (Rows, Reached).
+
+    `as_of` is the instant as of which windows are open (default: the log's latest time); later rows are left out. A
+    bare date means the end of that day.
+    """
+
+    def __init__(self, log, steps, rule=None, *, columns=None, by=None, as_of=None, others=(), partition_rows=None):
+        self.rule = as_rule(rule)
+        steps = tuple(str(step) for step in steps)
+        if len(steps) < 2:
+            raise RuleError("too_few_steps", n=len(steps))
+        _check(self.rule, steps)
+        strict = self.rule.order == "strict"
+        self.want = Want(steps, self.rule.exclude, strict, by, self.rule.held, tuple(others))
+        self.log = Log(log, columns)
+        try:
+            for name in (*self.want.held, *self.want.others, *([by] if by else [])):
+                self.log.require(name)
+            self.facts = self.log.facts(instant(as_of))
+        except BaseException:
+            self.log.__exit__()
+            raise
+        self.as_of = self.facts["latest"] if as_of is None else instant(as_of)
+        self.n_parts = max(1, -(-self.facts["n_rows"] // (partition_rows or PARTITION_ROWS)))
+        self.occurred, self.n_excluded = set(), 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.log.__exit__()
+
+    def parts(self, progress=False, want_path=False):
+        """Yield (Rows, Reached) of one partition of the entities after another."""
+        with Bar(self.log, self.n_parts, progress) as bar:
+            for part in range(self.n_parts):
+                rows = self.log.rows(self.want, part, self.n_parts)
+                self.occurred.update(present(rows.step))
+                self.n_excluded += 0 if rows.excluded is None else len(rows.excluded[0])
+                yield rows, chain(rows, self.want.codes, self.rule, want_path)
+                bar.part_done()
+
+    def notes(self):
+        """Return what the reader must know beside the figures, as (key of texts/notes.toml, values)."""
+        counted = ("rows_without_id", "rows_without_time", "rows_after_as_of")
+        found = [(key, {"n": self.facts[key]}) for key in counted if self.facts[key]]
+        if self.want.held and (n := self.log.held_missing(self.want)):
+            found.append(("rows_without_held", {"n": n, "columns": ", ".join(self.want.held)}))
+        if self.rule.window is None:
+            found.append(("no_window", {}))
+        if self.rule.skip != "drop":
+            found.append(("skip_" + self.rule.skip, {}))
+        elif self.rule.order == "any":
+            found.append(("any_order", {}))
+        missing = [step for code, step in enumerate(self.want.names) if code not in self.occurred]
+        unseen = [("excluded_never_occurs", name) for name in self.rule.exclude if not self.n_excluded]
+        names = self.log.step_names() if missing or unseen else []
+        for key, name in [*(("step_never_occurs", step) for step in missing), *unseen]:
+            found.append((key, {"step": name, "nearest": _short(nearest(name, names), names)}))
+        return tuple(found)
+
+
+def as_rule(rule):
+    """Return the Rule: itself, a preset of this name, or the default.
+
+    >>> as_rule("hubspot_any").skip
+    'touch'
+    """
+    if rule is None:
+        return PRESETS["default"]
+    return rule if isinstance(rule, Rule) else preset(str(rule))
+
+
+def present(step):
+    """Return the codes of the steps that stand in a column."""
+    import numpy as np
+
+    return np.unique(step).tolist()
+
+
+def _check(rule, steps):
+    """Refuse what has no meaning with these steps."""
+    rule.windows_us(len(steps) - 1)
+    if rule.ties == "grace" and len(set(steps)) < len(steps):
+        raise RuleError("grace_repeated", step=next(step for step in steps if steps.count(step) > 1))
+    both = [name for name in rule.exclude if name in steps]
+    if both:
+        raise RuleError("excluded_step", step=both[0])
+
+
+def instant(as_of):
+    """Return the Timestamp of an as-of date in UTC without zone; a bare date is the end of its day."""
+    if as_of is None:
+        return None
+    bare = isinstance(as_of, date) and not isinstance(as_of, datetime)
+    bare = bare or (isinstance(as_of, str) and len(as_of.strip()) <= 10)
+    moment = pd.Timestamp(as_of)
+    moment = moment if moment.tzinfo is None else moment.tz_convert("UTC").tz_localize(None)
+    return moment + pd.Timedelta(days=1) - pd.Timedelta(microseconds=1) if bare else moment
+
+
+def _short(near, names):
+    """Return the nearest names, or a few of all where nothing is near."""
+    return near if len(near) <= 200 else ", ".join(names[:10]) + ", ..."
+
+
+class Bar:
+    """A progress bar on stderr over partitions; within one, as far as DuckDB's scan has come."""
+
+    def __init__(self, log, parts, on):
+        self.log, self.parts, self.on, self.done = log, parts, on, 0
+        self.stop = threading.Event()
+
+    def __enter__(self):
+        if self.on:
+            self.log.db.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
+            self._draw(0)
+            self.thread = threading.Thread(target=self._watch, daemon=True)
+            self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        if self.on:
+            self.stop.set()
+            self.thread.join()
+            self._draw(self.parts if self.done == self.parts else self.done)
+            sys.stderr.write("\n")
+
+    def part_done(self):
+        """Count one partition as done."""
+        self.done += 1
+
+    def _watch(self):
+        while not self.stop.wait(0.1):
+            # The scan and sort are most of a partition; the search over it is the rest.
+            self._draw(self.done + 0.9 * max(0.0, self.log.db.query_progress()) / 100)
+
+    def _draw(self, done):
+        share = min(1.0, done / self.parts)
+        full = round(share * _BAR)
+        sys.stderr.write(f"\r[{'#' * full}{'.' * (_BAR - full)}] {share:4.0%}")
+        sys.stderr.flush()
