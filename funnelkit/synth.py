@@ -10,6 +10,7 @@ import pandas as pd
 from funnelkit import synth_b2b
 from funnelkit.catalog import funnel, nearest
 from funnelkit.errors import DataError
+from funnelkit.pipeline import Pipeline
 from funnelkit.synth_text import LOST_REASONS
 
 
@@ -149,6 +150,19 @@ def synthesize(name="b2b-8", rng=7, settings=None, **overrides):
             raise DataError("setting_whole", key="seed", found=repr(rng), least=0)
         seed, rng = rng, np.random.default_rng(rng)
     return GENERATORS[name](name, rng, settings, seed)
+
+
+def as_pipeline(synthetic):
+    """Return generated data as a Pipeline, as reading its written files would give it.
+
+    >>> as_pipeline(synthesize("b2b-8", 1, n_deals=50)).model.id
+    'industrial-8'
+    """
+    model = funnel(synthetic.model)
+    ids = {stage.name.en: stage.id for stage in model.stages}
+    stage = pd.Categorical(synthetic.events["stage"].map(ids), categories=model.stage_ids, ordered=True)
+    events = synthetic.events.assign(stage=stage, source="history")
+    return Pipeline(model, synthetic.deals.drop(columns="stage"), events, synthetic.as_of)
 
 
 def write(synthetic, out_dir):

@@ -1,0 +1,208 @@
+"""Hazards: how fast deals leave a stage, upwards or out, given the time they have waited there already.
+
+A deal is in the furthest stage that it has reached; a move back is waiting. Leaving means reaching a further stage
+("up"; winning is the last of these) or closing without a win ("out"). Both hazards are piecewise constant in the age
+in the stage. Open spells count for the time they have run and for no longer; a spell that began before the source
+records closes counts from the day it does (delayed entry).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+UP, OUT = 0, 1
+OPEN = -1
+SHORTEST_DAYS = 0.5  # a stage left on the day it was entered was held for half a day
+PRIOR_EVENTS = 0.5  # weight of the stage's own average in each age group (as Jeffreys' prior)
+EXITS_PER_GROUP, MOST_GROUPS = 25, 12
+
+
+@dataclass(frozen=True)
+class Spells:
+    """One row a stay of a deal in its furthest stage; times are days since 1970, ages days since the stage's entry.
+
+    `to` is the stage reached next (`won` for a win), `won + 1` for a close without a win, OPEN while it lasts.
+    """
+
+    deal: np.ndarray  # row of the deals table
+    stage: np.ndarray
+    start: np.ndarray
+    seen: np.ndarray  # from when on an exit would have been recorded
+    end: np.ndarray
+    to: np.ndarray
+    born: np.ndarray  # when the deal entered its first stage
+    won: int  # number of the won stage
+    as_of: float
+
+    def take(self, keep):
+        """Return the rows where `keep` is True."""
+        arrays = {name: getattr(self, name)[keep] for name in ("deal", "stage", "start", "seen", "end", "to", "born")}
+        return Spells(**arrays, won=self.won, as_of=self.as_of)
+
+    @property
+    def kind(self):
+        """Return how each spell ended: UP, OUT or OPEN."""
+        return np.where(self.to == OPEN, OPEN, np.where(self.to > self.won, OUT, UP))
+
+    @property
+    def age(self):
+        """Return how long each spell lasted, or has lasted, in days."""
+        return np.where(self.to == OPEN, self.end - self.start, np.maximum(self.end - self.start, SHORTEST_DAYS))
+
+
+def days(times):
+    """Return times as days since 1970, NaN where there is none."""
+    values = pd.DatetimeIndex(times).as_unit("us").asi8.astype(float)
+    return np.where(np.isnat(np.asarray(times, dtype="datetime64[us]")), np.nan, values / 86_400e6)
+
+
+def won_position(model):
+    """Return the number of the stage whose entry is the win, or the number after the last where there is none."""
+    return model.stage_ids.index(model.won_stage) if model.won_stage else len(model.stages)
+
+
+def stage_spells(pipeline):
+    """Return the Spells of all deals whose stages carry times; void deals end without a win.
+
+    Closed deals without a close time, and deals without any time, are left out.
+    """
+    won, as_of = won_position(pipeline.model), float(days([pipeline.as_of])[0])
+    entries = _advances(pipeline, won)
+    deals = pipeline.deals.reset_index(drop=True)
+    closed, status = days(deals["closed_at"]), deals["status"].to_numpy()
+    usable = (status == "open") | ~np.isnan(closed)
+    entries = entries[usable[entries["deal"].to_numpy()]]
+    deal, stage, start = (entries[name].to_numpy() for name in ("deal", "stage", "at"))
+    last = np.r_[deal[1:] != deal[:-1], True][: len(deal)]
+    to = np.where(last, OPEN, np.r_[stage[1:], OPEN][: len(deal)])
+    end = np.where(last, as_of, np.r_[start[1:], as_of][: len(deal)])
+    gone = last & (status[deal] != "open")
+    to[gone] = np.where(status[deal] == "won", won, won + 1)[gone]
+    end[gone] = np.maximum(closed[deal], start)[gone]
+    seen = _seen_from(pipeline)
+    born = np.repeat(start[np.r_[True, last[:-1]][: len(deal)]], np.diff(np.r_[-1, np.flatnonzero(last)]))
+    spells = Spells(deal, stage, start, np.maximum(start, seen), end, to, born, won, as_of)
+    return spells.take(spells.end >= spells.seen)
+
+
+def _advances(pipeline, won):
+    """Return deal (row number), stage, at (days): each first entry into a stage further than all before."""
+    events, place = pipeline.events, pd.Series(np.arange(len(pipeline.deals)), index=pipeline.deals["deal_id"])
+    rows = pd.DataFrame({"deal": events["deal_id"].map(place), "stage": events["stage"].cat.codes.astype(int)})
+    rows["at"] = days(events["entered_at"])
+    first = pd.DataFrame({"deal": place.to_numpy(), "stage": 0, "at": days(pipeline.deals["created_at"])})
+    undated = ~first["deal"].isin(rows.loc[rows["at"].notna(), "deal"])
+    rows = pd.concat([rows, first[undated]]).dropna()
+    rows = rows[(rows["stage"] < won) & (rows["stage"] >= 0)].sort_values(["deal", "at", "stage"], ignore_index=True)
+    before = rows.groupby("deal")["stage"].cummax().groupby(rows["deal"]).shift(1).fillna(-1)
+    return rows[rows["stage"] > before].astype({"deal": int})
+
+
+def _seen_from(pipeline):
+    """Return the day from which on the source records closes, minus infinity where it always did."""
+    limit = pipeline.limit("closes_start_late")
+    return -np.inf if limit is None else float(days([pd.Timestamp(limit.values["first_close"])])[0])
+
+
+@dataclass(frozen=True)
+class Hazards:
+    """Fitted hazards: per stage the edges of its age groups (days; the last group has no end), exits and exposure.
+
+    `exits[stage]` is (groups, 2) of UP and OUT, `exposure[stage]` the days at risk of each group, `average[stage]` the
+    prior hazard of both kinds per day, `share[stage]` how often an exit UP led to which stage.
+    """
+
+    edges: list
+    exits: list
+    exposure: list
+    average: np.ndarray
+    share: np.ndarray
+    won: int
+
+    def rate(self, stage):
+        """Return the posterior mean of the hazards of a stage per day, (groups, 2)."""
+        shape, weight = self._posterior(stage)
+        return shape / weight
+
+    def draw(self, stage, rng, n):
+        """Draw n hazards of a stage from the posterior, (n, groups, 2)."""
+        shape, weight = self._posterior(stage)
+        return rng.standard_gamma(shape, size=(n, *shape.shape)) / weight
+
+    def draw_share(self, stage, rng, n):
+        """Draw n times the shares of the stages that an exit UP leads to, (n, won + 1)."""
+        target = np.zeros(self.won + 1)
+        target[stage + 1] = 1.0  # one pseudo-exit to the next stage
+        weights = rng.standard_gamma(self.share[stage] + target, size=(n, self.won + 1))
+        return weights / weights.sum(axis=1, keepdims=True)
+
+    def longest(self, stage):
+        """Return the longest time in days after which anyone ever left the stage."""
+        return self.edges[stage][-2] if len(self.edges[stage]) > 2 else 0.0
+
+    def cumulative(self, stage, age, kind):
+        """Return the expected number of exits of a kind from age 0 to `age` (piecewise linear)."""
+        edges, rate = self.edges[stage], self.rate(stage)[:, kind]
+        knots = np.r_[0.0, np.cumsum(rate[:-1] * np.diff(edges)[:-1])]
+        group = np.clip(np.searchsorted(edges, age, side="right") - 1, 0, len(rate) - 1)
+        return knots[group] + rate[group] * (age - edges[group])
+
+    def _posterior(self, stage):
+        prior = np.full_like(self.exits[stage], PRIOR_EVENTS, dtype=float)
+        return self.exits[stage] + prior, self.exposure[stage][:, None] + PRIOR_EVENTS / self.average[stage]
+
+
+def fit_hazards(spells):
+    """Fit the hazards of every stage before the win, each age group drawn towards its stage, each stage to all.
+
+    Age groups hold about equally many exits; the last begins at the longest stay that ever ended and has no end, so
+    those who have waited longer than anyone who left are judged by the waiting of their like, not by an average.
+    """
+    kind, age, begin = spells.kind, spells.age, spells.seen - spells.start
+    at_risk = np.maximum(age - begin, 0)
+    pooled = np.array([(kind == exit_kind).sum() + 0.5 for exit_kind in (UP, OUT)]) / max(at_risk.sum(), 1.0)
+    edges, exits, exposure, average = [], [], [], []
+    share = np.zeros((spells.won, spells.won + 1))
+    for stage in range(spells.won):
+        here = spells.stage == stage
+        edge = _age_groups(age[here & (kind != OPEN)])
+        edges.append(edge)
+        exits.append(np.stack([_tally(age[here & (kind == one)], edge) for one in (UP, OUT)], axis=1))
+        exposure.append(_exposure(begin[here], age[here], edge))
+        average.append((exits[-1].sum(axis=0) + 1) / (exposure[-1].sum() + 1 / pooled))
+        share[stage] = np.bincount(spells.to[here & (kind == UP)], minlength=spells.won + 1)
+    return Hazards(edges, exits, exposure, np.array(average), share, spells.won)
+
+
+def _age_groups(ages):
+    """Return the edges of the age groups: 0, quantiles of the ages at exit, the longest of them, infinity."""
+    if not len(ages):
+        return np.array([0.0, np.inf])
+    groups = int(np.clip(len(ages) // EXITS_PER_GROUP, 1, MOST_GROUPS))
+    inner = np.quantile(ages, np.linspace(0, 1, groups + 1)[1:])
+    return np.unique(np.r_[0.0, inner, np.inf])
+
+
+def _tally(ages, edges):
+    # Ages on an edge belong to the group below it: the longest stay is an exit of the last closed group.
+    group = np.searchsorted(edges, ages, side="left") - 1
+    return np.bincount(np.maximum(group, 0), minlength=len(edges) - 1).astype(float)
+
+
+def _exposure(begin, end, edges):
+    low, high = edges[:-1], edges[1:]
+    inside = np.minimum(end[:, None], high) - np.maximum(begin[:, None], low)
+    return np.maximum(inside, 0).sum(axis=0)
+
+
+def expected_exits(hazards, spells, begin, end, kind):
+    """Return for each spell the exits of a kind that the hazards expect between two times (days since 1970)."""
+    from_age = np.clip(np.maximum(begin, spells.seen) - spells.start, 0, None)
+    to_age = np.clip(np.minimum(end, spells.start + spells.age) - spells.start, from_age, None)
+    expected = np.zeros(len(spells.stage))
+    for stage in range(spells.won):
+        here = spells.stage == stage
+        both = [hazards.cumulative(stage, age[here], kind) for age in (to_age, from_age)]
+        expected[here] = both[0] - both[1]
+    return expected

@@ -1,0 +1,252 @@
+"""Simulate: from a pipeline's history to paths of what its open deals and its new business bring, vectorised."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from funnelkit.arrivals import Arrivals, draw_arrivals
+from funnelkit.curves import draw_hazards, entry_curves, exits_up, waiting_curves
+from funnelkit.hazard import OPEN, OUT, UP, Hazards, Spells, days, expected_exits, fit_hazards, stage_spells
+from funnelkit.levels import draw_level, draw_ratios, windows
+
+DRAWS = 500  # draws of the parameters; each carries paths / DRAWS paths
+SWING_EVENTS = 20
+FEWEST_AMOUNTS = 20  # fewer won deals of a segment than this borrow the amounts of all
+
+
+@dataclass(frozen=True)
+class Book:
+    """The open deals with a known time: row of the deals table, stage, age there, amount (NaN: unknown), segment."""
+
+    deal: np.ndarray
+    stage: np.ndarray
+    age: np.ndarray
+    amount: np.ndarray
+    segment: np.ndarray
+    beyond_stage: np.ndarray  # waited in the stage longer than anyone who ever left it
+    beyond_cycle: np.ndarray  # older since the first stage than any deal was that ever closed
+
+    @property
+    def beyond(self):
+        """Return which deals are older than any that ever moved on or closed."""
+        return self.beyond_stage | self.beyond_cycle
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What the history says: hazards with their spells, segments (names, number of each deal), amounts of wins."""
+
+    spells: Spells
+    hazards: Hazards
+    segments: list
+    segment: np.ndarray  # of each row of the deals table
+    amounts: list  # per segment: amounts of won deals
+    longest_cycle: float
+
+    def hoped(self, begin, end, kind):
+        """Return the exits of a kind that the hazards expect of each spell between two times."""
+        return expected_exits(self.hazards, self.spells, begin, end, kind)
+
+
+def fit_history(pipeline, by=None):
+    """Fit the hazards, the segments of column `by` and the amounts of won deals of a pipeline."""
+    spells = stage_spells(pipeline)
+    deals = pipeline.deals
+    names, segment = [None], np.zeros(len(deals), int)
+    if by is not None:
+        segment, found = pd.factorize(deals[by].astype("object").where(deals[by].notna(), ""), sort=True)
+        names = list(found)
+    amount = deals["amount"].to_numpy(float)
+    won = (deals["status"] == "won").to_numpy() & (amount > 0)
+    every = amount[won]
+    own = [amount[won & (segment == number)] for number in range(len(names))]
+    amounts = [part if len(part) >= FEWEST_AMOUNTS else every for part in own]
+    cycle = days(deals["closed_at"]) - days(deals["created_at"])
+    closed = deals["status"].isin(["won", "lost"]).to_numpy() & ~np.isnan(cycle)
+    longest = float(cycle[closed].max()) if closed.any() else np.inf
+    return Fit(spells, fit_hazards(spells), names, segment, amounts, longest)
+
+
+def open_book(pipeline, fit):
+    """Return the Book of a fitted pipeline; amounts that only closes reveal count as unknown."""
+    spells = fit.spells
+    here = np.flatnonzero(spells.to == OPEN)
+    deal, stage = spells.deal[here], spells.stage[here]
+    age = spells.as_of - spells.start[here]
+    amount = pipeline.deals["amount"].to_numpy(float)[deal]
+    if pipeline.limit("lost_value_zero"):
+        amount = np.full_like(amount, np.nan)
+    longest = np.array([fit.hazards.longest(number) for number in range(spells.won)])
+    cycle = spells.as_of - spells.born[here]
+    return Book(deal, stage, age, amount, fit.segment[deal], age > longest[stage], cycle > fit.longest_cycle)
+
+
+@dataclass(frozen=True)
+class Chances:
+    """Drawn chances: `waiting` (draws, open deals, ends) of a win by each end; `expected` (draws, segments, ends), the
+    expected wins of new business by each end; `arrivals` behind it."""
+
+    waiting: np.ndarray
+    expected: np.ndarray
+    arrivals: Arrivals
+
+
+def draw_chances(fit, book, ends, rng, n=DRAWS):
+    """Draw the chances of open deals and new business by `ends` (whole days from the as-of date), n times.
+
+    Each draw has its own hazards, factors of segments and of deals beyond all experience, and a common level of exits
+    up and out, which all deals of a path share.
+    """
+    horizon = int(max(ends))
+    draws = draw_hazards(fit.hazards, rng, n, horizon)
+    level = [_levels(fit, kind, horizon, rng, n) for kind in (UP, OUT)]
+    ratio = [_segment_ratios(fit, kind, rng, n) for kind in (UP, OUT)]
+    old = _old_ratio(fit, rng, n) if book.beyond_cycle.any() else None
+    arrivals, entry = _arrivals(fit, horizon, rng, n)
+    mix = _new_mix(fit, rng, n)
+    waiting = np.zeros((n, len(book.deal), len(ends)), np.float32)
+    expected = np.zeros((n, len(fit.segments), len(ends)))
+    cell = np.minimum(book.age.astype(int), draws.cap[book.stage])
+    for number in range(len(fit.segments)):
+        factors = [level[kind] * ratio[kind][:, number, None, None] for kind in (UP, OUT)]
+        leave, stay = exits_up(draws, *factors)
+        curve = entry_curves(leave, draws.share, horizon)
+        expected[:, number] = _new_wins(np.einsum("s,nsh->nh", entry, curve), arrivals, ends) * mix[:, [number]]
+        table = waiting_curves(leave, stay, draws.share, curve, ends)
+        own = book.segment == number
+        waiting[:, own] = table[:, book.stage[own], cell[own]]
+    if old is not None:
+        waiting[:, book.beyond_cycle] *= np.minimum(old, 1)[:, None, None].astype(np.float32)
+    return Chances(waiting, expected, arrivals)
+
+
+def _levels(fit, kind, horizon, rng, n):
+    """Draw the level of the exits of a kind in each stage, (n, stages, 1): one common to all stages times its own."""
+    spells = fit.spells
+    begun = spells.seen.min() if len(spells.seen) else spells.as_of - 1
+    edges = windows(begun, spells.as_of, horizon)
+    ended = spells.kind == kind
+    seen = [np.histogram(spells.end[ended & (spells.stage == stage)], edges)[0] for stage in range(spells.won)]
+    hoped = [
+        np.bincount(spells.stage, weights=fit.hoped(low, high, kind), minlength=spells.won)
+        for low, high in pairwise(edges)
+    ]
+    seen, hoped = np.array(seen), np.array(hoped).T
+    common = draw_level(seen.sum(axis=0), hoped.sum(axis=0), rng, n)
+    swing = (seen.sum(axis=0) + SWING_EVENTS) / (hoped.sum(axis=0) + SWING_EVENTS)
+    own = [draw_level(seen[stage], hoped[stage] * swing, rng, n, noise_scale=0) for stage in range(spells.won)]
+    return (common * np.array(own)).T[:, :, None]
+
+
+def _segment_ratios(fit, kind, rng, n):
+    size = len(fit.segments)
+    if size == 1:
+        return np.ones((n, 1))
+    spells = fit.spells
+    segment = fit.segment[spells.deal]
+    seen = np.bincount(segment[spells.kind == kind], minlength=size)
+    hoped = np.bincount(segment, weights=fit.hoped(-np.inf, np.inf, kind), minlength=size)
+    return draw_ratios(seen, hoped, rng, n)
+
+
+def _old_ratio(fit, rng, n):
+    """Draw the factor on the exits up of deals older than any that closed: what they did against what was expected."""
+    spells = fit.spells
+    edge = spells.born + fit.longest_cycle
+    seen = ((spells.kind == UP) & (spells.end > edge)).sum()
+    hoped = fit.hoped(edge, np.inf, UP).sum()
+    return rng.standard_gamma(seen + 0.5, size=n) / (hoped + 0.5)
+
+
+def _births(fit):
+    spells = fit.spells
+    first = spells.start == spells.born
+    return spells.born[first], spells.stage[first], fit.segment[spells.deal[first]]
+
+
+def _arrivals(fit, horizon, rng, n):
+    born, stage, _ = _births(fit)
+    entry = np.bincount(stage, minlength=fit.spells.won).astype(float)
+    return draw_arrivals(born, fit.spells.as_of, horizon, rng, n), entry / max(entry.sum(), 1.0)
+
+
+def _new_mix(fit, rng, n):
+    """Draw the shares of the segments among the new deals of the last year."""
+    born, _, segment = _births(fit)
+    recent = np.bincount(segment[born > fit.spells.as_of - 365], minlength=len(fit.segments))
+    weight = rng.standard_gamma(recent + 1 / len(fit.segments), size=(n, len(fit.segments)))
+    return weight / weight.sum(axis=1, keepdims=True)
+
+
+def _new_wins(win, arrivals, ends):
+    """Return the expected wins by each end from the arrivals of each day, (draws, ends)."""
+    middle = (win[:, :-1] + win[:, 1:]) / 2  # a day's arrivals come on average at its middle
+    found = [np.einsum("nd,nd->n", arrivals.per_day[:, :end], middle[:, :end][:, ::-1]) for end in ends]
+    return np.stack(found, axis=1)
+
+
+def simulate_open(book, chances, amounts, rng, paths):
+    """Return (won deals, won value) of the open deals in each path, cumulative by end: two (paths, ends) arrays."""
+    n, deals, ends = chances.waiting.shape
+    each = -(-paths // n)
+    count, value = (np.zeros((n * each, ends)) for _ in range(2))
+    known = ~np.isnan(book.amount)
+    weight = np.stack([np.ones(deals), np.where(known, book.amount, 0)], axis=1).astype(np.float32)
+    pool = _pool(amounts, book.segment[~known])
+    for draw in range(n if deals else 0):
+        luck = rng.random((each, deals), np.float32)
+        rows = slice(draw * each, (draw + 1) * each)
+        for end in range(ends):
+            won = luck < chances.waiting[draw, :, end]
+            both = won.astype(np.float32) @ weight
+            count[rows, end], value[rows, end] = both[:, 0], both[:, 1]
+        if not known.all():
+            value[rows] += _unknown_value(luck[:, ~known], chances.waiting[draw][~known], pool, rng)
+    return count, value
+
+
+def _pool(amounts, segment):
+    """Return all amounts in one row, and for each deal where those of its segment begin and how many they are."""
+    sizes = np.array([len(one) for one in amounts])
+    begin = np.r_[0, np.cumsum(sizes)[:-1]]
+    return np.concatenate(amounts), begin[segment], sizes[segment]
+
+
+def _unknown_value(luck, chance, pool, rng):
+    """Return the value of wins whose amount is unknown: each has one amount, drawn from the won deals of its like."""
+    path, deal = np.nonzero(luck < chance[:, -1])
+    flat, begin, size = pool
+    if not len(flat):
+        return np.zeros((len(luck), chance.shape[1]))
+    drawn = flat[begin[deal] + (rng.random(len(deal)) * size[deal]).astype(int)]
+    lucky = luck[path, deal]
+    return np.stack([
+        np.bincount(path, weights=drawn * (lucky < chance[deal, end]), minlength=len(luck))
+        for end in range(chance.shape[1])
+    ], axis=1)  # fmt: skip
+
+
+def simulate_new(chances, amounts, rng, paths):
+    """Return (won deals, won value) of new business in each path, cumulative by end: two (paths, ends) arrays.
+
+    Arrivals are Poisson and each wins or not on its own, so the wins by period are Poisson too (thinning).
+    """
+    n, segments, ends = chances.expected.shape
+    each = -(-paths // n)
+    count, value = (np.zeros((n * each, ends)) for _ in range(2))
+    steps = np.maximum(np.diff(chances.expected, axis=2, prepend=0), 0)
+    for segment in range(segments):
+        wins = rng.poisson(np.repeat(steps[:, segment], each, axis=0))
+        count += wins
+        if len(amounts[segment]):
+            value += _compound(wins, amounts[segment], rng)
+    return count.cumsum(axis=1), value.cumsum(axis=1)
+
+
+def _compound(wins, amounts, rng):
+    """Return the sum of as many drawn amounts as there are wins in each cell."""
+    flat = wins.ravel()
+    drawn = amounts[rng.integers(len(amounts), size=flat.sum())]
+    return np.bincount(np.repeat(np.arange(len(flat)), flat), weights=drawn, minlength=len(flat)).reshape(wins.shape)
