@@ -37,7 +37,7 @@ def _ordered(rows, codes, rule, want_path):
     n = max(n, rows.n_entities) if rows.group is None else n
     unit, last_unit = _units(rows, rule, group, n)
     reach = rule.windows_us(len(codes) - 1)
-    limit = _limits(rows, group, rule, codes)
+    limit = _limits(rows, (group, unit), rule, codes)
     found = Reached(*(np.full(n, value) for value in (np.int8(0), -1, -1, NEVER)))
     levels, previous, begun = [], _starts(rows, group, codes[0], rule), None
     begun = previous
@@ -97,13 +97,15 @@ def _extend(until, running, reach):
     until[group[latest]] = np.maximum(until[group[latest]], rows.at[latest] + reach)
 
 
-def _limits(rows, group, rule, codes):
+def _limits(rows, parts, rule, codes):
     """Return for each row the first row too late to come before it, or None where that is the row itself."""
+    group, unit = parts
     repeated = len(set(codes)) < len(codes)
     if rule.ties == "strict":
         return first_of_tie(group, rows.at)
     if rule.ties == "grace":
-        return count_before((group, rows.at), (group, rows.at + round(rule.grace_s * 1e6)), side="right")
+        later = count_before((group, rows.at), (group, rows.at + round(rule.grace_s * 1e6)), side="right")
+        return np.minimum(later, np.searchsorted(unit, unit, side="right"))
     if repeated and not rule.once:
         return count_before((group, rows.at), (group, rows.at), side="right")
     return None

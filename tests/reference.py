@@ -14,9 +14,11 @@ def deepest(events, steps, rule):
             return False
         if rule.once and any(place == used[3] for used in chain):
             return False
-        if rule.ties == "progress" and ((at, event[1], place) < (last[0], last[1], last[3]) if rule.once else at < last[0]):
+        if rule.ties == "progress" and (
+            (at, event[1], place) < (last[0], last[1], last[3]) if rule.once else at < last[0]
+        ):
             return False
-        if rule.ties == "strict" and at <= last[0] or rule.ties == "grace" and at < last[0] - rule.grace_s * 1e6:
+        if (rule.ties == "strict" and at <= last[0]) or (rule.ties == "grace" and at < last[0] - rule.grace_s * 1e6):
             return False
         if rule.exclusion == "keep" and any(min(last[0], at) <= x < max(last[0], at) for x in excluded):
             return False
