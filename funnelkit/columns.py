@@ -11,6 +11,7 @@ from funnelkit.catalog import nearest
 from funnelkit.errors import DataError
 from funnelkit.pipeline import Finding
 from funnelkit.schema import fold
+from funnelkit.values import as_text
 
 LAYOUTS = ("deals", "events", "counts")
 REQUIRED = {"deals": ("deal_id", "stage"), "events": ("deal_id", "stage", "entered_at"), "counts": ("stage",)}
@@ -78,8 +79,13 @@ def map_columns(table, options, layout=None, preset_name=None):
         raise DataError("no_column", file=table.name, line=1, column="count", layout=found, known=_listed(headers))
     if layout is None:
         notes = [Finding("layout_found", "note", table.name, value=found), *notes]
-    used = set(columns.values())
+    used = {*columns.values(), *(header for header in headers if _is_unnamed(header, table.cells[header]))}
     return Mapping(found, columns, tuple(header for header in headers if header not in used), tuple(notes))
+
+
+def _is_unnamed(header, cells):
+    """A column without a name and without a value comes of separators at the end of the lines."""
+    return re.fullmatch(r"column \d+", header) is not None and as_text(cells).isna().all()
 
 
 def _listed(headers):
@@ -126,6 +132,10 @@ def _assign(headers, declared, aliases, name, first=()):
     by_key, columns, notes = {}, dict(declared), []
     for header in headers:
         by_key.setdefault(key(header), header)
+    known = {alias for names in aliases.values() for alias in names}
+    twice = next((h for h in headers if by_key[key(h)] != h and key(h) in known and h not in declared.values()), None)
+    if twice is not None:
+        raise DataError("header_twice", file=name, line=1, column=twice)
     taken = set(declared.values())
     ranked = sorted(
         (canonical not in first, rank, number, canonical, by_key[alias])

@@ -13,6 +13,7 @@ from funnelkit.pipeline import Finding
 DELIMITERS = (",", ";", "\t", "|")
 _NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 _CHUNK = 100_000
+_NEWLINE, _QUOTE = 10, 34
 
 
 def read_delimited(text, name, options, notes=()):
@@ -23,10 +24,9 @@ def read_delimited(text, name, options, notes=()):
     skip, declared = _separator_line(text)
     delimiter, found = _delimiter(text[skip:], name, options.delimiter or declared)
     notes = [*notes, *found]
-    if '"' in text[skip:] if skip else '"' in text:
-        table = _quoted(text, skip, delimiter, name, options)
-    else:
-        table = _plain(text, skip, delimiter, name, options)
+    table = _even(text, skip, delimiter, name, options)
+    if table is None:
+        table = _uneven(text, skip, delimiter, name, options)
     if not text.endswith(("\n", "\r")):
         last = int(table.lines[-1]) if len(table.lines) else 1
         notes.append(
@@ -70,40 +70,64 @@ def _evenness(lines, mark):
     return (share >= 0.5 or len(widths) < 4, widths[0], share)
 
 
-def _headers(cells, name, line, bounds):
+def _headers(cells, name, line, options):
     """Return the header's names; unnamed columns at the right end stay out, others are called by their number."""
     names = [cell.strip().strip("\ufeff") for cell in cells]
-    if len(names) > bounds.columns:
-        raise DataError("too_many_columns", file=name, n=len(names), limit=bounds.columns)
+    if len(names) > options.bounds.columns:
+        raise DataError("too_many_columns", file=name, n=len(names), limit=options.bounds.columns)
     names = [text or f"column {number}" for number, text in enumerate(names, 1)]
     check_header(names, name, line)
     return names
 
 
-# --- without quotes: whole columns at once ---------------------------------------------------------------------------
+# --- each row on a line of its own: whole columns at once --------------------------
 
 
-def _plain(text, skip, delimiter, name, options):
-    """Read text without a quote sign: cells are counted per line in numpy, arrow cuts the lines that fit."""
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    data = np.frombuffer((text if text.endswith("\n") else text + "\n").encode(), np.uint8)
-    ends = np.flatnonzero(data == 10)
+def _even(text, skip, delimiter, name, options):
+    """Read text in which no cell runs over lines: numpy counts the cells of each line, arrow cuts the lines that fit.
+
+    Returns None where a quote opens or closes elsewhere than at a cell's edge: then only reading sign by sign tells.
+    """
+    if ord(delimiter) > 127:
+        return None
+    plain = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+    data = np.frombuffer((plain if plain.endswith("\n") else plain + "\n").encode(), np.uint8)
+    ends = np.flatnonzero(data == _NEWLINE)
     starts = np.concatenate(([0], ends[:-1] + 1))
-    mark = data == ord(delimiter) if ord(delimiter) < 128 else None
-    if mark is None:
-        return _quoted(text, skip, delimiter, name, options)
-    marks = np.add.reduceat(mark, starts, dtype=np.int64)
-    empty = np.add.reduceat(mark | (data <= 32), starts, dtype=np.int64) == ends - starts + 1
-    first = int(np.argmin(empty | (np.arange(len(starts)) < (1 if skip else 0))))
-    names = _headers(_line_text(data, starts, ends, first).split(delimiter), name, first + 1, options.bounds)
-    body = np.arange(len(starts)) > first
-    good = body & ~empty & (marks == len(names) - 1)
-    torn = np.flatnonzero(body & ~empty & ~good)
-    broken = tuple(_misfit(i + 1, _line_text(data, starts, ends, i), int(marks[i]) + 1, len(names)) for i in torn)
-    _refuse_long(ends - starts, options, name)
+    outside = _outside(data, ends, ord(delimiter)) if '"' in plain else True
+    if outside is None:
+        return None
+    marks = (data == ord(delimiter)) & outside
+    widths = np.add.reduceat(marks, starts, dtype=np.int64) + 1
+    empty = np.add.reduceat(marks | (data <= 32) | (data == _QUOTE), starts, dtype=np.int64) == ends - starts + 1
+    first = int(np.argmin(empty | (np.arange(len(starts)) < bool(skip))))
+    names = _headers(
+        next(csv.reader([_line_text(data, starts, ends, first)], delimiter=delimiter)), name, first + 1, options
+    )
+    body = (np.arange(len(starts)) > first) & ~empty
+    good = body & (widths == len(names))
+    broken = tuple(
+        _misfit(i + 1, _line_text(data, starts, ends, i), widths[i], len(names)) for i in np.flatnonzero(body & ~good)
+    )
+    for i in np.flatnonzero(ends - starts > options.bounds.cell_characters):
+        cells = next(csv.reader([_line_text(data, starts, ends, i)], delimiter=delimiter))
+        if max(map(len, cells)) > options.bounds.cell_characters:
+            _refuse_long(name, i + 1, options)
     cells = _arrow_cells(data[np.repeat(good, ends - starts + 1)], names, delimiter)
-    return Table(name, cells, np.flatnonzero(good) + 1, "text", int((body & empty).sum()), broken)
+    return Table(name, cells, np.flatnonzero(good) + 1, "text", int(empty[first:].sum()), broken)
+
+
+def _outside(data, ends, mark):
+    """Return which bytes are outside quotes; None unless every quote opens or closes a cell of its own line."""
+    quotes = np.flatnonzero(data == _QUOTE)
+    inside = np.bitwise_xor.accumulate((data == _QUOTE).view(np.uint8))
+    if inside[ends].any():
+        return None
+    edges = np.zeros(256, dtype=bool)
+    edges[[mark, _NEWLINE, _QUOTE]] = True
+    opens, closes = quotes[::2], quotes[1::2]
+    regular = edges[data[opens - 1]] | (opens == 0)
+    return inside == 0 if regular.all() and edges[data[closes + 1]].all() else None
 
 
 def _line_text(data, starts, ends, i):
@@ -114,12 +138,8 @@ def _misfit(line, text, found, expected):
     return Broken(int(line), text, "row_width", {"found": found, "expected": expected})
 
 
-def _refuse_long(lengths, options, name):
-    """A line longer than a cell may be is looked at; the cells are measured by whoever cuts them."""
-    most = options.bounds.cell_characters
-    long = np.flatnonzero(lengths > most * 4)
-    if len(long):
-        raise DataError("cell_too_long", file=name, line=int(long[0]) + 1, limit=most)
+def _refuse_long(name, line, options):
+    raise DataError("cell_too_long", file=name, line=int(line), limit=options.bounds.cell_characters) from None
 
 
 def _arrow_cells(data, names, delimiter):
@@ -132,7 +152,7 @@ def _arrow_cells(data, names, delimiter):
     table = arrow_csv.read_csv(
         pa.py_buffer(np.ascontiguousarray(data)),
         arrow_csv.ReadOptions(column_names=keys, block_size=1 << 24),
-        arrow_csv.ParseOptions(delimiter=delimiter, quote_char=False, double_quote=False, ignore_empty_lines=False),
+        arrow_csv.ParseOptions(delimiter=delimiter, ignore_empty_lines=False),
         arrow_csv.ConvertOptions(column_types=dict.fromkeys(keys, pa.string()), strings_can_be_null=False),
     )
     return _frame(table.rename_columns(names))
@@ -142,7 +162,7 @@ def _frame(table):
     return table.to_pandas(types_mapper=lambda kind: pd.StringDtype(na_value=np.nan))
 
 
-# --- with quotes: record by record -----------------------------------------------------------------------------------
+# --- cells that run over lines: record by record ----------------------------------------------------------
 
 
 class _Lines:
@@ -167,8 +187,8 @@ class _Lines:
         return first, text
 
 
-def _quoted(text, skip, delimiter, name, options):
-    """Read text with quotes. A row whose quotes are wrong within its own line is broken; an unclosed quote refuses."""
+def _uneven(text, skip, delimiter, name, options):
+    """Read text sign by sign. A row whose quotes are wrong within its own line is broken; an unclosed quote refuses."""
     old = csv.field_size_limit(options.bounds.cell_characters)
     try:
         return _records(text, skip, delimiter, name, options)
@@ -185,7 +205,7 @@ def _records(text, skip, delimiter, name, options):
         elif names is None:
             if cells is None:
                 raise DataError("quote_broken", file=name, line=first, value=raw.strip()[:80])
-            names = _headers(cells, name, first, options.bounds)
+            names = _headers(cells, name, first, options)
             store = _Store(names)
         elif cells is None:
             broken.append(Broken(first, raw.rstrip("\r\n"), "row_quote"))
@@ -208,11 +228,9 @@ def _each(lines, delimiter, name, options):
         except csv.Error as error:
             cells = None
             if "limit" in str(error) and len(lines.held) == 1:
-                raise DataError(
-                    "cell_too_long", file=name, line=lines.number, limit=options.bounds.cell_characters
-                ) from None
+                _refuse_long(name, lines.number, options)
             reader = csv.reader(lines, delimiter=delimiter, strict=True)
-            if len(lines.held) > 1 or lines.held[0].count('"') % 2:
+            if len(lines.held) > 1:
                 first, raw = lines.release()
                 raise DataError("quote_unclosed", file=name, line=first, value=raw.splitlines()[0][:80]) from None
         first, raw = lines.release()

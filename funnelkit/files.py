@@ -226,14 +226,13 @@ def _without_nul(text, name):
 
 
 def _wide(data):
-    """Return the UTF-16 that a file without a mark is in: text of which every second byte is 0."""
-    sample = np.frombuffer(data[:4000], np.uint8)
-    if len(sample) < 4:
+    """Return the UTF-16 that a file without a mark is in: zero bytes stand at one side of the pairs."""
+    pairs = np.frombuffer(data[:4000], np.uint8, len(data[:4000]) // 2 * 2).reshape(-1, 2)
+    high, low = (pairs == 0).mean(axis=0) if len(pairs) else (0, 0)
+    if len(data) % 2 or max(high, low) < 0.05 or min(high, low) > max(high, low) / 10:
         return None
-    even, odd = (sample[0::2] == 0).mean(), (sample[1::2] == 0).mean()
-    if max(even, odd) < 0.4 or min(even, odd) > 0.05:
-        return None
-    return "utf-16-le" if odd > even else "utf-16-be"
+    encoding = "utf-16-le" if low > high else "utf-16-be"
+    return encoding if "\n" in data[:4000].decode(encoding, "ignore") else None
 
 
 def _detect(data, name, error):
@@ -241,7 +240,7 @@ def _detect(data, name, error):
     place = _place(data, error, name)
     lenient = data.decode("utf-8", "replace")
     broken = lenient.count("\ufffd")
-    if sum(map(len, lenient.encode("ascii", "ignore").split())) and _foreign_signs(lenient) - broken > broken:
+    if _foreign_signs(lenient) > 2 * broken:
         raise DataError("encoding_broken", **place)
     readings = {encoding: text for encoding in _CANDIDATES if (text := _try(data, encoding)) is not None}
     scores = {encoding: _common_share(readings.get(encoding), codec) for encoding, codec in _COMMON.items()}
@@ -301,7 +300,12 @@ def _of_parquet(data, name, options):
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(pa.BufferReader(data))
+        parquet = pq.ParquetFile(pa.BufferReader(data))
+        groups = range(parquet.metadata.num_row_groups)
+        size = sum(parquet.metadata.row_group(number).total_byte_size for number in groups)
+        if size > options.bounds.unpacked_bytes:
+            raise DataError("archive_too_large", file=name, ratio=options.bounds.archive_ratio, size=size)
+        table = parquet.read()
     except (pa.ArrowException, OSError) as error:
         raise DataError("parquet_broken", file=name, reason=str(error).splitlines()[0]) from None
     return _of_frame(table.to_pandas(), name, "parquet", options)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from funnelkit.pipeline import EVENT_COLUMNS
-from funnelkit.values import as_text
+from funnelkit.values import among, as_text
 
 NAMED = 5  # ids that a finding names
 
@@ -76,8 +76,8 @@ def _note_backward(events, model, journal, file):
 
 def _note_reopened(rows, deals, journal, file):
     """Warn of deals that are open although an earlier row closed them."""
-    closed = rows.loc[rows["stage_status"].notna(), "deal_id"].unique()
-    ids = list(deals.loc[(deals["status"] == "open") & deals["deal_id"].isin(closed), "deal_id"])
+    closed = rows.loc[rows["stage_status"].notna(), "deal_id"]
+    ids = list(deals.loc[(deals["status"] == "open") & among(deals["deal_id"], closed), "deal_id"])
     if ids:
         journal.add("reopened", "warn", file=file, n=len(ids), ids=_named(ids))
 

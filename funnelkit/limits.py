@@ -3,6 +3,7 @@
 import numpy as np
 
 from funnelkit.pipeline import Limit
+from funnelkit.values import among
 
 SURPRISE = 10  # closes expected before the first one: under a steady process that is Exp(1), so P = exp(-10)
 BULK = 20  # deals that enter a stage in the same second
@@ -56,7 +57,7 @@ def _no_open_deals(pipeline):
 def _stage_of_loss_unknown(pipeline):
     """A lost deal without any stage entry does not show where it was lost."""
     lost = pipeline.deals.loc[pipeline.deals["status"] == "lost", "deal_id"]
-    unknown = int((~lost.isin(pipeline.events["deal_id"])).sum())
+    unknown = int((~among(lost, pipeline.events["deal_id"])).sum())
     return Limit("stage_of_loss_unknown", {"n": unknown, "n_lost": len(lost)}) if unknown else None
 
 

@@ -19,8 +19,10 @@ from funnelkit.quarantine import write_quarantine
 from funnelkit.sheet import Sheet, type_sheet
 from funnelkit.stages import find_model, given_model, merged_names, name_stages
 from funnelkit.tables import build_deals, deal_events, name_sheet, set_duplicates_aside
+from funnelkit.values import among
 
 __all__ = ["ReadOptions", "read", "summary"]
+_NO_TIME = np.datetime64("NaT", "us")
 
 
 def read(*sources, model=None, stages=None, layout=None, preset=None, as_of=None, options=None, lang="en"):
@@ -122,13 +124,11 @@ def _tables(sheets, model, journal):
     deals = pd.concat([build_deals(sheet) for sheet in listed], ignore_index=True) if listed else _bare(told)
     if told is not None and listed:
         deals = _join_history(deals, told, journal, history[0].table.name)
-    known = set() if told is None else set(told["deal_id"])
+    known = deals["deal_id"].iloc[:0] if told is None else told["deal_id"]
     for sheet in listed:
         parts += deal_events(sheet, model, known)
-    events = _order(parts, deals, model)
-    first = events.groupby("deal_id")["entered_at"].min()
-    started = pd.Series(first.reindex(deals["deal_id"]).to_numpy("datetime64[us]"), deals.index)
-    deals["created_at"] = pd.to_datetime(deals["created_at"]).fillna(started)
+    events, first = _order(parts, deals, model)
+    deals["created_at"] = pd.to_datetime(deals["created_at"]).fillna(pd.Series(first, deals.index))
     return _finish(deals), events
 
 
@@ -140,8 +140,8 @@ def _bare(told):
 
 def _join_history(deals, told, journal, file):
     """Complete the deals by their history; deals that only the history knows are added and reported."""
-    strange = told[~told["deal_id"].isin(deals["deal_id"])]
-    without = int((~deals["deal_id"].isin(told["deal_id"])).sum())
+    strange = told[~among(told["deal_id"], deals["deal_id"])]
+    without = int((~among(deals["deal_id"], told["deal_id"])).sum())
     deals = fill_deals(deals, told)
     if without:
         journal.add("deal_without_events", "warn", file=file, n=without)
@@ -153,17 +153,19 @@ def _join_history(deals, told, journal, file):
 
 
 def _order(parts, deals, model):
-    """Return all stage entries in the order of the deals, then of time, those without time last."""
+    """Return (stage entries in the order of deals and time, those without time last; each deal's first time)."""
     if not parts:
         parts = [pd.DataFrame({column: [] for column in EVENT_COLUMNS})]
     events = pd.concat([part.assign(stage=part["stage"].astype("object")) for part in parts], ignore_index=True)
-    rank = pd.Series(np.arange(len(deals)), index=deals["deal_id"])
     events["stage"] = pd.Categorical(events["stage"], categories=model.stage_ids, ordered=True)
     events["entered_at"] = pd.to_datetime(events["entered_at"]).astype("datetime64[us]")
     events = events.astype({"deal_id": "str", "source": "str"})
-    events["_rank"] = events["deal_id"].map(rank)
-    events = events.sort_values(["_rank", "entered_at"], kind="stable", ignore_index=True)
-    return events.drop(columns="_rank")
+    rank = pd.factorize(pd.concat([deals["deal_id"], events["deal_id"]]))[0][len(deals) :]
+    order = np.lexsort((events["entered_at"].fillna(pd.Timestamp.max.as_unit("us")), rank))
+    first = np.full(len(deals), _NO_TIME)
+    entered = events["entered_at"].groupby(rank).min()
+    first[entered.index] = entered.to_numpy()
+    return events.iloc[order].reset_index(drop=True), first
 
 
 _HELPERS = (
@@ -244,7 +246,7 @@ def _day(time):
 
 def _cut(pipeline, date, journal):
     """Return what was known on the day given; say how much lies after it."""
-    times = pd.concat([pipeline.events["entered_at"], pipeline.deals["closed_at"]])
+    times = pd.concat([pipeline.events["entered_at"], pipeline.deals["closed_at"], pipeline.deals["created_at"]])
     later = int((times > date).sum())
     if not later:
         return replace(pipeline, as_of=date)

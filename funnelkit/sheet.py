@@ -2,6 +2,8 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from funnelkit.columns import key, word_keys
 from funnelkit.dates import as_time
@@ -98,16 +100,11 @@ def read_time(sheet, cells, place):
 
 
 def _is_total(ids):
-    """Return which ids are words for a total."""
-    if not len(ids):
-        return np.zeros(0, dtype=bool)
-    short = ids.str.len().le(20).fillna(False).to_numpy(bool) & ids.str.contains(r"[^\W\d_]", na=False).to_numpy(bool)
-    result = np.zeros(len(ids), dtype=bool)
-    candidates = ids[short]
-    words = candidates.drop_duplicates()
-    totals = set(words[[key(word) in word_keys("total") for word in words]])
-    result[short] = candidates.isin(totals).to_numpy() if totals else False
-    return result
+    """Return which ids are words for a total, such as `Grand total` or 合计."""
+    wordy = pc.match_substring_regex(pa.array(ids, pa.large_string(), from_pandas=True), r"^[^0-9]{1,20}$")
+    words = ids[np.asarray(pc.fill_null(wordy, False))].drop_duplicates()
+    totals = [word for word in words if key(word) in word_keys("total")]
+    return ids.isin(totals).to_numpy() if totals else np.zeros(len(ids), dtype=bool)
 
 
 def _take_currency(sheet, parsed):
@@ -116,7 +113,7 @@ def _take_currency(sheet, parsed):
     column = sheet.frame.get("currency")
     if column is not None:
         column = column.str.strip().str.upper()
-    found = own if column is None else (column if own is None else own.fillna(column))
+    found = own if column is None else (column if own is None else column.fillna(own))
     if found is None:
         found = pd.Series(None, sheet.frame.index, dtype="str")
     sheet.frame["currency"] = (

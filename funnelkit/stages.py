@@ -1,6 +1,7 @@
 """Stages: names met in the data -> the stages of a model; and the model itself, where none is given."""
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -8,8 +9,9 @@ import pandas as pd
 
 from funnelkit import catalog
 from funnelkit.columns import date_stem, key, preset, preset_names, status_word
-from funnelkit.errors import CatalogError, DataError
+from funnelkit.errors import DataError
 from funnelkit.pipeline import Finding
+from funnelkit.schema import fold
 
 MOST_NAMES = 60  # more different names than this are no stages
 
@@ -38,11 +40,16 @@ def name_stages(names, model):
 
 
 def _stage_of(model, name):
-    try:
-        return model.stage(name).id
-    except CatalogError:
-        by_key = {key(text): stage.id for stage in model.stages for text in (stage.id, *stage.name, *stage.aliases)}
-        return by_key.get(key(name))
+    """Return the id of the stage that a name means, None where it means none."""
+    index = _stage_index(model)
+    return index.get(fold(name)) or index.get(key(name))
+
+
+@cache
+def _stage_index(model):
+    texts = [(text, stage.id) for stage in model.stages for text in (stage.id, *stage.name, *stage.aliases)]
+    loose = {key(text): stage for text, stage in reversed(texts)}
+    return loose | {fold(text): stage for text, stage in reversed(texts)}
 
 
 def merged_names(naming, model):

@@ -6,7 +6,7 @@ import pandas as pd
 from funnelkit.columns import date_stem, status_word, stem
 from funnelkit.pipeline import DEAL_COLUMNS
 from funnelkit.sheet import read_time
-from funnelkit.values import Place, as_text
+from funnelkit.values import Place, among, as_text
 
 _NO_TIME = np.datetime64("NaT", "us")
 
@@ -156,17 +156,18 @@ def _free(header, frame):
 def deal_events(sheet, model, with_history):
     """Return the stage entries that a deals sheet shows: dated columns (wide), and the current stage (inferred)."""
     frame = sheet.frame[sheet.good]
+    told = among(frame["deal_id"], with_history)
     parts = []
     for stage in sheet.wide.values():
         times = frame[f"wide {stage}"].dropna()
         parts.append(_entries(frame.loc[times.index, "deal_id"], stage, times, "wide"))
-    current = frame[frame["stage"].notna() & ~frame["deal_id"].isin(with_history)]
+    current = frame[frame["stage"].notna() & ~told]
     wide = {stage: frame[f"wide {stage}"].notna() for stage in sheet.wide.values()}
     for stage, rows in current.groupby("stage", observed=True):
         known = wide.get(stage)
         rows = rows if known is None else rows[~known[rows.index]]
         parts.append(_entries(rows["deal_id"], stage, _best_time(rows, stage, model), "inferred"))
-    won = frame[(frame["status"] == "won") & ~frame["deal_id"].isin(with_history)]
+    won = frame[(frame["status"] == "won") & ~told]
     if model.won_stage:
         missing = won[
             (won["stage"] != model.won_stage).fillna(True)

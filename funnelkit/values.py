@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -36,6 +37,14 @@ class Place:
     def at(self, mask):
         """Return file, line and column of the first row of `mask`, for an error."""
         return {"file": self.file, "line": int(self.lines[int(np.argmax(mask))]), "column": self.column}
+
+
+def among(ids, others):
+    """Return which of `ids` are among `others`: by codes, for `isin` on text grows with the square of their number."""
+    codes = pd.factorize(pd.concat([ids, others], ignore_index=True), use_na_sentinel=False)[0]
+    known = np.zeros(codes.max(initial=-1) + 1, dtype=bool)
+    known[codes[len(ids) :]] = True
+    return known[codes[: len(ids)]]
 
 
 def as_text(cells):
@@ -108,9 +117,9 @@ def _mixed_number(cells, place, decimal, percent):
     """Parse text, or the cells of a workbook column in which text and numbers are mixed."""
     if isinstance(cells.dtype, pd.StringDtype):
         return _text_number(cells, place, decimal, percent)
-    typed = cells.map(lambda cell: isinstance(cell, (int, float, np.number)) and not isinstance(cell, bool)).to_numpy(
-        bool
-    )
+    typed = cells.map(
+        lambda cell: isinstance(cell, (int, float, np.number, Decimal)) and not isinstance(cell, bool)
+    ).to_numpy(bool)
     parsed = _text_number(as_text(cells.mask(typed)), place, decimal, percent)
     numbers = pd.to_numeric(cells.where(typed), errors="coerce").astype("float64")
     parsed.faults["not_finite"] = parsed.faults.get("not_finite", False) | np.isinf(numbers).to_numpy()
@@ -154,7 +163,12 @@ def _split_number(text, percent):
     if _UNIT.fullmatch(plain):
         return {"rule": "number_unit"}
     match = _NUMBER.fullmatch(plain)
-    if not match or bool(match["open"]) != bool(match["close"]) or (match["percent"] and not percent):
+    if (
+        not match
+        or (match["sign"] and match["sign2"])
+        or bool(match["open"]) != bool(match["close"])
+        or (match["percent"] and not percent)
+    ):
         return {"rule": "not_a_number"}
     negative = sum(bool(match[part]) for part in ("open", "trail")) + (match["sign"] == "-") + (match["sign2"] == "-")
     symbol = match["before"] or match["after"]
