@@ -69,9 +69,8 @@ def perceptual_map(ratings, weights=None):
 
     `ratings` as `mean_ratings` takes them; `weights` maps an attribute to the weight of its need (0 or more; 1 each
     without it). Returns a PerceptualMap: kind (product, attribute, needs), name, weight, score (a product's weighted
-    mean rating), x, y, quality (share of the row's variance that the map shows). Product . attribute of the map is
-    about the product's rating above the mean times the root of the need's weight; products further along `needs`
-    serve the weighted needs better.
+    mean rating), x, y, quality (share of the row's variance shown). Product . attribute is about the product's rating
+    above the mean times the root of the weight; products further along `needs` serve the weighted needs better.
 
     A biplot (Gabriel 1971): the singular value decomposition of the centred ratings times the root of the weights,
     products U S, attributes V. Orientation is stable: each axis points the way in which its attributes' sum grows
@@ -96,15 +95,13 @@ def perceptual_map(ratings, weights=None):
     signs = _orientation(right, weight, list(wide.columns))
     places, arrows = (left * size * signs)[:, :2], (right * signs[:, None]).T[:, :2]
     explained = tuple(float(share) for share in size**2 / np.sum(size**2))
-    needs = np.sqrt(weight) @ arrows
-    table = pd.concat(
-        [
-            _rows("product", wide.index, np.nan, values @ weight / weight.sum(), places, _quality(places, spread)),
-            _rows("attribute", wide.columns, weight, np.nan, arrows, _attribute_quality(arrows, size, spread)),
-            _rows("needs", ["needs"], np.nan, np.nan, needs[None, :], np.nan),
-        ],
-        ignore_index=True,
+    score = values @ weight / weight.sum()
+    rows = (
+        _rows("product", wide.index, places, _quality(places, spread), score=score),
+        _rows("attribute", wide.columns, arrows, _attribute_quality(arrows, size, spread), weight=weight),
+        _rows("needs", ["needs"], (np.sqrt(weight) @ arrows)[None, :], np.nan),
     )
+    table = pd.concat(rows, ignore_index=True)
     return PerceptualMap(table, *_map_words(table, explained), explained=explained)
 
 
@@ -135,9 +132,8 @@ def _orientation(right, weight, names):
     return np.array(signs)
 
 
-def _rows(kind, names, weight, score, places, quality):
-    names = [str(name) for name in names]
-    table = pd.DataFrame({"kind": kind, "name": names, "weight": weight, "score": score})
+def _rows(kind, names, places, quality, *, weight=np.nan, score=np.nan):
+    table = pd.DataFrame({"kind": kind, "name": [str(name) for name in names], "weight": weight, "score": score})
     return table.assign(x=places[:, 0], y=places[:, 1], quality=quality)
 
 

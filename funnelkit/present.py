@@ -3,20 +3,21 @@
 `show(table, lang)` is the one way from a tidy table to a page; it renders as HTML and as aligned text.
 """
 
-import math
 from dataclasses import dataclass, field
+from decimal import Decimal
 from html import escape
 
 import pandas as pd
 
 from funnelkit.grid import align
 from funnelkit.texts import label, say
+from funnelkit.words import number, percent, rate_text
 
 FIGURES = "application/vnd.funnelkit.figures+json"
 _RATE_PARTS = ("k", "n", "low", "high", "floor", "ceiling")
 _MONEY = ("value", "amount", "price", "sales")
 _WORDS = ("status", "state", "verdict", "basis")
-_FRACTIONS = ("share", "rate", "win_probability")
+_FRACTIONS = ("share", "rate", "ratio", "win_probability", "p_best")
 
 
 @dataclass(frozen=True)
@@ -30,45 +31,6 @@ class Shown:
     def _repr_mimebundle_(self, include=None, exclude=None):
         bundle = {"text/html": self.html, "text/plain": self.text}
         return {**bundle, FIGURES: self.figures} if self.figures else bundle
-
-
-def number(value, decimals=0):
-    """Return a number with thousands separators; a missing one is a dash.
-
-    >>> number(6711), number(None), number(1234.5, 2)
-    ('6,711', '–', '1,234.50')
-    """
-    return "–" if value is None or pd.isna(value) else f"{value:,.{decimals}f}"
-
-
-def percent(rate, decimals=1):
-    """Return a fraction as percent for people; a missing one is a dash.
-
-    >>> percent(0.6315)
-    '63.2 %'
-    """
-    return "–" if pd.isna(rate) else f"{_round_half_up(rate * 100, decimals):.{decimals}f} %"
-
-
-def _round_half_up(value, decimals):
-    """Round halves away from zero, as people do: 63.15 is 63.2 (the float below it would give 63.1)."""
-    scale = 10**decimals
-    return math.floor(round(value * scale, 9) + 0.5) / scale
-
-
-def rate_text(row, lang="en"):
-    """Return one rate row (k, n, rate, low, high, n_open) as text: the rate, its interval, its n.
-
-    >>> rate_text({"k": 1, "n": 2, "rate": 0.5, "low": 0.0945, "high": 0.9055, "n_open": 0})
-    '50.0 % [9.5, 90.6] (n = 2)'
-    >>> rate_text({"k": 0, "n": 0, "rate": float("nan"), "low": float("nan"), "high": float("nan"), "n_open": 0})
-    'n/a (0 entered)'
-    """
-    if row["n"] == 0:
-        n_open = int(row.get("n_open", 0))
-        return say("present.rate_all_open", lang, n=number(n_open)) if n_open else say("present.rate_none", lang)
-    low, high = (percent(row[end]).removesuffix(" %") for end in ("low", "high"))
-    return say("present.rate", lang, rate=percent(row["rate"]), low=low, high=high, n=number(row["n"]))
 
 
 def show(table, lang="en", *, model=None, caption=None, figures=None, names=None):
@@ -99,8 +61,13 @@ def cell_texts(table, lang="en", model=None):
         else:
             decimals = _decimals(name, table[name])
             cells[name] = [_cell(value, name, (lang, model, decimals)) for value in table[name]]
-        numeric.append(name == "rate" or pd.api.types.is_numeric_dtype(table[name].dtype))
+        numeric.append(name == "rate" or pd.api.types.is_numeric_dtype(table[name].dtype) or _is_money(table[name]))
     return cells, numeric
+
+
+def _is_money(column):
+    """Return True for amounts exact to the cent, which pandas holds as objects."""
+    return len(column) > 0 and all(isinstance(value, Decimal) for value in column)
 
 
 def _decimals(name, column):
@@ -113,12 +80,14 @@ def _decimals(name, column):
 
 def _cell(value, name, reading):
     lang, model, decimals = reading
-    if model is not None and (name in ("state", "gate") or name.endswith("stage")):
+    if model is not None and (name in ("state", "gate", "point") or name.endswith("stage")):
         return _part_name(value, model, lang)
     if isinstance(value, pd.Timestamp):
         return value.strftime("%Y-%m-%d")
     if isinstance(value, bool):
         return say(f"present.{str(value).lower()}", lang)
+    if isinstance(value, Decimal):
+        return number(value, 2)
     if isinstance(value, (int, float)) or pd.api.types.is_number(value):
         if name.startswith(_FRACTIONS):
             return percent(value)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from funnelkit import catalog
-from funnelkit.cascade import CRITERIA, cascade, cents, exact, level_advice, weakest_levels
+from funnelkit.pharma import CRITERIA, cascade, cents, exact, level_advice, weakest_levels
 from funnelkit.errors import CatalogError, DataError
 
 PHARMA = catalog.funnel("pharma")

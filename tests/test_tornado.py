@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from funnelkit import catalog
-from funnelkit.cascade import cascade, weakest_levels
+from funnelkit.pharma import cascade, weakest_levels
 from funnelkit.errors import DataError
-from funnelkit.sensitivity import sensitivity
+from funnelkit.tornado import sensitivity
 
 
 def counted(k, n):
