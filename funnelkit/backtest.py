@@ -7,9 +7,9 @@ from funnelkit.count import furthest_stage
 from funnelkit.errors import DataError
 from funnelkit.forecast import BANDS, FEW_WINS, REFUSED, forecast_open
 from funnelkit.periods import Calendar, data_end
-from funnelkit.present import number, percent
 from funnelkit.rates import wilson
 from funnelkit.result import Result, refuse_limits
+from funnelkit.words import number, percent
 
 QUANTILES = (0.1, 0.5, 0.9)
 METHODS = ("forecast", "weighted", "seasonal", "past_windows")

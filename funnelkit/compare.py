@@ -7,11 +7,11 @@ import pandas as pd
 
 from funnelkit.errors import DataError
 from funnelkit.periods import Calendar, data_end
-from funnelkit.present import number
 from funnelkit.rates import LEVEL, newcombe, rate_columns, wilson
 from funnelkit.result import Result, both, points, rate_words, refuse_limits
 from funnelkit.spells import column, find_spells
 from funnelkit.texts import say
+from funnelkit.words import number
 
 AGAINST = ("previous", "year_before")
 BASES = ("decided", "entered")

@@ -5,9 +5,9 @@ import pandas as pd
 
 from funnelkit.catalog import nearest
 from funnelkit.errors import DataError
-from funnelkit.present import percent
 from funnelkit.rates import rate_columns
 from funnelkit.result import Result
+from funnelkit.words import percent
 
 SIGMAS = 3.0
 MOST_BASELINE = 24

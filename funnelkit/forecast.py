@@ -9,10 +9,10 @@ from funnelkit.errors import DataError
 from funnelkit.hazard import UP
 from funnelkit.levels import windows
 from funnelkit.periods import Calendar, data_end
-from funnelkit.present import number, percent
 from funnelkit.result import Result, refuse_limits
 from funnelkit.simulate import DRAWS, draw_chances, fit_history, open_book, simulate_new, simulate_open
 from funnelkit.spells import column, refuse_without_times
+from funnelkit.words import number, percent
 
 BANDS = (0.95, 0.80, 0.50)
 PARTS = ("open", "new", "total")

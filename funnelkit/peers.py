@@ -6,10 +6,11 @@ import pandas as pd
 from funnelkit.catalog import nearest
 from funnelkit.errors import CatalogError, DataError
 from funnelkit.pipeline import Pipeline
-from funnelkit.present import number, percent
 from funnelkit.rates import newcombe, rate_columns, rate_table, wilson
 from funnelkit.result import Result, points, rate_words
+from funnelkit.words import number, percent
 
+_CHANGE = {"change": "change", "low": "change_low", "high": "change_high"}
 MARGIN = 0.05  # a difference smaller than this share is none in practice
 
 
@@ -141,11 +142,9 @@ def _read(table, model, stage, margin):
         if not len(known):
             raise DataError("empty_period", table="counts")
         row = known.loc[known["rate"].idxmin()]
-    values = {
-        "stage": _name(row["stage"], model), "rate": rate_words(int(row["k"]), int(row["n"])),
-        "n_peers": int(row["n_peers"]), "peer_rate": _peer_words(row), "change": points(row["change"]), "low": points(row["change_low"]),
-        "high": points(row["change_high"]), "needed": number(_needed(row, margin)),
-    }  # fmt: skip
+    values = {"stage": _name(row["stage"], model), "rate": rate_words(int(row["k"]), int(row["n"]))}
+    values |= {"peer_rate": _peer_words(row), "n_peers": int(row["n_peers"]), "needed": number(_needed(row, margin))}
+    values |= {name: points(row[column]) for name, column in _CHANGE.items()}
     notes = [_actions_note(row["stage"], model)]
     others = judged[(judged["verdict"] == "ours") & (judged["stage"] != row["stage"])]
     if len(others):

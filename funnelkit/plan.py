@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from funnelkit.errors import DataError
-from funnelkit.present import number, percent
 from funnelkit.schema import nearest
 from funnelkit.texts import say
+from funnelkit.words import number, percent
 
 LEVERS = ("volume", "deal_value")
 
@@ -93,7 +93,7 @@ def _check_rates(rows, column, grows):
         if pd.isna(rate):
             if column == "rate_base":
                 continue  # a stage without a known rate is fine where a change gives one: "rate" is checked next
-            raise DataError("rate_unknown", stage=stage)
+            raise DataError("stage_rate_unknown", stage=stage)
         if not 0 <= rate < math.inf or (rate > 1 and not grows):
             raise DataError("rate_out_of_range", stage=stage, rate=rate)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from funnelkit.grid import width
-from funnelkit.present import number, percent, rate_text
 from funnelkit.rates import growth_table, rate_table
 from funnelkit.texts import label, say
+from funnelkit.words import number, percent, rate_text
 
 FONT_FILE = Path(__file__).parent / "fonts" / "NotoSansSC-Regular-subset.otf"
 FONTS = ["DejaVu Sans", "Noto Sans SC"]
@@ -63,6 +63,8 @@ def _settings():
         "font.family": FONTS, "axes.unicode_minus": False, "text.parse_math": False, "figure.dpi": DPI,
         "axes.edgecolor": "#9aa5b1", "text.color": COLOURS["ink"], "axes.labelcolor": COLOURS["ink"],
         "axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left", "svg.hashsalt": "funnelkit",
+        # A theme that a notebook has set must not change sizes that the layouts here rely on.
+        **dict.fromkeys(("font.size", "axes.labelsize", "xtick.labelsize", "ytick.labelsize"), 10),
     }  # fmt: skip
 
 

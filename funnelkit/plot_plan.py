@@ -10,8 +10,8 @@ import pandas as pd
 
 from funnelkit import catalog
 from funnelkit.plot import COLOURS, DPI, Chart, new_figure, stage_labels, style, wrap
-from funnelkit.present import number, percent
 from funnelkit.texts import say
+from funnelkit.words import number, percent
 
 
 class Picture:

@@ -5,8 +5,8 @@ import numpy as np
 from funnelkit import catalog
 from funnelkit.plot import COLOURS, Chart, new_figure, style, wrap
 from funnelkit.plot_plan import Picture, alt_rows
-from funnelkit.present import number, percent
 from funnelkit.texts import say
+from funnelkit.words import number, percent
 
 HALF = np.array([4.0, 2.9])  # half the plane's sides in inches: a unit is as long across as up, so distances compare
 GROUPS = ("#1d4259", "#2f6690", "#6d9dc5", "#a9c5dd", "#c9ced6")  # adopter groups, early to late

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from funnelkit.errors import DataError
-from funnelkit.present import rate_text
 from funnelkit.rates import rate_columns
 from funnelkit.schema import Text
 from funnelkit.texts import say
+from funnelkit.words import rate_text
 
 _BETWEEN = {"en": " ", "zh": ""}
 

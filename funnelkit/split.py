@@ -8,10 +8,10 @@ import pandas as pd
 
 from funnelkit.catalog import nearest
 from funnelkit.errors import DataError
-from funnelkit.present import number
 from funnelkit.rates import LEVEL
 from funnelkit.result import Result, both, points, rate_words
 from funnelkit.texts import say
+from funnelkit.words import number
 
 MEASURES = ("rate", "count")
 

@@ -4,10 +4,10 @@ import pandas as pd
 
 from funnelkit.count import furthest_stage
 from funnelkit.errors import DataError
-from funnelkit.present import number, percent
 from funnelkit.rates import rate_columns
 from funnelkit.schema import nearest
 from funnelkit.texts import say
+from funnelkit.words import number, percent
 
 LEAST_CLOSED = 10  # closed deals below which a state's win rate is too unsure to plan with
 _NEEDED = ("n_open", "value_open", "win_probability", "win_probability_after", "cost")
@@ -187,6 +187,6 @@ def describe_allocation(table, unit="hours", lang="en", model=None):
     total = {name: table[name].sum() for name in (unit, "n_won_more", "value_won_more", "share_budget")}
     left = total[unit] / total["share_budget"] - total[unit] if total["share_budget"] else 0.0
     summary = say("target.sum", lang, amount=number(total[unit]), unit=say(f"target.unit_{unit}", lang),
-                  n=number(total["n_won_more"], 1), value=number(total["value_won_more"]))  # fmt: skip
+                  n=_deals(total["n_won_more"]), value=number(total["value_won_more"]))  # fmt: skip
     rest = [say("target.left", lang, amount=number(left), unit=say(f"target.unit_{unit}", lang))] if left >= 0.5 else []
     return [*words, summary, *rest]

@@ -7,11 +7,11 @@ import pandas as pd
 
 from funnelkit.errors import DataError
 from funnelkit.periods import Calendar
-from funnelkit.present import number, percent
 from funnelkit.rates import LEVEL
 from funnelkit.result import Result, points, refuse_limits
 from funnelkit.spells import EXITS, column, entry_days, find_spells
 from funnelkit.survival import aalen_johansen, cause_quantile, interval, quantile
+from funnelkit.words import number, percent
 
 HORIZONS = (30, 60, 90, 120)
 _DAY = pd.Timedelta(days=1)

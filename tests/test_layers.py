@@ -10,14 +10,16 @@ import pytest
 ROOT = Path(__file__).parents[1] / "funnelkit"
 # A module may import its own layer's earlier modules and lower layers. One line a layer, lowest first.
 LAYERS = (
-    ("texts", "errors", "grid", "schema", "catalog", "share", "rule", "hooks", "present"),
+    ("texts", "errors", "grid", "words", "schema", "catalog", "share", "rule", "hooks", "check"),
     ("pipeline", "files", "delimited", "workbook", "journal", "sheet", "dates", "values", "columns", "stages"),
-    ("tables", "limits", "load", "synth_text", "synth_b2b", "synth"),
-    ("rates", "rows", "loose", "machine", "chain", "scan", "search", "count", "conversion", "semantics", "expression",
-     "timing"),
-    ("forecast", "plan", "target", "review", "pharma", "tornado", "loop", "position", "statement", "diffusion",
-     "levels", "hazard", "curves", "arrivals", "simulate", "backtest", "calibrate", "goal", "health", "people", "accounts"),
-    ("plot", "plot_plan", "plot_position", "catalog_text"),
+    ("tables", "history", "counts", "quarantine", "limits", "load", "synth_text", "synth_b2b", "synth"),
+    # counting a log: rows scanned and sorted, then a chain, a strict machine or a loose search over them
+    ("rows", "scan", "chain", "machine", "loose", "search", "rates", "result", "periods", "spells"),
+    ("count", "expression", "semantics", "conversion", "compare", "peers", "split", "bridge", "control"),
+    ("survival", "durations", "timing"),
+    ("levels", "arrivals", "hazard", "curves", "simulate", "forecast", "backtest", "calibrate", "goal"),
+    ("plan", "pharma", "loop", "tornado", "target", "review", "people", "position", "diffusion", "statement"),
+    ("present", "plot", "plot_plan", "plot_position", "plot_time", "plot_change", "catalog_text"),
     ("checks", "widgets", "report"),
     ("lessons", "cli", "__main__", "__init__"),
 )  # fmt: skip
