@@ -60,15 +60,19 @@ def run_synth(options):
 
 def add_count(commands):
     command = commands.add_parser("count", help="a funnel table from an event log")
-    command.add_argument("file", help="a CSV or Parquet file, one row an event")
+    command.add_argument("file", nargs="+", help="CSV or Parquet files, one row an event; with --engine URL a table")
     command.add_argument("--steps", required=True, type=_names, metavar="A,B,C", help="the steps in order")
-    command.add_argument("--rule", default="default", help="what a conversion means: a preset's name")
-    command.add_argument("--window", metavar="30d", help="longest time from the first step: a number and s, m, h, d, w")
+    command.add_argument("--rule", default="default", metavar="PRESET", help="what a conversion means: a preset's name")
+    command.add_argument("--window", metavar="30d", help="longest time: a number and s, m, h, d, w; none removes it")
+    command.add_argument(
+        "--exclude", type=_names, default=[], metavar="X,Y", help="events that exclude, as the rule says"
+    )
     command.add_argument("--by", metavar="COL", help="a column to split by, its value at the first step")
     command.add_argument("--id", default="deal_id", metavar="COL", help="the column that says who")
     command.add_argument("--stage", default="stage", metavar="COL", help="the column that says which step")
     command.add_argument("--at", default="entered_at", metavar="COL", help="the column that says when")
     command.add_argument("--as-of", metavar="DATE", help="the day the log is as of; default its latest time")
+    command.add_argument("--engine", default="duckdb", metavar="URL", help="where to count: here, or a URL for Ibis")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(run=run_count)
 
@@ -76,12 +80,9 @@ def add_count(commands):
 def run_count(options):
     from funnelkit import count, present
     from funnelkit.rates import rate_table
-    from funnelkit.rule import preset
     from funnelkit.texts import say
 
-    columns = count.LogColumns(options.id, options.stage, options.at)
-    rule = preset(options.rule, options.window)
-    found = count.count_events(options.file, options.steps, rule, columns=columns, by=options.by, as_of=options.as_of)
+    found = _count(options)
     notes = [say(f"notes.{key}", options.lang, **values) for key, values in found.notes]
     if options.json:
         rows = json.loads(count.step_rates(found.table, options.by).to_json(orient="records", force_ascii=False))
@@ -89,9 +90,27 @@ def run_count(options):
             json.dumps({"rule": options.rule, "steps": options.steps, "rows": rows, "notes": notes}, ensure_ascii=False)
         )
     else:
-        table = found.table.join(rate_table(found.table)[["k", "n", "rate", "low", "high"]])
+        table = found.table.join(rate_table(found.table)[["k", "n", "rate", "low", "high", "floor", "ceiling"]])
         print("\n".join([present.show(table, options.lang).text, *notes]))
     return 0
+
+
+def _count(options):
+    from funnelkit import count
+    from funnelkit.errors import RuleError
+    from funnelkit.rule import preset
+
+    columns = count.LogColumns(options.id, options.stage, options.at)
+    rule = preset(options.rule, options.window, tuple(options.exclude))
+    if options.engine == "duckdb":
+        settings = {"columns": columns, "by": options.by, "as_of": options.as_of, "progress": sys.stderr.isatty()}
+        return count.count_events(options.file, options.steps, rule, **settings)
+    from funnelkit.expression import count_on
+
+    if options.by or len(options.file) > 1:
+        field = "--by" if options.by else "FILE"
+        raise RuleError("engine_option", engine=options.engine, option=field)
+    return count_on(options.engine, options.file[0], options.steps, rule, columns=columns, as_of=options.as_of)
 
 
 def _names(text):
@@ -184,6 +203,36 @@ def run_check(options):
     return check.EXIT[found["outcome"]]
 
 
+def add_lessons(commands):
+    command = commands.add_parser("lessons", help="execute lessons, write learners' copies, confirm translations")
+    command.add_argument("action", choices=("build", "student", "translated"))
+    command.add_argument("names", nargs="*", metavar="NAME", help="lessons, such as 05_industrial_eight_step; all")
+    command.add_argument("--lang", choices=("en", "zh"), help="one edition only; both by default")
+    command.add_argument("--out", metavar="DIR", help="folder to write to (build: in place; student: out/student)")
+    command.add_argument("--cell", action="append", default=[], help="translated: this cell only; may be repeated")
+    command.set_defaults(run=run_lessons)
+
+
+def run_lessons(options):
+    from funnelkit import lessons
+    from funnelkit.texts import LANGUAGES, say
+
+    langs = (options.lang,) if options.lang else LANGUAGES
+    if options.action == "translated":
+        for name in options.names or lessons.names():
+            changed = lessons.confirm(name, options.cell)
+            words = ", ".join(changed) or "-"
+            print(say("lessons.confirmed", options.lang or default_lang(), n=len(changed), name=name, cells=words))
+        return 0
+    if options.action == "student":
+        paths = lessons.student(options.out or "out/student", langs, options.names)
+    else:
+        paths = lessons.build(options.out, langs, options.names)
+    for path in paths:
+        print(path)
+    return 0
+
+
 def _pair(text):
     name, equals, value = text.partition("=")
     if not equals:
@@ -191,7 +240,7 @@ def _pair(text):
     return name.strip(), value
 
 
-COMMANDS = (add_models, add_synth, add_check, add_count, add_report)
+COMMANDS = (add_models, add_synth, add_check, add_count, add_report, add_lessons)
 
 
 def build_parser():
@@ -202,6 +251,8 @@ def build_parser():
     for add in COMMANDS:
         add(commands)
     for command in commands.choices.values():
+        if any("--lang" in action.option_strings for action in command._actions):
+            continue
         command.add_argument("--lang", choices=("en", "zh"), default=default_lang(), help="language of messages")
     return parser
 
@@ -215,7 +266,7 @@ def main(arguments=None):
     try:
         return options.run(options)
     except FunnelkitError as error:
-        print(f"funnelkit {options.command}: {error.say(options.lang)}", file=sys.stderr)
+        print(f"funnelkit {options.command}: {error.say(options.lang or default_lang())}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         sys.stderr.close()

@@ -8,6 +8,7 @@ import hashlib
 import os
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from funnelkit.errors import FunnelkitError
 from funnelkit.schema import nearest
@@ -70,25 +71,39 @@ def execute(notebook, name, folder, parameters=None):
 
     Raises LessonError with lesson, cell and the last line of the error.
     """
-    from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
-    from traitlets.config import Config
 
     if parameters:
-        from papermill.parameterize import parameterize_notebook
-
-        notebook = parameterize_notebook(notebook, parameters)
-    transport = "tcp" if sys.platform == "win32" else "ipc"
-    client = NotebookClient(
-        notebook, timeout=LIMIT_S, kernel_name="python3", record_timing=False, store_widget_state=False,
-        resources={"metadata": {"path": str(folder)}}, config=Config({"KernelManager": {"transport": transport}}),
-    )  # fmt: skip
+        notebook = _with_parameters(notebook, parameters)
     try:
-        client.execute(env={**os.environ, "PYTHONHASHSEED": "0", "MPLBACKEND": "agg"})
+        with TemporaryDirectory(prefix="fk") as runtime:
+            _client(notebook, folder, runtime).execute(env={**os.environ, "PYTHONHASHSEED": "0", "MPLBACKEND": "agg"})
     except CellExecutionError as error:
         failed = next((cell.id for cell in notebook.cells if _failed(cell)), "?")
         raise LessonError("lesson_failed", lesson=name, cell=failed, reason=f"{error.ename}: {error.evalue}") from None
     return tidy(notebook)
+
+
+def _with_parameters(notebook, parameters):
+    """Return the notebook with papermill's own cell of parameters; it wants the marks that its reader sets."""
+    from papermill.parameterize import parameterize_notebook
+
+    notebook.metadata.setdefault("papermill", {})
+    for cell in notebook.cells:
+        cell.metadata.setdefault("tags", [])
+    return parameterize_notebook(notebook, parameters)
+
+
+def _client(notebook, folder, runtime):
+    """Return a client whose kernel listens on sockets in `runtime`: ports, chosen by several at once, can clash."""
+    from nbclient import NotebookClient
+    from traitlets.config import Config
+
+    manager = {} if sys.platform == "win32" else {"transport": "ipc", "connection_file": f"{runtime}/kernel.json"}
+    return NotebookClient(
+        notebook, timeout=LIMIT_S, kernel_name="python3", record_timing=False, store_widget_state=False,
+        resources={"metadata": {"path": str(folder)}}, config=Config({"KernelManager": manager}),
+    )  # fmt: skip
 
 
 def _failed(cell):

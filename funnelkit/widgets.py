@@ -5,6 +5,7 @@ A panel has no arithmetic of its own. Its headless twin is the function itself, 
 """
 
 import math
+from base64 import b64encode
 from dataclasses import dataclass
 from html import escape
 
@@ -15,6 +16,7 @@ from funnelkit.present import note, number, show
 from funnelkit.texts import say
 
 WIDE, NARROW = "34em", "13em"
+REFUSED = "border-left: 4px solid #b3261e; padding: 0.3em 0.7em; background: #fdf3f2; color: #1f2933"
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,13 @@ class Panel:
     """Sliders and number boxes over `compute(**values)`, which returns a table; `view(table)` gives what to read.
 
     `picture.update(table)` returns PNG bytes of one figure that lives as long as the panel. A value that is typed is
-    checked as a dragged one is; what cannot be is refused in place, with a message, and nothing moves.
+    checked as a dragged one is; what cannot be is refused in place, with a message, and nothing moves. `code(values)`
+    returns the call that gives the same table without the panel.
     """
 
-    def __init__(self, compute, controls, view, picture, lang="en"):
+    def __init__(self, compute, controls, view, picture, lang="en", *, code=None):
         self.compute, self.controls, self.view, self.picture, self.lang = compute, controls, view, picture, lang
+        self.code = code
         self._build()
         self._draw()
 
@@ -67,11 +71,39 @@ class Panel:
             box.observe(lambda change, control=control: self._typed(control, change["new"]), "value")
             self.sliders[control.name], self.boxes[control.name] = slider, box
             rows.append(w.HBox([slider, box], layout={"flex_flow": "row wrap"}))
-        self.reset_button = w.Button(description=say("widgets.reset", self.lang), icon="undo")
-        self.reset_button.on_click(self.reset)
-        self.message, self.reading = w.HTML(), w.HTML()
+        self.reset_button = self._button("reset", "undo", self.reset)
+        self.code_button = self._button("code", "code", self.show_code)
+        self.export_button = self._button("export", "download", self.show_files)
+        shown = [self.reset_button, *([self.code_button] if self.code else []), self.export_button]
+        buttons = w.HBox(shown, layout={"flex_flow": "row wrap"})
+        self.message, self.reading, self.extra = w.HTML(), w.HTML(), w.HTML()
         self.image = w.Image(format="png", layout={"max_width": "100%", "height": "auto"})
-        self.root = w.VBox([*rows, self.reset_button, self.message, self.reading, self.image])
+        self.root = w.VBox([*rows, buttons, self.extra, self.message, self.reading, self.image])
+
+    def _button(self, name, icon, action):
+        import ipywidgets as w
+
+        button = w.Button(description=say(f"widgets.{name}", self.lang), icon=icon, layout={"width": "auto"})
+        button.tooltip = say(f"widgets.{name}_tip", self.lang)
+        button.on_click(action)
+        return button
+
+    def show_code(self, _=None):
+        """Show the call that reproduces the panel's state, with a button that copies it."""
+        copy = escape(say("widgets.copy", self.lang))
+        act = "navigator.clipboard.writeText(this.previousElementSibling.textContent)"
+        code = escape(self.code(self.values))
+        self.extra.value = f'<pre tabindex="0">{code}</pre><button onclick="{act}">{copy}</button>'
+
+    def show_files(self, _=None):
+        """Show links that save the present table as CSV and the picture as PNG; both are within the page."""
+        files = {"csv": ("text/csv", csv_bytes(self.table)), "png": ("image/png", self.image.value)}
+        links = [
+            f'<a download="funnelkit.{end}" href="data:{kind};base64,{b64encode(data).decode()}">'
+            f"{escape(say('widgets.save', self.lang, end=end.upper()))}</a>"
+            for end, (kind, data) in files.items()
+        ]
+        self.extra.value = " · ".join(links)
 
     def _dragged(self, control):
         self.boxes[control.name].value = _box_text(self.sliders[control.name].value)
@@ -95,7 +127,7 @@ class Panel:
         self.boxes[control.name].value = _box_text(value)
 
     def _refuse(self, message):
-        self.message.value = f'<p class="fk fk-warn" role="alert">{escape(message)}</p>'
+        self.message.value = f'<p class="fk fk-warn" role="alert" style="{REFUSED}">{escape(message)}</p>'
 
     def _draw(self):
         """Show the table of the present values; an error of the function is a message, the last table stays."""
@@ -104,7 +136,7 @@ class Panel:
         except FunnelkitError as error:
             self._refuse(error.say(self.lang))
             return
-        self.message.value = ""
+        self.message.value = self.extra.value = ""
         self.reading.value = self.view(self.table).html
         self.image.value = self.picture.update(self.table)
         self.image.tooltip = self.picture.title
@@ -115,6 +147,15 @@ class Panel:
         live = live[0] if isinstance(live, tuple) else live or {}
         shown = self.view(self.table)
         return {**live, "text/html": shown.html, "text/plain": shown.text}
+
+
+def csv_bytes(table):
+    """Return a table (or a Result's) as CSV that a spreadsheet opens in UTF-8 and takes no text of for a formula."""
+    table = getattr(table, "table", table).copy()
+    for name in table.columns:
+        if table[name].map(lambda value: isinstance(value, str)).any():
+            table[name] = [f"'{value}" if str(value)[:1] in "=+-@\t\r" else value for value in table[name]]
+    return table.to_csv(index=False, lineterminator="\r\n").encode("utf-8-sig")
 
 
 def _control_widgets(control, lang):
@@ -164,7 +205,11 @@ def what_if_panel(rates, stage, volume, deal_value, model, *, lang="en"):
     def compute(rate):
         return plan.what_if(rates, {stage: rate}, volume, deal_value, model)
 
-    return Panel(compute, [control], lambda table: view_what_if(table, model, lang), WhatIfPicture(model, lang), lang)
+    def code(values):
+        return f"what_if(rates, {{{stage!r}: {values['rate']!r}}}, {volume!r}, {float(deal_value)!r}, model)"
+
+    picture = WhatIfPicture(model, lang)
+    return Panel(compute, [control], lambda table: view_what_if(table, model, lang), picture, lang, code=code)
 
 
 def view_what_if(table, model, lang="en"):
