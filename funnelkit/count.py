@@ -228,8 +228,9 @@ def step_rates(counts, by=None):
     """Return a step table as analysts read it: how many reached each step, and at which rate.
 
     Takes the table of an EventCount; returns [segment], step, n (reached it), n_open (reached the step before, not
-    yet known), rate, low, high (of the step before; NaN at the first step), and rate_of_first with its low_of_first,
-    high_of_first (of the first step, without those of whom it is not yet known).
+    yet known), rate, low, high (of the step before, without those not yet known; NaN at the first step), floor,
+    ceiling (the rate if none or all of those succeed), and rate_of_first with its low_of_first, high_of_first (of the
+    first step, without those of whom it is not yet known; NaN where a later step shows more than the first).
 
     >>> counts = pd.DataFrame({"stage": ["A", "B"], "n_entered": [4, 1], "n_advanced": [1, 1], "n_lost": [2, 0],
     ...                        "n_open": [1, 0]})
@@ -243,8 +244,9 @@ def step_rates(counts, by=None):
     for value, group in groups:
         n_open = group["n_open"].shift(1, fill_value=0)
         part = group[["stage", "n_entered"]].rename(columns={"stage": "step", "n_entered": "n"})
-        part = part.assign(n_open=n_open, **rate_table(group)[["rate", "low", "high"]].shift(1))
-        overall = rate_columns(part["n"], part["n"].iloc[0] - n_open.cumsum())
+        part = part.assign(n_open=n_open, **rate_table(group)[["rate", "low", "high", "floor", "ceiling"]].shift(1))
+        known = part["n"].iloc[0] - n_open.cumsum()
+        overall = rate_columns(part["n"].where(part["n"] <= known, 0), known.where(part["n"] <= known, 0))
         part = part.assign(**{f"{name}_of_first": overall[name] for name in ("rate", "low", "high")})
         parts.append(part if by is None else part.assign(segment=value)[["segment", *part.columns]])
     return pd.concat(parts, ignore_index=True)
