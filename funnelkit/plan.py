@@ -93,7 +93,7 @@ def _check_rates(rows, column, grows):
         if pd.isna(rate):
             if column == "rate_base":
                 continue  # a stage without a known rate is fine where a change gives one: "rate" is checked next
-            raise DataError("stage_rate_unknown", stage=stage)
+            raise DataError("what_if_rate_unknown", stage=stage)
         if not 0 <= rate < math.inf or (rate > 1 and not grows):
             raise DataError("rate_out_of_range", stage=stage, rate=rate)
 
