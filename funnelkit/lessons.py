@@ -178,7 +178,8 @@ def confirm(name, cells=(), folder=FOLDER):
             if cell.metadata.get("funnelkit") != record:
                 cell.metadata["funnelkit"] = record
                 changed.append(cell.id)
-    write_lesson(chinese, folder / "zh" / f"{name}.ipynb")
+    if changed:
+        write_lesson(chinese, folder / "zh" / f"{name}.ipynb")
     return changed
 
 
