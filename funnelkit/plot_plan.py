@@ -9,7 +9,7 @@ import io
 import pandas as pd
 
 from funnelkit import catalog
-from funnelkit.plot import COLOURS, DPI, Chart, new_figure, stage_labels, style, wrap
+from funnelkit.plot import COLOURS, Chart, new_figure, stage_labels, style, wrap
 from funnelkit.texts import say
 from funnelkit.words import number, percent
 
@@ -24,11 +24,7 @@ class Picture:
         """Move the picture to the table and return it as PNG bytes."""
         with style():
             self.show(table)
-            buffer = io.BytesIO()
-            self.axes[0].figure.savefig(
-                buffer, format="png", dpi=DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 1}
-            )
-        return buffer.getvalue()
+            return _png(self.axes[0].figure)
 
     def show(self, table):
         """Move the picture to the table."""
@@ -50,6 +46,18 @@ class Picture:
         with style():
             self.show(table)
         return Chart(self.axes, self.alt(table), table)
+
+
+def _png(figure):
+    """Return the figure as PNG bytes, drawn once; `savefig` would lay it out a second time."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    buffer = io.BytesIO()
+    Image.fromarray(canvas.buffer_rgba()).convert("RGB").save(buffer, format="PNG", compress_level=1)
+    return buffer.getvalue()
 
 
 def cascade_chart(table, model=None, lang="en", *, weak=(), source=None):

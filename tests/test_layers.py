@@ -20,7 +20,7 @@ LAYERS = (
     ("levels", "arrivals", "hazard", "curves", "simulate", "forecast", "backtest", "calibrate", "goal"),
     ("plan", "pharma", "loop", "tornado", "target", "review", "people", "position", "diffusion", "statement"),
     ("present", "plot", "plot_plan", "plot_position", "plot_time", "plot_change", "catalog_text"),
-    ("checks", "widgets", "report"),
+    ("checks", "widgets", "panels", "report"),
     ("lessons", "cli", "__main__", "__init__"),
 )  # fmt: skip
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from funnelkit import catalog
-from funnelkit.pharma import CRITERIA, cascade, cents, exact, level_advice, weakest_levels
 from funnelkit.errors import CatalogError, DataError
+from funnelkit.pharma import CRITERIA, cascade, cents, exact, level_advice, weakest_levels
 
 PHARMA = catalog.funnel("pharma")
 LEVELS = [stage.id for stage in PHARMA.stages if stage.level]

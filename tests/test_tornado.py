@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from funnelkit import catalog
-from funnelkit.pharma import cascade, weakest_levels
 from funnelkit.errors import DataError
+from funnelkit.pharma import cascade, weakest_levels
 from funnelkit.tornado import sensitivity
 
 

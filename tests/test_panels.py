@@ -1,0 +1,134 @@
+"""Panels are sliders over plain functions: their code, run alone, gives the table on the screen."""
+
+import csv
+import io
+import re
+from base64 import b64decode
+
+import pandas as pd
+import pytest
+
+from funnelkit import catalog, panels, widgets
+from funnelkit.loop import influence_loop
+from funnelkit.pharma import cascade
+from funnelkit.position import perceptual_map
+from funnelkit.texts import LANGUAGES, say
+
+RATINGS = pd.DataFrame(
+    {"product": ["Ours", "A", "B"], "effect": [9.0, 5, 4], "price": [3.0, 4, 8], "safety": [6.0, 8, 5]}
+)
+NAMES = {"cascade": cascade, "influence_loop": influence_loop, "perceptual_map": perceptual_map, "ratings": RATINGS}
+MAKERS = {
+    "cascade": lambda lang: panels.cascade_panel({"patients": 0.2}, population=50_000_000, price=1200, lang=lang),
+    "loop": lambda lang: panels.loop_panel(0.3, [0.8, 0.5, 4.0], 0.4, market=5000, lang=lang),
+    "map": lambda lang: panels.map_panel(RATINGS, {"effect": 3}, ours="Ours", lang=lang),
+}
+each = pytest.mark.parametrize("lang", LANGUAGES)
+kinds = pytest.mark.parametrize("kind", MAKERS)
+
+
+def table_of(found):
+    return getattr(found, "table", found)
+
+
+def move_all(panel):
+    for control in panel.controls:
+        panel.set(**{control.name: control.low + 0.7 * (control.high - control.low)})
+
+
+@kinds
+def test_code_reproduces_the_state(kind):
+    panel = MAKERS[kind]("en")
+    for change in (lambda: None, lambda: move_all(panel)):
+        change()
+        alone = eval(panel.code(panel.values), NAMES)
+        pd.testing.assert_frame_equal(table_of(alone), table_of(panel.table))
+
+
+@kinds
+def test_every_slider_changes_what_is_seen_and_reset_undoes_it(kind):
+    panel = MAKERS[kind]("zh")
+    first = panel.reading.value, panel.image.value
+    for control in panel.controls:
+        before = panel.reading.value
+        panel.set(**{control.name: control.low + 0.31 * (control.high - control.low)})
+        assert panel.reading.value != before, control.name
+        assert panel.image.value[:8] == b"\x89PNG\r\n\x1a\n"
+    panel.reset()
+    assert (panel.reading.value, panel.image.value) == first
+
+
+@kinds
+def test_one_figure_for_the_life_of_the_panel(kind):
+    panel = MAKERS[kind]("en")
+    figure = panel.picture.axes[0].figure
+    artists = len(figure.findobj())
+    move_all(panel)
+    assert panel.picture.axes[0].figure is figure
+    assert len(figure.findobj()) <= artists + 40, "ticks may differ; bars and lines may not pile up"
+
+
+@kinds
+def test_typed_values_move_and_bad_ones_are_refused_in_place(kind):
+    panel = MAKERS[kind]("en")
+    control = panel.controls[0]
+    box, before = panel.boxes[control.name], panel.reading.value
+    for bad in ("much", "", "1e999", "-3", f"{control.high * control.scale + 1}", "<b>1</b>"):
+        box.value = bad
+        assert 'role="alert"' in panel.message.value and "<b>1" not in panel.message.value
+        assert panel.reading.value == before
+    box.value = f"{(control.low + 0.4 * (control.high - control.low)) * control.scale:.6g}"
+    assert panel.message.value == "" and panel.reading.value != before
+    assert panel.values[control.name] == pytest.approx(control.low + 0.4 * (control.high - control.low))
+
+
+@kinds
+@each
+def test_every_control_is_labelled_in_its_language(kind, lang):
+    panel = MAKERS[kind](lang)
+    for control in panel.controls:
+        assert panel.sliders[control.name].description == control.label != ""
+        assert panel.boxes[control.name].tooltip
+    assert panel.reset_button.description == say("widgets.reset", lang)
+
+
+def test_export_holds_table_and_picture():
+    panel = MAKERS["cascade"]("en")
+    panel.set(**{"diagnosis-rate": 0.6})
+    panel.show_files()
+    files = dict(re.findall(r'download="funnelkit\.(\w+)" href="data:[\w/]+;base64,([^"]+)"', panel.extra.value))
+    assert b64decode(files["png"]) == panel.image.value
+    rows = list(csv.DictReader(io.StringIO(b64decode(files["csv"]).decode("utf-8-sig"))))
+    assert [row["sales"] for row in rows] == [str(sales) for sales in panel.table["sales"]]
+    panel.set(**{"diagnosis-rate": 0.7})
+    assert panel.extra.value == "", "links of another state would mislead"
+
+
+def test_csv_takes_no_name_for_a_formula():
+    data = widgets.csv_bytes(pd.DataFrame({"name": ["=1+1", "ok", None], "n": [-1, 2, 3]})).decode("utf-8-sig")
+    assert data.splitlines() == ["name,n", "'=1+1,-1", "ok,2", ",3"]
+
+
+def test_names_are_escaped():
+    wide = RATINGS.assign(product=["<script>", "A&B", "$x$"])
+    panel = panels.map_panel(wide)
+    assert "<script>" not in panel.reading.value and "&lt;script&gt;" in panel.reading.value
+    panel.show_code()
+    assert "&#x27;" in panel.extra.value and "<script>" not in panel.extra.value
+
+
+def test_all_weights_zero_is_refused_and_the_last_map_stays():
+    panel = MAKERS["map"]("zh")
+    for control in panel.controls[:-1]:
+        panel.set(**{control.name: 0})
+    before = panel.reading.value
+    panel.set(**{panel.controls[-1].name: 0})
+    assert "权重全部为 0" in panel.message.value and panel.reading.value == before
+
+
+def test_a_cascade_of_ones_own_has_its_own_sliders():
+    model = catalog.custom(["seen", "asked", "bought"])
+    panel = panels.cascade_panel({"seen": 0.5, "asked": 0.4, "bought": 0.2}, model=model)
+    assert [control.name for control in panel.controls] == ["seen", "asked", "bought", "population", "price"]
+    alone = eval(panel.code(panel.values), {**NAMES, "model": model})
+    pd.testing.assert_frame_equal(alone, panel.table)
