@@ -6,6 +6,7 @@ functions return the same picture as a Chart, for pages without a kernel.
 
 import io
 
+import numpy as np
 import pandas as pd
 
 from funnelkit import catalog
@@ -56,7 +57,7 @@ def _png(figure):
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     buffer = io.BytesIO()
-    Image.fromarray(canvas.buffer_rgba()).convert("RGB").save(buffer, format="PNG", compress_level=1)
+    Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(buffer, format="PNG", compress_level=1)
     return buffer.getvalue()
 
 
