@@ -32,7 +32,7 @@ def check_price_of_least(answer, rows, budget, least, lang="en"):
 def check_verdicts(answer, evidence, model, lang="en"):
     """Judge {deal_id: verdict} against the gate rule, deal by deal; the first wrong one is named."""
     right = check_gates(evidence, model).set_index("deal_id")
-    if not answer:
+    if not answer or (isinstance(answer, dict) and not any(answer.values())):
         return result("empty", lang)
     if not isinstance(answer, dict):
         return result("no_dict", lang, found=type(answer).__name__)
