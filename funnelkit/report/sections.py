@@ -1,7 +1,10 @@
 """The sections of the report: each takes a Pipeline and returns something to show, or says why it cannot."""
 
+from pathlib import Path
+
 import pandas as pd
 
+from funnelkit import __version__
 from funnelkit.count import count_stages
 from funnelkit.errors import DataError
 from funnelkit.load import ReadOptions, read
@@ -111,14 +114,18 @@ def segment_column(pipeline, wanted=""):
 
     A column fits that has between 2 and MAX_SEGMENTS different values. Returns None where none does.
     """
-    deals = pipeline.deals
     if wanted:
         return wanted
-    own = [name for name in deals.columns if name not in _STANDARD]
-    for name in ("team", *own, "owner"):
-        if name in deals and 2 <= deals[name].nunique() <= MAX_SEGMENTS:
-            return name
-    return None
+    return next((name for name in ("team", *own_segments(pipeline), "owner") if _splits(pipeline.deals, name)), None)
+
+
+def own_segments(pipeline):
+    """Return the source's own columns that split the deals into 2 to MAX_SEGMENTS groups."""
+    return [name for name in pipeline.deals if name not in _STANDARD and _splits(pipeline.deals, name)]
+
+
+def _splits(deals, name):
+    return name in deals and 2 <= deals[name].nunique() <= MAX_SEGMENTS
 
 
 _STANDARD = (
@@ -154,3 +161,11 @@ def limits(pipeline, lang="en"):
     if not pipeline.limits:
         return note(say("report.no_limits", lang), "good")
     return bullets([limit.message(lang) for limit in pipeline.limits])
+
+
+def provenance(data, pipeline, lang="en"):
+    """Return what the report was made from: files, rows, model, dates, the kit's version."""
+    files = [Path(path).name for path in data] or [path.name for path in sample_files()]
+    values = {"files": ", ".join(files), "rows": number(pipeline.rows.rows_in), "version": __version__}
+    values |= {"model": pipeline.model.name[lang], "as_of": f"{pipeline.as_of:%Y-%m-%d}"}
+    return note(say("report.provenance", lang, **values))

@@ -1,0 +1,248 @@
+"""The analyses as the report shows them: sentences, a short table, and a first page that sums them up."""
+
+import pandas as pd
+
+from funnelkit.errors import FunnelkitError
+from funnelkit.plot_change import bridge_chart, compare_chart, control_chart
+from funnelkit.present import Shown, bullets, note, show
+from funnelkit.rates import rate_columns
+from funnelkit.result import points
+from funnelkit.texts import label, say
+from funnelkit.words import number, percent, rate_text
+
+LATEST_PERIODS, MOST_DEALS = 13, 20
+
+
+# What the first page says of each analysis: the sentence that answers its question, where it found an answer.
+SUMMARISED = {
+    "comparison": 1, "signal": 0, "change": 0, "bottleneck": 2, "stays": 0, "stuck": 0, "forecast": 0, "backtest": 0,
+    "health": 0, "target": 0, "people": 0,
+}  # fmt: skip
+
+
+def summary(found, pipeline, lang="en"):
+    """Return the first page: one sentence for each question, in the order of the report."""
+    lines = []
+    for name, place in SUMMARISED.items():
+        result = found.get(name)
+        if result is not None and not isinstance(result, FunnelkitError):
+            answers = result.sentences(lang)
+            lines.append(f"{say(f'report.ask_{name}', lang)} {answers[min(place, len(answers) - 1)]}")
+    if not lines:
+        return note(say("report.no_summary", lang), "warn")
+    shown = bullets(lines, "good")
+    return Shown(shown.html, shown.text, {"summary": lines})
+
+
+def explain(found, name, lang="en"):
+    """Return what an analysis says, or why the source cannot support it."""
+    result = found[name]
+    return note(result.say(lang)) if isinstance(result, FunnelkitError) else bullets(result.sentences(lang))
+
+
+def table(found, name, pipeline, lang="en"):
+    """Return an analysis's short table; nothing where there is no analysis to show."""
+    result = found[name]
+    if isinstance(result, FunnelkitError):
+        return None
+    rows = _TABLES[name](result.table, pipeline.model, lang)
+    return show(rows, lang, model=pipeline.model) if len(rows) else None
+
+
+def picture(found, name, pipeline, lang="en"):
+    """Return an analysis's chart; nothing where there is no analysis to show."""
+    result = found[name]
+    return None if isinstance(result, FunnelkitError) else _PICTURES[name](result, pipeline.model, lang)
+
+
+def _comparison_picture(result, model, lang):
+    compared = result.table[result.table["status"] == "compared"]
+    return compare_chart(compared, model, lang) if len(compared) else None
+
+
+def _change_picture(result, model, lang):
+    names = {"mix": label("mix", lang), "rate": label("win_rate", lang)}
+    parts = result.table.assign(name=result.table["part"].map(names), change_low=result.table["low"])
+    return bridge_chart(parts.assign(change_high=parts["high"]), _rate_before(result), lang)
+
+
+def _rate_before(result):
+    """Return the rate that the change started from: the segments' rates, weighted by their shares."""
+    return float((result.segments["share_before"] * result.segments["rate_before"]).sum())
+
+
+def _signal_picture(result, model, lang):
+    return control_chart(result.table[result.table["n"] > 0].tail(2 * LATEST_PERIODS), lang)
+
+
+def _stage(value, model, lang):
+    return model.stage(value).name[lang] if value in model.stage_ids else say("report.overall", lang)
+
+
+def _frame(rows):
+    return pd.DataFrame(rows)
+
+
+def _comparison(table, model, lang):
+    compared = table[table["status"] == "compared"]
+    return _frame(
+        {
+            "against": label(row["against"], lang), "stage": _stage(row["stage"], model, lang),
+            "rate_now": rate_text(row, lang),
+            "rate_then": rate_text(_rated(row["k_before"], row["n_before"]), lang),
+            "change_points": _points_text(row, lang),
+            "clear": say(f"present.{str(bool(row['clear'])).lower()}", lang),
+        }
+        for row in compared.to_dict("records")
+    )  # fmt: skip
+
+
+def _rated(k, n):
+    return {name: value.item() for name, value in rate_columns(k, n).items()}
+
+
+def _points_text(row, lang):
+    ends = (points(row["change_low"]), points(row["change_high"]))
+    return say("report.points", lang, change=points(row["change"]), low=ends[0], high=ends[1])
+
+
+def _change(table, model, lang):
+    return _frame(
+        {
+            "part": label(row["part"], lang),
+            "change_points": say("report.points", lang, change=points(row["change"]), low=points(row["low"]),
+                                 high=points(row["high"])),
+        }
+        for row in table.to_dict("records")
+    )  # fmt: skip
+
+
+def _signal(table, model, lang):
+    return _frame(
+        {
+            "period_now": row["period"], "win_rate": rate_text(row, lang),
+            "usual_range": f"{percent(row['lower'])} – {percent(row['upper'])}",
+            "signal": _verdict(row["signal"], lang),
+        }
+        for row in table.astype({"signal": "object"}).tail(LATEST_PERIODS).to_dict("records")
+    )  # fmt: skip
+
+
+def _verdict(signal, lang):
+    return say(f"report.signal_{'none' if pd.isna(signal) else str(bool(signal)).lower()}", lang)
+
+
+def _bottleneck(table, model, lang):
+    return _frame(
+        {
+            "stage": _stage(row["stage"], model, lang), "rate_now": percent(row["rate"]), "n": number(row["n"]),
+            "gain_points": _range(row, "gain_points", 1), "p_best": percent(row["p_best"], 0),
+        }
+        for row in table.to_dict("records")
+    )  # fmt: skip
+
+
+def _stays(table, model, lang):
+    return _frame(
+        {
+            "stage": _stage(row["stage"], model, lang), "n_stays": number(row["n"]), "n_open": number(row["n_open"]),
+            "median_days": _range({**row, "median_days_low": row["low_days"], "median_days_high": row["high_days"]},
+                                  "median_days", 1),
+        }
+        for row in table[table["n"] > 0].to_dict("records")
+    )  # fmt: skip
+
+
+def _stuck(table, model, lang):
+    urgent = table[table["state"].isin(["stuck", "late", "soon"])].head(MOST_DEALS)
+    return _frame(
+        {
+            "deal_id": row["deal_id"], "account": _or_dash(row["account"]), "owner": _or_dash(row["owner"]),
+            "amount": number(row["amount"]), "stage": _stage(row["stage"], model, lang),
+            "age_days": number(row["age_days"]), "usual_days": number(row["usual_days"]),
+            "act_by": "–" if pd.isna(row["act_by"]) else f"{row['act_by']:%Y-%m-%d}",
+            "status": label(f"is_{row['state']}", lang),
+        }
+        for row in urgent.to_dict("records")
+    )  # fmt: skip
+
+
+def _or_dash(value):
+    return "–" if pd.isna(value) or value == "" else str(value)
+
+
+def _target(table, model, lang):
+    return _frame(
+        {
+            "stage": _stage(row["stage"], model, lang), "rate_now": rate_text({"n_open": 0, **row}, lang),
+            "n_open": number(row["n_open"]), "entries": number(row["entries"]),
+            "per_week": number(row["per_week"], 1), "past_per_week": number(row["past_per_week"], 1),
+        }
+        for row in table.to_dict("records")
+    )  # fmt: skip
+
+
+def _people(table, model, lang):
+    who = table.columns[0]
+    return _frame(
+        {
+            who: _or_dash(row[who]), "win_rate": rate_text(_rated(row["k"], row["n"]), lang),
+            "expected": percent(row["expected"]),
+            "usual_range": f"{percent(row['limit_low'])} – {percent(row['limit_high'])}",
+            "shrunk": percent(row["shrunk"]), "verdict": label(f"verdict_{row['verdict']}", lang),
+        }
+        for row in table.to_dict("records")
+    )  # fmt: skip
+
+
+def _gates(table, model, lang):
+    return table[["deal_id", "stage", "verdict", "to_stage", "gate"]]
+
+
+def _cycle(table, model, lang):
+    return _frame(
+        {
+            "outcome": label(row["outcome"], lang), "n_closed": number(row["n_closed"]),
+            "median_days": _range({**row, "median_days_low": row["low_days"], "median_days_high": row["high_days"]},
+                                  "median_days", 1),
+        }
+        for row in table.to_dict("records")
+    )  # fmt: skip
+
+
+def _forecast(table, model, lang):
+    return _frame(
+        {
+            "period_now": row["period"], "part": label(f"part_{row['part']}", lang),
+            "measure": label(f"measure_{row['measure']}", lang), "median": number(row["median"]),
+            "band_80": f"{number(row['low_80'])} – {number(row['high_80'])}",
+            "band_95": f"{number(row['low_95'])} – {number(row['high_95'])}",
+        }
+        for row in table.to_dict("records")
+    )  # fmt: skip
+
+
+def _backtest(table, model, lang):
+    shown = table[(table["part"] == "total") & (table["method"] == "forecast")]
+    return _frame(
+        {
+            "from_day": f"{row['origin']:%Y-%m-%d}", "to_day": f"{row['end']:%Y-%m-%d}",
+            "measure": label(f"measure_{row['measure']}", lang), "actual": number(row["actual"]),
+            "band_80": f"{number(row['low_80'])} – {number(row['high_80'])}",
+            "held": say(f"present.{str(bool(row['in_80'])).lower()}", lang),
+        }
+        for row in shown.to_dict("records")
+    )  # fmt: skip
+
+
+def _range(row, name, decimals):
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return f"{number(row[name], decimals)} [{number(low, decimals)}, {number(high, decimals)}]"
+
+
+_TABLES = {
+    "comparison": _comparison, "change": _change, "signal": _signal, "bottleneck": _bottleneck, "stays": _stays,
+    "stuck": _stuck, "cycle": _cycle, "forecast": _forecast, "backtest": _backtest, "target": _target,
+    "people": _people, "gates": _gates,
+}  # fmt: skip
+_PICTURES = {"comparison": _comparison_picture, "change": _change_picture, "signal": _signal_picture}

@@ -1,0 +1,109 @@
+"""The periodic report's content: each question is answered from the data or refused with the reason."""
+
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+
+from funnelkit.errors import FunnelkitError
+from funnelkit.load import read
+from funnelkit.report import analysis, digest, sections
+from funnelkit.share import sample_files, share
+from funnelkit.texts import texts
+
+SHARED = Path(__file__).parents[2] / "shared"
+LANGS = ("en", "zh")
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return read(*sample_files(), model="industrial-8")
+
+
+@pytest.fixture(scope="module")
+def found(sample):
+    settings = analysis.Settings(unit="quarter", target=30_000_000, target_date="2026-09-30")
+    return analysis.analyse(sample, settings)
+
+
+def test_last_full_period_is_the_default(sample):
+    assert analysis.Settings("month").day(sample) == pd.Timestamp("2025-11-30")
+    assert analysis.Settings("month", "current").day(sample).to_period("M") == pd.Period("2025-12")
+    assert analysis.Settings("quarter", "2025-05-05").day(sample) == pd.Timestamp("2025-05-05")
+
+
+def test_the_sample_supports_every_analysis_but_the_gates(found):
+    refused = {name for name, result in found.items() if isinstance(result, FunnelkitError)}
+    assert refused == {"gates"}
+
+
+def test_change_parts_sum_to_the_change_of_the_win_rates(sample, found):
+    closed = analysis._closed(sample, analysis.Settings("quarter").calendar())
+    rates = (closed["k"] / closed["n"]).to_list()
+    last = analysis.Settings("quarter").day(sample)
+    number = int(analysis.Settings("quarter").calendar().number(last))
+    at = closed["number"].to_list().index(number)
+    assert found["change"].table["change"].sum() == pytest.approx(rates[at] - rates[at - 1], abs=1e-12)
+    assert digest._rate_before(found["change"]) == pytest.approx(rates[at - 1], abs=1e-12)
+
+
+@pytest.mark.parametrize("lang", LANGS)
+@pytest.mark.parametrize("name", analysis.ANALYSES)
+def test_every_section_says_something_and_labels_every_column(found, sample, name, lang):
+    assert digest.explain(found, name, lang).text
+    shown = digest.table(found, name, sample, lang)
+    if shown is None:
+        assert isinstance(found[name], FunnelkitError) or len(found[name].table) == 0
+        return
+    head = shown.text.splitlines()[0]
+    keys = set(digest._TABLES[name](found[name].table, sample.model, lang).columns)
+    assert keys - set(texts("labels")) == set(), "a column without a label"
+    assert "nan" not in shown.text.lower() and head
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_summary_has_a_line_for_each_answer(found, sample, lang):
+    answered = [name for name in digest.SUMMARISED if name in found and not isinstance(found[name], FunnelkitError)]
+    shown = digest.summary(found, sample, lang)
+    assert len(shown.text.splitlines()) == len(shown.figures["summary"]) == len(answered)
+
+
+def test_counts_source_refuses_with_the_reason():
+    table = pd.DataFrame({"stage": ["Lead", "Offer", "Won"], "count": [100, 40, 10]})
+    pipeline = read(table, layout="counts", stages=["Lead", "Offer", "Won"])
+    found = analysis.analyse(pipeline, analysis.Settings())
+    assert all("a table of counts" in str(result) for result in found.values())
+    assert digest.summary(found, pipeline).text.startswith("The source supports none of the analyses")
+    assert "cannot be told apart" in sections.headline(pipeline).text
+
+
+def test_gates_from_a_file_of_evidence(sample, tmp_path):
+    path = tmp_path / "evidence.csv"
+    path.write_text("deal_id,stage,gate,met\nA,first-contact,first-contact,yes\nB,初步接触,初步接触,否\n", "utf-8")
+    result = analysis._gates(sample, analysis.Settings(evidence=str(path)))
+    assert result.table["verdict"].tolist() == ["advance", "stay"]
+    assert result.reading() == "By the evidence given, 1 deals may advance, 1 stay and 0 move back."
+
+
+@pytest.mark.skipif(not (SHARED / "data").exists(), reason="shared/data is not beside this checkout")
+def test_real_input_names_what_it_cannot_support():
+    pipeline = read(SHARED / "data" / "maven_crm" / "sales_pipeline.csv", as_of="2017-12-31")
+    found = {
+        name: analysis._try(analysis.ANALYSES[name], pipeline, analysis.Settings("quarter"))
+        for name in ("comparison", "signal", "forecast")
+    }
+    assert "2016-Q4 is not wholly in the data" in found["comparison"].reading()
+    assert found["signal"].reading().startswith("Too few points")
+    assert "1,291 of the 1,589 open deals" in found["forecast"].reading()
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_template_shows_every_analysis(lang):
+    notebook = nbformat.read(share("report") / f"{lang}.ipynb", as_version=4)
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    for name in analysis.ANALYSES:
+        assert f'digest.explain(found, "{name}", lang)' in code
+        assert f'digest.table(found, "{name}", pipeline, lang)' in code
+    for name in digest._PICTURES:
+        assert f'digest.picture(found, "{name}", pipeline, lang)' in code
