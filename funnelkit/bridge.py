@@ -3,8 +3,8 @@
 import pandas as pd
 
 from funnelkit.errors import DataError
-from funnelkit.present import number
 from funnelkit.result import Result, refuse_limits
+from funnelkit.words import number
 
 PARTS = (
     "opening", "created", "reopened", "advanced", "moved_back", "amount_up", "amount_down", "pulled_in", "pushed",

@@ -5,10 +5,10 @@ import pandas as pd
 
 from funnelkit.catalog import nearest
 from funnelkit.errors import DataError
-from funnelkit.present import number, percent
 from funnelkit.rates import rate_columns, wilson
 from funnelkit.result import Result, both, points, refuse_limits
 from funnelkit.texts import say
+from funnelkit.words import number, percent
 
 # Invented: share lost within our reach, share lost beyond it, and a reason for each.
 _LINKS = (

@@ -5,9 +5,9 @@ import pandas as pd
 
 from funnelkit.durations import LEAST_EXITS, expected_open, fit, snapshot_chance, stay_chance, usual_days
 from funnelkit.errors import DataError
-from funnelkit.present import number, percent
 from funnelkit.result import Result, refuse_limits
 from funnelkit.spells import find_spells
+from funnelkit.words import number, percent
 
 FALSE_SHARE = 0.05
 LATE = 0.1  # a deal is late when only one in ten would still be there
