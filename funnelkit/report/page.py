@@ -2,6 +2,7 @@
 
 import base64
 import io
+from functools import cache
 from html import escape
 from pathlib import Path
 
@@ -35,13 +36,26 @@ def page(notebook, lang="en", title="funnelkit"):
 
 
 def _body(notebook):
+    return _exporter().from_notebook_node(notebook)[0]
+
+
+@cache
+def _exporter():
     from nbconvert import HTMLExporter
 
-    exporter = HTMLExporter(
+    return HTMLExporter(
         template_name="basic", exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True,
         exclude_anchor_links=True,
     )  # fmt: skip
-    return exporter.from_notebook_node(notebook)[0]
+
+
+def warm():
+    """Compile the page's templates ahead of the first page."""
+    from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+    text = new_output("stream", text="x")
+    html = new_output("display_data", {"text/html": "<p>x</p>", "image/png": "", "text/plain": "x"})
+    page(new_notebook(cells=[new_markdown_cell("# x"), new_code_cell("x", outputs=[text, html])]))
 
 
 def _clean(html):

@@ -1,34 +1,35 @@
 """One report: parameters checked, inputs hashed, the notebook run by a worker under a deadline, then published."""
 
+import contextlib
 import hashlib
 import json
-import os
 import platform
 import secrets
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import nbformat
+from funnelkit.errors import FunnelkitError, ReportError
+from funnelkit.report import notebooks, parameters, publish, workers
+from funnelkit.report.inputs import fingerprint, lend, report_values, sha256, stamp, take_back
+from funnelkit.report.processes import Signals
+from funnelkit.report.progress import Bar
 
-from funnelkit.errors import DataError, ReportError
-from funnelkit.report import parameters, publish
-from funnelkit.share import sample_files
+__all__ = ["Request", "report_values", "run_report"]
 
-DEADLINE, KERNEL_DIED, CANCELLED = 12, 13, 15
+BAD_DATA, DEADLINE, KERNEL_DIED, CANNOT_WRITE, CANCELLED = 2, 12, 13, 14, 15
 VERSIONS = ("funnelkit", "pandas", "numpy", "matplotlib", "duckdb", "papermill", "nbconvert")
+_SCRAPS = ("spec.json", "result.json", "worker.log", "progress", "template.ipynb", publish.RESERVE)
 
 
 @dataclass(frozen=True)
 class Request:
-    """What one report is made from: template path, parameter values as given, target folder, limits."""
+    """What one report is made from: template path, parameter values as given, target folder, limits, formats."""
 
     template: Path
     values: dict
@@ -36,223 +37,210 @@ class Request:
     lang: str = "en"
     deadline_s: float = 900
     progress: bool = False
-    inputs: tuple[Path, ...] = field(default=())
+    inputs: tuple[Path, ...] = ()
+    pdf: bool = False
+    keep: int | None = None
+    export: dict | None = None  # how tables are exported: {"columns": {name: drop|hash|keep}, "min_cell": n}
 
 
-def report_values(file, given, data, max_quarantine):
-    """Return (parameter values, input files) of a command line: a YAML file, then NAME=VALUE pairs, then --data."""
-    values = {**_from_yaml(file), **given}
-    if data:
-        values["data"] = list(data)
-    if max_quarantine is not None:
-        values["max_quarantine"] = max_quarantine
-    named = values.get("data") or []
-    named = parameters.check({"data": named}, {"data": parameters.Parameter("data", "list", [], "")})["data"]
-    if named:
-        values["data"] = [str(Path(path).resolve()) for path in named]
-    return values, tuple(Path(path) for path in values["data"]) if named else tuple(sample_files())
+@dataclass(frozen=True)
+class Job:
+    """A checked request: the template as read, all values with their types, the fingerprints of the inputs."""
+
+    request: Request
+    notebook: object
+    values: dict
+    identity: dict
+    stamps: dict
 
 
-def _from_yaml(file):
-    if file is None:
-        return {}
-    import yaml
-
-    try:
-        content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
-    except OSError:
-        raise DataError("no_such_file", file=str(file)) from None
-    except yaml.YAMLError as error:
-        raise ReportError(
-            "bad_parameter_file", parameters.BAD_PARAMETER, file=str(file), reason=str(error).replace("\n", " ")
-        ) from None
-    if not isinstance(content, dict):
-        raise ReportError("bad_parameter_file", parameters.BAD_PARAMETER, file=str(file), reason=type(content).__name__)
-    return content
-
-
-def run_report(request):
-    """Make one report and return the folder it was published in.
-
-    The folder holds notebook.ipynb, report.html and run.json. Raises ReportError, DataError with the exit code of
-    the design; whatever happens, OUT/latest keeps pointing at the last complete report.
-    """
-    notebook = _read_template(request.template)
+def prepare(request):
+    """Return the Job of a request; raise DataError (2) or ReportError (11, 14) before anything is started."""
+    notebook = notebooks.read_template(request.template)
     declared = parameters.declared(notebook)
     values = parameters.check(request.values, declared)
-    inputs = [_fingerprint(path) for path in request.inputs]
-    started = datetime.now(UTC)
-    effective = {name: parameter.default for name, parameter in declared.items()} | values
-    identity = {"template": _sha256(request.template), "parameters": effective, "inputs": inputs}
-    with publish.locked(request.out):
-        staging = _stage(request, values)
-        name = f"{started:%Y%m%dT%H%M%S}-{_short_hash(identity)}-{secrets.token_hex(2)}"
-        record = {
-            "outcome": "ok", "exit_code": 0, "reason": "ok", "started_at": started.isoformat(timespec="seconds"),
-            "language": request.lang, **identity, "versions": _versions(),
-        }  # fmt: skip
+    if request.pdf:
+        from funnelkit.report.pdf import require_chromium
+
+        require_chromium()
+    inputs = [fingerprint(Path(path), request.out) for path in request.inputs]
+    identity = {
+        "template": sha256(request.template), "parameters": {}, "inputs": inputs, "pdf": request.pdf,
+        "export": request.export or {},
+    }  # fmt: skip
+    defaults = {name: parameter.default for name, parameter in declared.items()}
+    return Job(request, notebook, defaults | values, identity, stamp(Path(path) for path in request.inputs))
+
+
+def run_report(request, crew=None, stop=None):
+    """Make one report and return the folder it was published in.
+
+    The folder holds notebook.ipynb, report.html, summary.json, run.json and the tables. `crew` are Workers to share,
+    `stop` a function that says which signal asks to stop. Raises ReportError, DataError with the exit code of the
+    design; whatever happens, OUT/latest keeps pointing at the last complete report.
+    """
+    with contextlib.ExitStack() as stack:
+        if stop is None:
+            signals = stack.enter_context(Signals())
+            stop = lambda: signals.caught  # noqa: E731
         try:
-            result = _work(staging, request.deadline_s)
-            return _conclude(request.out, staging, name, record, result)
-        except OSError as error:
-            raise publish.cannot_write(request.out, error) from None
-        finally:
+            job = prepare(request)
+        except FunnelkitError as error:
+            _note_refusal(request.out, error)
+            raise
+        stack.enter_context(publish.locked(request.out))
+        if crew is None:
+            workers.sweep()
+            crew = stack.enter_context(workers.Workers(notebooks.imports(job.notebook)))
+        return _run(job, crew, stop)
+
+
+def _note_refusal(out, error):
+    """Where reports exist already, their status must not go on saying that all is well."""
+    if not out.is_dir():
+        return
+    reason = {2: "bad_data", 11: "bad_parameter"}.get(error.exit_code, "refused")
+    with contextlib.suppress(FunnelkitError), publish.locked(out):
+        publish.try_status(out, {"outcome": "failed", "exit_code": error.exit_code, "reason": reason, "run": None})
+
+
+def _run(job, crew, stop):
+    request, started = job.request, datetime.now(UTC)
+    staging = None
+    try:
+        staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=request.out)).resolve()
+        identity = {**job.identity, "parameters": lend(job.values, staging)}
+        name = f"{started:%Y%m%dT%H%M%S}-{_short_hash(identity)}-{secrets.token_hex(2)}"
+        _give_orders(job, identity["parameters"], staging)
+        running = {"outcome": "running", "started_at": _time(started), "run": name}
+        publish.write_json(request.out / "status.json", running)
+        result = _work(job, staging, crew, stop)
+        record = {"started_at": _time(started), "language": request.lang, **identity, "versions": _versions()}
+        return _conclude(job, staging, name, record, result)
+    except OSError as error:
+        _give_up(request.out, staging)
+        raise publish.cannot_write(request.out, error) from None
+    finally:
+        if staging is not None:
             shutil.rmtree(staging, ignore_errors=True)
 
 
-def _read_template(path):
+def _give_up(out, staging):
+    """The disk or the folder failed us: make room, then say so where that is still possible."""
+    if staging is not None:
+        shutil.rmtree(staging, ignore_errors=True)
+    if out.is_dir():
+        told = {"outcome": "failed", "exit_code": CANNOT_WRITE, "reason": "cannot_write", "run": None}
+        publish.try_status(out, told)
+
+
+def _give_orders(job, values, staging):
+    """Write into the staging folder what the worker is to do."""
+    request = job.request
+    staging.chmod(0o755)
+    publish.reserve(staging)
+    shutil.copyfile(request.template, staging / "template.ipynb")
+    given = {name: value for name, value in values.items() if name in request.values}
+    spec = {
+        "template": str(staging / "template.ipynb"), "parameters": given, "lang": request.lang,
+        "folder": str(staging), "cwd": str(staging), "pdf": request.pdf, "export": request.export or {},
+    }  # fmt: skip
+    publish.write_json(staging / "spec.json", spec)
+
+
+def _work(job, staging, crew, stop):
+    """Run the worker to its end, its deadline or a signal; nothing of it lives on. Returns its result."""
+    deadline = time.monotonic() + job.request.deadline_s
+    worker = crew.start(staging)
+    with Bar("cells", job.request.progress) as bar:
+        try:
+            status = workers.wait(worker, deadline, stop, lambda: bar.show(*read_progress(staging)))
+        finally:
+            worker.end()
+    if status == "deadline":
+        found = {"exit_code": DEADLINE, "reason": "deadline", "detail": f"{job.request.deadline_s:g}"}
+    elif status == "cancelled":
+        found = {"exit_code": CANCELLED, "reason": "cancelled", "detail": str(stop())}
+    else:
+        found = _result(staging, status)
+    if found["exit_code"] == 0 and stamp(job.stamps) != job.stamps and _changed(job):
+        found = {"exit_code": BAD_DATA, "reason": "input_changed", "detail": ", ".join(_changed(job))}
+    if found["exit_code"] and found.get("cell") is None:
+        found["cell"] = read_progress(staging)[2] or None
+    return found
+
+
+def read_progress(staging):
+    """Return (cells done, cells in all, id of the cell that runs) as far as the worker has told."""
     try:
-        return nbformat.read(path, as_version=4)
-    except OSError:
-        raise DataError("no_such_file", file=str(path)) from None
-    except Exception as error:  # nbformat raises whatever its parser raises
-        raise DataError("template_unreadable", file=str(path), reason=str(error).splitlines()[0]) from None
+        parts = (staging / "progress").read_text().split()
+        return int(parts[0]), int(parts[1]), " ".join(parts[2:])
+    except (OSError, ValueError, IndexError):
+        return 0, 0, ""
 
 
-def _fingerprint(path):
-    """Return an input's name, size and hash; a missing file is refused before anything starts."""
-    if not path.is_file():
-        raise DataError("no_such_file", file=str(path))
-    return {"file": path.name, "bytes": path.stat().st_size, "sha256": _sha256(path)}
+def _result(staging, status):
+    """Return what the worker wrote; where it could not, what its end tells."""
+    try:
+        return json.loads((staging / "result.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        if status == CANNOT_WRITE or not staging.is_dir():
+            return {"exit_code": CANNOT_WRITE, "reason": "cannot_write", "detail": str(staging.parent)}
+        with contextlib.suppress(OSError):
+            tail = (staging / "worker.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+            return {"exit_code": KERNEL_DIED, "reason": "worker_died", "detail": f"{status}: {' '.join(tail)}"}
+        return {"exit_code": KERNEL_DIED, "reason": "worker_died", "detail": str(status)}
 
 
-def _sha256(path):
-    with Path(path).open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+def _changed(job):
+    """Return the names of the inputs that are not what was hashed at the start."""
+    old = {item["path"]: item for item in job.identity["inputs"]}
+    return [item["file"] for item in _fingerprints(job) if item != old[item["path"]]]
+
+
+def _fingerprints(job):
+    return [fingerprint(Path(path), job.request.out) for path in job.request.inputs]
+
+
+def _conclude(job, staging, name, record, result):
+    """Publish a good run, keep a failed one aside; write what happened in both cases."""
+    out = job.request.out
+    for scrap in _SCRAPS:
+        (staging / scrap).unlink(missing_ok=True)
+    take_back(staging)
+    for scrap in staging.glob(".*.tmp"):
+        scrap.unlink()
+    if result["exit_code"] == 0:
+        files = sorted(path for path in staging.rglob("*") if path.is_file())
+        outputs = {path.relative_to(staging).as_posix(): sha256(path) for path in files}
+        told = {"outcome": "ok", "exit_code": 0, "reason": "ok"}
+        publish.write_json(staging / "run.json", {**told, **record, "outputs": outputs})
+        target = publish.publish(staging, out, name, {**told, "run": f"runs/{name}"})
+        if job.request.keep is not None:
+            publish.retain(out, job.request.keep)
+        return target
+    told = {key: result[key] for key in ("exit_code", "reason", "error", "cell") if key in result}
+    told = {"outcome": "failed", **told}
+    folder = f"failed/{name}"
+    if staging.is_dir():
+        publish.write_json(staging / "run.json", {**told, **record})
+        publish.keep_failed(staging, out, name)
+    publish.write_json(out / "status.json", {**told, "run": folder})
+    if job.request.keep is not None:
+        publish.retain(out, job.request.keep)
+    raise ReportError(
+        f"run_{result['reason']}", result["exit_code"], detail=result.get("detail", ""), cell=result.get("cell") or "–",
+        folder=str(out / folder),
+    )  # fmt: skip
 
 
 def _short_hash(content):
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
 
+def _time(moment):
+    return moment.isoformat(timespec="seconds")
+
+
 def _versions():
-    return {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}}
-
-
-def _stage(request, values):
-    """Make the staging folder with the worker's orders."""
-    try:
-        staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=request.out))
-        staging.chmod(0o755)
-        spec = {
-            "template": str(request.template.resolve()), "parameters": values, "lang": request.lang,
-            "folder": str(staging.resolve()), "cwd": str(staging.resolve()), "progress": request.progress,
-        }  # fmt: skip
-        publish.write_json(staging / "spec.json", spec)
-    except OSError as error:
-        raise publish.cannot_write(request.out, error) from None
-    return staging
-
-
-def _work(staging, deadline_s):
-    """Run the worker to its end, its deadline or a signal; nothing of it lives on. Returns its result."""
-    run_id = secrets.token_hex(8)
-    runtime = tempfile.mkdtemp(prefix="fk-")  # short: socket paths may have about 108 bytes; mkdtemp makes it 0700
-    command = [sys.executable, "-m", "funnelkit.report.worker", str(staging)]
-    with _signals_as_exceptions(), (staging / "worker.log").open("w") as log:
-        worker = subprocess.Popen(
-            command, env=_environment(runtime, run_id), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            start_new_session=True,
-        )  # fmt: skip
-        try:
-            worker.wait(deadline_s)
-        except subprocess.TimeoutExpired:
-            return {"exit_code": DEADLINE, "reason": f"deadline of {deadline_s:g} s passed", "cell": None}
-        except Cancelled as error:
-            return {"exit_code": CANCELLED, "reason": f"cancelled by {error}", "cell": None}
-        finally:
-            _kill_all(worker, run_id)
-            shutil.rmtree(runtime, ignore_errors=True)
-    try:
-        return json.loads((staging / "result.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        tail = (staging / "worker.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-        return {"exit_code": KERNEL_DIED, "reason": f"worker ended with {worker.returncode}: {' '.join(tail)}"}
-
-
-def _environment(runtime, run_id):
-    """Return the worker's environment: private folders, fixed hashing, and a mark by which its children are known."""
-    private = dict.fromkeys(("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR"), runtime)
-    fixed = {
-        "PYTHONHASHSEED": "0",
-        "MPLBACKEND": "agg",
-        "PYTHONUTF8": "1",
-        "PYTHONWARNINGS": "ignore",
-        "TQDM_DISABLE": "1",
-    }
-    return {**os.environ, **private, **fixed, "FUNNELKIT_RUN": run_id}
-
-
-class Cancelled(Exception):
-    """A signal asked the run to stop."""
-
-
-class _signals_as_exceptions:
-    """Turn SIGTERM, SIGINT and SIGHUP into Cancelled while the worker runs."""
-
-    def __enter__(self):
-        names = [name for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
-        try:
-            self.old = {getattr(signal, name): signal.signal(getattr(signal, name), self._raise) for name in names}
-        except ValueError:  # not the main thread: the caller's signals are not ours
-            self.old = {}
-
-    def __exit__(self, *_):
-        for number, handler in self.old.items():
-            signal.signal(number, handler)
-
-    @staticmethod
-    def _raise(number, _frame):
-        raise Cancelled(signal.Signals(number).name)
-
-
-def _kill_all(worker, run_id):
-    """End the worker and whatever it started, also what left its session: all carry the run's mark."""
-    mark, deadline = f"FUNNELKIT_RUN={run_id}".encode(), time.monotonic() + 3
-    while True:
-        alive = [pid for pid in _processes() if _has_mark(pid, mark)]
-        if worker.poll() is None:
-            worker.kill()
-        for pid in alive:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-        if not alive or time.monotonic() > deadline:
-            break
-        time.sleep(0.02)
-    worker.wait()
-
-
-def _processes():
-    """Return the ids of this machine's processes where /proc tells them (Linux); elsewhere none."""
-    proc = Path("/proc")
-    return [int(entry.name) for entry in proc.iterdir() if entry.name.isdigit()] if proc.is_dir() else []
-
-
-def _has_mark(pid, mark):
-    try:
-        return pid != os.getpid() and mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return False
-
-
-def _conclude(out, staging, name, record, result):
-    """Publish a good run, keep a failed one aside; write what happened in both cases."""
-    for leftover in ("spec.json", "result.json", "worker.log"):
-        (staging / leftover).unlink(missing_ok=True)
-    record["figures"] = result.get("figures", {})
-    if result["exit_code"] == 0:
-        record["outputs"] = {file: _sha256(staging / file) for file in ("notebook.ipynb", "report.html")}
-        publish.write_json(staging / "run.json", record)
-        target = publish.publish(staging, out, name)
-        publish.write_json(
-            out / "status.json", {"outcome": "ok", "exit_code": 0, "reason": "ok", "run": f"runs/{name}"}
-        )
-        return target
-    record |= {"outcome": "failed", "exit_code": result["exit_code"], "reason": result["reason"]}
-    publish.write_json(staging / "run.json", record)
-    publish.keep_failed(staging, out, name)
-    status = {"outcome": "failed", "exit_code": result["exit_code"], "reason": result["reason"]}
-    publish.write_json(out / "status.json", {**status, "run": f"failed/{name}"})
-    raise ReportError("report_failed", result["exit_code"], reason=result["reason"], folder=str(out / "failed" / name))
+    return {"python": platform.python_version(), "platform": sys.platform, **{name: version(name) for name in VERSIONS}}

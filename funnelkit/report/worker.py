@@ -1,96 +1,149 @@
-"""The process that executes one report: started in a session of its own, it reads spec.json and leaves result.json.
+"""The process that executes one report: in a session of its own, it reads spec.json and leaves result.json.
 
 It is separate so that a deadline, a signal or a crash of a kernel can never take the publishing process with it.
 """
 
+import contextlib
 import json
 import logging
+import signal
 import sys
 from pathlib import Path
 
-import nbformat
+from funnelkit.report.notebooks import figures, heading, import_nbformat, tidy
 
-from funnelkit.present import FIGURES
-from funnelkit.report.page import page
-
-CELL_ERROR, DEADLINE, KERNEL_DIED, BAD_DATA = 10, 12, 13, 2
+BAD_DATA, CELL_ERROR, KERNEL_DIED, CANNOT_WRITE = 2, 10, 13, 14
+_DATA_ERRORS = ("DataError", "CatalogError", "RuleError")
+_SAVE_EVERY_S = 5
 
 
 def main(folder):
-    """Execute FOLDER/spec.json; write notebook.ipynb, on success report.html, and result.json."""
+    """Execute FOLDER/spec.json; write notebook.ipynb, on success report.html and what else is asked for.
+
+    Returns 0 where result.json tells the rest, 14 where the disk would not take it.
+    """
     folder = Path(folder)
     spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+    try:
+        result = _make(folder, spec)
+    except OSError as error:
+        result = {"exit_code": CANNOT_WRITE, "reason": "cannot_write", "detail": error.strerror or type(error).__name__}
+        if not _write_result(folder, result):
+            _make_room(folder)
+    return 0 if _write_result(folder, result) else CANNOT_WRITE
+
+
+def _make_room(folder):
+    """Give up what is half written, so that at least the reason finds a place on a full disk."""
+    for name in ("notebook.ipynb", "report.html", "report.pdf"):
+        with contextlib.suppress(OSError):
+            (folder / name).unlink(missing_ok=True)
+
+
+def _write_result(folder, result):
+    try:
+        (folder / "result.tmp").write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")
+        (folder / "result.tmp").replace(folder / "result.json")
+    except OSError:
+        return False
+    return True
+
+
+def _make(folder, spec):
+    nbformat = import_nbformat()
     notebook, result = execute(nbformat.read(spec["template"], as_version=4), spec)
     tidy(notebook)
     nbformat.write(notebook, folder / "notebook.ipynb")
     if result["exit_code"] == 0:
-        html = page(notebook, spec["lang"], heading(notebook))
-        (folder / "report.html").write_text(html, encoding="utf-8")
-        result["figures"] = figures(notebook)
-    (folder / "result.json").write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")
+        _formats(notebook, folder, spec)
+    return result
+
+
+def _formats(notebook, folder, spec):
+    """Write the page, the headline figures, the tables and, where asked for, the PDF."""
+    from funnelkit.report.page import page
+
+    html = page(notebook, spec["lang"], heading(notebook))
+    (folder / "report.html").write_text(html, encoding="utf-8")
+    summary = {"title": heading(notebook), "language": spec["lang"], "figures": figures(notebook)}
+    text = json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False)
+    (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
 
 
 def execute(notebook, spec):
-    """Run a notebook through papermill over ipc sockets; return it with {exit_code, reason, cell}."""
+    """Run a notebook through papermill over ipc sockets; return it with {exit_code, reason, error, cell, detail}."""
     import papermill
     from nbclient.exceptions import DeadKernelError
-    from traitlets.config import Config
+
+    from funnelkit.report.engine import Engine, engine_name
 
     logging.getLogger("papermill").setLevel(logging.WARNING)
-    transport = "tcp" if sys.platform == "win32" else "ipc"
     source = Path(spec["folder"]) / "template.ipynb"
-    output = Path(spec["folder"]) / "notebook.ipynb"
-    nbformat.write(notebook, source)
-    result = {"exit_code": 0, "reason": "ok", "cell": None}
-    try:
-        papermill.execute_notebook(
-            str(source), str(output), parameters=spec["parameters"], kernel_name="python3", cwd=spec["cwd"],
-            progress_bar=spec["progress"], log_output=False, config=Config({"KernelManager": {"transport": transport}}),
-        )  # fmt: skip
-    except papermill.PapermillExecutionError as error:
-        code = BAD_DATA if error.ename in ("DataError", "CatalogError") else CELL_ERROR
-        result = {"exit_code": code, "reason": f"{error.ename}: {error.evalue}", "cell": error.cell_index}
-    except DeadKernelError as error:
-        result = {"exit_code": KERNEL_DIED, "reason": str(error), "cell": None}
-    executed = nbformat.read(output if output.exists() else source, as_version=4)
-    unrun = [i for i, cell in enumerate(executed.cells) if _never_ran(cell)]
-    if result["exit_code"] == 0 and unrun:
-        # sys.exit() in a cell ends a kernel politely, and papermill then calls the run complete.
-        result = {"exit_code": KERNEL_DIED, "reason": "cells never ran", "cell": unrun[0]}
+    import_nbformat().write(notebook, source)
+    Engine.begin(Path(spec["folder"]))
+    failure = None
+    with _saving_now_and_then(Engine):
+        try:
+            papermill.execute_notebook(
+                str(source), None, parameters=spec["parameters"], kernel_name="python3", cwd=spec["cwd"],
+                engine_name=engine_name(), progress_bar=False, log_output=False, config=_config(),
+            )  # fmt: skip
+        except papermill.PapermillExecutionError as error:
+            failure = _cell_failure(error.ename, error.evalue)
+        except (DeadKernelError, RuntimeError) as error:  # RuntimeError: it died before its first answer
+            failure = {"exit_code": KERNEL_DIED, "reason": "kernel_died", "detail": str(error)}
     source.unlink()
-    return executed, result
+    executed = Engine.notebook or notebook
+    if failure is None:
+        failure = _unfinished(executed)
+    if failure is None:
+        return executed, {"exit_code": 0, "reason": "ok"}
+    return executed, {"cell": Engine.current, **failure}
+
+
+def _config():
+    from traitlets.config import Config
+
+    return Config({"KernelManager": {"transport": "tcp" if sys.platform == "win32" else "ipc"}})
+
+
+def _cell_failure(name, value):
+    bad_data = name in _DATA_ERRORS
+    return {
+        "exit_code": BAD_DATA if bad_data else CELL_ERROR, "reason": "bad_data" if bad_data else "cell_error",
+        "error": name, "detail": f"{name}: {value}",
+    }  # fmt: skip
+
+
+def _unfinished(notebook):
+    """Return the failure of a run that papermill calls complete: sys.exit() in a cell, or cells that never ran."""
+    for cell in notebook.cells:
+        errors = [output for output in cell.get("outputs", []) if output.output_type == "error"]
+        if errors and "raises-exception" not in cell.metadata.get("tags", []):
+            return _cell_failure(errors[0].ename, errors[0].evalue)
+    if any(_never_ran(cell) for cell in notebook.cells):
+        return {"exit_code": KERNEL_DIED, "reason": "kernel_died", "detail": "cells never ran"}
+    return None
 
 
 def _never_ran(cell):
     return cell.cell_type == "code" and bool(cell.source.strip()) and cell.execution_count is None
 
 
-def tidy(notebook):
-    """Drop times, paths and widget state: the same inputs and versions give the same notebook bytes."""
-    for key in ("papermill", "widgets"):
-        notebook.metadata.pop(key, None)
-    for cell in notebook.cells:
-        for key in ("papermill", "execution"):
-            cell.metadata.pop(key, None)
-        if "injected-parameters" in cell.metadata.get("tags", []):
-            cell.id = "injected-parameters"
-    return notebook
-
-
-def heading(notebook):
-    """Return the first heading, the page's title."""
-    lines = (line for cell in notebook.cells if cell.cell_type == "markdown" for line in cell.source.splitlines())
-    return next((line.lstrip("# ") for line in lines if line.startswith("#")), "funnelkit")
-
-
-def figures(notebook):
-    """Return the figures that cells put into their outputs for machines, merged."""
-    found = {}
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            found |= output.get("data", {}).get(FIGURES, {})
-    return found
+@contextlib.contextmanager
+def _saving_now_and_then(engine):
+    """Write the notebook as far as it is every few seconds: a run that is killed leaves what it had."""
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+    old = signal.signal(signal.SIGALRM, lambda *_: engine.save())
+    signal.setitimer(signal.ITIMER_REAL, 2, _SAVE_EVERY_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    sys.exit(main(sys.argv[1]))

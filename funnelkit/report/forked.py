@@ -1,0 +1,66 @@
+"""A process forked by the preloaded parent, as its customer sees it."""
+
+import json
+import os
+import signal
+import socket
+
+
+class Forked:
+    """Order a process at `address`; the methods are those of subprocess.Popen that are used."""
+
+    stdin = stdout = stderr = None
+
+    def __init__(self, address, order):
+        self.returncode = self.pid = None
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._unread = b""
+        self._socket.connect(address)
+        self._socket.sendall(json.dumps(order).encode() + b"\n")
+        if order["do"] == "kernel":
+            self._socket.settimeout(60)
+            self._take()
+            if self.pid is None:
+                raise RuntimeError("the preloaded parent did not fork a kernel")
+
+    def fileno(self):
+        return self._socket.fileno()
+
+    def poll(self):
+        """Return the exit status, None while the process runs; -9 where the parent itself is gone."""
+        if self.returncode is None:
+            self._socket.setblocking(False)
+            self._take()
+        return self.returncode
+
+    def wait(self):
+        """Return the exit status when the process has ended."""
+        self._socket.setblocking(True)
+        while self.returncode is None:
+            self._take()
+        return self.returncode
+
+    def _take(self):
+        try:
+            data = self._socket.recv(4096)
+        except (BlockingIOError, TimeoutError):
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.returncode = -signal.SIGKILL
+            return
+        *lines, self._unread = (self._unread + data).split(b"\n")
+        for line in lines:
+            answer = json.loads(line)
+            self.pid = answer.get("pid", self.pid)
+            self.returncode = answer.get("status", self.returncode)
+
+    def send_signal(self, number):
+        if self.poll() is None and self.pid:
+            os.kill(self.pid, number)
+
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
+
+    terminate = kill

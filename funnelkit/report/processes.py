@@ -1,0 +1,141 @@
+"""Processes of a run: marked by one environment variable, so that all are found again, also those that left."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+MARK = "FUNNELKIT_RUN"
+_PROC = Path("/proc")
+
+
+def marked(mark):
+    """Return the ids of other processes whose environment holds a mark that begins with `mark`."""
+    wanted = f"{MARK}={mark}".encode()
+    if _PROC.is_dir():
+        return [pid for pid in _ids() if any(part.startswith(wanted) for part in _environ(pid))]
+    import psutil
+
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get(MARK, "").startswith(mark):
+                found.append(process.pid)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def descendants(root):
+    """Return the ids of all processes below `root`, also of those that emptied their environment."""
+    if not _PROC.is_dir():
+        import psutil
+
+        return [child.pid for child in psutil.Process(root).children(recursive=True)] if psutil.pid_exists(root) else []
+    children = {}
+    for pid in _ids():
+        children.setdefault(_parent(pid), []).append(pid)
+    found, queue = [], [root]
+    while queue:
+        below = children.get(queue.pop(), [])
+        found += below
+        queue += below
+    return found
+
+
+def end(find, within_s=3.0):
+    """Kill what `find()` names until it names nothing, for at most `within_s`; a killed process may fork on its way."""
+    deadline = time.monotonic() + within_s
+    while (alive := [pid for pid in find() if pid != os.getpid()]) and time.monotonic() < deadline:
+        for pid in alive:
+            kill(pid)
+        time.sleep(0.01)
+    return not alive
+
+
+def kill(pid):
+    """End a process at once; one that is gone already is no error."""
+    try:
+        os.kill(pid, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def die_with_parent(parent):
+    """Ask the kernel of the system to end this process when `parent` ends (Linux)."""
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it ended before it could be asked for
+        os._exit(1)
+
+
+def adopt_orphans():
+    """Become the parent of whatever a descendant leaves behind (Linux), so that it can be found and ended."""
+    import ctypes
+
+    pr_set_child_subreaper = 36
+    ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0)
+
+
+def remark(mark):
+    """Write a new mark of the same length over this process's first environment, which /proc shows; fork keeps it."""
+    import ctypes
+
+    old = f"{MARK}=".encode()
+    fields = (_PROC / "self" / "stat").read_text().rpartition(")")[2].split()
+    start, stop = int(fields[47]), int(fields[48])  # env_start and env_end are fields 50 and 51, counted from 1
+    place = ctypes.string_at(start, stop - start).find(old)
+    if place >= 0:
+        ctypes.memmove(start + place + len(old), mark.encode(), len(mark))
+
+
+def _ids():
+    return [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit() and int(entry.name) != os.getpid()]
+
+
+def _environ(pid):
+    try:
+        return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+def _parent(pid):
+    try:
+        return int((_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, IndexError):
+        return 0
+
+
+class Signals:
+    """Note SIGTERM, SIGINT and SIGHUP in `caught` while inside; what was ignored, as under nohup, stays ignored.
+
+    The run asks for `caught` where it can stop; so no signal tears the publishing apart.
+    """
+
+    def __init__(self):
+        self.caught = None
+        self._old = {}
+
+    def __enter__(self):
+        for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is None or signal.getsignal(number) == signal.SIG_IGN:
+                continue
+            try:
+                self._old[number] = signal.signal(number, self._note)
+            except ValueError:  # not the main thread: the caller's signals are not ours
+                break
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self._old.items():
+            signal.signal(number, handler)
+
+    def _note(self, number, _frame):
+        self.caught = signal.Signals(number).name
