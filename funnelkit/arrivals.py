@@ -37,7 +37,7 @@ def draw_arrivals(born, as_of, horizon, rng, n):
     mean = season.mean(axis=0)
     edges = windows(first, as_of, horizon)
     hoped = np.histogram(past_days + 0.5, edges, weights=rate * mean[_month(past_days)])[0]
-    level = draw_level(np.histogram(born, edges)[0], hoped, rng, n)
+    level = draw_level(np.histogram(born, edges)[0], hoped, horizon / (edges[1] - edges[0]), rng, n)
     per_day = rate * level[:, None] * season[:, _month(next_days)]
     return Arrivals(per_day, len(born), span, seasonal)
 

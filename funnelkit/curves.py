@@ -93,3 +93,23 @@ def waiting_curves(leave, stay, share, curve, ends):
             kernel = np.conj(np.fft.rfft(onward[:, :end][:, ::-1], width))
             found[:, stage, :, number] = np.fft.irfft(spectrum * kernel, width)[:, :ages]
     return np.clip(found / np.maximum(stay[:, :, :ages, None], 1e-9), 0, 1)
+
+
+def reach_curves(leave, share, entry, horizon):
+    """Return the chance that a new deal has reached each stage within 0..horizon days, (stages + 1, horizon + 1).
+
+    `leave` is (stages, ages), `share` (stages, stages + 1), `entry` the shares of the stages that deals begin in. A
+    stage that is jumped over counts as reached. The last row is the win.
+    """
+    stages = len(leave)
+    arrive = np.zeros((stages + 1, horizon + 1))  # those who come to stand in the stage on each day
+    arrive[:stages, 0] = entry
+    reach = np.zeros_like(arrive)
+    reach[:stages, 0] = entry[::-1].cumsum()[::-1]
+    for stage in range(stages):
+        left = _convolve(leave[None, stage, : horizon + 1], arrive[None, stage])[0]
+        left = (left + np.r_[0, left[:-1]]) / 2  # a day's exits happen on average at its middle
+        arrive += share[stage][:, None] * left
+        onward = np.where(np.arange(stages + 1) > stage, share[stage][::-1].cumsum()[::-1], 0)
+        reach += onward[:, None] * left
+    return reach.cumsum(axis=1)

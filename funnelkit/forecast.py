@@ -7,7 +7,6 @@ import pandas as pd
 
 from funnelkit.errors import DataError
 from funnelkit.hazard import UP
-from funnelkit.levels import windows
 from funnelkit.periods import Calendar, data_end
 from funnelkit.result import Result, refuse_limits
 from funnelkit.simulate import DRAWS, draw_chances, fit_history, open_book, simulate_new, simulate_open
@@ -17,7 +16,7 @@ from funnelkit.words import number, percent
 BANDS = (0.95, 0.80, 0.50)
 PARTS = ("open", "new", "total")
 REFUSED = ("no_outcome", "no_lost_deals", "no_open_deals")
-FEW_WINS, FEW_WINDOWS = 20, 6
+FEW_WINS, FEW_SPANS = 20, 4
 
 
 @dataclass(frozen=True)
@@ -185,10 +184,9 @@ def _notes(pipeline, fit, deals, ahead):
         notes.append((why, {"n": number(unknown), "n_open": number(len(deals)), "n_won": number(len(_pooled(fit)))}))
     n_won = int((pipeline.deals["status"] == "won").sum())
     span, day = chances.arrivals.span_days, int(periods["day"].iloc[-1])
-    n_windows = len(windows(0.0, span, day)) - 1
-    if n_won < FEW_WINS or span / day < FEW_WINDOWS:
-        notes.append(("forecast.short_history", {"n_won": number(n_won), "n": number(n_windows),
-                                                 "days": number(min(day, span / n_windows))}))  # fmt: skip
+    if n_won < FEW_WINS or span < FEW_SPANS * day:
+        values = {"n_won": number(n_won), "days": number(span), "ahead": number(day)}
+        notes.append(("forecast.short_history", values))
     if not chances.arrivals.seasonal:
         notes.append(("forecast.no_season", {"days": number(span)}))
     return tuple(notes)

@@ -4,19 +4,22 @@ import numpy as np
 
 SPREADS = np.array([0.0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.45, 0.7])
 NOISE_SCALE, DRIFT_SCALE = 0.15, 0.10  # scales of the half-normal priors of noise and drift (log scale, per window)
+NONE = 0.5  # prior chance that there is no noise, and that there is no drift
 START_SPREAD = 0.5
+WINDOW_DAYS, LEAST_WINDOWS = 91, 8
 CONCENTRATIONS = np.array([1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 4096], float)
 
 
-def draw_level(observed, expected, rng, n, noise_scale=NOISE_SCALE):
-    """Draw n factors on what is expected of the next window, from the swings of past windows in order of time.
+def draw_level(observed, expected, ahead, rng, n, *, noisy=True):
+    """Draw n factors on what is expected of the next `ahead` windows together, from the swings of past windows.
 
     Local-level model on y = log((O + 0.5) / (E + 0.5)), whose chance part has the variance 1 / (E + 0.5): the level
-    drifts from window to window (random walk) and each window has noise of its own. Both spreads are unknown: their
-    posterior on a grid, under half-normal priors, is carried into the draws (Harvey 1989, chapter 4).
+    drifts from window to window (random walk) and each window has noise of its own (`noisy`). Both spreads are
+    unknown: their posterior on a grid, half of its prior on "none", is carried into the draws (Harvey 1989, chapter
+    4). Over k windows the noise averages out to 1 / k of its variance, the drift adds up to (k + 1) (2k + 1) / 6k.
     """
-    noise, drift = (part.ravel() for part in np.meshgrid(SPREADS, SPREADS, indexing="ij"))
-    score = -((noise / max(noise_scale, 1e-9)) ** 2 + (drift / DRIFT_SCALE) ** 2) / 2
+    noise, drift = (part.ravel() for part in np.meshgrid(SPREADS if noisy else [0.0], SPREADS, indexing="ij"))
+    score = _log_prior(noise, NOISE_SCALE) * noisy + _log_prior(drift, DRIFT_SCALE)
     level, variance = np.zeros_like(noise), np.full_like(noise, START_SPREAD**2)
     for seen, hoped in zip(observed, expected, strict=True):
         variance = variance + drift**2
@@ -26,8 +29,16 @@ def draw_level(observed, expected, rng, n, noise_scale=NOISE_SCALE):
         level, variance = level + variance / total * miss, variance * (1 - variance / total)
     weight = np.exp(score - score.max())
     pick = rng.choice(len(weight), size=n, p=weight / weight.sum())
-    spread = np.sqrt(variance + drift**2 + noise**2)[pick]
+    k = max(ahead, 1.0)
+    spread = np.sqrt(variance + drift**2 * (k + 1) * (2 * k + 1) / (6 * k) + noise**2 / k)[pick]
     return np.exp(level[pick] + spread * rng.standard_normal(n))
+
+
+def _log_prior(spread, scale):
+    """Return the log prior of each spread: NONE on 0, the rest half-normal on the grid's other values."""
+    shape = -((spread / scale) ** 2) / 2
+    rest = np.exp(-((SPREADS[1:] / scale) ** 2) / 2).sum()
+    return np.where(spread == 0, np.log(NONE), np.log(1 - NONE) - np.log(rest) + shape)
 
 
 def draw_ratios(observed, expected, rng, n):
@@ -50,11 +61,11 @@ def draw_ratios(observed, expected, rng, n):
     return rng.standard_gamma(best + seen, size=(n, len(seen))) / (best + hoped)
 
 
-def windows(first, as_of, length, least=4):
+def windows(first, as_of, horizon):
     """Return the edges of equal windows that end at `as_of` and do not begin before `first`, in order of time.
 
-    Windows are as long as `length` days, or shorter where fewer than `least` of that length fit.
+    As long as `horizon` days, but never longer than a quarter or an eighth of the span, so that swings can be seen.
     """
     span = max(as_of - first, 1.0)
-    length = min(length, span / least)
+    length = min(horizon, max(WINDOW_DAYS, 1), span / LEAST_WINDOWS)
     return as_of - length * np.arange(int(span / length + 1e-9), -1, -1)

@@ -101,10 +101,10 @@ def draw_chances(fit, book, ends, rng, n=DRAWS):
     """
     horizon = int(max(ends))
     draws = draw_hazards(fit.hazards, rng, n, horizon)
-    level = [_levels(fit, kind, horizon, rng, n) for kind in (UP, OUT)]
+    level = [draw_levels(fit, kind, horizon, rng, n) for kind in (UP, OUT)]
     ratio = [_segment_ratios(fit, kind, rng, n) for kind in (UP, OUT)]
     old = _old_ratio(fit, rng, n) if book.beyond_cycle.any() else None
-    arrivals, entry = _arrivals(fit, horizon, rng, n)
+    arrivals = draw_arrivals(_births(fit)[0], fit.spells.as_of, horizon, rng, n)
     mix = _new_mix(fit, rng, n)
     waiting = np.zeros((n, len(book.deal), len(ends)), np.float32)
     expected = np.zeros((n, len(fit.segments), len(ends)))
@@ -113,7 +113,9 @@ def draw_chances(fit, book, ends, rng, n=DRAWS):
         factors = [level[kind] * ratio[kind][:, number, None, None] for kind in (UP, OUT)]
         leave, stay = exits_up(draws, *factors)
         curve = entry_curves(leave, draws.share, horizon)
-        expected[:, number] = _new_wins(np.einsum("s,nsh->nh", entry, curve), arrivals, ends) * mix[:, [number]]
+        expected[:, number] = (
+            _new_wins(np.einsum("s,nsh->nh", entry_mix(fit), curve), arrivals, ends) * mix[:, [number]]
+        )
         table = waiting_curves(leave, stay, draws.share, curve, ends)
         own = book.segment == number
         waiting[:, own] = table[:, book.stage[own], cell[own]]
@@ -122,7 +124,7 @@ def draw_chances(fit, book, ends, rng, n=DRAWS):
     return Chances(waiting, expected, arrivals)
 
 
-def _levels(fit, kind, horizon, rng, n):
+def draw_levels(fit, kind, horizon, rng, n):
     """Draw the level of the exits of a kind in each stage, (n, stages, 1): one common to all stages times its own."""
     spells = fit.spells
     begun = spells.seen.min() if len(spells.seen) else spells.as_of - 1
@@ -134,9 +136,10 @@ def _levels(fit, kind, horizon, rng, n):
         for low, high in pairwise(edges)
     ]
     seen, hoped = np.array(seen), np.array(hoped).T
-    common = draw_level(seen.sum(axis=0), hoped.sum(axis=0), rng, n)
+    ahead = horizon / (edges[1] - edges[0])
+    common = draw_level(seen.sum(axis=0), hoped.sum(axis=0), ahead, rng, n)
     swing = (seen.sum(axis=0) + SWING_EVENTS) / (hoped.sum(axis=0) + SWING_EVENTS)
-    own = [draw_level(seen[stage], hoped[stage] * swing, rng, n, noise_scale=0) for stage in range(spells.won)]
+    own = [draw_level(seen[stage], hoped[stage] * swing, ahead, rng, n, noisy=False) for stage in range(spells.won)]
     return (common * np.array(own)).T[:, :, None]
 
 
@@ -166,10 +169,10 @@ def _births(fit):
     return spells.born[first], spells.stage[first], fit.segment[spells.deal[first]]
 
 
-def _arrivals(fit, horizon, rng, n):
-    born, stage, _ = _births(fit)
-    entry = np.bincount(stage, minlength=fit.spells.won).astype(float)
-    return draw_arrivals(born, fit.spells.as_of, horizon, rng, n), entry / max(entry.sum(), 1.0)
+def entry_mix(fit):
+    """Return the shares of the stages that new deals begin in."""
+    entry = np.bincount(_births(fit)[1], minlength=fit.spells.won).astype(float)
+    return entry / max(entry.sum(), 1.0)
 
 
 def _new_mix(fit, rng, n):
