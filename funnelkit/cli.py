@@ -184,9 +184,8 @@ def reading(options):
     names = ("encoding", "decimal", "date_order", "currency", "timezone", "delimiter", "sheet")
     values = {name: getattr(options, name) for name in names}
     quarantine = getattr(options, "quarantine", None)
-    stages = None if options.stages is None else [name.strip() for name in options.stages.split(",")]
     return {
-        "stages": stages, "layout": options.layout, "preset": options.preset, "as_of": options.as_of,
+        "stages": options.stages, "layout": options.layout, "preset": options.preset, "as_of": options.as_of,
         "options": ReadOptions(**values, map=dict(options.map), quarantine=quarantine), "lang": options.lang,
     }  # fmt: skip
 

@@ -14,6 +14,7 @@ DELIMITERS = (",", ";", "\t", "|")
 _NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 _CHUNK = 100_000
 _NEWLINE, _QUOTE = 10, 34
+_SPACE = np.array([chr(code).isspace() and code < 128 for code in range(256)])
 
 
 def read_delimited(text, name, options, notes=()):
@@ -99,20 +100,23 @@ def _even(text, skip, delimiter, name, options):
         return None
     marks = (data == ord(delimiter)) & outside
     widths = np.add.reduceat(marks, starts, dtype=np.int64) + 1
-    empty = np.add.reduceat(marks | (data <= 32) | (data == _QUOTE), starts, dtype=np.int64) == ends - starts + 1
-    first = int(np.argmin(empty | (np.arange(len(starts)) < bool(skip))))
-    names = _headers(
-        next(csv.reader([_line_text(data, starts, ends, first)], delimiter=delimiter)), name, first + 1, options
-    )
+    for i in np.flatnonzero(ends - starts > options.bounds.cell_characters):
+        if _longest_cell(_line_text(data, starts, ends, i), delimiter) > options.bounds.cell_characters:
+            _refuse_long(name, i + 1, options)
+    quotes = data == _QUOTE
+    empty = np.add.reduceat(marks | _SPACE[data] | quotes, starts, dtype=np.int64) == ends - starts + 1
+    for i in np.flatnonzero(empty & (np.add.reduceat(quotes, starts, dtype=np.int64) > 0)):
+        empty[i] = not any(map(str.strip, _line_cells(data, starts, ends, i, delimiter)))
+    filled = np.flatnonzero(~empty & (np.arange(len(starts)) >= bool(skip)))
+    if not len(filled):
+        raise DataError("empty_file", file=name)
+    first = int(filled[0])
+    names = _headers(_line_cells(data, starts, ends, first, delimiter), name, first + 1, options)
     body = (np.arange(len(starts)) > first) & ~empty
     good = body & (widths == len(names))
     broken = tuple(
         _misfit(i + 1, _line_text(data, starts, ends, i), widths[i], len(names)) for i in np.flatnonzero(body & ~good)
     )
-    for i in np.flatnonzero(ends - starts > options.bounds.cell_characters):
-        cells = next(csv.reader([_line_text(data, starts, ends, i)], delimiter=delimiter))
-        if max(map(len, cells)) > options.bounds.cell_characters:
-            _refuse_long(name, i + 1, options)
     cells = _arrow_cells(data[np.repeat(good, ends - starts + 1)], names, delimiter)
     return Table(name, cells, np.flatnonzero(good) + 1, "text", int(empty[first:].sum()), broken)
 
@@ -132,6 +136,17 @@ def _outside(data, ends, mark):
 
 def _line_text(data, starts, ends, i):
     return data[starts[i] : ends[i]].tobytes().decode()
+
+
+def _line_cells(data, starts, ends, i, delimiter):
+    return next(csv.reader([_line_text(data, starts, ends, i)], delimiter=delimiter), [])
+
+
+def _longest_cell(line, delimiter):
+    try:
+        return max(map(len, next(csv.reader([line], delimiter=delimiter))))
+    except csv.Error:  # longer than the standard library reads at all
+        return len(line)
 
 
 def _misfit(line, text, found, expected):
@@ -214,6 +229,8 @@ def _records(text, skip, delimiter, name, options):
         else:
             store.add(cells)
             numbers.append(first)
+    if names is None:
+        raise DataError("empty_file", file=name)
     return Table(name, store.frame(), np.array(numbers, dtype=np.int64), "text", blank, tuple(broken))
 
 

@@ -29,8 +29,8 @@ def read(*sources, model=None, stages=None, layout=None, preset=None, as_of=None
     """Read one or more sources into a Pipeline: a deals table, a table of stage entries, both, or a table of counts.
 
     A source is the path of a CSV, TSV, TXT, xlsx or Parquet file, or a DataFrame. `model` is a Funnel, a catalogue id
-    or the path of a model file; `stages` a list of stage names (or one of these); with neither, the stages are taken
-    from the data and the order is said. `layout` (deals, events, counts) holds for the first source. Faulty rows are
+    or the path of a model file; `stages` a list of stage names, or text: `A,B,C` or one of these; with neither, the
+    stages are taken from the data and the order is said. `layout` (deals, events, counts) holds for the first source. Faulty rows are
     set aside and reported; `Pipeline.rows` counts them. Raises DataError on a file that cannot be read for what it is.
 
     >>> table = pd.DataFrame({"id": ["a", "b"], "stage": ["Lead", "Won"], "date": ["2026-01-05", "2026-01-07"]})

@@ -66,10 +66,10 @@ def merged_names(naming, model):
 
 def given_model(model, stages, lang):
     """Return (model or None, findings) of what is asked for: a Funnel, a catalogue id or path, or stage names."""
+    if isinstance(stages, str) and "," not in stages:
+        return catalog.funnel(stages.strip(), lang), ()
     if stages is not None:
-        names = [str(name).strip() for name in ([stages] if isinstance(stages, str) else stages)]
-        if len(names) == 1:
-            return catalog.funnel(names[0], lang), ()
+        names = [str(name).strip() for name in (stages.split(",") if isinstance(stages, str) else stages)]
         kept = [name for name in names if status_word(name) in (None, "won", "open")]
         dropped = [name for name in names if name not in kept]
         notes = (Finding("stages_are_outcomes", "note", value=", ".join(dropped)),) if dropped else ()

@@ -52,7 +52,7 @@ def _take_status(sheet):
             sheet.set_aside(unknown, "status_unknown", sheet.mapping.columns["status"])
         elif words:
             sheet.journal.add("status_is_segment", file=sheet.table.name, column=sheet.mapping.columns["status"])
-            frame[sheet.mapping.columns["status"]] = frame["status"]
+            frame[_free(sheet.mapping.columns["status"])] = frame["status"]
     for name, value in (("won_at", "won"), ("lost_at", "lost")):
         if name in frame and "status" not in sheet.mapping.columns:
             column = column.mask(column.isna() & frame[name].notna(), value)
@@ -144,11 +144,11 @@ def build_deals(sheet):
     frame = sheet.frame.reindex(columns=list(dict.fromkeys([*DEAL_COLUMNS, *sheet.frame.columns])))
     for header in sheet.mapping.extra:
         if header not in getattr(sheet, "wide", {}):
-            frame[_free(header, frame)] = as_text(sheet.table.cells[header])
+            frame[_free(header)] = as_text(sheet.table.cells[header])
     return frame[sheet.good].reset_index(drop=True)
 
 
-def _free(header, frame):
+def _free(header):
     """Return a header that does not hide a canonical column."""
     return header if header not in DEAL_COLUMNS else f"{header} (source)"
 

@@ -12,7 +12,7 @@ import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from funnelkit.delimited import _even, _uneven, read_delimited
@@ -226,6 +226,7 @@ def test_what_is_written_is_read_back(rows, mark, newline, all_quoted):
 
 
 @settings(max_examples=200, deadline=None)
+@example('""""\n"",""\n')
 @given(st.text(st.sampled_from('ab,"\n\r '), max_size=40))
 def test_the_quick_way_agrees_with_the_careful_one(text):
     """On any text: where whole columns are cut at once, the result is that of reading sign by sign."""
