@@ -57,8 +57,8 @@ def as_time(cells, place, order=None, timezone=None, serial=False):
         times = pd.to_datetime(pd.Series(uniques, dtype="str"), errors="coerce", format="ISO8601").astype(
             "datetime64[us]"
         )
-        return _finish(times, {}, codes, cells.index, [], uniques)
-    return _slow_times(uniques, codes, cells.index, place, order, timezone)
+        return _finish(times, {}, codes, cells.index, [])
+    return _slow_times(uniques, codes, cells.index, place, order=order, timezone=timezone)
 
 
 def _typed_time(cells, place, timezone):
@@ -82,7 +82,7 @@ def _from_serial(cell):
     return _as_cell(cell)
 
 
-def _slow_times(uniques, codes, index, place, order, timezone):
+def _slow_times(uniques, codes, index, place, *, order, timezone):
     """Parse each different text by itself."""
     plain = [unicodedata.normalize("NFKC", text).strip() for text in uniques]
     splits = [_split_date(text) for text in plain]
@@ -104,10 +104,10 @@ def _slow_times(uniques, codes, index, place, order, timezone):
     series = (
         pd.Series(pd.to_datetime(times), dtype="datetime64[us]") if times else pd.Series([], dtype="datetime64[us]")
     )
-    return _finish(series, rules, codes, index, notes, uniques)
+    return _finish(series, rules, codes, index, notes)
 
 
-def _finish(times, rules, codes, index, notes, uniques):
+def _finish(times, rules, codes, index, notes):
     """Bring the time of each different text back to its rows; a text without a time and rule is no date."""
     outside = times.notna() & ~times.dt.year.between(*YEARS)
     rule = np.array([*("" if known else "not_a_date" for known in times.notna()), ""], dtype=object)

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from funnelkit.errors import DataError
-from funnelkit.files import Broken, Table, check_header
 from funnelkit.pipeline import Finding
+from funnelkit.source import Broken, Table, check_header
 
 DELIMITERS = (",", ";", "\t", "|")
 _NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}

@@ -4,72 +4,18 @@ import codecs
 import gzip
 import io
 import zipfile
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from funnelkit.delimited import read_delimited
 from funnelkit.errors import DataError
 from funnelkit.pipeline import Finding
+from funnelkit.source import Bounds, ReadOptions, Table, check_header
+from funnelkit.workbook import read_workbook
 
-
-@dataclass(frozen=True)
-class Bounds:
-    """What a source may hold at most: protection of memory, adjustable."""
-
-    cell_characters: int = 100_000
-    archive_ratio: int = 200
-    unpacked_bytes: int = 2_000_000_000
-    workbook_cells: int = 5_000_000
-    columns: int = 2_000
-
-
-@dataclass(frozen=True)
-class ReadOptions:
-    """How to read a source; None means: detect it and say so, or refuse where it stays ambiguous."""
-
-    encoding: str | None = None
-    decimal: str | None = None  # "." or ","
-    date_order: str | None = None  # dmy, mdy or ymd
-    currency: str | None = None  # of amounts that name none
-    timezone: str | None = None  # of times that name none; times that do are converted to it
-    delimiter: str | None = None
-    sheet: str | None = None
-    map: dict = field(default_factory=dict)  # canonical column -> header of the source
-    quarantine: str | None = None  # path of a CSV that takes the rows set aside
-    collapse: bool = True  # False keeps repeated entries into the same stage apart (event logs)
-    bounds: Bounds = Bounds()
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A row whose cells do not fit the header."""
-
-    line: int
-    text: str
-    rule: str
-    values: dict = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Table:
-    """One source as found. `cells` holds text, or typed cells (`kind` workbook, parquet, frame); `lines` the physical
-    line of each row (of a DataFrame or Parquet file: the number of the row); `blank` counts empty lines."""
-
-    name: str
-    cells: pd.DataFrame
-    lines: np.ndarray
-    kind: str = "text"
-    blank: int = 0
-    broken: tuple[Broken, ...] = ()
-    notes: tuple[Finding, ...] = ()
-
-    @property
-    def rows_in(self):
-        """Return the number of rows of the source, the header left out."""
-        return len(self.cells) + len(self.broken) + self.blank
-
+__all__ = ["Bounds", "ReadOptions", "decode", "open_source"]
 
 _HTML = (b"<!doctype html", b"<html", b"<head", b"<body", b"<table")
 # Content that is no table: (first bytes, what to call it).
@@ -97,12 +43,8 @@ def open_source(source, options=None):
     if data.startswith(b"PAR1"):
         return _of_parquet(data, name, options)
     if data.startswith(b"PK\x03\x04") or path.suffix.lower() in (".xlsx", ".xlsm"):
-        from funnelkit.workbook import read_workbook
-
         _measure_archive(data, name, options.bounds)
         return read_workbook(data, name, options)
-    from funnelkit.delimited import read_delimited
-
     text, notes = decode(data, name, options.encoding)
     _refuse_markup(text, name)
     return read_delimited(text, name, options, notes)
@@ -309,12 +251,3 @@ def _of_parquet(data, name, options):
     except (pa.ArrowException, OSError) as error:
         raise DataError("parquet_broken", file=name, reason=str(error).splitlines()[0]) from None
     return _of_frame(table.to_pandas(), name, "parquet", options)
-
-
-def check_header(names, name, line):
-    """Refuse a header in which a name stands twice."""
-    seen = set()
-    for header in names:
-        if header in seen:
-            raise DataError("header_twice", file=name, line=line, column=header)
-        seen.add(header)

@@ -26,7 +26,7 @@ class Journal:
             line = None if line is None else int(line)
             self.findings.append(Finding(rule, severity, file, line, column, value, values))
 
-    def rows(self, rule, severity, sheet, mask, column=None, extra=None):
+    def rows(self, rule, severity, sheet, mask, column=None, *, extra=None):
         """Note one finding for each row of `mask`; `extra(text)` gives further values for the message."""
         positions = np.flatnonzero(mask)
         listed = positions[: max(0, LISTED - self.counts[rule])]

@@ -30,8 +30,9 @@ def read(*sources, model=None, stages=None, layout=None, preset=None, as_of=None
 
     A source is the path of a CSV, TSV, TXT, xlsx or Parquet file, or a DataFrame. `model` is a Funnel, a catalogue id
     or the path of a model file; `stages` a list of stage names, or text: `A,B,C` or one of these; with neither, the
-    stages are taken from the data and the order is said. `layout` (deals, events, counts) holds for the first source. Faulty rows are
-    set aside and reported; `Pipeline.rows` counts them. Raises DataError on a file that cannot be read for what it is.
+    stages are taken from the data and the order is said. `layout` (deals, events, counts) holds for the first source.
+    Faulty rows are set aside and reported; `Pipeline.rows` counts them. Raises DataError on a file that cannot be read
+    for what it is.
 
     >>> table = pd.DataFrame({"id": ["a", "b"], "stage": ["Lead", "Won"], "date": ["2026-01-05", "2026-01-07"]})
     >>> pipeline = read(table, stages=["Lead", "Won"])
@@ -54,7 +55,7 @@ def read(*sources, model=None, stages=None, layout=None, preset=None, as_of=None
     if any(sheet.mapping.layout == "counts" for sheet in sheets):
         pipeline = read_counts(sheets, model, journal, lang)
     else:
-        pipeline = _read_deals(sheets, model, journal, preset, as_of, lang)
+        pipeline = _read_deals(sheets, model, journal, preset=preset, as_of=as_of, lang=lang)
     if options.quarantine:
         write_quarantine(sheets, options.quarantine, lang)
     return replace(pipeline, rows=_rows(sheets), findings=journal.close())
@@ -75,7 +76,7 @@ def _rows(sheets):
     return Rows(total, good, total - good - blank, blank)
 
 
-def _read_deals(sheets, model, journal, preset, as_of, lang):
+def _read_deals(sheets, model, journal, *, preset, as_of, lang):
     """Read deals and stage entries."""
     for sheet in sheets:
         type_sheet(sheet)

@@ -46,13 +46,13 @@ class Sheet:
         """Set rows aside: they are no longer good, and the reason is on record."""
         mask = np.asarray(mask, dtype=bool)
         if mask.any():
-            self.journal.rows(rule, "error", self, mask, header, extra)
+            self.journal.rows(rule, "error", self, mask, header, extra=extra)
             self.reasons.append((np.flatnonzero(mask), rule, header, extra))
             self.good &= ~mask
 
     def warn(self, mask, rule, header=None, extra=None):
         """Keep rows, but say what is odd about them."""
-        self.journal.rows(rule, "warn", self, np.asarray(mask, dtype=bool) & self.good, header, extra)
+        self.journal.rows(rule, "warn", self, np.asarray(mask, dtype=bool) & self.good, header, extra=extra)
 
     def take(self, name, parse):
         """Parse a canonical column: its faults set rows aside, its notes are written down."""

@@ -89,7 +89,9 @@ def test_options_reach_the_reader(capsys, tmp_path):
 def test_every_rule_used_has_its_sentence_in_both_languages():
     """Rules and errors are found in the source by their calls; each has a text that `format` accepts."""
     package = Path(sys.modules["funnelkit"].__file__).parent
-    names = "files delimited workbook values dates columns stages sheet tables history load quarantine counts limits"
+    names = (
+        "source files delimited workbook values dates columns stages sheet tables history load quarantine counts limits"
+    )
     source = "\n".join((package / f"{name}.py").read_text(encoding="utf-8") for name in names.split())
     errors = set(re.findall(r'DataError\(\s*"(\w+)"', source))
     rules = set(re.findall(r'(?:Finding|journal\.add|faults\[|rule == )\(?\s*"(\w+)"', source))
