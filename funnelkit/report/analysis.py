@@ -148,11 +148,22 @@ def _stuck(pipeline, settings):
     return stuck_deals(pipeline)
 
 
+def _health(pipeline, settings):
+    from funnelkit.health import health
+
+    _require_target(settings)
+    return health(pipeline, settings.target, settings.target_date, rng=np.random.default_rng(SEED))
+
+
+def _require_target(settings):
+    if not (settings.target > 0 and settings.target_date):
+        raise DataError("no_target")
+
+
 def _target(pipeline, settings):
     from funnelkit.goal import solve_target
 
-    if not (settings.target > 0 and settings.target_date):
-        raise DataError("no_target")
+    _require_target(settings)
     rng = np.random.default_rng(SEED)
     return solve_target(pipeline, settings.target, settings.target_date, rng=rng)
 
@@ -182,7 +193,8 @@ def _gates(pipeline, settings):
 _MET = {"yes": True, "true": True, "1": True, "是": True, "no": False, "false": False, "0": False, "否": False}
 ANALYSES = {
     "comparison": _comparison, "change": _change, "signal": _signal, "bottleneck": _bottleneck, "stays": _stays,
-    "cycle": _cycle, "stuck": _stuck, "forecast": _forecast, "backtest": _backtest, "target": _target,
+    "cycle": _cycle, "stuck": _stuck, "forecast": _forecast, "backtest": _backtest, "health": _health,
+    "target": _target,
     "people": _people, "gates": _gates,
 }  # fmt: skip
 

@@ -171,6 +171,19 @@ def _or_dash(value):
     return "–" if pd.isna(value) or value == "" else str(value)
 
 
+def _health(table, model, lang):
+    return _frame(
+        {
+            "condition": label(f"condition_{row['condition']}", lang),
+            "stage": say("report.all_stages", lang) if pd.isna(row["stage"]) else _stage(row["stage"], model, lang),
+            "figure_health": number(row["figure"], 2), "n": number(row["n"]),
+            "usual_range": f"{number(row['low'], 2)} – {number(row['high'], 2)}",
+            "verdict": label(f"health_{row['verdict']}", lang),
+        }
+        for row in table.to_dict("records")
+    )  # fmt: skip
+
+
 def _target(table, model, lang):
     return _frame(
         {
@@ -242,7 +255,8 @@ def _range(row, name, decimals):
 
 _TABLES = {
     "comparison": _comparison, "change": _change, "signal": _signal, "bottleneck": _bottleneck, "stays": _stays,
-    "stuck": _stuck, "cycle": _cycle, "forecast": _forecast, "backtest": _backtest, "target": _target,
+    "stuck": _stuck, "cycle": _cycle, "forecast": _forecast, "backtest": _backtest, "health": _health,
+    "target": _target,
     "people": _people, "gates": _gates,
 }  # fmt: skip
 _PICTURES = {"comparison": _comparison_picture, "change": _change_picture, "signal": _signal_picture}
