@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from funnelkit import catalog
+from funnelkit.grid import width
 from funnelkit.plot import COLOURS, Chart, new_figure, stage_labels, style, wrap
 from funnelkit.texts import say
 from funnelkit.words import number, percent
@@ -160,8 +161,9 @@ def tornado_chart(table, by="gain_points", model=None, lang="en", title=None):
             ax.text(end + top * 0.015, place, words[place], va="center", fontsize=8.5)
         ax.set_yticks(places, stage_labels(rows, model, lang, 26))
         ax.set_ylim(len(rows) - 0.5, -0.5)
-        ax.set_xlim(0, top * 1.5)
+        ax.set_xlim(0, top * (1.15 + 0.016 * max(map(width, words))))
         ax.xaxis.set_major_formatter(lambda value, _: number(value))
+        ax.xaxis.get_major_locator().set_params(nbins=5)
         counted = "counted" if rows[f"{by}_low"].notna().any() else "assumed"
         ax.set_xlabel(say(f"charts_plan.{by}_axis", lang) + say(f"charts_plan.axis_{counted}", lang))
         shown = title or say(f"charts_plan.{by}_title", lang)

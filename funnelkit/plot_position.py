@@ -3,6 +3,7 @@
 import numpy as np
 
 from funnelkit import catalog
+from funnelkit.grid import width
 from funnelkit.plot import COLOURS, Chart, new_figure, style, wrap
 from funnelkit.plot_plan import Picture, alt_rows
 from funnelkit.texts import say
@@ -65,7 +66,7 @@ class MapPicture(Picture):
         self.points.set_facecolor([COLOURS["accent" if name == self.ours else "n_advanced"] for name in names])
         for arrow, end in zip(self.arrows, places[~products], strict=True):
             arrow.xy = tuple(end)
-        spots = _apart(places, products)
+        spots = _apart(places, products, [width(self._name(row)) for row in table.to_dict("records")])
         for text, row, spot in zip(self.names, table.to_dict("records"), spots, strict=True):
             text.set_text(self._name(row))
             text.set_position(spot)
@@ -93,14 +94,14 @@ def _arrow(kind):
 
 
 def _scaled(table):
-    """Return places with the arrows stretched to four fifths of the products' reach; directions stay."""
+    """Return places with the arrows stretched to a share of the products' reach; directions stay."""
     places = table[["x", "y"]].to_numpy(float).copy()
     products = (table["kind"] == "product").to_numpy()
     length = np.hypot(*places[products].T).max()
     attributes = (table["kind"] == "attribute").to_numpy()
-    places[attributes] *= 0.8 * length / max(np.hypot(*places[attributes].T).max(), 1e-12)
+    places[attributes] *= 0.85 * length / max(np.hypot(*places[attributes].T).max(), 1e-12)
     needs = (table["kind"] == "needs").to_numpy()
-    places[needs] *= 0.95 * length / max(np.hypot(*places[needs].T).max(), 1e-12)
+    places[needs] *= 0.7 * length / max(np.hypot(*places[needs].T).max(), 1e-12)
     return places
 
 
@@ -109,13 +110,18 @@ def _unit(places):
     return float((np.abs(places) / HALF).max() * 1.25) or 1.0
 
 
-def _apart(places, products):
-    """Return where names stand: above their point, beyond their arrow's end, moved up where two would meet."""
+def _apart(places, products, widths):
+    """Return where names stand: above their point, beyond their arrow's end, moved where two would meet."""
     unit = _unit(places)
     length = np.maximum(np.hypot(*places.T), 1e-12)[:, None]
+    beyond = places / length * np.column_stack([0.12 + 0.042 * np.array(widths), np.full(len(places), 0.2)]) * unit
     above = places + np.array([0, 0.19 * unit])
-    spots = np.where(products[:, None], above, places * (1 + 0.22 * unit / length))
+    spots = np.where(products[:, None], above, places + beyond)
     gap = np.array([1.3, 0.21]) * unit
+    for place in np.flatnonzero(~products):
+        covered = (np.abs(places[products] - spots[place]) < gap * [0.6, 0.8]).all(axis=1)
+        if covered.any():
+            spots[place, 1] = places[products][covered, 1].min() - gap[1]
     order = np.argsort(spots[:, 1], kind="stable")
     for at, place in enumerate(order):
         for other in order[:at]:
@@ -178,4 +184,4 @@ def adopters_chart(result, lang="en"):
         ax.legend(fontsize=9, frameon=False)
         title = result.sentences(lang)[0]
         figure.suptitle(wrap(title, 84), x=0.01, ha="left", fontsize=11.5)
-    return Chart((ax,), f"{title} {result.reading(lang)}", table)
+    return Chart((ax,), result.reading(lang), table)

@@ -49,7 +49,8 @@ class Panel:
     @property
     def values(self):
         """Return what the sliders stand at, as `compute` takes it."""
-        return {control.name: self.sliders[control.name].value / control.scale for control in self.controls}
+        moved = {control.name: self.sliders[control.name].value / control.scale for control in self.controls}
+        return {name: round(value, 12) for name, value in moved.items()}  # 0.57 and not 0.5699999999999999
 
     def set(self, **values):
         """Move sliders by argument name, in the units of `compute`."""

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1] / "funnelkit"
 LAYERS = (
     ("texts", "errors", "grid", "words", "schema", "catalog", "share", "rule", "hooks", "check"),
     ("pipeline", "source", "files", "delimited", "workbook", "journal", "sheet", "dates", "values", "columns", "stages"),
-    ("tables", "history", "counts", "quarantine", "limits", "load", "synth_text", "synth_b2b", "synth"),
+    ("tables", "history", "counts", "quarantine", "limits", "load", "synth_text", "synth_b2b", "synth", "synth_ratings"),
     # counting a log: rows scanned and sorted, then a chain, a strict machine or a loose search over them
     ("rows", "scan", "chain", "machine", "loose", "search", "rates", "result", "periods", "spells"),
     ("count", "expression", "semantics", "conversion", "compare", "peers", "split", "bridge", "control", "leak"),

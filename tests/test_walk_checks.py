@@ -1,0 +1,55 @@
+"""Checks of the walks' exercises: right answers pass, empty and typical wrong ones get the hint meant for them."""
+
+import pytest
+
+from funnelkit.checks import pharma_target
+from funnelkit.pharma import cascade, weakest_levels
+from funnelkit.texts import LANGUAGES
+
+TABLE = cascade({"diagnosis rate": 0.6, "adherence": 0.8}, population=1_000_000)
+LEFT = TABLE["remaining"].iloc[-1]
+COSTS = {"disease-awareness": 30, "visit-rate": 9, "diagnosis-rate": 12, "treatment-regimen": 7, "product-value": 7,
+         "differentiated-advantage": 7, "adherence": 2}  # fmt: skip
+LEVELS = weakest_levels(TABLE, COSTS).table
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (LEFT / 2, "right"), (None, "empty"), ("many", "no_number"), (LEFT, "halved_same"), (500_000, "halved_start"),
+        (LEFT * 0.5**7, "halved_all"), (LEFT / 2e6, "halved_share"), (LEFT / 3, "off"),
+    ],
+)  # fmt: skip
+def test_halved(answer, hint):
+    assert pharma_target.check_halved(answer, TABLE).hint == hint
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (0.9686, "right"), (0.8 ** (1 / 7), "right"), (None, "empty"), (0.8, "ratio_is_whole"),
+        (1 - 0.2 / 7, "ratio_losses_added"), (96.86, "ratio_in_percent"), (0.8**7, "ratio_power_turned"), (0.95, "off"),
+    ],
+)  # fmt: skip
+def test_equal_ratio(answer, hint):
+    assert pharma_target.check_equal_ratio(answer, 0.8, 7).hint == hint
+
+
+def test_best_level():
+    hints = {name: pharma_target.check_best_level(name, LEVELS).hint for name in LEVELS["point"]}
+    assert hints["adherence"] == "right"
+    assert hints["diagnosis-rate"] == "level_lowest"
+    assert hints["product-value"] == "level_other"
+    assert pharma_target.check_best_level(None, LEVELS).hint == "empty"
+    assert pharma_target.check_best_level("诊断率", LEVELS, "zh").text.startswith("请写一层的代号：disease-awareness")
+    dear = weakest_levels(
+        TABLE, COSTS | {"adherence": 40, "visit-rate": 1.9, "treatment-regimen": 1.8, "diagnosis-rate": 1.9}
+    )
+    assert pharma_target.check_best_level("treatment-regimen", dear.table).hint == "level_cheapest"
+    even = weakest_levels(cascade(), COSTS).table
+    assert pharma_target.check_best_level("disease-awareness", even).hint == "level_lowest"
+
+
+def test_hints_exist_in_both_languages():
+    for lang in LANGUAGES:
+        assert pharma_target.check_halved(LEFT, TABLE, lang).text
