@@ -75,7 +75,7 @@ def journeys(log, steps, rule=None, *, columns=None, attributes=(), as_of=None, 
         raise RuleError("rule_unsupported", engine="journeys", field="skip", value=repr(rule.skip))
     options = {"columns": columns, "as_of": as_of, "others": attributes, "partition_rows": partition_rows}
     with Search(log, steps, rule, **options) as search:
-        parts = [_entities(rows, reached, search) for rows, reached in search.parts(want_path=True)]
+        parts = [_entities(*found, search) for found in search.parts(want_path=True)]
         table = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
         return Journeys(table, search.want.steps, rule, search.as_of, search.log.columns, search.notes())
 

@@ -11,12 +11,15 @@ import numpy as np
 import pandas as pd
 
 from funnelkit.errors import DataError
+from funnelkit.keys import Columns, group, packing_for, unpack_sorted
 from funnelkit.rows import Rows
 from funnelkit.schema import nearest
 
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 _NUMBERS = (*_INTEGERS, "UBIGINT", "HUGEINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN")
+_PARQUET = (".parquet", ".pq")
 LOG = "funnelkit_log"  # what SQL calls the log
+_FACTS = ("n_rows", "rows_without_id", "rows_without_time", "rows_after_as_of", "latest")
 _NAMES = 500  # so many names of steps are looked through for the nearest
 
 
@@ -39,6 +42,7 @@ class Want:
     by: str | None = None
     held: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    ids: bool = True  # whether the entities' own ids are wanted, or only how many there are
 
     @property
     def names(self):
@@ -61,9 +65,10 @@ class Log:
     def __init__(self, source, columns=None):
         import duckdb
 
-        self.columns, self.source, self.as_of = columns or LogColumns(), source, None
+        self.columns, self.source, self.as_of, self.bounds = columns or LogColumns(), source, None, None
         self.db = duckdb.connect()
         self.relation = self._guard(lambda: _open(self.db, source))
+        self.parquet = _parquet_paths(source)
         self.types = dict(zip(self.relation.columns, map(str, self.relation.types), strict=True))
         for name in (self.columns.id, self.columns.stage, self.columns.at):
             self.require(name)
@@ -121,14 +126,48 @@ class Log:
     def facts(self, as_of=None):
         """Return {n_rows, rows_without_id, rows_without_time, rows_after_as_of, latest}; rows after it are left out."""
         self.as_of = as_of
-        after = "count(*) FILTER (WHERE moment > $1)".replace("$1", self._until()) if as_of is not None else "0"
+        known = self._footer_facts()
+        if known is not None and (as_of is None or known["latest"] <= as_of):
+            return known
+        after = f"count(*) FILTER (WHERE moment > {self._until()})" if as_of is not None else "0"
         sql = (
             "SELECT count(*), count(*) - count(who), count(*) FILTER (WHERE who IS NOT NULL AND moment IS NULL), "
             f"{after}, max(moment) FROM (SELECT {self.who} AS who, {self.moment} AS moment FROM {LOG})"
         )
-        names = ("n_rows", "rows_without_id", "rows_without_time", "rows_after_as_of", "latest")
-        facts = dict(zip(names, self._guard(lambda: self.query(sql).fetchall()[0]), strict=True))
+        facts = dict(zip(_FACTS, self._guard(lambda: self.query(sql).fetchall()[0]), strict=True))
         return facts | {"latest": None if facts["latest"] is None else pd.Timestamp(facts["latest"])}
+
+    def _footer_facts(self):
+        """Return the facts from the footers of Parquet files, or None where these do not hold all of them."""
+        import pyarrow.parquet as pq
+
+        if not self.parquet or self.types[self.columns.at] != "TIMESTAMP":
+            return None
+        rows, spans = 0, []
+        for path in self.parquet:
+            footer = pq.read_metadata(path)
+            places = {footer.schema.column(n).path: n for n in range(footer.num_columns)}
+            rows += footer.num_rows
+            for part in range(footer.num_row_groups):
+                both = [footer.row_group(part).column(places[c]) for c in (self.columns.id, self.columns.at)]
+                if any(not column.is_stats_set for column in both):
+                    return None
+                who, moment = (column.statistics for column in both)
+                # Empty text is no id either, which the least value tells.
+                told = all(stats.has_min_max and stats.null_count == 0 for stats in (who, moment))
+                if not told or who.min == "" or moment.min.tzinfo is not None:
+                    return None
+                spans.append((who.min, who.max, pd.Timestamp(moment.min), pd.Timestamp(moment.max)))
+        if not spans:
+            return None
+        self._note_bounds(spans)
+        return dict(zip(_FACTS, (rows, 0, 0, 0, max(span[3] for span in spans)), strict=True))
+
+    def _note_bounds(self, spans):
+        """Keep the least and largest id and instant (us) where ids are whole numbers and times look like seconds."""
+        if self.types[self.columns.id] in _INTEGERS and not any(m.value % 10**9 for span in spans for m in span[2:]):
+            ids = min(span[0] for span in spans), max(span[1] for span in spans)
+            self.bounds = (*ids, min(s[2] for s in spans).value // 1000, max(s[3] for s in spans).value // 1000)
 
     def _until(self):
         return f"make_timestamp({self.as_of.value // 1000})"
@@ -139,27 +178,100 @@ class Log:
         return [row[0] for row in self._guard(lambda: self.query(f"{sql} LIMIT {_NAMES}").fetchall())]
 
     def rows(self, want, part=0, parts=1):
-        """Return the Rows that `want` asks for, of all entities or of one partition of them."""
-        for name in (*want.held, *want.others, *([want.by] if want.by else [])):
-            self.require(name)
+        """Return the rows that `want` asks for, of all entities or of one partition of them, as a list of Rows."""
+        plain = not (want.foreign or want.excluded or want.held or want.others)
+        if plain and (not want.ids or self.types[self.columns.id] in _INTEGERS):
+            grouped = self._keyed(want, part, parts)
+            if grouped is not None:
+                return grouped
+            columns = self._columns(want, part, parts)
+            grouped = None if columns is None else group(columns)
+            if grouped is not None:
+                return grouped
+            del columns
+        return [self._sorted(want, part, parts)]
+
+    def _usable(self, part, parts):
+        """Return the SQL of which rows count: with id and time, up to the as-of date, of the partition."""
+        usable = "who IS NOT NULL AND moment IS NOT NULL" + (f" AND hash(who) % {parts} = {part}" if parts > 1 else "")
+        return usable + (f" AND moment <= {self._until()}" if self.as_of is not None else "")
+
+    def _keyed(self, want, part, parts):
+        """Return the rows by keys that DuckDB packs while it reads, or None where the footers do not tell enough."""
+        if self.bounds is None or self.types[self.columns.id] not in _INTEGERS:
+            return None
+        segments = self._values(want.by) if want.by else ()
+        packing = packing_for(want, self.bounds, segments)
+        if packing is None:
+            return None
+        since = f"(epoch_us(moment) - {packing.first})"
+        below = packing.code_bits + packing.segment_bits
+        key = f"((CAST(who AS BIGINT) - {packing.low}) << {packing.shift}) | (({since} // 1000000) << {below})"
+        key += f" | (CAST(code AS BIGINT) << {packing.segment_bits})" + (" | segment" if want.by else "")
+        sql = f"SELECT CASE WHEN {since} % 1000000 = 0 THEN {key} END AS key FROM ({self._coded(want, segments)}) "
+        sql += f"WHERE code IS NOT NULL AND {self._usable(part, parts)}"
+        table = self._guard(lambda: self.query(sql).to_arrow_table())
+        column = table.column("key")
+        if not len(table) or column.null_count:
+            return None
+        keys = np.empty(len(column), dtype="int64")
+        place = 0
+        for chunk in column.chunks:
+            keys[place : place + len(chunk)] = chunk.to_numpy()
+            place += len(chunk)
+        del table, column
+        return unpack_sorted(keys, packing)
+
+    def _coded(self, want, segments):
+        """Return the SQL of who, moment, code of the step, code of the segment."""
+        names = ", ".join(literal(name) for name in want.names)
+        segment = ""
+        if want.by:
+            listed = ", ".join(literal(name) for name in segments)
+            segment = f", list_position([{listed}], coalesce(CAST({quote(want.by)} AS VARCHAR), '')) - 1 AS segment"
+        code = f"CAST(list_position([{names}], {self.what}) - 1 AS TINYINT) AS code"
+        return f"SELECT {self.who} AS who, {self.moment} AS moment{segment}, {code} FROM {LOG}"
+
+    def _columns(self, want, part, parts):
+        """Return the step rows in file order as keys.Columns; None where there is none."""
+        whole = self.types[self.columns.id] in _INTEGERS
+        segments = self._values(want.by) if want.by else ()
+        sql = (
+            f"SELECT {'who' if whole else 'hash(who) AS who'}, code, epoch_us(moment) AS at_us"
+            f"{', segment' if want.by else ''} FROM ({self._coded(want, segments)}) "
+            f"WHERE code IS NOT NULL AND {self._usable(part, parts)}"
+        )
+        table = self._guard(lambda: self.query(sql).to_arrow_table())
+        if not len(table):
+            return None
+        who = table.column("who").to_numpy()
+        who = who.astype("int64", copy=False) if whole else who
+        codes = table.column("segment").to_numpy().astype("int32") if want.by else None
+        at = table.column("at_us").to_numpy()
+        return Columns(who, table.column("code").to_numpy(), at, codes, segments, not whole)
+
+    def _values(self, name):
+        """Return the different values of a column as sorted text, missing ones as empty text."""
+        sql = f"SELECT DISTINCT coalesce(CAST({quote(name)} AS VARCHAR), '') FROM {LOG} ORDER BY 1"
+        return tuple(row[0] for row in self._guard(lambda: self.query(sql).fetchall()))
+
+    def _sorted(self, want, part, parts):
+        """Return the rows sorted by DuckDB, with all that `want` asks for."""
         code = "CASE what " + " ".join(f"WHEN {literal(name)} THEN {n}" for n, name in enumerate(want.names)) + " "
         code += "ELSE -1 END" if want.foreign else "END"
         held = "".join(f", CAST({quote(name)} AS VARCHAR) AS held{n}" for n, name in enumerate(want.held))
         others = "".join(f", {quote(name)} AS other{n}" for n, name in enumerate(want.others))
         segment = f", coalesce(CAST({quote(want.by)} AS VARCHAR), '') AS segment" if want.by else ""
         typed = f"SELECT {self.who} AS who, {self.what} AS what, {self.moment} AS moment{held}{segment}{others}"
-        usable = "who IS NOT NULL AND moment IS NOT NULL" + (f" AND hash(who) % {parts} = {part}" if parts > 1 else "")
-        usable += f" AND moment <= {self._until()}" if self.as_of is not None else ""
         names = [f"held{n}" for n in range(len(want.held))]
-        keys = ", ".join(["who", *names, "at_us", "code"])
-        inner = f"SELECT *, {code} AS code, epoch_us(moment) AS at_us FROM ({typed} FROM {LOG}) WHERE {usable}"
+        keys = ["who", *names, "at_us", "code", *(["segment"] if want.by else [])]
+        inner = f"SELECT *, {code} AS code, epoch_us(moment) AS at_us FROM ({typed} FROM {LOG}) "
+        inner += f"WHERE {self._usable(part, parts)}"
         where = "".join(f" AND {name} IS NOT NULL" for name in names)
-        extra = "".join(
-            [f", {name}" for name in names],
-        ) + (", segment" if want.by else "")
+        extra = "".join(f", {name}" for name in names) + (", segment" if want.by else "")
         extra += "".join(f", other{n}" for n in range(len(want.others)))
         sql = f"SELECT who, CAST(code AS TINYINT) AS code, at_us{extra} FROM ({inner}) "
-        sql += f"WHERE code IS NOT NULL{where} ORDER BY {keys}"
+        sql += f"WHERE code IS NOT NULL{where} ORDER BY {', '.join(keys)}"
         table = self._guard(lambda: self.query(sql).to_arrow_table())
         excluded = None
         if want.excluded:
@@ -233,8 +345,7 @@ def _open(db, source):
         return source
     if isinstance(source, pd.DataFrame):
         return db.from_df(source)
-    if isinstance(source, (str, Path)) or (isinstance(source, (list, tuple)) and source):
-        paths = [Path(path) for path in ([source] if isinstance(source, (str, Path)) else source)]
+    if paths := _paths(source):
         return _open_files(db, paths)
     try:
         return db.from_arrow(source)
@@ -242,11 +353,23 @@ def _open(db, source):
         raise DataError("no_such_log", kind=type(source).__name__) from None
 
 
+def _paths(source):
+    """Return the paths that a source names, none where it is no file."""
+    if isinstance(source, (str, Path)):
+        return [Path(source)]
+    named = isinstance(source, (list, tuple)) and all(isinstance(path, (str, Path)) for path in source)
+    return [Path(path) for path in source] if named else []
+
+
+def _parquet_paths(source):
+    return [path for path in _paths(source) if path.suffix.lower() in _PARQUET]
+
+
 def _open_files(db, paths):
     for path in paths:
         if not path.is_file():
             raise DataError("no_such_file", file=str(path))
-    parquet = {path.suffix.lower() in (".parquet", ".pq") for path in paths}
+    parquet = {path.suffix.lower() in _PARQUET for path in paths}
     if len(parquet) > 1:
         raise DataError("mixed_files", files=", ".join(str(path) for path in paths))
     names = [str(path) for path in paths]

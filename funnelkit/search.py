@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 
 import pandas as pd
@@ -23,14 +24,15 @@ class Search:
     bare date means the end of that day.
     """
 
-    def __init__(self, log, steps, rule=None, *, columns=None, by=None, as_of=None, others=(), partition_rows=None):
+    def __init__(self, log, steps, rule=None, *, columns=None, by=None, as_of=None, others=None, partition_rows=None):
         self.rule = as_rule(rule)
         steps = tuple(str(step) for step in steps)
         if len(steps) < 2:
             raise RuleError("too_few_steps", n=len(steps))
         _check(self.rule, steps)
         strict = self.rule.order == "strict"
-        self.want = Want(steps, self.rule.exclude, strict, by, self.rule.held, tuple(others))
+        # Further columns are asked for by those who also want to know whose they are.
+        self.want = Want(steps, self.rule.exclude, strict, by, self.rule.held, tuple(others or ()), others is not None)
         self.log = Log(log, columns)
         try:
             for name in (*self.want.held, *self.want.others, *([by] if by else [])):
@@ -53,11 +55,22 @@ class Search:
         """Yield (Rows, Reached) of one partition of the entities after another."""
         with Bar(self.log, self.n_parts, progress) as bar:
             for part in range(self.n_parts):
-                rows = self.log.rows(self.want, part, self.n_parts)
-                self.occurred.update(present(rows.step))
-                self.n_excluded += 0 if rows.excluded is None else len(rows.excluded[0])
-                yield rows, chain(rows, self.want.codes, self.rule, want_path)
+                grouped = self.log.rows(self.want, part, self.n_parts)
+                for rows, reached in zip(grouped, self._run(grouped, want_path), strict=True):
+                    self.n_excluded += 0 if rows.excluded is None else len(rows.excluded[0])
+                    yield rows, reached
                 bar.part_done()
+
+    def _run(self, grouped, want_path):
+        """Run the rule over each group of rows, in parallel where there are several."""
+
+        def one(rows):
+            missing = set(range(len(self.want.names))) - self.occurred
+            self.occurred.update(code for code in missing if (rows.step == code).any())
+            return chain(rows, self.want.codes, self.rule, want_path)
+
+        with ThreadPoolExecutor(max(1, len(grouped))) as threads:
+            return list(threads.map(one, grouped))
 
     def notes(self):
         """Return what the reader must know beside the figures, as (key of texts/notes.toml, values)."""
@@ -88,13 +101,6 @@ def as_rule(rule):
     if rule is None:
         return PRESETS["default"]
     return rule if isinstance(rule, Rule) else preset(str(rule))
-
-
-def present(step):
-    """Return the codes of the steps that stand in a column."""
-    import numpy as np
-
-    return np.unique(step).tolist()
 
 
 def _check(rule, steps):

@@ -22,7 +22,7 @@ def random_log(rng, n_entities, names="AABBCCDX", longest=8, span_s=12):
 def kit_depths(log, steps, rule, n_entities, **options):
     """Return the depth of each entity as `Search` finds it."""
     depths = np.zeros(n_entities, dtype=int)
-    with Search(log, steps, rule, columns=COLUMNS, **options) as search:
+    with Search(log, steps, rule, columns=COLUMNS, others=(), **options) as search:
         for rows, reached in search.parts():
             depths[np.asarray(rows.ids, dtype=int)] = reached.depth
     return depths
