@@ -239,8 +239,12 @@ def _funnel_alt(counts, model, lang, words):
     return say("charts.funnel_alt", lang, n=len(counts), rows=" ".join(rows))
 
 
-def rate_chart(table, by, lang="en", title=None):
-    """Draw rate rows (one for each value of `by`) as points with intervals, their numbers beside them."""
+def rate_chart(table, by, lang="en", title=None, top=1.0):
+    """Draw rate rows (one for each value of `by`) as points with intervals, their numbers beside them.
+
+    `top` is the end of the axis, lower where all rates are low; an interval that reaches beyond it stretches it.
+    """
+    top = float(max(top, table["high"].max())) if table["n"].any() else float(top)
     with style():
         figure = new_figure(9.6, 1.3 + 0.42 * len(table))
         ax = figure.subplots()
@@ -250,12 +254,12 @@ def rate_chart(table, by, lang="en", title=None):
             if row.n > 0:
                 ax.plot([row.low, row.high], [place] * 2, color=COLOURS["n_advanced"], linewidth=2)
                 ax.plot([row.rate], [place], "o", color=COLOURS["n_advanced"], markersize=6)
-            ax.text(1.05, place, words[place], va="center", ha="left", fontsize=8.5)
+            ax.text(1.05 * top, place, words[place], va="center", ha="left", fontsize=8.5)
         ax.set_yticks(range(len(table)), names)
         ax.set_ylim(len(table) - 0.5, -0.5)
-        ax.set_xlim(-0.02, 1.5)
-        ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
-        ax.xaxis.set_major_formatter(lambda value, _: percent(value, 0))
+        ax.set_xlim(-0.02 * top, 1.5 * top)
+        ax.set_xticks([top * quarter / 4 for quarter in range(5)])
+        ax.xaxis.set_major_formatter(lambda value, _: percent(value, 0 if (25 * top).is_integer() else 1))
         ax.set_xlabel(say("charts.win_axis", lang))
         ax.grid(axis="x", color="#e4e7eb")
         _finish(figure, title or say("charts.rates_title", lang, by=label(by, lang)))

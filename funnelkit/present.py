@@ -11,13 +11,14 @@ import pandas as pd
 
 from funnelkit.grid import align
 from funnelkit.texts import label, say
-from funnelkit.words import number, percent, rate_text
+from funnelkit.words import change_text, number, percent, rate_text
 
 FIGURES = "application/vnd.funnelkit.figures+json"
 _RATE_PARTS = ("k", "n", "low", "high", "floor", "ceiling")
+_CHANGE_PARTS = ("change_low", "change_high")
 _MONEY = ("value", "amount", "price", "sales")
 _WORDS = ("status", "state", "verdict", "basis")
-_FRACTIONS = ("share", "rate", "ratio", "win_probability", "p_best")
+_FRACTIONS = ("share", "rate", "ratio", "win_probability", "p_best", "peer_rate")
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Shown:
 def show(table, lang="en", *, model=None, caption=None, figures=None, names=None):
     """Return a table ready to display, its columns named and formatted in `lang`.
 
-    The columns k, n, rate, low, high of a rate become one cell with interval and n; `stage` and `state` are named by
+    The columns k, n, rate, low, high of a rate become one cell with interval and n, change, change_low, change_high of
+    a rate one in percentage points; `stage` and `state` are named by
     `model`. `names` maps a column to the label that it should bear, such as {"rate": "win_probability"}.
     """
     cells, numeric = cell_texts(table, lang, model)
@@ -52,11 +54,14 @@ def show(table, lang="en", *, model=None, caption=None, figures=None, names=None
 def cell_texts(table, lang="en", model=None):
     """Return ({column: texts}, [is numeric]): a table as people read it, before any markup."""
     rated = {"rate", "low", "high", "n"} <= set(table.columns)
+    changed = {"change", *_CHANGE_PARTS} <= set(table.columns)
     cells, numeric = {}, []
     for name in table.columns:
         if rated and name == "rate":
             cells[name] = [rate_text(row, lang) for row in table.to_dict("records")]
-        elif rated and name in _RATE_PARTS:
+        elif changed and name == "change":
+            cells[name] = [change_text(row) for row in table.to_dict("records")]
+        elif (rated and name in _RATE_PARTS) or (changed and name in _CHANGE_PARTS):
             continue
         else:
             decimals = _decimals(name, table[name])

@@ -8,6 +8,7 @@ from funnelkit.errors import DataError
 from funnelkit.rates import rate_columns
 from funnelkit.schema import Text
 from funnelkit.texts import say
+from funnelkit.words import points as points
 from funnelkit.words import rate_text
 
 _BETWEEN = {"en": " ", "zh": ""}
@@ -65,15 +66,6 @@ def rate_words(k, n):
     """
     row = {name: value.item() for name, value in rate_columns(k, n).items()}
     return both(lambda lang: rate_text(row, lang))
-
-
-def points(change):
-    """Return a difference of rates in percentage points, with its sign.
-
-    >>> points(0.0166), points(-0.092)
-    ('+1.7', '-9.2')
-    """
-    return "–" if pd.isna(change) else f"{100 * change:+.1f}"
 
 
 class LimitError(DataError):

@@ -44,3 +44,23 @@ def rate_text(row, lang="en"):
         return say("present.rate_all_open", lang, n=number(n_open)) if n_open else say("present.rate_none", lang)
     low, high = (percent(row[end]).removesuffix(" %") for end in ("low", "high"))
     return say("present.rate", lang, rate=percent(row["rate"]), low=low, high=high, n=number(row["n"]))
+
+
+def points(change):
+    """Return a difference of rates in percentage points, with its sign.
+
+    >>> points(0.0166), points(-0.092)
+    ('+1.7', '-9.2')
+    """
+    return "–" if pd.isna(change) else f"{100 * change:+.1f}"
+
+
+def change_text(row):
+    """Return a change of a rate (change, change_low, change_high) as points with its interval.
+
+    >>> change_text({"change": -0.287, "change_low": -0.423, "change_high": -0.134})
+    '-28.7 [-42.3, -13.4]'
+    """
+    if pd.isna(row.get("change_low")):
+        return points(row["change"])
+    return f"{points(row['change'])} [{points(row['change_low'])}, {points(row['change_high'])}]"
