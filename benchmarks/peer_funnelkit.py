@@ -1,0 +1,34 @@
+"""funnelkit: python benchmarks/peer_funnelkit.py F1|F2|F4 FILE."""
+
+import duckdb  # noqa: F401  imported before the clock starts, as every peer's library is
+import numpy  # noqa: F401
+import pandas as pd
+import pyarrow.parquet  # noqa: F401
+from tasks import AS_OF, STEPS, WINDOW_DAYS, run
+
+from funnelkit.conversion import conversion_trend, journeys
+from funnelkit.count import LogColumns, count_events
+from funnelkit.rule import preset
+
+COLUMNS = LogColumns("id", "stage", "at")
+RULE = preset("clickhouse", f"{WINDOW_DAYS}d")
+
+
+def f1(path):
+    return count_events(path, STEPS, RULE, columns=COLUMNS).table["n_entered"].tolist()
+
+
+def f2(path):
+    table = count_events(path, STEPS, RULE, columns=COLUMNS, by="segment").table
+    return [group["n_entered"].tolist() for _, group in table.groupby("segment", sort=True)]
+
+
+def f4(path):
+    """Count entered, converted, lost and open by the month of the entry, as of a date."""
+    rule = preset("posthog", f"{WINDOW_DAYS}d")
+    trend = conversion_trend(journeys(path, STEPS[:4], rule, columns=COLUMNS, as_of=pd.Timestamp(AS_OF)))
+    return trend[["n_entered", "k", "n_open"]].to_numpy().tolist()
+
+
+if __name__ == "__main__":
+    run({"F1": f1, "F2": f2, "F4": f4})
