@@ -120,34 +120,11 @@ def _names(text):
     return names
 
 
-def add_report(commands):
-    command = commands.add_parser("report", help="one report: notebook, page and run.json; the sample data by default")
-    command.add_argument("template", nargs="?", help="a notebook with a cell tagged parameters; default the kit's own")
-    command.add_argument(
-        "--data", nargs="+", metavar="FILE", help="files to report on: deals and, if any, their events"
-    )
-    command.add_argument("-p", "--parameter", action="append", default=[], type=_pair, metavar="NAME=VALUE")
-    command.add_argument("-f", "--file", metavar="YAML", help="a file of parameters; -p overrides it")
-    command.add_argument(
-        "--out", default="out/report", metavar="DIR", help="folder of the reports (default out/report)"
-    )
-    command.add_argument("--deadline", type=float, default=900, metavar="S", help="seconds the run may take")
-    command.add_argument("--max-quarantine", metavar="SHARE", help="largest share of rows set aside, 0 to 1")
-    command.set_defaults(run=run_report)
+def add_reports(commands):
+    from funnelkit.report import commands as reports
 
-
-def run_report(options):
-    from pathlib import Path
-
-    from funnelkit.report.run import Request, report_values, run_report
-    from funnelkit.share import share
-
-    values, inputs = report_values(options.file, dict(options.parameter), options.data, options.max_quarantine)
-    template = Path(options.template) if options.template else share("report") / f"{options.lang}.ipynb"
-    progress = sys.stderr.isatty()
-    request = Request(template, values, Path(options.out), options.lang, options.deadline, progress, inputs)
-    print(run_report(request) / "report.html")
-    return 0
+    for add in reports.ADD:
+        add(commands, pair=_pair)
 
 
 def add_check(commands):
@@ -239,7 +216,7 @@ def _pair(text):
     return name.strip(), value
 
 
-COMMANDS = (add_models, add_synth, add_check, add_count, add_report, add_lessons)
+COMMANDS = (add_models, add_synth, add_check, add_count, add_reports, add_lessons)
 
 
 def build_parser():

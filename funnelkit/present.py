@@ -3,6 +3,7 @@
 `show(table, lang)` is the one way from a tidy table to a page; it renders as HTML and as aligned text.
 """
 
+import math
 from dataclasses import dataclass, field
 from decimal import Decimal
 from html import escape
@@ -14,6 +15,7 @@ from funnelkit.texts import label, say
 from funnelkit.words import change_text, number, percent, rate_text
 
 FIGURES = "application/vnd.funnelkit.figures+json"
+TABLE = "application/vnd.funnelkit.table+json"
 _RATE_PARTS = ("k", "n", "low", "high", "floor", "ceiling")
 _CHANGE_PARTS = ("change_low", "change_high")
 _MONEY = ("value", "amount", "price", "sales")
@@ -28,10 +30,11 @@ class Shown:
     html: str
     text: str
     figures: dict = field(default_factory=dict)
+    table: dict = field(default_factory=dict)
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        bundle = {"text/html": self.html, "text/plain": self.text}
-        return {**bundle, FIGURES: self.figures} if self.figures else bundle
+        bundle = {"text/html": self.html, "text/plain": self.text, FIGURES: self.figures, TABLE: self.table}
+        return {kind: content for kind, content in bundle.items() if content}
 
 
 def show(table, lang="en", *, model=None, caption=None, figures=None, names=None):
@@ -48,7 +51,25 @@ def show(table, lang="en", *, model=None, caption=None, figures=None, names=None
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
     html = f'<table class="fk">{title}<thead>{_html_row("th", head, numeric)}</thead><tbody>{body}</tbody></table>'
     text = align([head, *rows], right=[i for i, right in enumerate(numeric) if right])
-    return Shown(html, f"{caption}\n{text}" if caption else text, figures or {})
+    return Shown(html, f"{caption}\n{text}" if caption else text, figures or {}, _raw(table))
+
+
+def _raw(table):
+    """Return a table's values as JSON holds them, for spreadsheets: numbers stay numbers, days are texts."""
+    rows = [[_json_value(value) for value in row] for row in table.itertuples(index=False, name=None)]
+    return {"columns": [str(name) for name in table.columns], "rows": rows}
+
+
+def _json_value(value):
+    if isinstance(value, pd.Timestamp):
+        return value.strftime("%Y-%m-%d" if value == value.normalize() else "%Y-%m-%d %H:%M:%S")
+    if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
+        return None
+    if pd.api.types.is_bool(value):
+        return bool(value)
+    if pd.api.types.is_number(value):
+        return int(value) if pd.api.types.is_integer(value) else float(value) if math.isfinite(value) else None
+    return str(value)
 
 
 def cell_texts(table, lang="en", model=None):

@@ -22,7 +22,8 @@ from funnelkit.report import processes
 _ALWAYS = (
     "ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "ipykernel.comm", "nbclient", "papermill",
     "nbconvert.exporters.html", "bleach", "fontTools.subset", "fontTools.cffLib", "fontTools.otlLib",
-    "matplotlib_inline.config", "jupyter_client.provisioning", "funnelkit.report.page", "funnelkit.report.worker",
+    "matplotlib_inline.config", "jupyter_client.provisioning", "funnelkit.report.page", "funnelkit.report.export",
+    "funnelkit.report.worker", "openpyxl",
 )  # fmt: skip
 
 

@@ -104,7 +104,9 @@ def stamp(paths):
 
 
 def lend(values, staging):
-    """Link the files that values name into STAGING/data and return the values with the links' names.
+    """Link the files that values name into STAGING/data.
+
+    Returns (the values with the links' names, {path as seen from the target folder: link's name}).
 
     So a notebook holds no path of this machine, and the same files give the same bytes wherever they lie.
     """
@@ -117,10 +119,11 @@ def lend(values, staging):
             names[value] = _link(Path(value), staging, names.values())
         return names[value]
 
-    return {
+    found = {
         name: [lent(item) for item in value] if isinstance(value, list) else lent(value)
         for name, value in values.items()
     }
+    return found, {relative(Path(path), staging.parent): name for path, name in names.items()}
 
 
 def _link(path, staging, taken):

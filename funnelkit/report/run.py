@@ -16,7 +16,7 @@ from pathlib import Path
 
 from funnelkit.errors import FunnelkitError, ReportError
 from funnelkit.report import notebooks, parameters, publish, workers
-from funnelkit.report.inputs import fingerprint, lend, report_values, sha256, stamp, take_back
+from funnelkit.report.inputs import fingerprint, lend, relative, report_values, sha256, stamp, take_back
 from funnelkit.report.processes import Signals
 from funnelkit.report.progress import Bar
 
@@ -63,10 +63,14 @@ def prepare(request):
         from funnelkit.report.pdf import require_chromium
 
         require_chromium()
+    if request.export:
+        from funnelkit.report.export import check_policy
+
+        check_policy(request.export)
     inputs = [fingerprint(Path(path), request.out) for path in request.inputs]
     identity = {
-        "template": sha256(request.template), "parameters": {}, "inputs": inputs, "pdf": request.pdf,
-        "export": request.export or {},
+        "template": sha256(request.template), "template_path": relative(request.template, request.out),
+        "parameters": {}, "given": list(values), "inputs": inputs, "pdf": request.pdf, "export": request.export or {},
     }  # fmt: skip
     defaults = {name: parameter.default for name, parameter in declared.items()}
     return Job(request, notebook, defaults | values, identity, stamp(Path(path) for path in request.inputs))
@@ -109,13 +113,15 @@ def _run(job, crew, stop):
     staging = None
     try:
         staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=request.out)).resolve()
-        identity = {**job.identity, "parameters": lend(job.values, staging)}
+        values, lent = lend(job.values, staging)
+        inputs = [{**item, "lent": lent.get(item["path"])} for item in job.identity["inputs"]]
+        identity = {**job.identity, "parameters": values, "inputs": inputs}
         name = f"{started:%Y%m%dT%H%M%S}-{_short_hash(identity)}-{secrets.token_hex(2)}"
-        _give_orders(job, identity["parameters"], staging)
+        _give_orders(job, values, staging)
         running = {"outcome": "running", "started_at": _time(started), "run": name}
         publish.write_json(request.out / "status.json", running)
         result = _work(job, staging, crew, stop)
-        record = {"started_at": _time(started), "language": request.lang, **identity, "versions": _versions()}
+        record = {"started_at": _time(started), "language": request.lang, **identity, "versions": versions()}
         return _conclude(job, staging, name, record, result)
     except OSError as error:
         _give_up(request.out, staging)
@@ -195,7 +201,7 @@ def _result(staging, status):
 def _changed(job):
     """Return the names of the inputs that are not what was hashed at the start."""
     old = {item["path"]: item for item in job.identity["inputs"]}
-    return [item["file"] for item in _fingerprints(job) if item != old[item["path"]]]
+    return [item["file"] for item in _fingerprints(job) if item["sha256"] != old[item["path"]]["sha256"]]
 
 
 def _fingerprints(job):
@@ -242,5 +248,6 @@ def _time(moment):
     return moment.isoformat(timespec="seconds")
 
 
-def _versions():
+def versions():
+    """Return the versions that the bytes of a report depend on."""
     return {"python": platform.python_version(), "platform": sys.platform, **{name: version(name) for name in VERSIONS}}

@@ -61,6 +61,7 @@ def _make(folder, spec):
 
 def _formats(notebook, folder, spec):
     """Write the page, the headline figures, the tables and, where asked for, the PDF."""
+    from funnelkit.report import export
     from funnelkit.report.page import page
 
     html = page(notebook, spec["lang"], heading(notebook))
@@ -68,6 +69,11 @@ def _formats(notebook, folder, spec):
     summary = {"title": heading(notebook), "language": spec["lang"], "figures": figures(notebook)}
     text = json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False)
     (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
+    export.write(notebook, folder, spec["export"])
+    if spec["pdf"]:
+        from funnelkit.report.pdf import print_page
+
+        print_page(folder / "report.html", folder / "report.pdf")
 
 
 def execute(notebook, spec):

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -38,6 +39,7 @@ class Workers:
         self.modules = list(modules)
         self.token = secrets.token_hex(4)
         self.forge = None
+        self.starting = threading.Lock()
 
     def __enter__(self):
         self.runtime = _runtime_folder()
@@ -67,7 +69,8 @@ class Workers:
                     command, env=env, stdin=subprocess.DEVNULL, stdout=handle, stderr=handle, start_new_session=True
                 )
             return Worker(process, mark, private)
-        self._ensure_forge()
+        with self.starting:
+            self._ensure_forge()
         env |= {SOCKET: str(self.runtime / "forge"), "JUPYTER_DEFAULT_PROVISIONER_NAME": NAME}
         order = {"do": "report", "folder": str(folder), "env": env, "cwd": str(folder), "log": str(log)}
         return Worker(Forked(str(self.runtime / "forge"), order), mark, private)
@@ -94,7 +97,15 @@ class Workers:
     def _environment(mark, private):
         """Return a worker's environment: private folders, fixed hashing and dates, and the mark of its run."""
         kept = {name: value for name, value in os.environ.items() if name not in _DROPPED}
-        folders = ("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR")
+        folders = (
+            "JUPYTER_RUNTIME_DIR",
+            "JUPYTER_DATA_DIR",
+            "JUPYTER_CONFIG_DIR",
+            "IPYTHONDIR",
+            "TMPDIR",
+            "TEMP",
+            "TMP",
+        )
         fixed = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "SOURCE_DATE_EPOCH": "315532800"}
         return {**kept, **dict.fromkeys(folders, str(private)), **fixed, processes.MARK: mark}
 

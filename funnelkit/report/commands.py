@@ -1,0 +1,149 @@
+"""The report commands of the command line: options mapped to functions, nothing added."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from funnelkit.texts import say
+
+
+def add_report(commands, pair, **_):
+    command = commands.add_parser("report", help="one report: notebook, page and run.json; the sample data by default")
+    command.add_argument("template", nargs="?", help="a notebook with a cell tagged parameters; default the kit's own")
+    command.add_argument(
+        "--data", nargs="+", metavar="FILE", help="files to report on: deals and, if any, their events"
+    )
+    command.add_argument("-p", "--parameter", action="append", default=[], type=pair, metavar="NAME=VALUE")
+    command.add_argument("-f", "--file", metavar="YAML", help="a file of parameters; -p overrides it")
+    _add_target(command, "out/report")
+    command.add_argument("--max-quarantine", metavar="SHARE", help="largest share of rows set aside, 0 to 1")
+    command.add_argument("--pdf", action="store_true", help="also report.pdf, printed by an installed Chromium")
+    command.add_argument("--keep", type=_positive, metavar="N", help="keep the newest N runs; default all")
+    command.add_argument(
+        "--export", action="append", default=[], type=pair, metavar="COLUMN=ACTION",
+        help="drop, hash or keep a column of the exported tables; hash wants a secret in $FUNNELKIT_HASH_KEY",
+    )  # fmt: skip
+    command.add_argument("--min-cell", type=int, default=0, metavar="N", help="hide counts below N in exported tables")
+    command.set_defaults(run=run_report)
+
+
+def _add_target(command, out):
+    command.add_argument("--out", default=out, metavar="DIR", help=f"folder of the reports (default {out})")
+    command.add_argument("--deadline", type=_seconds, default=900, metavar="S", help="seconds the run may take")
+
+
+def _positive(text):
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
+
+
+def _seconds(text):
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value
+
+
+def run_report(options):
+    from funnelkit.report.run import Request, report_values, run_report
+    from funnelkit.share import share
+
+    values, inputs = report_values(options.file, dict(options.parameter), options.data, options.max_quarantine)
+    template = Path(options.template) if options.template else share("report") / f"{options.lang}.ipynb"
+    policy = {"columns": dict(options.export), "min_cell": options.min_cell}
+    export = policy if options.export or options.min_cell else None
+    request = Request(
+        template, values, Path(options.out), options.lang, options.deadline, sys.stderr.isatty(), inputs, options.pdf,
+        options.keep, export,
+    )  # fmt: skip
+    print(run_report(request) / "report.html")
+    return 0
+
+
+def add_batch(commands, **_):
+    command = commands.add_parser(
+        "batch", help="many reports from a plan, with an index page", formatter_class=argparse.RawTextHelpFormatter
+    )
+    command.add_argument("plan", metavar="PLAN.yaml", help="which reports from which data with which parameters")
+    command.add_argument("--jobs", type=_positive, default=1, metavar="N", help="reports made at the same time")
+    command.add_argument("--out", default="out/batch", metavar="DIR", help="folder of the reports (default out/batch)")
+    command.add_argument("--retry", action="store_true", help="only the reports that are not good yet")
+    command.epilog = "The form of a plan:\n\n" + _plan_form()
+    command.set_defaults(run=run_batch)
+
+
+def _plan_form():
+    """Return the plan's form, which stands where plans are read."""
+    import ast
+
+    tree = ast.parse(Path(__file__).with_name("plans.py").read_text(encoding="utf-8"))
+    return ast.get_docstring(tree).partition("\n\n")[2].replace("%", "%%")
+
+
+def run_batch(options):
+    from funnelkit.report.batch import run_batch
+    from funnelkit.report.plans import read_plan
+
+    out = Path(options.out)
+    items = read_plan(options.plan, out, options.lang)
+    results = run_batch(items, out, options.jobs, options.retry, sys.stderr.isatty())
+    for result in results:
+        if result.error is not None:
+            message = say("batch.one_failed", options.lang, name=result.name, message=_message(result, options.lang))
+            print(message, file=sys.stderr)
+    same = [result.name for result in results if result.unchanged_since]
+    if same:
+        print(say("batch.unchanged_all", options.lang, n=len(same), names=", ".join(same)), file=sys.stderr)
+    good = sum(result.outcome != "failed" for result in results)
+    print(say("batch.done", options.lang, good=good, n=len(results), page=out / "index.html"))
+    return 0 if good == len(results) else 1
+
+
+def _message(result, lang):
+    return result.error.say(lang) if hasattr(result.error, "say") else repr(result.error)
+
+
+def add_verify(commands, **_):
+    command = commands.add_parser("verify", help="tell whether a report and its inputs are still what run.json says")
+    command.add_argument("record", metavar="RUN.json", help="run.json of a published report")
+    command.set_defaults(run=run_verify)
+
+
+def run_verify(options):
+    from funnelkit.report.verify import verify
+
+    n, differences = verify(options.record)
+    for item in differences:
+        values = {"kind": say(f"batch.kind_{item.kind}", options.lang), "file": item.name}
+        key = "verify_version" if item.kind == "version" else "verify_changed" if item.found else "verify_missing"
+        print(say(f"batch.{key}", options.lang, **values, expected=item.expected, found=item.found), file=sys.stderr)
+    if not any(item.kind != "version" for item in differences):
+        print(say("batch.verified", options.lang, file=options.record, n=n))
+    return 1 if any(item.kind != "version" for item in differences) else 0
+
+
+def add_rerun(commands, **_):
+    command = commands.add_parser("rerun", help="make a report again from its run.json and compare the bytes")
+    command.add_argument("record", metavar="RUN.json", help="run.json of a published report")
+    _add_target(command, "out/rerun")
+    command.set_defaults(run=run_rerun)
+
+
+def run_rerun(options):
+    from funnelkit.report.verify import read_record, rerun
+
+    target, differing = rerun(options.record, options.out, options.deadline)
+    for name in differing:
+        print(say("batch.rerun_differs", options.lang, file=name), file=sys.stderr)
+    if not differing:
+        n = len(read_record(options.record)[0]["outputs"])
+        print(say("batch.rerun_same", options.lang, n=n))
+    print(target / "report.html")
+    return 1 if differing else 0
+
+
+ADD = (add_report, add_batch, add_verify, add_rerun)

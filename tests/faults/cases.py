@@ -1,0 +1,94 @@
+"""The faults: what is done to a run, and what the kit promises for it. The same are done to bare papermill."""
+
+from dataclasses import dataclass, field
+
+DEADLINE_S = 25
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault: the cells of its template, the promised exit code and reason, and how the command is treated."""
+
+    name: str
+    cells: tuple = ("1",)
+    code: int = 0
+    reason: str = "ok"
+    deadline_s: int = 300
+    signal: str = ""  # sent to the command once a cell waits
+    free_kb: int | None = None  # room on a small disk that holds the reports
+    kill_kernel: bool = False  # from outside, as soon as there is one
+    read_only: bool = False
+    starts: int = 1
+    kernelspec: str = "python3"
+    parameters: tuple = ()
+    env: dict = field(default_factory=dict)
+    batch: bool = False  # also done in one batch together with good reports
+
+
+_WAIT = "import pathlib, time\npathlib.Path(marker).write_text('here')\ntime.sleep(600)"
+_CHILD = "import subprocess\nsubprocess.Popen(['sleep', '600'])"
+_DAEMON = """import os, sys
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execvp('sleep', ['sleep', '600'])
+    os._exit(0)"""
+_BARE_DAEMON = (
+    "import subprocess\nsubprocess.Popen(['sleep', '600'], env={'PATH': '/usr/bin:/bin'}, start_new_session=True)"
+)
+_KILL = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+_MEMORY = """import resource
+used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 300_000_000,) * 2)
+block = bytearray(4_000_000_000)"""
+_LINES = "for i in range(300_000):\n    print('line', i)"
+_TEXT = "print('x' * {n}_000)"
+_REMOVE = "import pathlib, shutil\nshutil.rmtree(folder)"
+
+DIED, DEADLINE, CANCELLED, CELL, WRITE = (
+    {"code": 13, "reason": "kernel_died"}, {"code": 12, "reason": "deadline", "deadline_s": DEADLINE_S},
+    {"code": 15, "reason": "cancelled"}, {"code": 10, "reason": "cell_error"}, {"code": 14, "reason": "cannot_write"},
+)  # fmt: skip
+LOCALE_C = {"LC_ALL": "C", "LANG": "C", "PYTHONCOERCECLOCALE": "0"}
+
+FAULTS = (
+    Fault("kernel killed before the first cell", ("1", "2"), kill_kernel=True, **DIED),
+    Fault("kernel killed in a middle cell", ("1", _KILL, "2"), batch=True, **DIED),
+    Fault("kernel killed in the last cell", ("1", _KILL), batch=True, **DIED),
+    Fault("os._exit(0)", ("1", "import os; os._exit(0)", "2"), batch=True, **DIED),
+    Fault("memory limit", ("1", _MEMORY, "2"), batch=True, **CELL),
+    Fault("sys.exit(0) in a middle cell", ("1", "import sys; sys.exit(0)", "2"), batch=True, **CELL),
+    Fault("sys.exit(0) in the last cell", ("1", "import sys; sys.exit(0)"), batch=True, **CELL),
+    Fault("exception", ("1", "1 / 0", "2"), batch=True, **CELL),
+    Fault("endless loop", ("while True: pass",), batch=True, **DEADLINE),
+    Fault("loop in C that holds the interpreter", ("import itertools\nany(itertools.repeat(0))",), **DEADLINE),
+    Fault(
+        "kernel ignores SIGINT",
+        ("import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: time.sleep(1)",),
+        batch=True, **DEADLINE,
+    ),
+    Fault("SIGSTOP", ("import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)",), batch=True, **DEADLINE),
+    Fault("input()", ("input('name? ')",), batch=True, **CELL),
+    Fault("300,000 lines of output", (_LINES, "1"), batch=True),
+    Fault("child and daemon left by a good run", (_CHILD, _DAEMON, "1"), batch=True),
+    Fault("child and daemon left by a failed run", (_CHILD, _DAEMON, "1 / 0"), batch=True, **CELL),
+    Fault("daemon that emptied its environment", (_BARE_DAEMON, "1"), batch=True),
+    Fault("SIGTERM to the command", (_CHILD, _DAEMON, _WAIT), signal="SIGTERM", **CANCELLED),
+    Fault("SIGINT to the command", (_CHILD, _DAEMON, _WAIT), signal="SIGINT", **CANCELLED),
+    Fault("SIGHUP to the command", (_CHILD, _DAEMON, _WAIT), signal="SIGHUP", **CANCELLED),
+    Fault("SIGKILL to the command", (_CHILD, _DAEMON, _WAIT), signal="SIGKILL", code=-9, reason="running"),
+    Fault("disk full from the start", (_TEXT.format(n=10),), free_kb=0, **WRITE),
+    Fault("disk full while the notebook is written", (_TEXT.format(n=900),), free_kb=400, **WRITE),
+    Fault("disk full while the page is written", (_TEXT.format(n=150),), free_kb=330, **WRITE),
+    Fault("disk filled by a cell, then the status is written", ("try:\n    open(filler, 'wb').write(bytes(9_000_000))\nexcept OSError:\n    pass",), free_kb=900, **WRITE),  # noqa: E501
+    Fault("read-only folder", ("1",), read_only=True, **WRITE),
+    Fault("folder removed in mid-run", (_REMOVE, "1"), **WRITE),
+    Fault("20 starts at once", ("import time; time.sleep(1)", "1"), starts=20),
+    Fault("kernelspec that is not installed", ("1",), kernelspec="no-such-kernel"),
+    Fault("LANG=C", ("print('漏斗')", "1"), env=LOCALE_C, batch=True),
+    Fault(
+        "parameter name that is code", ("1",), code=11, reason="bad_parameter",
+        parameters=("x; open(marker, 'w').write('ran'); y=1",),
+    ),
+    Fault("ill-typed parameter", ("1",), code=11, reason="bad_parameter", parameters=("n=012",)),
+)  # fmt: skip

@@ -1,0 +1,307 @@
+"""Do a fault to a run of a tool and check what it left: the same checks for the kit and for bare papermill."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+from cases import Fault
+
+from funnelkit.report.processes import descendants, kill
+
+GRACE_S = 5
+
+
+def template(path, cells, folder, kernelspec="python3"):
+    """Write a template whose cells know a marker file, the folder of the reports and a file to fill the disk with."""
+    lines = ["n: int = 1", f"marker: str = {str(folder) + '.marker'!r}", f"folder: str = {str(folder)!r}"]
+    lines.append(f"filler: str = {str(folder.parent / 'filler')!r}")
+    first = nbformat.v4.new_code_cell("\n".join(lines), metadata={"tags": ["parameters"]}, id="parameters")
+    others = [nbformat.v4.new_code_cell(source, id=f"cell-{i}") for i, source in enumerate(cells)]
+    spec = {"kernelspec": {"name": kernelspec, "display_name": "Python", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=[first, *others], metadata=spec), path)
+    return path
+
+
+class Kit:
+    """`funnelkit report`."""
+
+    name = "funnelkit"
+
+    @staticmethod
+    def command(notebook, out, fault):
+        pairs = [word for pair in fault.parameters for word in ("-p", pair)]
+        options = ["--out", str(out), "--deadline", str(fault.deadline_s), "--lang", "en", *pairs]
+        return [sys.executable, "-m", "funnelkit", "report", str(notebook), *options]
+
+    @staticmethod
+    def told(out):
+        """Return what the tool's own record says of the last run."""
+        try:
+            status = json.loads((out / "status.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return status.get("reason", status["outcome"])
+
+    @staticmethod
+    def report(out):
+        """Return the published report as {name: hash}."""
+        return hashes(out / "latest")
+
+    @staticmethod
+    def scraps(out):
+        return [*out.glob(".staging-*"), *out.glob(".*.tmp")]
+
+
+class Papermill:
+    """`papermill in.ipynb out.ipynb`, its own limit on a cell as the deadline, then nbconvert for the page."""
+
+    name = "papermill"
+
+    @staticmethod
+    def command(notebook, out, fault):
+        pairs = [word for pair in fault.parameters for word in ("-p", *pair.rsplit("=", 1))]
+        target = str(out / "report.ipynb")
+        limit = ["--execution-timeout", str(fault.deadline_s)]
+        run = [sys.executable, "-m", "papermill", str(notebook), target, "--no-progress-bar", *limit, *pairs]
+        page = [sys.executable, "-m", "nbconvert", "--to", "html", target]
+        return ["/bin/sh", "-c", f"exec {_quoted(run)}"] if "page" not in fault.name else [
+            "/bin/sh", "-c", f"{_quoted(run)} && exec {_quoted(page)}"
+        ]  # fmt: skip
+
+    @staticmethod
+    def told(out):
+        """Papermill's record is the output notebook: an exception noted, or all cells completed."""
+        try:
+            notebook = nbformat.read(out / "report.ipynb", as_version=4)
+        except Exception:
+            return "torn"
+        return "exception" if notebook.metadata.get("papermill", {}).get("exception") else "ok"
+
+    @staticmethod
+    def report(out):
+        return hashes(out)
+
+    @staticmethod
+    def scraps(out):
+        return []
+
+
+def _quoted(words):
+    import shlex
+
+    return " ".join(map(shlex.quote, words))
+
+
+def hashes(folder):
+    """Return {name: hash} of the files of a folder, None where it is gone."""
+    if not folder.is_dir():
+        return None
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+class Bench:
+    """A folder for one fault, perhaps a small disk of its own, with a good old report in it."""
+
+    def __init__(self, tool, good, fault):
+        self.tool, self.good, self.fault = tool, good, fault
+        self.home = Path(tempfile.mkdtemp(prefix="ft", dir="/tmp"))
+        self.disk = self.home / "d"
+        self.out = self.disk / "out"
+        self.temporary = self.home / "t"
+        self.mounted = False
+
+    def __enter__(self):
+        self.disk.mkdir()
+        self.temporary.mkdir()
+        if self.fault.free_kb is not None or self.fault.read_only:
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", str(self.disk)], check=True)
+            self.mounted = True
+        shutil.copytree(self.good, self.out, symlinks=True)
+        self.notebook = template(self.home / "t.ipynb", self.fault.cells, self.out, self.fault.kernelspec)
+        if self.fault.free_kb is not None:
+            _fill(self.disk / "ballast", self.fault.free_kb)
+        if self.fault.read_only:
+            self._remount("ro")
+        return self
+
+    def __exit__(self, *_):
+        for pid in descendants(os.getpid()):
+            kill(pid)
+        while reap():
+            pass
+        if self.mounted:
+            subprocess.run(["umount", "-l", str(self.disk)], check=False)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def _remount(self, how):
+        subprocess.run(["mount", "-o", f"remount,{how}", str(self.disk)], check=True)
+
+    def heal(self):
+        """Take the fault's cause away, as somebody would before running again."""
+        if self.fault.read_only:
+            self._remount("rw")
+        for name in ("ballast", "filler"):
+            (self.disk / name).unlink(missing_ok=True)
+        self.out.mkdir(exist_ok=True)
+
+    def start(self, notebook, fault):
+        env = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHONUTF8"))}
+        env |= {
+            "LANG": "C.UTF-8",
+            "TMPDIR": str(self.temporary),
+            "JUPYTER_RUNTIME_DIR": str(self.temporary),
+            **fault.env,
+        }
+        return subprocess.Popen(
+            self.tool.command(notebook, self.out, fault), env=env, cwd=self.home, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=(self.home / "messages").open("w"), start_new_session=True,
+        )  # fmt: skip
+
+
+def _fill(path, free_kb):
+    with path.open("wb") as handle, contextlib.suppress(OSError):
+        while True:
+            handle.write(bytes(1024))
+            handle.flush()
+    size = max(path.stat().st_size - free_kb * 1024, 0)
+    os.truncate(path, size)
+
+
+def reap():
+    """Collect one ended process that was adopted; tell whether there was one."""
+    try:
+        return os.waitpid(-1, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        return False
+
+
+def survivors(within_s):
+    """Wait until nothing that a run started is left; return how many are left at the end of the time."""
+    deadline = time.monotonic() + within_s
+    while True:
+        while reap():
+            pass
+        left = [pid for pid in descendants(os.getpid()) if _running(pid)]
+        if not left or time.monotonic() > deadline:
+            return len(left)
+        time.sleep(0.05)
+
+
+def _running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def kernel_of(root):
+    """Return the id of a kernel below `root`, started or forked, or None while there is none."""
+    found = []
+    for pid in descendants(root):
+        with contextlib.suppress(OSError):
+            words = Path(f"/proc/{pid}/cmdline").read_bytes()
+            if b"ipykernel_launcher" in words:
+                return pid
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            if b"funnelkit.report.forge" in words:
+                found.append((int(fields[19]), pid, int(fields[1])))
+    forks = sorted(item for item in found if item[2] in {pid for _, pid, _ in found})
+    return forks[1][1] if len(forks) > 1 else None  # the worker is forked first, then its kernel
+
+
+def inflict(bench):
+    """Run the tool under the fault; return (exit codes, seconds over the deadline, reads that were torn)."""
+    fault, marker = bench.fault, Path(f"{bench.out}.marker")
+    started = time.monotonic()
+    runs = [bench.start(bench.notebook, fault) for _ in range(fault.starts)]
+    limit = started + fault.deadline_s + 60
+    while runs[0].poll() is None and time.monotonic() < limit:
+        if fault.kill_kernel and (pid := kernel_of(runs[0].pid)):
+            kill(pid)
+            break
+        if fault.signal and marker.exists():
+            os.kill(runs[0].pid, getattr(signal, fault.signal))
+            break
+        time.sleep(0.02)
+    codes = []
+    for run in runs:
+        try:
+            codes.append(run.wait(max(limit - time.monotonic(), 1)))
+        except subprocess.TimeoutExpired:
+            codes.append(None)
+            run.kill()
+            run.wait()
+    return codes, time.monotonic() - started - fault.deadline_s, marker.exists()
+
+
+def judge(tool, good, fault):
+    """Do one fault to a tool; return {check: True or what was wrong}."""
+    with Bench(tool, good, fault) as bench:
+        before = tool.report(bench.out)
+        codes, over, marked = inflict(bench)
+        left = survivors(GRACE_S)
+        after, told = tool.report(bench.out), tool.told(bench.out)
+        promised_good = fault.code == 0
+        found = {
+            "exit code": _code_right(tool, fault, codes) or f"{codes[:3]}",
+            "record agrees": _record_right(tool, fault, told) or f"says {told}",
+            "deadline": over <= GRACE_S or f"{over:.0f} s over",
+            "nothing alive": left == 0 or f"{left} alive",
+        }
+        if not promised_good and "removed" not in fault.name:
+            found["old report intact"] = after == before or "changed"
+        if fault.parameters:
+            found["no code run"] = not marked or "parameter ran as code"
+        for pid in descendants(os.getpid()):
+            kill(pid)
+        bench.heal()
+        again = _rerun(bench, fault)
+        found["runs again"] = again == 0 or f"exit {again}"
+        scraps = [*tool.scraps(bench.out), *bench.temporary.glob("fk-*"), *bench.temporary.glob("*.json")]
+        found["nothing left over"] = not scraps or f"{scraps[0].name}"
+    return found
+
+
+def _rerun(bench, fault):
+    import dataclasses
+
+    calm = template(bench.home / "calm.ipynb", ("1",), bench.out)
+    plain = dataclasses.replace(fault, parameters=(), deadline_s=300, env={}, name="calm")
+    return bench.start(calm, plain).wait(300)
+
+
+def _code_right(tool, fault, codes):
+    if fault.starts > 1:
+        return all(code in (0, 16) for code in codes) and 0 in codes
+    if tool is Papermill and fault.code > 0:
+        return codes[0] not in (0, None)  # any failure will do: papermill has no codes of its own
+    return codes[0] == fault.code
+
+
+def _record_right(tool, fault, told):
+    if "removed" in fault.name:
+        return told is None or told == fault.reason
+    if tool is Papermill:
+        return (told == "ok") == (fault.code == 0)
+    if "disk full from the start" in fault.name or fault.read_only:
+        return told in ("ok", fault.reason)  # nothing can be written; the old record and the old report agree
+    return told == fault.reason
+
+
+def good_report(tool, folder):
+    """Make the old report that every fault starts from."""
+    out = folder / tool.name
+    out.mkdir(parents=True)
+    notebook = template(folder / "good.ipynb", ("print('good')",), out)
+    subprocess.run(tool.command(notebook, out, Fault("good")), check=True, capture_output=True)
+    return out
