@@ -1,6 +1,7 @@
 """Split: why did a rate or a count change? Volume, mix and rate, for any number of segments and stages."""
 
 from dataclasses import dataclass, field
+from functools import cache
 from statistics import NormalDist
 
 import numpy as np
@@ -48,13 +49,14 @@ def split_change(before, after, by=None, measure="rate"):
     found = contributions(*factors)
     names = (["volume"] if measure == "count" else []) + ["mix"] + ["rate"] * len(frame.stages)
     stages = [None] * (len(names) - len(frame.stages)) + list(frame.stages)
-    errors = [_error(frame, factors, measure, [at]) for at in range(len(names))]
+    slopes = _slopes(factors)
+    errors = [_error(frame, slope, measure) for slope in slopes]
     reach = NormalDist().inv_cdf((1 + LEVEL) / 2) * np.array(errors)
     change, n = found.sum(axis=1), frame.n[:, :, 0].sum(axis=1).astype("int64")
     table = pd.DataFrame({"part": names, "stage": stages, "change": change, "low": change - reach})
     table = table.assign(high=change + reach, n_before=n[0], n_after=n[1])
     segments = _segment_table(frame, factors, names, by)
-    return Split(table, *_reading(frame, table, factors, measure), segments=segments)
+    return Split(table, *_reading(frame, table, (factors, slopes), measure), segments=segments)
 
 
 def contributions(before, after):
@@ -67,12 +69,17 @@ def contributions(before, after):
     >>> contributions(np.array([[1.0], [2.0]]), np.array([[2.0], [4.0]])).ravel().tolist()
     [3.0, 3.0]
     """
-    nodes, weights = np.polynomial.legendre.leggauss((len(before) + 1) // 2)
+    nodes, weights = _gauss((len(before) + 1) // 2)
     path = before + ((nodes + 1) / 2)[:, None, None] * (after - before)
     ones = np.ones_like(path[:, :1])
     ahead = np.cumprod(np.concatenate([ones, path[:, :-1]], axis=1), axis=1)
     behind = np.cumprod(np.concatenate([ones, path[:, :0:-1]], axis=1), axis=1)[:, ::-1]
     return (after - before) * np.tensordot(weights / 2, ahead * behind, axes=1)
+
+
+@cache
+def _gauss(n):
+    return np.polynomial.legendre.leggauss(n)
 
 
 @dataclass(frozen=True)
@@ -87,12 +94,12 @@ class _Frame:
     @classmethod
     def of(cls, before, after, by):
         pair = [_long(table, by) for table in (before, after)]
-        names = list(dict.fromkeys(name for table in pair for name in table["segment"]))
-        stages = list(dict.fromkeys(stage for table in pair for stage in table["stage"]))
-        grid = pd.MultiIndex.from_product([names, stages])
-        wide = [table.set_index(["segment", "stage"]).reindex(grid, fill_value=0) for table in pair]
-        shape = (2, len(names), len(stages))
-        k, n = (np.array([table[name].to_numpy(dtype=float) for table in wide]).reshape(shape) for name in ("k", "n"))
+        names, stages = (list(dict.fromkeys(name for table in pair for name in table[at])) for at in (0, 1))
+        k, n = np.zeros((2, 2, len(names), len(stages)))
+        for period, (segment, stage, *counts) in enumerate(pair):
+            where = [names.index(name) for name in segment], [stages.index(name) for name in stage]
+            for total, count in zip((k, n), counts, strict=True):
+                np.add.at(total[period], where, count)
         for period, total in zip(("before", "after"), n[:, :, 0].sum(axis=1), strict=True):
             if not total:
                 raise DataError("empty_period", table=period)
@@ -125,32 +132,36 @@ class _Frame:
 
 
 def _long(table, by):
-    """Return segment, stage, k, n of a counts or a k, n table."""
-    if "n_advanced" in table.columns:
-        table = table.assign(k=table["n_advanced"], n=table["n_advanced"] + table["n_lost"])
-    table = table if "stage" in table.columns else table.assign(stage="all")
-    for name in ("k", "n", *([by] if by else [])):
+    """Return segments, stages, k and n of the rows of a counts or a k, n table."""
+    counted = "n_advanced" in table.columns
+    for name in (*(("n_advanced", "n_lost") if counted else ("k", "n")), *([by] if by else [])):
         if name not in table.columns:
             raise DataError("no_such_column", name=name, nearest=nearest(name, table.columns))
-    if ((table["k"] < 0) | (table["k"] > table["n"])).any():
+    k = table["n_advanced" if counted else "k"].to_numpy(dtype=float)
+    n = k + table["n_lost"].to_numpy(dtype=float) if counted else table["n"].to_numpy(dtype=float)
+    if ((k < 0) | (k > n)).any():
         raise DataError("k_above_n")
-    segment = table[by].astype("object").where(table[by].notna(), None) if by else "all"
-    rows = table.assign(segment=segment, stage=table["stage"].astype("object"))
-    return rows.groupby(["segment", "stage"], sort=False, dropna=False)[["k", "n"]].sum().reset_index()
+    segment = [None if pd.isna(name) else name for name in table[by]] if by else ["all"] * len(table)
+    return segment, list(table["stage"]) if "stage" in table.columns else ["all"] * len(table), k, n
 
 
-def _error(frame, factors, measure, parts):
-    """Return the standard error of the sum of these parts.
+def _slopes(factors):
+    """Return how each part (first axis) answers to each factor of each period and segment.
 
-    Each part is linear in each single factor, so its slope is the difference that a step of 1 makes.
+    A part is linear in each single factor, so its slope is the difference that a step of 1 makes.
     """
-    base = contributions(*factors)[parts].sum(axis=0)
-    slope = np.zeros(factors.shape)
+    base = contributions(*factors)
+    slopes = np.empty((len(base), *factors.shape))
     for period, at in np.ndindex(factors.shape[:2]):
         moved = factors.copy()
         moved[period, at] += 1
-        slope[period, at] = contributions(*moved)[parts].sum(axis=0) - base
-    first = factors.shape[1] - len(frame.stages)
+        slopes[:, period, at] = contributions(*moved) - base
+    return slopes
+
+
+def _error(frame, slope, measure):
+    """Return the standard error of what has this slope in the factors."""
+    first = slope.shape[1] - len(frame.stages)
     on_rate = slope[:, first:].transpose(0, 2, 1)
     unseen = frame.n == 0
     on_rate = np.where(unseen, 0, on_rate + np.where(unseen, on_rate, 0)[::-1])
@@ -182,14 +193,15 @@ def _segment_table(frame, factors, names, by):
     return table.assign(state=np.select([n[0] == 0, n[1] == 0], ["new", "vanished"], "both"))
 
 
-def _reading(frame, table, factors, measure):
+def _reading(frame, table, given, measure):
     """Return (key, values, notes)."""
     write = points if measure == "rate" else (lambda change: f"{change:+,.1f}")
     reach = NormalDist().inv_cdf((1 + LEVEL) / 2)
-    values, totals = {}, factors.prod(axis=1).sum(axis=1)
+    (factors, slopes), values = given, {}
+    totals = factors.prod(axis=1).sum(axis=1)
     for part in dict.fromkeys(table["part"]):
         rows = np.flatnonzero(table["part"] == part)
-        change, error = table["change"].iloc[rows].sum(), reach * _error(frame, factors, measure, rows.tolist())
+        change, error = table["change"].iloc[rows].sum(), reach * _error(frame, slopes[rows].sum(axis=0), measure)
         values |= {part: write(change), f"{part}_low": write(change - error), f"{part}_high": write(change + error)}
     n = frame.n[:, :, 0].sum(axis=1)
     single = measure == "rate" and len(frame.stages) == 1

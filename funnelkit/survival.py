@@ -39,7 +39,7 @@ def aalen_johansen(days, cause, n_causes=1, entry=None):
     >>> curves.stay.tolist(), curves.left.tolist()
     ([0.75, 0.25], [[0.25, 0.0], [0.5, 0.25]])
     """
-    days, cause = np.asarray(days, dtype=float), np.asarray(cause)
+    days, cause = np.asarray(days, dtype=float), np.asarray(cause, dtype=int)
     entry = np.zeros(len(days)) if entry is None else np.asarray(entry, dtype=float)
     seen = entry <= days
     days, cause, entry = days[seen], cause[seen], entry[seen]
