@@ -64,7 +64,7 @@ def entry_curves(leave, share, horizon):
 def _onward(curve, share, stage):
     """Return the chance of a win within j and a half days after leaving a stage upwards, (draws, horizon)."""
     mixed = np.einsum("nd,ndh->nh", share[:, stage, stage + 1 :], curve[:, stage + 1 :])
-    return (mixed[:, :-1] + mixed[:, 1:]) / 2
+    return (mixed[:, :-1] + mixed[:, 1:]).astype(float) / 2
 
 
 def _convolve(first, second):
@@ -108,8 +108,8 @@ def reach_curves(leave, share, entry, horizon):
     reach[:stages, 0] = entry[::-1].cumsum()[::-1]
     for stage in range(stages):
         left = _convolve(leave[None, stage, : horizon + 1], arrive[None, stage])[0]
-        left = (left + np.r_[0, left[:-1]]) / 2  # a day's exits happen on average at its middle
-        arrive += share[stage][:, None] * left
+        after = np.r_[0, left[:-1]]  # who leaves within a day has left at its end, and on average at its middle
+        arrive += share[stage][:, None] * (left + after) / 2
         onward = np.where(np.arange(stages + 1) > stage, share[stage][::-1].cumsum()[::-1], 0)
-        reach += onward[:, None] * left
+        reach += onward[:, None] * after
     return reach.cumsum(axis=1)
