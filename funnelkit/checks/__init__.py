@@ -50,3 +50,24 @@ def check_number(answer, right, wrong=(), lang="en", tolerance=0.005):
 
 def _close(value, other, tolerance):
     return math.isclose(value, other, rel_tol=tolerance, abs_tol=tolerance if other == 0 else 0.0)
+
+
+def check_choices(answer, right, known, hint, lang="en"):
+    """Judge {name: word} against `right`, name by name; `hint(given, word)` is the hint for the first wrong one.
+
+    `known` are the words to choose from. An answer that is None or empty is empty.
+    """
+    if not answer:
+        return result("empty", lang)
+    if not isinstance(answer, dict):
+        return result("no_choices", lang, found=type(answer).__name__)
+    for item, word in right.items():
+        if answer.get(item) is None:
+            return result("choice_missing", lang, item=item)
+        given = str(answer[item]).strip().lower()
+        if given not in known:
+            return result("no_choice", lang, item=item, known=", ".join(known))
+        if given != word:
+            return result(hint(given, word), lang, item=item)
+    extra = [str(item) for item in answer if item not in right]
+    return result("choice_unknown", lang, item=extra[0]) if extra else result("right", lang)
