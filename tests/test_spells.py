@@ -29,8 +29,8 @@ def rows(spells):
 
 def test_every_way_out():
     deals = [("a", "won", 9), ("b", "lost", 20), ("c", "open", None), ("d", "open", None)]
-    events = [("a", "Lead", 0), ("a", "Offer", 4), ("a", "Won", 9), ("b", "Lead", 0), ("c", "Lead", 0), ("c", "Offer", 3),
-              ("c", "Lead", 5), ("d", "Lead", 0), ("d", "Lead", 50)]  # fmt: skip
+    events = [("a", "Lead", 0), ("a", "Offer", 4), ("a", "Won", 9), ("b", "Lead", 0), ("c", "Lead", 0),
+              ("c", "Offer", 3), ("c", "Lead", 5), ("d", "Lead", 0), ("d", "Lead", 50)]  # fmt: skip
     assert rows(find_spells(pipeline(deals, events))) == [
         ["a", "Lead", "advanced", 4.0], ["a", "Offer", "advanced", 5.0], ["b", "Lead", "lost", 20.0],
         ["c", "Lead", "advanced", 3.0], ["c", "Offer", "back", 2.0], ["c", "Lead", "open", 95.0],

@@ -74,9 +74,7 @@ def test_parts_sum_to_the_change_over_random_tables(tables_tried, capsys):
         worst = max(worst, abs(parts.to_numpy().sum() - (totals[1] - totals[0])) / scale)
         appeared += (found.segments["state"] != "both").any()
     with capsys.disabled():
-        print(
-            f"\nSplit, {tables_tried} random tables (seed 2): worst gap {worst:.1e}; {appeared} with new or vanished segments"
-        )
+        print(f"\nSplit, {tables_tried} tables (seed 2): worst gap {worst:.1e}; {appeared} with new or vanished ones")
     assert worst < 1e-9 and appeared > 0.2 * tables_tried
 
 
