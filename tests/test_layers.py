@@ -14,14 +14,14 @@ LAYERS = (
     ("pipeline", "source", "files", "delimited", "workbook", "journal", "sheet", "dates", "values", "columns", "stages"),
     ("tables", "history", "counts", "quarantine", "limits", "load", "synth_text", "synth_b2b", "synth", "synth_ratings"),
     # counting a log: rows scanned and sorted, then a chain, a strict machine or a loose search over them
-    ("rows", "scan", "chain", "machine", "loose", "search", "rates", "result", "periods", "spells"),
+    ("keys", "rows", "scan", "chain", "machine", "loose", "search", "rates", "result", "periods", "spells"),
     ("count", "expression", "semantics", "conversion", "compare", "peers", "split", "bridge", "control", "leak"),
     ("survival", "durations", "timing", "stuck"),
-    ("levels", "arrivals", "hazard", "curves", "simulate", "forecast", "backtest", "calibrate", "goal"),
-    ("plan", "pharma", "loop", "tornado", "target", "review", "people", "health", "smart", "accounts",
+    ("levels", "arrivals", "hazard", "curves", "simulate", "forecast", "backtesting", "calibration", "goal"),
+    ("plan", "pharma", "loop", "tornado", "target", "review", "people", "conditions", "smart", "accounts",
      "position", "diffusion", "statement"),
     ("present", "plot", "plot_plan", "plot_position", "plot_time", "plot_change", "catalog_text"),
-    ("checks", "widgets", "panels", "report"),
+    ("checks", "widgets", "panels", "panels_funnel", "report"),
     ("lessons", "cli", "__main__", "__init__"),
 )  # fmt: skip
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

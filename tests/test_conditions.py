@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from funnelkit.health import health
+from funnelkit.conditions import health
 from funnelkit.pipeline import Limit
 from funnelkit.result import LimitError
 from funnelkit.synth import as_pipeline, synthesize

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from funnelkit.calibrate import calibrate, murphy
+from funnelkit.calibration import calibrate, murphy
 from funnelkit.catalog import funnel
 from funnelkit.errors import CatalogError, DataError
 from funnelkit.pipeline import Limit

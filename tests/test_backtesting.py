@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from funnelkit.backtest import backtest, crps, pinball, score_table, weighted_pipeline
+from funnelkit.backtesting import backtest, crps, pinball, score_table, weighted_pipeline
 from funnelkit.errors import DataError
 from funnelkit.forecast import forecast_open
 from funnelkit.synth import as_pipeline, synthesize
