@@ -55,7 +55,7 @@ def test_constraints_pin_everything_named():
 @pytest.mark.parametrize("name", ["constraints.txt", "pyproject.toml", "environment.yml", "Makefile"])
 def test_no_registry_host(name):
     text = (ROOT / name).read_text(encoding="utf-8")
-    assert not re.search(r"https?://|index-url|find-links", text)
+    assert not re.search(r"https?://|--index-url|--extra-index-url|--find-links", text)
 
 
 def test_no_copyleft_among_what_is_installed():
