@@ -10,22 +10,23 @@ from funnelkit.schema import nearest
 from funnelkit.texts import say
 from funnelkit.words import number, percent
 
-LEVERS = ("volume", "deal_value")
+LEVERS = ("volume", "deal_value", "cycle_days")
 
 
-def what_if(source, changes=None, volume=1000, deal_value=0.0, model=None):
+def what_if(source, changes=None, volume=1000, deal_value=0.0, model=None, *, cycle_days=None):
     """Return the expected count of every stage with `changes` made, beside the baseline.
 
     `source` is a model (its default rates) or a rate table (stage, rate and n, as `rate_table` gives it); `model`
     names stages and tells what a win is, where `source` is a table. `volume` enter the first stage, `deal_value` is
-    the mean value of a win. `changes` maps a stage (id, name, alias) to a new rate, "volume" and "deal_value" to new
-    values.
+    the mean value of a win. `changes` maps a stage (id, name, alias) to a new rate, and "volume", "deal_value" and
+    "cycle_days" to new values.
 
     Returns stage, n_seen (decided cases that the baseline rate rests on; 0 where it is a model's default), rate_base,
-    rate, n_base, n, n_more, value_base, value (money, in the row of the win only). Counts are expected values: the
-    count of a stage is that of the stage before times its rate. The win is entering the model's won stage, else the
-    last stage. Raises CatalogError for an unknown stage, DataError for a rate that is not known, or out of range:
-    0 to 1, above 1 only where the model's counts may grow (influence).
+    rate, n_base, n, n_more, value_base, value (money, in the row of the win only); with `cycle_days` (mean days from
+    entry to win) also value_per_day_base and value_per_day, value / cycle (sales velocity). Counts are expected: that
+    of the stage before times its rate. The win is entering the model's won stage, else the last stage. Raises
+    CatalogError for an unknown stage, DataError for a rate or lever out of range (rates: 0 to 1; above only where
+    counts may grow, as in influence) or not known.
 
     >>> from funnelkit.catalog import custom
     >>> rates = pd.DataFrame({"stage": ["Lead", "Offer"], "rate": [0.5, 1.0], "n": [40, 9]})
@@ -37,9 +38,7 @@ def what_if(source, changes=None, volume=1000, deal_value=0.0, model=None):
     base, model = _base_rates(source, model)
     changed, levers = _split_changes(changes or {}, base, model)
     grows = model is not None and model.grows
-    for lever, value in {"volume": volume, "deal_value": deal_value, **levers}.items():
-        if not 0 <= value < math.inf:
-            raise DataError("bad_lever", name=lever, value=value)
+    _check_levers({"volume": volume, "deal_value": deal_value}, levers, cycle_days)
     base["rate"] = [changed.get(stage, rate) for stage, rate in zip(base["stage"], base["rate_base"], strict=True)]
     won = _won_position(base, model)
     for name in ("rate_base", "rate"):
@@ -50,7 +49,21 @@ def what_if(source, changes=None, volume=1000, deal_value=0.0, model=None):
     is_win = np.arange(len(base)) == won
     base["value_base"] = np.where(is_win, base["n_base"] * deal_value, np.nan)
     base["value"] = np.where(is_win, base["n"] * levers.get("deal_value", deal_value), np.nan)
+    if cycle_days is not None:
+        base["value_per_day_base"] = base["value_base"] / cycle_days
+        base["value_per_day"] = base["value"] / levers.get("cycle_days", cycle_days)
     return base
+
+
+def _check_levers(base, changed, cycle_days):
+    for lever, value in {**base, **changed}.items():
+        if lever != "cycle_days" and not 0 <= value < math.inf:
+            raise DataError("bad_lever", name=lever, value=value)
+    for days in (cycle_days, changed.get("cycle_days")):
+        if days is not None and not 0 < days < math.inf:
+            raise DataError("bad_cycle", value=days)
+    if cycle_days is None and "cycle_days" in changed:
+        raise DataError("no_base_cycle")
 
 
 def _base_rates(source, model):
@@ -110,4 +123,8 @@ def describe_what_if(table, lang="en"):
               "value_more": f"{won['value'] - won['value_base']:+,.0f}"}  # fmt: skip
     share = won["n"] / table["n"].iloc[0] if table["n"].iloc[0] else math.nan
     known = say("plan.known" if pd.notna(won["n_base"]) else "plan.no_base", lang, **values)
-    return say("plan.volume", lang, n=number(table["n"].iloc[0]), share=percent(share)) + known
+    words = say("plan.volume", lang, n=number(table["n"].iloc[0]), share=percent(share)) + known
+    if "value_per_day" not in table:
+        return words
+    pace = {"base": number(won["value_per_day_base"]), "now": number(won["value_per_day"])}
+    return words + say("plan.pace", lang, **pace)

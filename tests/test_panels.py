@@ -8,18 +8,34 @@ from base64 import b64decode
 import pandas as pd
 import pytest
 
-from funnelkit import catalog, panels, widgets
+from funnelkit import catalog, panels, panels_funnel, widgets
 from funnelkit.loop import influence_loop
+from funnelkit.panels_funnel import sample_rate
 from funnelkit.pharma import cascade
+from funnelkit.plan import what_if
 from funnelkit.position import perceptual_map
+from funnelkit.target import allocate
 from funnelkit.texts import LANGUAGES, say
 
 RATINGS = pd.DataFrame(
     {"product": ["Ours", "A", "B"], "effect": [9.0, 5, 4], "price": [3.0, 4, 8], "safety": [6.0, 8, 5]}
 )
-NAMES = {"cascade": cascade, "influence_loop": influence_loop, "perceptual_map": perceptual_map, "ratings": RATINGS}
+STATES = pd.DataFrame({
+    "state": ["search", "in-funnel", "best"], "n_open": [73, 106, 6], "n_valued": [73, 100, 6],
+    "value_open": [44.0e6, 78.0e6, 3.0e6], "win_probability": [0.08, 0.16, 0.67],
+    "win_probability_after": [0.16, 0.67, 0.86], "cost": [40.0, 24.0, 16.0],
+})  # fmt: skip
+SIMPLE = catalog.funnel("simple-5")
+NAMES = {
+    "allocate": allocate, "cascade": cascade, "influence_loop": influence_loop, "model": SIMPLE, "ratings": RATINGS,
+    "perceptual_map": perceptual_map, "sample_rate": sample_rate, "source": SIMPLE, "states": STATES,
+    "what_if": what_if,
+}  # fmt: skip
 MAKERS = {
     "cascade": lambda lang: panels.cascade_panel({"patients": 0.2}, population=50_000_000, price=1200, lang=lang),
+    "explorer": lambda lang: panels_funnel.explorer_panel(SIMPLE, 100, 500.0, 40.0, lang=lang),
+    "sample": lambda lang: panels_funnel.sample_panel(lang=lang),
+    "allocator": lambda lang: panels_funnel.allocator_panel(STATES, 3000.0, lang=lang),
     "loop": lambda lang: panels.loop_panel(0.3, [0.8, 0.5, 4.0], 0.4, market=5000, lang=lang),
     "map": lambda lang: panels.map_panel(RATINGS, {"effect": 3}, ours="Ours", lang=lang),
 }
@@ -29,6 +45,10 @@ kinds = pytest.mark.parametrize("kind", MAKERS)
 
 def table_of(found):
     return getattr(found, "table", found)
+
+
+def figure_of(panel):
+    return (panel.picture.ax if hasattr(panel.picture, "ax") else panel.picture.axes[0]).figure
 
 
 def move_all(panel):
@@ -61,10 +81,10 @@ def test_every_slider_changes_what_is_seen_and_reset_undoes_it(kind):
 @kinds
 def test_one_figure_for_the_life_of_the_panel(kind):
     panel = MAKERS[kind]("en")
-    figure = panel.picture.axes[0].figure
+    figure = figure_of(panel)
     artists = len(figure.findobj())
     move_all(panel)
-    assert panel.picture.axes[0].figure is figure
+    assert figure_of(panel) is figure
     assert len(figure.findobj()) <= artists + 40, "ticks may differ; bars and lines may not pile up"
 
 
@@ -132,3 +152,27 @@ def test_a_cascade_of_ones_own_has_its_own_sliders():
     assert [control.name for control in panel.controls] == ["seen", "asked", "bought", "population", "price"]
     alone = eval(panel.code(panel.values), {**NAMES, "model": model})
     pd.testing.assert_frame_equal(alone, panel.table)
+
+
+def test_explorer_takes_every_model_with_rates():
+    """A slider for each known rate below the win; a model whose counts may grow lets them pass 100 %."""
+    for model in catalog.catalog():
+        rates = [stage.rate for stage in model.stages if stage.rate is not None]
+        if rates and model.kind == "pipeline":
+            panel = panels_funnel.explorer_panel(model)
+            assert len(panel.controls) >= 3 + 1
+            assert len(panel.table) == len(model.stages)
+    influence = catalog.funnel("influence")
+    rates = pd.DataFrame({"stage": influence.stage_ids, "rate": [0.9, 0.5, 4.0, None], "n": 0})
+    panel = panels_funnel.explorer_panel(rates, model=influence)
+    panel.set(share=6.0)
+    assert panel.table["n"].iloc[-1] == pytest.approx(100 * 0.9 * 0.5 * 6)
+
+
+def test_interval_breathes_with_n():
+    widths = []
+    panel = MAKERS["sample"]("en")
+    for n in (5, 50, 500):
+        panel.set(n=n)
+        widths.append(panel.table["high"].iloc[0] - panel.table["low"].iloc[0])
+    assert widths == sorted(widths, reverse=True) and widths[0] > 5 * widths[2]

@@ -120,3 +120,20 @@ def test_reading_in_both_languages():
         "进入 100 个，赢单 60.0 %。即赢单 60.0 个，基准为 50.0 个（+10.0）；价值 60,000，基准为 50,000（+10,000）。"
     )
     assert describe_what_if(what_if(rates([0.5, 1.0]), volume=0)).startswith("Of 0 that enter, – are won.")
+
+
+def test_cycle_gives_value_per_day():
+    """Sales velocity by hand: 10 wins of 50 in 20 days are 25 a day; in 10 days twice as much."""
+    source = funnel("simple-5")
+    table = what_if(source, {"cycle_days": 10}, 100, 50.0, cycle_days=20)
+    won = table.iloc[-1]
+    assert won["value_per_day_base"] == pytest.approx(25)
+    assert won["value_per_day"] == pytest.approx(50)
+    assert "Value won per day of the cycle: 50, baseline 25." in describe_what_if(table)
+    assert "value_per_day" not in what_if(source)
+
+
+@pytest.mark.parametrize(("changes", "cycle_days"), [({}, 0), ({"cycle_days": -1}, 20), ({"cycle_days": 10}, None)])
+def test_cycle_must_be_above_zero_and_have_a_base(changes, cycle_days):
+    with pytest.raises(DataError, match="cycle"):
+        what_if(funnel("simple-5"), changes, cycle_days=cycle_days)

@@ -1,8 +1,9 @@
 """Checks of the walks' exercises: right answers pass, empty and typical wrong ones get the hint meant for them."""
 
+import pandas as pd
 import pytest
 
-from funnelkit.checks import pharma_target
+from funnelkit.checks import first_funnel, pharma_target
 from funnelkit.pharma import cascade, weakest_levels
 from funnelkit.texts import LANGUAGES
 
@@ -53,3 +54,30 @@ def test_best_level():
 def test_hints_exist_in_both_languages():
     for lang in LANGUAGES:
         assert pharma_target.check_halved(LEFT, TABLE, lang).text
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (0.25, "right"), (None, "empty"), (0.1, "share_of_first"), (25, "share_in_percent"), (4, "share_turned"),
+        (0.5, "share_one_step"), (0.3, "off"),
+    ],
+)  # fmt: skip
+def test_share(answer, hint):
+    assert first_funnel.check_share(answer, [100, 70, 40, 20, 10]).hint == hint
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [(209, "right"), (None, "empty"), (208, "list_not_whole"), (208.33, "off"), (25 * 12 / 100, "list_turned")],
+)
+def test_list(answer, hint):
+    assert first_funnel.check_list(answer, [100, 70, 40, 20, 12], 25).hint == hint
+
+
+def test_bottleneck():
+    rates = pd.DataFrame({"stage": ["a", "b", "c"], "rate": [0.7, 0.5, 0.5]})
+    hints = {name: first_funnel.check_bottleneck(name, rates).hint for name in ("a", "b", "c", "x", None)}
+    assert hints == {"a": "bottleneck_loss", "b": "right", "c": "right", "x": "level_unknown", None: "empty"}
+    worse = pd.DataFrame({"stage": ["a", "b", "c"], "rate": [0.7, 0.5, 0.4]})
+    assert first_funnel.check_bottleneck("b", worse, "zh").text == "另有一个阶段保留的比例更小。"
