@@ -66,38 +66,32 @@ def _starts(rows, group, code, rule):
 def _next_level(rows, before, wanted, setting):
     """Return the surviving rows of the next step and the row where the chain of each began."""
     (previous, begun), (code, level), (unit, limit, reach, rule) = before, wanted, setting
-    here = np.flatnonzero(rows.step == code)
-    group = rows.entity if rows.group is None else rows.group
-    going = np.zeros(int(group[-1]) + 1 if len(group) else 0, dtype=bool)
-    going[group[previous]] = True
-    here = here[going[group[here]]]
-    if not len(here):
-        return here, here
-    found = _last_before(len(rows.step), previous, here, limit)
-    alive = found >= 0
-    found[~alive] = 0
-    last = previous[found]
-    alive &= unit[last] == unit[here]
-    if reach is not None:
-        since = last if rule.window_from == "previous" else begun[found]
-        alive &= rows.at[here] - rows.at[since] <= reach[level - 2]
-    return here[alive], begun[found[alive]]
+    here, found = _last_before(rows.step, previous, code, limit)
+    last = previous[np.maximum(found, 0)]
+    alive = np.flatnonzero((found >= 0) & (unit[last] == unit[here]))
+    here, found, last = here[alive], found[alive], last[alive]
+    if reach is None or not len(here):
+        return here, begun[found]
+    since = last if rule.window_from == "previous" else begun[found]
+    fits = np.flatnonzero(rows.at[here] - rows.at[since] <= reach[level - 2])
+    return here[fits], begun[found[fits]]
 
 
-def _last_before(n, previous, here, limit):
-    """Return for each row of `here` the place in `previous` of the last row before it (before its limit), or -1.
+def _last_before(step, previous, code, limit):
+    """Return the rows of a step, and for each the place in `previous` of the last row before it, or -1.
 
-    As searchsorted does it, but by counting along the log: one sequential pass is cheaper than so many searches.
+    Without limits of their own the two kinds of rows are merged and counted, which is cheaper than so many searches.
     """
-    if n > 12 * len(here):
-        return np.searchsorted(previous, here if limit is None else limit[here]) - 1
-    marked = np.zeros(n, dtype=bool)
-    marked[previous] = True
-    count = np.cumsum(marked, dtype="int32")
-    if limit is None:
-        return count[here] - marked[here] - 1
-    end = limit[here]
-    return np.where(end > 0, count[np.maximum(end, 1) - 1], 0) - 1
+    both = step == code
+    if limit is not None or not len(previous) or both[previous[0]]:
+        here = np.flatnonzero(both)
+        return here, np.searchsorted(previous, here if limit is None else limit[here]) - 1
+    both[previous] = True
+    merged = np.flatnonzero(both)
+    ours = step[merged] == code
+    count = np.cumsum(~ours, dtype="int32")
+    places = np.flatnonzero(ours)
+    return merged[places], count[places] - 1
 
 
 def _record(found, survivors, place):
@@ -113,8 +107,9 @@ def _extend(until, running, reach):
     """Move deadlines on to the window of each group's latest row here, unless an excluded event ended its unit."""
     rows, previous, group, unit, last_unit = running
     kept = previous if last_unit is None else previous[unit[previous] == last_unit[group[previous]]]
-    latest = kept[np.r_[np.diff(group[kept]) > 0, True]] if len(kept) else kept
-    until[group[latest]] = np.maximum(until[group[latest]], rows.at[latest] + reach)
+    # Times rise along a group's rows: where it stands several times, the last assignment, the latest, holds.
+    who = group[kept]
+    until[who] = np.maximum(until[who], rows.at[kept] + reach)
 
 
 def _limits(rows, parts, rule, codes):

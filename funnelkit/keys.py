@@ -14,6 +14,7 @@ import numpy as np
 from funnelkit.rows import Rows
 
 THREADS = min(4, os.cpu_count() or 1)
+_BLOCK = 1 << 16
 _SMALL = 100_000  # rows below which threads cost more than they save
 
 
@@ -105,20 +106,32 @@ class Packing:
         return _bits(high - self.low) + self.shift <= 63
 
     def unpack(self, part):
-        """Return the Rows of sorted keys, which are used up."""
-        new = np.empty(len(part), dtype=bool)
-        new[0] = True
-        np.greater((part[1:] ^ part[:-1]) >> self.shift, 0, out=new[1:])
-        ids = (part[new] >> self.shift) + self.low
-        segment = (part & ((1 << self.segment_bits) - 1)).astype("int32") if self.segments else None
-        code = ((part >> self.segment_bits).astype("int8")) & np.int8((1 << self.code_bits) - 1)
-        part &= (1 << self.shift) - 1
-        part >>= self.code_bits + self.segment_bits
+        """Return the Rows of sorted keys, which are used up, block by block: what is not the result stays in cache."""
+        n, ids, last, entity = len(part), [], None, np.empty(len(part), dtype="int32")
+        code, segment = np.empty(n, dtype="int8"), np.empty(n, dtype="int32") if self.segments else None
+        n_entities = 0
+        for start in range(0, n, _BLOCK):
+            block = part[start : start + _BLOCK]
+            who = block >> self.shift
+            new = np.r_[who[0] != last if last is not None else True, who[1:] != who[:-1]]
+            entity[start : start + _BLOCK] = np.cumsum(new, dtype="int32") + np.int32(n_entities - 1)
+            ids.append(who[new] + self.low)
+            last, n_entities = who[-1], n_entities + len(ids[-1])
+            if segment is not None:
+                segment[start : start + _BLOCK] = block & ((1 << self.segment_bits) - 1)
+            code[start : start + _BLOCK] = (block >> self.segment_bits) & ((1 << self.code_bits) - 1)
+            self._to_times(block)
+        return Rows(entity, code, part, n_entities, segment=segment, segments=self.segments, ids=np.concatenate(ids))
+
+    def _to_times(self, block):
+        """Turn keys into instants (us), in place."""
+        block &= (1 << self.shift) - 1
+        block >>= self.code_bits + self.segment_bits
         if self.moments is not None:
-            return _assemble(new, code, self.moments[part], (segment, self.segments), ids)
-        part *= 1_000_000
-        part += self.first
-        return _assemble(new, code, part, (segment, self.segments), ids)
+            block[:] = self.moments[block]
+            return
+        block *= 1_000_000
+        block += self.first
 
 
 def unpack_sorted(keys, packing):

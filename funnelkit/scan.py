@@ -68,7 +68,7 @@ class Log:
         self.columns, self.source, self.as_of, self.bounds = columns or LogColumns(), source, None, None
         self.db = duckdb.connect()
         self.relation = self._guard(lambda: _open(self.db, source))
-        self.parquet = _parquet_paths(source)
+        self.parquet, self.complete = _parquet_paths(source), False
         self.types = dict(zip(self.relation.columns, map(str, self.relation.types), strict=True))
         for name in (self.columns.id, self.columns.stage, self.columns.at):
             self.require(name)
@@ -116,6 +116,8 @@ class Log:
     def moment(self):
         """Return the SQL of the time, missing where it is none or not finite."""
         column, kind = quote(self.columns.at), self.types[self.columns.at]
+        if self.complete:
+            return column
         if kind in ("TIMESTAMP WITH TIME ZONE", "VARCHAR"):
             # Text may carry an offset, which only a time with zone reads; text without one is UTC here.
             typed = column if kind != "VARCHAR" else f"TRY_CAST({column} AS TIMESTAMPTZ)"
@@ -153,13 +155,18 @@ class Log:
                 if any(not column.is_stats_set for column in both):
                     return None
                 who, moment = (column.statistics for column in both)
-                # Empty text is no id either, which the least value tells.
-                told = all(stats.has_min_max and stats.null_count == 0 for stats in (who, moment))
-                if not told or who.min == "" or moment.min.tzinfo is not None:
+                try:
+                    told = all(stats.has_min_max and stats.null_count == 0 for stats in (who, moment))
+                    span = (who.min, who.max, pd.Timestamp(moment.min), pd.Timestamp(moment.max))
+                except (ValueError, OverflowError, TypeError):  # infinite times have no date
                     return None
-                spans.append((who.min, who.max, pd.Timestamp(moment.min), pd.Timestamp(moment.max)))
+                # Empty text is no id either, which the least value tells.
+                if not told or span[0] == "" or span[2].tzinfo is not None:
+                    return None
+                spans.append(span)
         if not spans:
             return None
+        self.complete = True  # no id and no time is missing, and none is infinite
         self._note_bounds(spans)
         return dict(zip(_FACTS, (rows, 0, 0, 0, max(span[3] for span in spans)), strict=True))
 
@@ -193,8 +200,10 @@ class Log:
 
     def _usable(self, part, parts):
         """Return the SQL of which rows count: with id and time, up to the as-of date, of the partition."""
-        usable = "who IS NOT NULL AND moment IS NOT NULL" + (f" AND hash(who) % {parts} = {part}" if parts > 1 else "")
-        return usable + (f" AND moment <= {self._until()}" if self.as_of is not None else "")
+        usable = ["who IS NOT NULL AND moment IS NOT NULL"] if not self.complete else []
+        usable += [f"hash(who) % {parts} = {part}"] if parts > 1 else []
+        usable += [f"moment <= {self._until()}"] if self.as_of is not None else []
+        return " AND ".join(usable) or "true"
 
     def _keyed(self, want, part, parts):
         """Return the rows by keys that DuckDB packs while it reads, or None where the footers do not tell enough."""
