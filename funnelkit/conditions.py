@@ -28,14 +28,14 @@ def health(pipeline, revenue, until, *, window_days=WINDOW_DAYS, by=None, rng=No
     waited), with the 95 % range of that ratio by chance and past swings; a row for all stages and one for each, whose
     range is widened so that all stages together give a false alarm in 5 % (Bonferroni).
 
-    Returns condition (coverage, flow), stage (missing: all), figure, n, n_expected, low, high, odds, verdict (enough,
+    Returns condition (coverage, flow), stage (missing: all), figure, n, n_expected, low, high, p_reached, verdict (enough,
     uncertain, short; moving, slower, faster, too_few). Raises what forecast_open raises.
     """
     refuse_limits(pipeline, "health", "no_amount")
     rng = rng or np.random.default_rng(0)
     made = forecast_open(pipeline, until, by=by, rng=rng)
     rows = [_coverage(made, revenue), *_flow(pipeline, window_days, rng)]
-    columns = ["condition", "stage", "figure", "n", "n_expected", "low", "high", "odds", "verdict"]
+    columns = ["condition", "stage", "figure", "n", "n_expected", "low", "high", "p_reached", "verdict"]
     table = pd.DataFrame(rows, columns=columns)
     table["stage"] = pd.Categorical(table["stage"], categories=pipeline.model.stage_ids, ordered=True)
     table["verdict"] = pd.Categorical(table["verdict"], categories=VERDICTS)
@@ -105,7 +105,7 @@ def _read(table, model, asked):
     slow = [model.stage(name).name for name in stages.loc[stages["verdict"] == "slower", "stage"]]
     until = str(pd.Timestamp(until).date())
     values = {"figure": number(cover["figure"], 1), "n": number(cover["n"]), "revenue": number(revenue), "until": until,
-              "odds": percent(cover["odds"], 0), "needed": number(cover["high"], 1)}  # fmt: skip
+              "odds": percent(cover["p_reached"], 0), "needed": number(cover["high"], 1)}  # fmt: skip
     flowing = {
         "n": number(flow["n"]),
         "expected": number(flow["n_expected"], 1),

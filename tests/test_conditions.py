@@ -32,7 +32,7 @@ def test_volume_follows_the_odds(sample, revenue, verdict):
     open_value = sample.deals.loc[sample.deals["status"] == "open", "amount"].sum()
     assert row["figure"] == pytest.approx(open_value / revenue)
     assert row["low"] < row["high"]
-    sure = row["odds"] >= 0.8, row["odds"] < 0.5
+    sure = row["p_reached"] >= 0.8, row["p_reached"] < 0.5
     assert row["verdict"] == ("enough" if sure[0] else "short" if sure[1] else "uncertain")
     if verdict != "uncertain":
         assert row["verdict"] == verdict
