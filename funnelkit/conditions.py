@@ -21,21 +21,22 @@ _DAY = pd.Timedelta(days=1)
 def health(pipeline, revenue, until, *, window_days=WINDOW_DAYS, by=None, rng=None):
     """Answer the two conditions for a target: volume (coverage) and flow, each with a figure, its n and a verdict.
 
-    Coverage is the value of the open deals over the `revenue` still to win by `until`; low and high are the coverage
-    that would make the target come true with 50 and 80 % odds if only its size changed, and the verdict is by the
-    odds of the forecast (open and new): enough from 80 % on, short below 50 %. Flow is the number of promotions in
-    the last `window_days` over those that the history before expects of the deals at hand (hazards by stage and time
-    waited), with the 95 % range of that ratio by chance and past swings; a row for all stages and one for each, whose
+    Coverage is the value of the open deals over the `revenue` still to win by `until`; `needed` is the coverage that
+    would reach it with 80 % odds if only the size of the funnel changed. The verdict is by the odds of the forecast
+    (open and new): enough from 80 % on, short below 50 %. Flow is the number of promotions in the last `window_days`
+    over those that the history before expects of the deals at hand (hazards by stage and time waited); low and high
+    are the 95 % range of that ratio by chance and past swings. It has a row for all stages and one for each, whose
     range is widened so that all stages together give a false alarm in 5 % (Bonferroni).
 
-    Returns condition (coverage, flow), stage (missing: all), figure, n, n_expected, low, high, p_reached, verdict (enough,
-    uncertain, short; moving, slower, faster, too_few). Raises what forecast_open raises.
+    Returns condition (coverage, flow), stage (missing: all), figure, n, n_expected, low, high, needed, p_reached,
+    verdict (enough, uncertain, short; moving, slower, faster, too_few); what a row has not is missing. Raises what
+    forecast_open raises.
     """
     refuse_limits(pipeline, "health", "no_amount")
     rng = rng or np.random.default_rng(0)
     made = forecast_open(pipeline, until, by=by, rng=rng)
     rows = [_coverage(made, revenue), *_flow(pipeline, window_days, rng)]
-    columns = ["condition", "stage", "figure", "n", "n_expected", "low", "high", "p_reached", "verdict"]
+    columns = ["condition", "stage", "figure", "n", "n_expected", "low", "high", "needed", "p_reached", "verdict"]
     table = pd.DataFrame(rows, columns=columns)
     table["stage"] = pd.Categorical(table["stage"], categories=pipeline.model.stage_ids, ordered=True)
     table["verdict"] = pd.Categorical(table["verdict"], categories=VERDICTS)
@@ -50,10 +51,10 @@ def _coverage(made, revenue):
     mean_win = opened.mean() / max(made.paths["open"]["n_won"].sum(axis=1).mean(), 1e-9)
     volume = float(amount.fillna(mean_win).sum())
     # The same funnel k times as full brings about k times as much: how full must it be?
-    needed = [revenue / max(np.quantile(total, 1 - share), 1e-9) for share in (SHORT, ENOUGH)]
     cover = volume / revenue
+    needed = volume / max(np.quantile(total, 1 - ENOUGH), 1e-9)
     verdict = "enough" if odds >= ENOUGH else "short" if odds < SHORT else "uncertain"
-    return ("coverage", None, cover, len(made.deals), np.nan, *(cover * one for one in needed), odds, verdict)
+    return ("coverage", None, cover, len(made.deals), np.nan, np.nan, np.nan, needed, odds, verdict)
 
 
 def _flow(pipeline, window_days, rng):
@@ -92,10 +93,10 @@ def _flow_row(model, stage, figures, rng):
     k, e, ratio, alpha = figures
     name = None if stage is None else model.stage_ids[stage]
     if e < LEAST_EXPECTED:
-        return ("flow", name, k / e if e > 0 else np.nan, int(k), e, np.nan, np.nan, np.nan, "too_few")
+        return ("flow", name, k / e if e > 0 else np.nan, int(k), e, np.nan, np.nan, np.nan, np.nan, "too_few")
     low, high = np.quantile(rng.poisson(e * ratio), [alpha / 2, 1 - alpha / 2]) / e
     verdict = "slower" if k / e < low else "faster" if k / e > high else "moving"
-    return ("flow", name, k / e, int(k), e, low, high, np.nan, verdict)
+    return ("flow", name, k / e, int(k), e, low, high, np.nan, np.nan, verdict)
 
 
 def _read(table, model, asked):
@@ -105,7 +106,7 @@ def _read(table, model, asked):
     slow = [model.stage(name).name for name in stages.loc[stages["verdict"] == "slower", "stage"]]
     until = str(pd.Timestamp(until).date())
     values = {"figure": number(cover["figure"], 1), "n": number(cover["n"]), "revenue": number(revenue), "until": until,
-              "odds": percent(cover["p_reached"], 0), "needed": number(cover["high"], 1)}  # fmt: skip
+              "odds": percent(cover["p_reached"], 0), "needed": number(cover["needed"], 1)}  # fmt: skip
     flowing = {
         "n": number(flow["n"]),
         "expected": number(flow["n_expected"], 1),

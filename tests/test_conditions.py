@@ -31,12 +31,12 @@ def test_volume_follows_the_odds(sample, revenue, verdict):
     assert row["n"] == 185
     open_value = sample.deals.loc[sample.deals["status"] == "open", "amount"].sum()
     assert row["figure"] == pytest.approx(open_value / revenue)
-    assert row["low"] < row["high"]
     sure = row["p_reached"] >= 0.8, row["p_reached"] < 0.5
     assert row["verdict"] == ("enough" if sure[0] else "short" if sure[1] else "uncertain")
     if verdict != "uncertain":
         assert row["verdict"] == verdict
-    assert (row["figure"] >= row["high"]) == sure[0]
+    assert (row["figure"] >= row["needed"]) == sure[0]
+    assert np.isnan(row["low"])
 
 
 def test_verdict_on_both_conditions():
