@@ -22,7 +22,7 @@ from funnelkit.report import processes
 _ALWAYS = (
     "ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "ipykernel.comm", "nbclient", "papermill",
     "nbconvert.exporters.html", "bleach", "fontTools.subset", "fontTools.cffLib", "fontTools.otlLib",
-    "matplotlib_inline.config", "jupyter_client.provisioning", "funnelkit.report.page", "funnelkit.report.export",
+    "jupyter_client.provisioning", "funnelkit.report.page", "funnelkit.report.export",
     "funnelkit.report.worker", "openpyxl",
 )  # fmt: skip
 
@@ -51,6 +51,8 @@ def _preload(modules):
     from funnelkit.report import page
 
     page.warm()
+    for name in [name for name in sys.modules if name.startswith("matplotlib_inline")]:
+        del sys.modules[name]  # its import ties figures to the kernel's shell: it must happen there
 
 
 class _Forge:

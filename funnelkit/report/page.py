@@ -1,16 +1,20 @@
 """An executed notebook as one self-contained page: no script, no request, its own font, everything sanitised."""
 
 import base64
+import copy
 import io
 from functools import cache
 from html import escape
 from pathlib import Path
 
 from funnelkit.plot import FONT_FILE
+from funnelkit.present import number
+from funnelkit.texts import say
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"
 _CJK = "U+2E80-9FFF, U+F900-FAFF, U+FE30-FE4F, U+FF00-FFEF"
 _FONT_FACE = '@font-face{font-family:"fk-cjk";src:url(data:font/otf;base64,%s) format("opentype");unicode-range:%s}'
+_MOST_LINES, _LONGEST_TEXT, _LONGEST_HTML = 2_000, 200_000, 5_000_000
 _CSS = Path(__file__).with_suffix(".css")
 _TAGS = ["a", "b", "blockquote", "br", "caption", "code", "div", "em", "h1", "h2", "h3", "h4", "hr", "i", "img", "li",
          "ol", "p", "pre", "span", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul", "details",
@@ -25,7 +29,7 @@ def page(notebook, lang="en", title="funnelkit"):
     Scripts, event handlers, styles and addresses other than data: pictures and in-page links are removed, and the
     page's content policy forbids any request.
     """
-    body = _clean(_body(notebook))
+    body = _clean(_body(shortened(notebook, lang)))
     style = _FONT_FACE % (_font(body), _CJK) + _CSS.read_text(encoding="utf-8")
     return (
         f'<!DOCTYPE html>\n<html lang="{"zh-CN" if lang == "zh" else "en"}"><head><meta charset="utf-8">'
@@ -33,6 +37,43 @@ def page(notebook, lang="en", title="funnelkit"):
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{style}</style></head>\n<body><main>\n{body}\n</main></body></html>\n"
     )
+
+
+def shortened(notebook, lang):
+    """Return the notebook with what is too long for a page cut, each cut said; the notebook file holds all of it."""
+    found = copy.copy(notebook)
+    found.cells = [
+        _with(cell, outputs=[_short(output, lang) for output in cell.outputs]) if cell.get("outputs") else cell
+        for cell in notebook.cells
+    ]
+    return found
+
+
+def _with(node, **changes):
+    changed = copy.copy(node)
+    changed.update(changes)
+    return changed
+
+
+def _short(output, lang):
+    if output.output_type == "stream":
+        return _with(output, text=_cut(output.text, lang))
+    if output.output_type == "error":
+        return _with(output, traceback=[_cut(line, lang) for line in output.traceback])
+    data = dict(output.data)
+    if len(data.get("text/html", "")) > _LONGEST_HTML:
+        del data["text/html"]  # markup cannot be cut, its text can
+    if "text/plain" in data:
+        data["text/plain"] = _cut(data["text/plain"], lang)
+    return _with(output, data=data)
+
+
+def _cut(text, lang):
+    lines = text.splitlines(keepends=True)
+    kept = "".join(lines[:_MOST_LINES])[:_LONGEST_TEXT]
+    if len(kept) == len(text):
+        return text
+    return kept + "\n" + say("report.cut", lang, lines=number(len(lines)), signs=number(len(text))) + "\n"
 
 
 def _body(notebook):

@@ -91,7 +91,8 @@ def execute(notebook, spec):
     with _saving_now_and_then(Engine):
         try:
             papermill.execute_notebook(
-                str(source), None, parameters=spec["parameters"], kernel_name="python3", cwd=spec["cwd"],
+                str(source), None, parameters=spec["parameters"], kernel_name="python3",
+                language="python", cwd=spec["cwd"],
                 engine_name=engine_name(), progress_bar=False, log_output=False, config=_config(),
             )  # fmt: skip
         except papermill.PapermillExecutionError as error:
