@@ -136,7 +136,7 @@ def _forecast(pipeline, settings):
 
 
 def _backtest(pipeline, settings):
-    from funnelkit.backtest import backtest
+    from funnelkit.backtesting import backtest
 
     rng = np.random.default_rng(SEED)
     return backtest(pipeline, unit=settings.unit, n_origins=BACKTEST_PERIODS, paths=500, rng=rng)
@@ -149,7 +149,7 @@ def _stuck(pipeline, settings):
 
 
 def _health(pipeline, settings):
-    from funnelkit.health import health
+    from funnelkit.conditions import health
 
     _require_target(settings)
     return health(pipeline, settings.target, settings.target_date, rng=np.random.default_rng(SEED))
