@@ -104,8 +104,8 @@ class Log:
     def who(self):
         """Return the SQL of the id: whole numbers as they are, else text, of which empty text is no id."""
         column = quote(self.columns.id)
-        whole = self.types[self.columns.id] in _INTEGERS
-        return column if whole else f"nullif(CAST({column} AS VARCHAR), '')"
+        plain = self.types[self.columns.id] in _INTEGERS or (self.complete and self.types[self.columns.id] == "VARCHAR")
+        return column if plain else f"nullif(CAST({column} AS VARCHAR), '')"
 
     @property
     def what(self):
