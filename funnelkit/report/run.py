@@ -220,7 +220,8 @@ def _conclude(job, staging, name, record, result):
         files = sorted(path for path in staging.rglob("*") if path.is_file())
         outputs = {path.relative_to(staging).as_posix(): sha256(path) for path in files}
         told = {"outcome": "ok", "exit_code": 0, "reason": "ok"}
-        publish.write_json(staging / "run.json", {**told, **record, "outputs": outputs})
+        figures = _headline(staging)
+        publish.write_json(staging / "run.json", {**told, **record, "figures": figures, "outputs": outputs})
         target = publish.publish(staging, out, name, {**told, "run": f"runs/{name}"})
         if job.request.keep is not None:
             publish.retain(out, job.request.keep)
@@ -238,6 +239,13 @@ def _conclude(job, staging, name, record, result):
         f"run_{result['reason']}", result["exit_code"], detail=result.get("detail", ""), cell=result.get("cell") or "–",
         folder=str(out / folder),
     )  # fmt: skip
+
+
+def _headline(staging):
+    """Return the figures of summary.json without its sentences, which may name people."""
+    figures = json.loads((staging / "summary.json").read_text(encoding="utf-8"))["figures"]
+    figures.pop("summary", None)
+    return figures
 
 
 def _short_hash(content):
