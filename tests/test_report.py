@@ -43,7 +43,7 @@ def no_kernel(monkeypatch):
     monkeypatch.setattr(run.workers.Workers, "start", lambda *args, **kwargs: pytest.fail("a worker was started"))
 
 
-# --- parameters ------------------------------------------------------------------------------------------------------
+# --- parameters ----------------------------------------------------------------------------------------------------
 
 DECLARED = {name: parameters.Parameter(name, name, None, "help") for name in ("str", "int", "float", "bool", "date")}
 DECLARED |= {name: parameters.Parameter(name, name, None, "help") for name in ("list", "dict")}
@@ -116,7 +116,7 @@ def test_templates_declare_the_same_typed_commented_parameters(lang):
     assert code == [cell.source for cell in other.cells if cell.cell_type == "code" and cell.id != "parameters"]
 
 
-# --- runs ------------------------------------------------------------------------------------------------------------
+# --- runs ----------------------------------------------------------------------------------------------------------
 
 
 def test_good_run_is_published_and_linked(tmp_path):
@@ -194,7 +194,7 @@ def test_not_writable_target(tmp_path, monkeypatch):
     assert caught.value.exit_code == 14 and "cannot be written" in str(caught.value)
 
 
-# --- the page --------------------------------------------------------------------------------------------------------
+# --- the page ------------------------------------------------------------------------------------------------------
 
 
 def test_page_is_self_contained_and_harmless():
@@ -249,3 +249,97 @@ def test_template_runs_under_plain_papermill(tmp_path):
     run_ = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[1])
     assert run_.returncode == 0, run_.stderr[-2000:]
     assert "139" in (tmp_path / "p.ipynb").read_text(encoding="utf-8")
+
+
+def test_page_cuts_what_is_too_long_and_says_so():
+    lines = "".join(f"line {i}\n" for i in range(300_000))
+    outputs = [nbformat.v4.new_output("stream", text=lines)]
+    outputs.append(
+        nbformat.v4.new_output("display_data", {"text/html": "<p>" + "x" * 6_000_000, "text/plain": "short"})
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", outputs=outputs, execution_count=1)])
+    html = page(notebook)
+    assert "line 1999\n" in html and "line 2000\n" not in html and len(html) < 200_000
+    assert "cut here: 300,000 lines" in html and "short" in html
+    assert notebook.cells[0].outputs[0].text == lines, "the notebook keeps all of it"
+
+
+# --- forked and started alike --------------------------------------------------------------------------------------
+
+PICTURE = "import matplotlib.pyplot as plt\nplt.plot([1, 3, 2])\nplt.show()"
+
+
+def outputs(notebook):
+    """Return the outputs of a notebook's cells, without the metadata that a tool adds."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    return [[dict(output, metadata={}) for output in cell.outputs] for cell in cells if cell.cell_type == "code"]
+
+
+@pytest.mark.slow
+def test_forked_kernel_gives_the_outputs_of_plain_papermill(tmp_path):
+    sources = (PICTURE, "import pandas as pd\npd.DataFrame({'a': [1]})", "import random, sys\nprint(sys.argv[1:2], x)")
+    path = template(tmp_path, *sources)
+    target = make(tmp_path, *sources)
+    command = [sys.executable, "-m", "papermill", str(path), str(tmp_path / "p.ipynb")]
+    subprocess.run(command, check=True, capture_output=True)
+    plain, own = outputs(tmp_path / "p.ipynb"), outputs(target / "notebook.ipynb")
+    assert plain == own and "image/png" in plain[1][0]["data"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="kernels are forked on Linux only")
+def test_started_worker_gives_the_same_bytes_as_a_forked_one(tmp_path, monkeypatch):
+    assert run.workers.can_fork(), "the kernel provisioner is not installed: run `make setup` again"
+    forked = make(tmp_path, PICTURE)
+    monkeypatch.setenv("FUNNELKIT_FORK", "0")
+    started = make(tmp_path, PICTURE)
+    for name in ("notebook.ipynb", "report.html"):
+        assert (forked / name).read_bytes() == (started / name).read_bytes()
+
+
+@pytest.mark.slow
+def test_each_forked_kernel_is_a_fresh_process(tmp_path):
+    """Nothing of one report is seen by the next, and their random numbers differ."""
+    source = "import os, random\nimport numpy as np\nprint(os.getpid(), np.random.random(), random.random(), hasattr(os, 'leak'))"  # noqa: E501
+    with run.workers.Workers(["numpy"]) as crew:
+        path = template(tmp_path, *source.splitlines(), "os.leak = 1")
+        targets = [run.run_report(run.Request(path, {}, tmp_path / f"o{i}"), crew) for i in range(3)]
+    words = [outputs(target / "notebook.ipynb")[3][0]["text"].split() for target in targets]
+    assert all(len({row[column] for row in words}) == 3 for column in range(3))
+    assert [row[3] for row in words] == ["False"] * 3
+
+
+# --- status ----------------------------------------------------------------------------------------------------------
+
+
+def test_refusal_is_in_the_status_where_reports_exist(no_kernel, tmp_path):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(ReportError):
+        make(tmp_path, "1", values={"y": "1"})
+    assert status(tmp_path) == {"outcome": "failed", "exit_code": 11, "reason": "bad_parameter", "run": None}
+
+
+def test_status_holds_no_value_of_the_data(tmp_path):
+    with pytest.raises(ReportError, match="Anna Schmidt"):
+        make(tmp_path, "raise ValueError('Anna Schmidt')")
+    text = (tmp_path / "out" / "status.json").read_text(encoding="utf-8")
+    assert "Anna" not in text and (status(tmp_path)["error"], status(tmp_path)["cell"]) == ("ValueError", "cell-0")
+    failed = next((tmp_path / "out" / "failed").iterdir())
+    assert "Anna" not in (failed / "run.json").read_text(encoding="utf-8")
+
+
+def test_input_that_changes_during_the_run_is_no_report(tmp_path):
+    source = tmp_path / "d.csv"
+    source.write_text("a\n1\n")
+    declared = "data: list = []"
+    path = template(tmp_path, f"open({str(source)!r}, 'a').write('2\\n')", parameters=declared)
+    with pytest.raises(ReportError) as caught:
+        run.run_report(run.Request(path, {"data": [str(source)]}, tmp_path / "out", inputs=(source,)))
+    assert caught.value.exit_code == 2 and "d.csv changed while it was being read" in str(caught.value)
+
+
+def test_template_in_another_language_is_refused(no_kernel, tmp_path):
+    path = template(tmp_path, "1")
+    path.write_text(path.read_text().replace('"language": "python"', '"language": "R"'))
+    with pytest.raises(DataError, match="is a notebook for R"):
+        run.run_report(run.Request(path, {}, tmp_path / "out"))

@@ -27,14 +27,19 @@ _ALWAYS = (
 )  # fmt: skip
 
 
-def main(descriptor, modules):
-    """Preload, then serve the listening socket `descriptor` until the standard input closes: then end everything."""
+def main(parent, descriptor, modules):
+    """Preload, then serve the listening socket `descriptor` until the standard input closes: then end everything.
+
+    While it preloads it has no children to end, and ends with the command `parent`.
+    """
+    processes.die_with_parent(int(parent))
     listener = socket.socket(fileno=int(descriptor))
     processes.adopt_orphans()
     start_folder = str(Path.cwd())
     _preload(json.loads(modules))
     if not sys.flags.safe_path and sys.path and sys.path[0] in ("", start_folder):
         del sys.path[0]  # as ipykernel's launcher does; the kernel adds its own folder
+    processes.outlive_parent()
     _Forge(listener).serve()
 
 

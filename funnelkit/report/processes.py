@@ -8,6 +8,7 @@ from pathlib import Path
 
 MARK = "FUNNELKIT_RUN"
 _PROC = Path("/proc")
+_PDEATHSIG, _CHILD_SUBREAPER = 1, 36  # of Linux's prctl
 
 
 def marked(mark):
@@ -63,23 +64,28 @@ def kill(pid):
 
 
 def die_with_parent(parent):
-    """Ask the kernel of the system to end this process when `parent` ends (Linux)."""
+    """Ask the system to end this process when `parent` ends (Linux)."""
     if not sys.platform.startswith("linux"):
         return
-    import ctypes
-
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL, 0, 0, 0)
+    _prctl(_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it ended before it could be asked for
         os._exit(1)
 
 
-def adopt_orphans():
-    """Become the parent of whatever a descendant leaves behind (Linux), so that it can be found and ended."""
+def outlive_parent():
+    """Take `die_with_parent` back."""
+    _prctl(_PDEATHSIG, 0)
+
+
+def _prctl(option, value):
     import ctypes
 
-    pr_set_child_subreaper = 36
-    ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0)
+    ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def adopt_orphans():
+    """Become the parent of whatever a descendant leaves behind (Linux), so that it can be found and ended."""
+    _prctl(_CHILD_SUBREAPER, 1)
 
 
 def remark(mark):

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from funnelkit.report.notebooks import figures, heading, import_nbformat, tidy
+from funnelkit.report.processes import die_with_parent
 
 BAD_DATA, CELL_ERROR, KERNEL_DIED, CANNOT_WRITE = 2, 10, 13, 14
 _DATA_ERRORS = ("DataError", "CatalogError", "RuleError")
@@ -153,4 +154,5 @@ def _saving_now_and_then(engine):
 
 
 if __name__ == "__main__":
+    die_with_parent(int(sys.argv[2]))
     sys.exit(main(sys.argv[1]))

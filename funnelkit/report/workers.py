@@ -63,7 +63,7 @@ class Workers:
         log = folder / "worker.log"
         env = self._environment(mark, private) | {"FUNNELKIT_LOG": str(log)}
         if not can_fork():
-            command = [sys.executable, "-m", "funnelkit.report.worker", str(folder)]
+            command = [sys.executable, "-m", "funnelkit.report.worker", str(folder), str(os.getpid())]
             with log.open("w") as handle:
                 process = subprocess.Popen(
                     command, env=env, stdin=subprocess.DEVNULL, stdout=handle, stderr=handle, start_new_session=True
@@ -86,7 +86,8 @@ class Workers:
             listener.listen(64)
             env = self._environment(self.token + "0" * 8, self.runtime) | {"FUNNELKIT_RUNTIME": str(self.runtime)}
             number = listener.fileno()
-            command = [sys.executable, "-m", "funnelkit.report.forge", str(number), json.dumps(self.modules)]
+            words = [str(os.getpid()), str(number), json.dumps(self.modules)]
+            command = [sys.executable, "-m", "funnelkit.report.forge", *words]
             with (self.runtime / "forge.log").open("w") as log:
                 self.forge = subprocess.Popen(
                     command, env=env, stdin=subprocess.PIPE, stdout=log, stderr=log, pass_fds=[number],

@@ -169,10 +169,9 @@ class Bench:
 
 
 def _fill(path, free_kb):
-    with path.open("wb") as handle, contextlib.suppress(OSError):
-        while True:
-            handle.write(bytes(1024))
-            handle.flush()
+    with path.open("wb", buffering=0) as handle, contextlib.suppress(OSError):
+        while handle.write(bytes(1024)):
+            continue
     size = max(path.stat().st_size - free_kb * 1024, 0)
     os.truncate(path, size)
 

@@ -22,11 +22,17 @@ _LEGEND = (
 
 
 def main(words):
-    """Run the faults whose names hold one of the words, all without words; a whole run writes the table."""
+    """Run the faults of these names, or whose names hold one of the words; a whole run writes the table.
+
+    With --kit first, bare papermill is left out.
+    """
+    alone = words[:1] == ["--kit"]
+    words = words[alone:]
     adopt_orphans()  # whatever a run leaves behind becomes a child of this process and is seen
-    chosen = [fault for fault in FAULTS if not words or any(word in fault.name for word in words)]
+    chosen = [fault for fault in FAULTS if fault.name in words]
+    chosen = chosen or [fault for fault in FAULTS if not words or any(word in fault.name for word in words)]
     folder = Path(tempfile.mkdtemp(prefix="faults-", dir="/tmp"))
-    tools = (Kit, Papermill)
+    tools = (Kit,) if alone else (Kit, Papermill)
     results = {}
     try:
         good = {tool: good_report(tool, folder) for tool in tools}
@@ -38,9 +44,9 @@ def main(words):
                 print(f"{tool.name:10} {fault.name:45} {wrong or 'as promised'}", flush=True)
     finally:
         shutil.rmtree(folder)
-    text = table(chosen, tools, results)
-    print(text.splitlines()[0])
-    if not words:
+    text = table(chosen, tools, results) if not alone else ""
+    print(text.partition("\n")[0])
+    if not words and not alone:
         RESULTS.write_text(text, encoding="utf-8")
     return int(any(what is not True for (_, tool), found in results.items() if tool is Kit for what in found.values()))
 
