@@ -52,7 +52,8 @@ def _coverage(made, revenue):
     volume = float(amount.fillna(mean_win).sum())
     # The same funnel k times as full brings about k times as much: how full must it be?
     cover = volume / revenue
-    needed = volume / max(np.quantile(total, 1 - ENOUGH), 1e-9)
+    sure = float(np.quantile(total, 1 - ENOUGH))
+    needed = volume / sure if sure > 0 else np.nan
     verdict = "enough" if odds >= ENOUGH else "short" if odds < SHORT else "uncertain"
     return ("coverage", None, cover, len(made.deals), np.nan, np.nan, np.nan, needed, odds, verdict)
 

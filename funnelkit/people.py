@@ -133,9 +133,11 @@ def _shrink(table):
     fit = (betaln(a, b) - betaln(grid * e, grid * (1 - e))).sum(axis=1)
     weight = np.exp(fit - fit.max())
     weight /= weight.sum()
-    rates = np.linspace(0, 1, 1001)
+    rates = np.linspace(0, 1, 301)
     below = np.einsum("m,mpr->pr", weight, betainc(a[:, :, None], b[:, :, None], rates))
-    low, high = (rates[(below < share).sum(axis=1).clip(max=1000)] for share in ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    low, high = (
+        np.array([np.interp(share, row, rates) for row in below]) for share in ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+    )
     return {"shrunk": weight @ (a / (a + b)), "shrunk_low": low, "shrunk_high": high}
 
 
