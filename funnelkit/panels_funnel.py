@@ -50,6 +50,14 @@ def explorer_panel(source, volume=100, deal_value=1.0, cycle_days=30.0, *, model
     )
 
 
+def _reach(table, model, lang):
+    """Return how many reach the last stage, for models whose last stage is not yet a win."""
+    first, last = table.iloc[0], table.iloc[-1]
+    share = percent(last["n"] / first["n"]) if first["n"] else "–"
+    values = {"n": number(first["n"]), "share": share, "stage": model.stage(last["stage"]).name[lang]}
+    return say("widgets.reach", lang, **values, reached=number(last["n"], 1), base=number(last["n_base"], 1))
+
+
 class ScaledPicture(WhatIfPicture):
     """The what-if picture whose axis follows the longest bar."""
 
@@ -64,7 +72,8 @@ class ScaledPicture(WhatIfPicture):
 def view_explorer(table, model, lang="en"):
     """Return reading, table, and which stage helps most, ready to display."""
     drop = ["value_base", "value", "value_per_day_base", "value_per_day"]
-    parts = [note(describe_what_if(table, lang)), show(table.drop(columns=drop), lang, model=model)]
+    said = describe_what_if(table, lang) if model.won_stage else _reach(table, model, lang)
+    parts = [note(said), show(table.drop(columns=drop), lang, model=model)]
     stages = table[["stage", "rate"]].dropna()
     if model.won_stage is not None and len(stages) == len(table):
         stages = stages[stages["stage"].astype(str) != model.won_stage]

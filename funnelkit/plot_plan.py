@@ -204,7 +204,7 @@ class LoopPicture(Picture):
         ax.set_xlabel(say("charts_plan.turn_axis", self.lang))
         ax.set_ylabel(say("charts_plan.people_axis", self.lang))
         ax.yaxis.set_major_formatter(lambda value, _: number(value, 0 if value == int(value) else 1))
-        ax.legend(loc="upper left", fontsize=9, frameon=False)
+        self.legend = ax.legend(loc="upper left", fontsize=9, frameon=False)
         ax.set_ylim(0, 1e6)
         self.axes = (ax,)
 
@@ -213,7 +213,8 @@ class LoopPicture(Picture):
         self.potential.set_data(table["turn"], table["n_potential"])
         self.bought.set_data(table["turn"], table["n_customers"])
         self.level.set_ydata([level or 0] * 2)
-        self.level.set_visible(level is not None)
+        for part in (self.level, self.legend.get_texts()[2], self.legend.legend_handles[2]):
+            part.set_visible(level is not None)
         top = max(float(table["n_potential"].max()), level or 0, 1.0)
         self.axes[0].set_ylim(0, top * 1.3)
         self.axes[0].set_xlim(0.5, len(table) + 0.5)

@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from funnelkit.checks import first_funnel, pharma_target
+from funnelkit.catalog import funnel
+from funnelkit.checks import first_funnel, layers, pharma_target, start, word_of_mouth
 from funnelkit.pharma import cascade, weakest_levels
 from funnelkit.texts import LANGUAGES
 
@@ -81,3 +82,65 @@ def test_bottleneck():
     assert hints == {"a": "bottleneck_loss", "b": "right", "c": "right", "x": "level_unknown", None: "empty"}
     worse = pd.DataFrame({"stage": ["a", "b", "c"], "rate": [0.7, 0.5, 0.4]})
     assert first_funnel.check_bottleneck("b", worse, "zh").text == "另有一个阶段保留的比例更小。"
+
+
+def test_start():
+    counts = pd.DataFrame({"n_entered": [90, 40], "n_advanced": [40, 0], "n_lost": [30, 0]})
+    hints = {n: start.check_entered(n, counts).hint for n in (90, 40, 130, None, 7)}
+    assert hints == {90: "right", 40: "entered_last", 130: "entered_sum", None: "empty", 7: "off"}
+    hints = {n: start.check_decided(n, counts).hint for n in (70, 90, 40, 30, None)}
+    assert hints == {70: "right", 90: "decided_with_open", 40: "decided_half", 30: "decided_half", None: "empty"}
+
+
+def test_layers():
+    model = funnel("purchase-aidma")
+    right = {"P": "bofu", "Q": "TOFU ", "R": "mofu"}
+    assert layers.check_layers(right, model).hint == "right"
+    assert layers.check_layers({"P": None, "Q": None, "R": None}, model).hint == "empty"
+    assert layers.check_layers(["bofu"], model).hint == "no_layers"
+    assert layers.check_layers(right | {"Q": "bofu"}, model).hint == "layer_late"
+    assert layers.check_layers(right | {"P": "tofu"}, model).hint == "layer_early"
+    assert layers.check_layers(right | {"R": "top"}, model).hint == "layer_unknown"
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (5, "right"),
+        (None, "empty"),
+        (0.05, "points_fraction"),
+        (-5, "points_sign"),
+        (-19, "points_pooled"),
+        (19, "points_pooled"),
+        (6, "off"),
+    ],
+)
+def test_points(answer, hint):
+    seen = pd.DataFrame({"layer": ["tofu", "tofu", "bofu", "bofu"], "kind": ["articles", "features"] * 2,
+                         "k": [80, 3, 20, 40], "n": [1000, 100, 100, 100]})  # fmt: skip
+    pooled = 100 * (43 / 200 - 100 / 1100)
+    answer = {-19: -pooled, 19: pooled}.get(answer, answer)
+    assert layers.check_points(answer, seen).hint == hint
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (1.2, "right"),
+        (None, "empty"),
+        (0.3, "growth_with_rate"),
+        (2.0, "growth_no_feed"),
+        (3.78, "growth_added"),
+        (5, "growth_largest"),
+        (1, "off"),
+    ],
+)
+def test_growth(answer, hint):
+    assert word_of_mouth.check_growth(answer, [0.8, 0.5, 5], 0.6, 0.25).hint == hint
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"), [(200, "right"), (None, "empty"), (150, "level_one_turn"), (100, "level_only_fed"), (1, "off")]
+)
+def test_level(answer, hint):
+    assert word_of_mouth.check_level(answer, 100).hint == hint
