@@ -19,7 +19,7 @@ define install
 	@touch $@
 endef
 
-.PHONY: help setup report test test-all lab lock lint clean
+.PHONY: help setup report test test-all bench lab lock lint clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -38,8 +38,14 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 ## make test-all   the rest: browser, services, simulations
-test-all: $(VENV)/.dev
+test-all: $(VENV)/.bench
 	$(BIN)/python -m pytest -m slow
+
+## make bench      side by side with the peers; takes a quiet machine and some minutes
+BENCH ?= $(OUT)/bench
+bench: $(VENV)/.bench
+	$(BIN)/python benchmarks/make_logs.py 1e6 $(BENCH)
+	$(BIN)/python benchmarks/compare.py $(BENCH) --runs 5
 
 ## make lab        JupyterLab on the lessons
 lab: $(VENV)/.report
@@ -66,4 +72,8 @@ $(VENV)/.report: $(FILES)
 
 $(VENV)/.dev: $(FILES) $(VENV)/.report
 	$(call install,report$(comma)dev)
+
+# The peers' own engines are oracles of the slow tests.
+$(VENV)/.bench: $(FILES) $(VENV)/.dev
+	$(call install,report$(comma)dev$(comma)bench)
 comma := ,
