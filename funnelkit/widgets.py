@@ -78,6 +78,7 @@ class Panel:
         shown = [self.reset_button, *([self.code_button] if self.code else []), self.export_button]
         buttons = w.HBox(shown, layout={"flex_flow": "row wrap"})
         self.message, self.reading, self.extra = w.HTML(), w.HTML(), w.HTML()
+        # No tooltip on the image: ipywidgets 8.1 then looks for a description that an Image lacks, and shows no picture.
         self.image = w.Image(format="png", layout={"max_width": "100%", "height": "auto"})
         self.root = w.VBox([*rows, buttons, self.extra, self.message, self.reading, self.image])
 
@@ -140,7 +141,6 @@ class Panel:
         self.message.value = self.extra.value = ""
         self.reading.value = self.view(self.table).html
         self.image.value = self.picture.update(self.table)
-        self.image.tooltip = self.picture.title
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         """Show the live panel where a kernel runs, and the table it stands at everywhere else."""
