@@ -78,7 +78,7 @@ class Panel:
         shown = [self.reset_button, *([self.code_button] if self.code else []), self.export_button]
         buttons = w.HBox(shown, layout={"flex_flow": "row wrap"})
         self.message, self.reading, self.extra = w.HTML(), w.HTML(), w.HTML()
-        # No tooltip on the image: ipywidgets 8.1 then looks for a description that an Image lacks, and shows no picture.
+        # An Image with a tooltip shows no picture: ipywidgets 8.1 looks for a description that it lacks.
         self.image = w.Image(format="png", layout={"max_width": "100%", "height": "auto"})
         self.root = w.VBox([*rows, buttons, self.extra, self.message, self.reading, self.image])
 
