@@ -1,4 +1,4 @@
-"""Charts of change: against earlier periods, against peers, the bridge from before to after, the control chart."""
+"""Charts of change: against earlier periods and peers, the bridge from before to after, signal or noise, losses."""
 
 import pandas as pd
 
@@ -167,8 +167,8 @@ def bridge_chart(table, start, lang="en", title=None, unit="points"):
         span = max(*tops, 1e-12) - min(0.0, *tops)
         for place, (top, text) in enumerate(zip(tops, words, strict=True)):
             ax.text(place, top + 0.02 * span, text, ha="center", va="bottom", fontsize=8.5)
-        columns = max(8, 92 // len(names))
-        ax.set_xticks(range(len(names)), [wrap(name, columns) for name in names], fontsize=9)
+        columns = max(8, 118 // len(names))
+        ax.set_xticks(range(len(names)), [wrap(name, columns) for name in names], fontsize=8.5)
         low, high = ax.get_ylim()
         ax.set_ylim(low, max(high, *tops) + 0.13 * span)
         keep_ticks(ax.yaxis, *ax.get_ylim())
@@ -263,3 +263,45 @@ def _draw_periods(ax, table, flags, lang):
             places = [place for place, shown in enumerate(on) if shown]
             ax.plot(places, table["rate"].to_numpy()[on], marker, mfc=fill, mec=edge, markersize=6, linestyle="",
                     label=say(f"charts_more.{key}", lang))  # fmt: skip
+
+
+# --- losses within reach and beyond ----------------------------------------------------------------------------------
+
+
+def loss_chart(table, lang="en", title=None):
+    """Draw the table of `split_losses`: at each link the share lost within our reach and beyond it.
+
+    The words beside a bar name both shares, n, and how many more would reach the end if the part within reach
+    stopped. Returns a Chart whose alt text names them too.
+    """
+    title = title or say("charts_more.loss_title", lang)
+    with style():
+        figure = new_figure(9.8, 1.6 + 0.48 * len(table))
+        ax = figure.subplots()
+        places, words = range(len(table)), [_loss_words(row, lang) for row in table.to_dict("records")]
+        near, far = table["within"].fillna(0), table["beyond"].fillna(0)
+        within, beyond = (say(f"charts_more.{name}", lang) for name in ("within", "beyond"))
+        ax.barh(places, near, height=0.62, color=COLOURS["accent"], label=within)
+        ax.barh(
+            places, far, left=near, height=0.62, color=COLOURS["n_lost"], hatch="///", edgecolor="white", label=beyond
+        )
+        top = max(float((near + far).max()), 0.01)
+        for place, text in enumerate(words):
+            ax.text(near.iloc[place] + far.iloc[place] + 0.015 * top, place, text, va="center", fontsize=8.5)
+        names = [wrap(str(link), 24) for link in table["link"]]
+        ax.set_yticks(places, names)
+        ax.set_ylim(len(table) - 0.5, -0.5)
+        ax.set_xlim(0, 1.85 * top)
+        keep_ticks(ax.xaxis, 0, 1.05 * top)
+        ax.xaxis.set_major_formatter(lambda value, _: percent(value, 0))
+        ax.set_xlabel(say("charts_more.loss_axis", lang))
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=8.5, frameon=False)
+        finish(figure, title)
+    return Chart((ax,), alt_text(title, list(zip(names, words, strict=True)), lang), table)
+
+
+def _loss_words(row, lang):
+    if not row["n"]:
+        return say("present.rate_none", lang)
+    values = {"within": percent(row["within"]), "beyond": percent(row["beyond"])}
+    return say("charts_more.loss", lang, n=number(row["n"]), regained=number(row["regained"]), **values)

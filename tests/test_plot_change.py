@@ -10,6 +10,7 @@ import pytest
 from funnelkit import plot, plot_change
 from funnelkit.catalog import catalog, funnel
 from funnelkit.control import control_limits
+from funnelkit.leak import split_losses, synthesize_losses
 from funnelkit.peers import compare_peers
 from funnelkit.split import split_change
 
@@ -122,6 +123,20 @@ def test_control_chart_without_a_verdict_marks_no_signal(strict):  # noqa: F811
     chart = plot_change.control_chart(control_limits(months(8, 6, 0)).table)
     assert not [line for line in chart.ax.lines if line.get_marker() == "D"]
     assert "Signals: –." in chart.alt
+
+
+@EACH
+def test_losses_show_reach_and_beyond(lang, strict):  # noqa: F811
+    losses, _ = synthesize_losses(np.random.default_rng(7), 12_345_678)
+    empty = pd.DataFrame(
+        {"link": ["一个名字特别长的环节，谁也到不了那里"], "n": 0, "reason": "-", "n_lost": 0, "within": True}
+    )
+    table = split_losses(pd.concat([losses, empty], ignore_index=True)).table
+    chart = plot_change.loss_chart(table, lang)
+    assert_inside(chart)
+    widths = [bar.get_width() for bar in chart.ax.patches]
+    assert widths == pytest.approx([*table["within"].fillna(0), *table["beyond"].fillna(0)])
+    assert "22." in chart.alt and "12,345,678" in chart.alt
 
 
 @EACH
