@@ -133,8 +133,8 @@ def _shrink(table):
     fit = (betaln(a, b) - betaln(grid * e, grid * (1 - e))).sum(axis=1)
     weight = np.exp(fit - fit.max())
     weight /= weight.sum()
-    rates = np.linspace(0, 1, 301)
-    below = np.einsum("m,mpr->pr", weight, betainc(a[:, :, None], b[:, :, None], rates))
+    likely, rates = weight > 1e-4, np.linspace(0, 1, 301)
+    below = np.einsum("m,mpr->pr", weight[likely], betainc(a[likely][:, :, None], b[likely][:, :, None], rates))
     low, high = (
         np.array([np.interp(share, row, rates) for row in below]) for share in ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
     )
