@@ -48,6 +48,7 @@ def run_batch(items, out, jobs=1, only_failed=False, progress=False):
         batch = _Batch(items, out, lambda: signals.caught)
         try:
             with workers.Workers(_modules(items)) as crew, Bar("reports", progress) as bar:
+                crew.warm(batch.stop)
                 batch.run(crew, jobs, only_failed, bar)
             batch.write(True)
         except OSError as error:

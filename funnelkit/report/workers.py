@@ -55,6 +55,17 @@ class Workers:
         shutil.rmtree(self.runtime, ignore_errors=True)
         self.lock.close()
 
+    def warm(self, stop, within_s=600):
+        """Wait until the preloaded parent forks: its imports are not to use up the first reports' deadlines."""
+        if not can_fork():
+            return
+        with self.starting:
+            self._ensure_forge()
+        env = self._environment(self.token + "0" * 8, self.runtime)
+        order = {"do": "nothing", "env": env, "cwd": str(self.runtime), "log": str(self.runtime / "forge.log")}
+        first = Worker(Forked(str(self.runtime / "forge"), order), self.token, self.runtime)
+        wait(first, time.monotonic() + within_s, stop)
+
     def start(self, folder):
         """Start a worker on FOLDER/spec.json and return it: `poll()` is None while it runs."""
         mark = self.token + secrets.token_hex(4)

@@ -51,7 +51,7 @@ def test_faults_in_a_batch_stop_no_good_report(tmp_path):
         reports.append({"name": f"fault {i}", "template": str(notebook)})
     reports.append({**reports[0], "name": "good after"})
     plan = tmp_path / "plan.yaml"
-    plan.write_text(json.dumps({"reports": reports, "deadline_s": 40}), encoding="utf-8")
+    plan.write_text(json.dumps({"reports": reports, "deadline_s": 60}), encoding="utf-8")
     command = [sys.executable, "-m", "funnelkit", "batch", str(plan), "--out", str(tmp_path / "out"), "--jobs", "2"]
     assert subprocess.run(command, capture_output=True).returncode == 1
     status = json.loads((tmp_path / "out" / "batch.json").read_text(encoding="utf-8"))
