@@ -19,6 +19,11 @@ def joined(*parts):
     return type(parts[0])("".join(part.html for part in parts), "\n".join(part.text for part in parts))
 
 
+def lowest(levels):
+    """Return the levels of the lowest ratio, as `weakest_levels` judges by that criterion."""
+    return levels.loc[levels["ratio"] == levels["ratio"].min(), "point"].tolist()
+
+
 # --- pharma cascade --------------------------------------------------------------------------------------------------
 
 
@@ -54,18 +59,13 @@ def cascade_panel(ratios=None, *, population=1_000_000, price=100, model="pharma
         return f"cascade({levels!r}, population={money['population']!r}, price={money['price']!r}{named})"
 
     return Panel(
-        compute, controls, lambda table: view_cascade(table, model, lang), cascade_picture(model, lang), lang, code=code
+        compute,
+        controls,
+        lambda table: view_cascade(table, model, lang),
+        CascadePicture(model, lang, weak=lowest),
+        lang,
+        code=code,
     )
-
-
-def cascade_picture(model, lang="en"):
-    """Return the cascade's picture, its levels of the lowest ratio marked."""
-
-    def weak(table):
-        found = weakest_levels(table, model=model).table
-        return found.loc[found["lowest_ratio"], "point"].tolist()
-
-    return CascadePicture(model, lang, weak=weak)
 
 
 def view_cascade(table, model, lang="en"):

@@ -4,15 +4,16 @@ import pandas as pd
 
 from funnelkit import catalog
 from funnelkit.panels import joined
+from funnelkit.picture import Picture
 from funnelkit.plan import describe_what_if, what_if
 from funnelkit.plot import COLOURS, new_figure
-from funnelkit.plot_plan import Picture, alt_rows
+from funnelkit.plot_plan import WhatIfPicture, alt_rows
 from funnelkit.present import bullets, note, number, percent, rate_text, show
 from funnelkit.rates import rate_columns
 from funnelkit.target import allocate, describe_allocation
 from funnelkit.texts import say
 from funnelkit.tornado import sensitivity
-from funnelkit.widgets import Control, Panel, WhatIfPicture
+from funnelkit.widgets import Control, Panel
 
 # --- explorer: any model ---------------------------------------------------------------------------------------------
 
@@ -46,7 +47,7 @@ def explorer_panel(source, volume=100, deal_value=1.0, cycle_days=30.0, *, model
         return f"what_if(source, {values!r}, {volume!r}, {deal_value!r}, model, cycle_days={cycle_days!r})"
 
     return Panel(
-        compute, controls, lambda table: view_explorer(table, model, lang), ScaledPicture(model, lang), lang, code=code
+        compute, controls, lambda table: view_explorer(table, model, lang), WhatIfPicture(model, lang), lang, code=code
     )
 
 
@@ -56,17 +57,6 @@ def _reach(table, model, lang):
     share = percent(last["n"] / first["n"]) if first["n"] else "–"
     values = {"n": number(first["n"]), "share": share, "stage": model.stage(last["stage"]).name[lang]}
     return say("widgets.reach", lang, **values, reached=number(last["n"], 1), base=number(last["n_base"], 1))
-
-
-class ScaledPicture(WhatIfPicture):
-    """The what-if picture whose axis follows the longest bar."""
-
-    def update(self, table):
-        """Move the bars, and the axis where they outgrow it, and return the picture as PNG bytes."""
-        if self.ax is not None:
-            self.top = max(float(table[["n", "n_base"]].max().max()), 1.0)
-            self.ax.set_xlim(0, self.top * 1.12)
-        return super().update(table)
 
 
 def view_explorer(table, model, lang="en"):
@@ -133,6 +123,9 @@ class SamplePicture(Picture):
         ax.xaxis.set_major_formatter(lambda value, _: percent(value, 0))
         ax.set_xlabel(say("widgets.sample_axis", self.lang))
         self.axes = (ax,)
+
+    def _moving(self):
+        return [self.bar, self.dot]
 
     def _move(self, table):
         row = table.iloc[0]
@@ -206,6 +199,9 @@ class AllocationPicture(Picture):
         ax.xaxis.set_major_formatter(lambda value, _: percent(value, 0))
         ax.set_xlabel(say("widgets.share_axis", self.lang))
         self.axes = (ax,)
+
+    def _moving(self):
+        return [*self.bars, *self.words]
 
     def _words(self, table):
         words = []

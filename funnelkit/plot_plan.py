@@ -4,62 +4,15 @@ A picture's `update(table)` moves the artists of its one figure and returns PNG 
 functions return the same picture as a Chart, for pages without a kernel.
 """
 
-import io
-
-import numpy as np
 import pandas as pd
 
 from funnelkit import catalog
 from funnelkit.grid import width
+from funnelkit.picture import Picture
+from funnelkit.plan import describe_what_if
 from funnelkit.plot import COLOURS, Chart, new_figure, stage_labels, style, wrap
 from funnelkit.texts import say
 from funnelkit.words import number, percent
-
-
-class Picture:
-    """One figure that lives as long as its owner: `_draw(table)` makes it, `_move(table)` puts it to a table."""
-
-    def __init__(self, lang="en"):
-        self.lang, self.axes, self.title = lang, (), ""
-
-    def update(self, table):
-        """Move the picture to the table and return it as PNG bytes."""
-        with style():
-            self.show(table)
-            return _png(self.axes[0].figure)
-
-    def show(self, table):
-        """Move the picture to the table."""
-        if not self.axes:
-            self._draw(table)
-            self._finish()
-        self._move(table)
-        self.heading.set_text(wrap(self.title, 82))
-
-    def _finish(self):
-        """Fix the layout for a title of two lines, so that a longer one moves nothing."""
-        figure = self.axes[0].figure
-        self.heading = figure.suptitle("\n", x=0.01, ha="left", fontsize=12.5)
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
-
-    def chart(self, table):
-        """Return the picture of the table as a Chart with its alt text."""
-        with style():
-            self.show(table)
-        return Chart(self.axes, self.alt(table), table)
-
-
-def _png(figure):
-    """Return the figure as PNG bytes, drawn once; `savefig` would lay it out a second time."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from PIL import Image
-
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    buffer = io.BytesIO()
-    Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").save(buffer, format="PNG", compress_level=1)
-    return buffer.getvalue()
 
 
 def cascade_chart(table, model=None, lang="en", *, weak=(), source=None):
@@ -73,7 +26,7 @@ def cascade_chart(table, model=None, lang="en", *, weak=(), source=None):
 
 
 class CascadePicture(Picture):
-    """The cascade with its weak levels marked; `weak` may be a function of the table."""
+    """The cascade with its weak levels marked; `weak` may be a function of the table's levels."""
 
     def __init__(self, model=None, lang="en", *, weak=(), source=None):
         super().__init__(lang)
@@ -103,8 +56,12 @@ class CascadePicture(Picture):
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=8.5, frameon=False)
         self.axes = (ax,)
 
+    def _moving(self):
+        return [*self.stays, *self.drops, *self.words, self.axes[0].xaxis.label]
+
     def _move(self, table):
-        rows, weak = self._levels(table), list(self.weak(table))
+        rows = self._levels(table)
+        weak = list(self.weak(rows))
         weak = weak if len(weak) < len(rows) else []
         start = float(rows["count"].iloc[0])
         base = start or 1.0
@@ -139,6 +96,44 @@ class CascadePicture(Picture):
         rows = self._levels(table)
         names = [self.model.stage(point).name[self.lang] for point in rows["point"]]
         return alt_rows(self.title, names, [self._row_text(row) for row in rows.itertuples()], self.lang)
+
+
+class WhatIfPicture(Picture):
+    """Counts by stage beside the baseline; the axis follows a bar that outgrows it."""
+
+    def __init__(self, model, lang="en"):
+        super().__init__(lang)
+        self.model, self.title = model, say("widgets.what_if_title", lang)
+
+    def _draw(self, table):
+        figure = new_figure(8.4, 1.5 + 0.46 * len(table))
+        ax = figure.subplots()
+        places = range(len(table))
+        base, changed = (say(f"widgets.{name}", self.lang) for name in ("baseline", "changed"))
+        ax.barh(places, table["n_base"], height=0.78, color="none", edgecolor=COLOURS["ink"], linewidth=1, label=base)
+        self.bars = ax.barh(places, table["n"], height=0.52, color=COLOURS["n_advanced"], label=changed)
+        self.words = [ax.text(0, place, "", va="center", fontsize=9) for place in places]
+        ax.set_yticks(places, stage_labels(table, self.model, self.lang))
+        ax.set_ylim(len(table) - 0.5, -0.5)
+        ax.set_xlabel(say("charts.count_axis", self.lang))
+        ax.xaxis.set_major_formatter(lambda value, _: number(value))
+        ax.legend(loc="lower right", fontsize=9, frameon=False)
+        self.axes = (ax,)
+
+    def _moving(self):
+        return [*self.bars, *self.words]
+
+    def _move(self, table):
+        top = max(float(table[["n", "n_base"]].max().max()), 1.0)
+        self.axes[0].set_xlim(0, top * 1.12)
+        for bar, text, count in zip(self.bars, self.words, table["n"], strict=True):
+            bar.set_width(count)
+            text.set_text(number(count))
+            text.set_x(count + top * 0.015)
+
+    def alt(self, table):
+        """Return the alt text: the title and what the change does."""
+        return f"{self.title} {describe_what_if(table, self.lang)}"
 
 
 def tornado_chart(table, by="gain_points", model=None, lang="en", title=None):
@@ -207,6 +202,9 @@ class LoopPicture(Picture):
         self.legend = ax.legend(loc="upper left", fontsize=9, frameon=False)
         ax.set_ylim(0, 1e6)
         self.axes = (ax,)
+
+    def _moving(self):
+        return [self.potential, self.bought, self.level, self.legend]
 
     def _move(self, result):
         table, level = result.table, result.values.get("level")

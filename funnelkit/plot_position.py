@@ -4,8 +4,9 @@ import numpy as np
 
 from funnelkit import catalog
 from funnelkit.grid import width
+from funnelkit.picture import Picture
 from funnelkit.plot import COLOURS, Chart, new_figure, style, wrap
-from funnelkit.plot_plan import Picture, alt_rows
+from funnelkit.plot_plan import alt_rows
 from funnelkit.texts import say
 from funnelkit.words import number, percent
 
@@ -43,6 +44,9 @@ class MapPicture(Picture):
         ax.set_xticks([])
         ax.set_yticks([])
         self.axes = (ax,)
+
+    def _moving(self):
+        return [self.points, *self.arrows, *self.names, self.axes[0].xaxis.label, self.axes[0].yaxis.label]
 
     def _move(self, found):
         table = found.table

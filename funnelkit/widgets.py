@@ -11,7 +11,7 @@ from html import escape
 
 from funnelkit import plan
 from funnelkit.errors import FunnelkitError
-from funnelkit.plot import COLOURS, DPI, Chart, new_figure, stage_labels, style
+from funnelkit.plot_plan import WhatIfPicture
 from funnelkit.present import note, number, show
 from funnelkit.texts import say
 
@@ -222,54 +222,4 @@ def view_what_if(table, model, lang="en"):
 
 def chart_what_if(table, model, lang="en"):
     """Return the picture of a what-if as a Chart, for pages without a kernel."""
-    picture = WhatIfPicture(model, lang)
-    picture.update(table)
-    return Chart((picture.ax,), f"{picture.title} {plan.describe_what_if(table, lang)}", table)
-
-
-class WhatIfPicture:
-    """Counts by stage beside the baseline: one figure whose bars and numbers are moved, never drawn anew."""
-
-    def __init__(self, model, lang="en"):
-        self.model, self.lang, self.ax = model, lang, None
-        self.title = say("widgets.what_if_title", lang)
-
-    def update(self, table):
-        """Move the bars to the table's counts and return the picture as PNG bytes."""
-        with style():
-            if self.ax is None:
-                self._draw(table)
-            for bar, text, count in zip(self.bars, self.texts, table["n"], strict=True):
-                bar.set_width(count)
-                text.set_text(number(count))
-                text.set_x(count + self.top * 0.015)
-            return self._png()
-
-    def _draw(self, table):
-        figure = new_figure(8.4, 1.3 + 0.46 * len(table))
-        self.ax = ax = figure.subplots()
-        places = range(len(table))
-        self.top = max(float(table[["n", "n_base"]].max().max()), 1.0)
-        base = say("widgets.baseline", self.lang)
-        ax.barh(places, table["n_base"], height=0.78, color="none", edgecolor=COLOURS["ink"], linewidth=1, label=base)
-        changed = say("widgets.changed", self.lang)
-        self.bars = ax.barh(places, table["n"], height=0.52, color=COLOURS["n_advanced"], label=changed)
-        self.texts = [ax.text(0, place, "", va="center", fontsize=9) for place in places]
-        ax.set_yticks(places, stage_labels(table, self.model, self.lang))
-        ax.set_ylim(len(table) - 0.5, -0.5)
-        ax.set_xlim(0, self.top * 1.12)
-        ax.set_xlabel(say("charts.count_axis", self.lang))
-        ax.xaxis.set_major_formatter(lambda value, _: number(value))
-        ax.legend(loc="lower right", fontsize=9, frameon=False)
-        figure.suptitle(self.title, x=0.01, ha="left", fontsize=12)
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
-
-    def _png(self):
-        import io
-
-        buffer = io.BytesIO()
-        self.ax.figure.savefig(
-            buffer, format="png", dpi=DPI, metadata={"Software": None}, pil_kwargs={"compress_level": 1}
-        )
-        return buffer.getvalue()
+    return WhatIfPicture(model, lang).chart(table)

@@ -48,7 +48,7 @@ def table_of(found):
 
 
 def figure_of(panel):
-    return (panel.picture.ax if hasattr(panel.picture, "ax") else panel.picture.axes[0]).figure
+    return panel.picture.axes[0].figure
 
 
 def move_all(panel):

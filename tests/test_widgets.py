@@ -71,12 +71,12 @@ def test_reset_goes_back_to_the_baseline(panel):
 
 
 def test_one_figure_lives_and_its_artists_move(panel):
-    figure, bars = panel.picture.ax.figure, list(panel.picture.bars)
+    figure, bars = panel.picture.axes[0].figure, list(panel.picture.bars)
     before = bytes(panel.image.value)
     panel.set(rate=0.9)
-    assert panel.picture.ax.figure is figure and list(panel.picture.bars) == bars
+    assert panel.picture.axes[0].figure is figure and list(panel.picture.bars) == bars
     assert [bar.get_width() for bar in bars] == panel.table["n"].tolist()
-    assert [text.get_text() for text in panel.picture.texts] == [f"{n:,.0f}" for n in panel.table["n"]]
+    assert [text.get_text() for text in panel.picture.words] == [f"{n:,.0f}" for n in panel.table["n"]]
     assert panel.image.value != before and bytes(panel.image.value).startswith(b"\x89PNG")
     panel.reset()
     assert panel.image.value == before, "the same table gives the same picture"
