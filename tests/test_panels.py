@@ -5,13 +5,16 @@ import io
 import re
 from base64 import b64decode
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from funnelkit import catalog, panels, panels_funnel, widgets
 from funnelkit.loop import influence_loop
 from funnelkit.panels_funnel import sample_rate
 from funnelkit.pharma import cascade
+from funnelkit.picture import _face_of
 from funnelkit.plan import what_if
 from funnelkit.position import perceptual_map
 from funnelkit.target import allocate
@@ -176,3 +179,33 @@ def test_interval_breathes_with_n():
         panel.set(n=n)
         widths.append(panel.table["high"].iloc[0] - panel.table["low"].iloc[0])
     assert widths == sorted(widths, reverse=True) and widths[0] > 5 * widths[2]
+
+
+# What a panel paints fast is what Matplotlib draws in full: the complete draw of the same figure is the oracle.
+
+
+def pixels(png):
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"), float)
+
+
+def blurred(image, size=8):
+    """Return the means of squares of `size` pixels: text that is a pixel off stays near, text elsewhere does not."""
+    high, wide = (side // size * size for side in image.shape[:2])
+    return image[:high, :wide].reshape(high // size, size, wide // size, size, 3).mean(axis=(1, 3))
+
+
+@each
+@kinds
+def test_the_fast_picture_is_the_full_one(kind, lang):
+    panel = MAKERS[kind](lang)
+    start = blurred(pixels(panel.image.value))
+    move_all(panel)
+    fast, full = pixels(panel.image.value), pixels(panel.picture.chart(panel.table).png())
+    assert fast.shape == full.shape
+    off = np.abs(blurred(fast) - blurred(full))
+    assert off.max() < 45 and off.mean() < 0.5
+    assert np.abs(start - blurred(full)).max() > 100, "a picture that had not moved would fail"
+
+
+def test_a_sign_that_no_face_has_is_left_to_matplotlib():
+    assert _face_of("A") == 0 and _face_of("客") == 1 and _face_of("\U00012000") is None
