@@ -5,5 +5,6 @@ from hypothesis import settings
 settings.register_profile("kit", deadline=None, derandomize=True)
 settings.load_profile("kit")
 
-# Programs beside the tests, not tests: the fault bench is run as a script and by tests/test_faults.py.
-collect_ignore = ["faults/cases.py", "faults/harness.py", "faults/run.py", "faults/sweep.py"]
+# Programs beside the tests, not tests: the fault bench is run as a script and by
+# tests/test_faults.py, the writers of vendors' layouts by tests/test_roundtrip.py.
+collect_ignore = ["faults/cases.py", "faults/harness.py", "faults/run.py", "faults/sweep.py", "writers"]
