@@ -72,12 +72,12 @@ clean:
 $(VENV)/.report: $(FILES)
 	@echo "Setting up $(VENV) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "funnelkit needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
-	$(call install,report)
+	$(call install,report$(comma)sql)
 
 $(VENV)/.dev: $(FILES) $(VENV)/.report
-	$(call install,report$(comma)dev)
+	$(call install,report$(comma)sql$(comma)dev)
 
 # The peers' own engines are oracles of the slow tests.
 $(VENV)/.bench: $(FILES) $(VENV)/.dev
-	$(call install,report$(comma)dev$(comma)bench)
+	$(call install,report$(comma)sql$(comma)dev$(comma)bench)
 comma := ,

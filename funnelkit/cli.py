@@ -129,7 +129,7 @@ def add_reports(commands):
 
 def add_check(commands):
     command = commands.add_parser("check", help="say what files are, what is wrong with them, what they cannot tell")
-    command.add_argument("files", nargs="+", metavar="FILE", help="deals, stage entries or counts")
+    command.add_argument("files", nargs="+", metavar="FILE", help="deals, stage entries or counts; a database's URL")
     add_reading_options(command)
     command.add_argument("--quarantine", metavar="FILE", help="a CSV for the rows set aside, with reasons")
     command.add_argument("--json", action="store_true", help="print JSON")
@@ -149,6 +149,7 @@ def add_reading_options(command):
     command.add_argument("--timezone", metavar="ZONE", help="of times that name none, such as Asia/Shanghai")
     command.add_argument("--delimiter", metavar="SIGN", help="between cells; tab is allowed as a word")
     command.add_argument("--sheet", metavar="NAME", help="of a workbook; default the first that holds anything")
+    command.add_argument("--table", metavar="NAME", help="of a database; default the only one there is")
     command.add_argument(
         "--map", action="append", default=[], type=_pair, metavar="CANON=COLUMN", help="such as stage=Phase"
     )
@@ -158,7 +159,7 @@ def reading(options):
     """Return the arguments of `load.read` that the reading options ask for."""
     from funnelkit.files import ReadOptions
 
-    names = ("encoding", "decimal", "date_order", "currency", "timezone", "delimiter", "sheet")
+    names = ("encoding", "decimal", "date_order", "currency", "timezone", "delimiter", "sheet", "table")
     values = {name: getattr(options, name) for name in names}
     quarantine = getattr(options, "quarantine", None)
     return {
@@ -169,12 +170,13 @@ def reading(options):
 
 def run_check(options):
     from funnelkit import check, load
+    from funnelkit.database import shown
 
     try:
         result = load.read(*options.files, **reading(options))
     except FunnelkitError as error:
         result = error
-    found = check.summary(result, options.lang, options.files)
+    found = check.summary(result, options.lang, map(shown, options.files))
     print(json.dumps(found, ensure_ascii=False, indent=1) if options.json else check.check_text(found, options.lang))
     return check.EXIT[found["outcome"]]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from funnelkit.database import database_kind, is_url, open_database
 from funnelkit.delimited import read_delimited
 from funnelkit.errors import DataError
 from funnelkit.pipeline import Finding
@@ -21,21 +22,26 @@ _HTML = (b"<!doctype html", b"<html", b"<head", b"<body", b"<table")
 # Content that is no table: (first bytes, what to call it).
 _FOREIGN = (
     (b"%PDF", "PDF"), (b"\x89PNG", "PNG"), (b"\xff\xd8\xff", "JPEG"), (b"7z\xbc\xaf", "7z"), (b"Rar!", "RAR"),
-    (b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"), (b"(\xb5/\xfd", "zstd"), (b"SQLite format 3", "SQLite"),
+    (b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"), (b"(\xb5/\xfd", "zstd"),
     (b"ARROW1", "Arrow"), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "xls"), (b"\x93NUMPY", "numpy"),
     (b"\x7fELF", "ELF"), (b"{\\rtf", "RTF"),
 )  # fmt: skip
 
 
 def open_source(source, options=None):
-    """Return the Table of a path (CSV, TSV, TXT, gzip of these, xlsx, Parquet) or a DataFrame.
+    """Return the Table of a path (CSV, TSV, TXT, gzip of these, xlsx, Parquet, SQLite, DuckDB), a URL or a DataFrame.
 
     Raises DataError where the file is missing, is something else, or passes a limit.
     """
     options = options or ReadOptions()
     if isinstance(source, pd.DataFrame):
         return _of_frame(source, "DataFrame", "frame", options)
+    if is_url(source):
+        return open_database(source, options)
     path = Path(source)
+    kind = database_kind(_bytes(path, 16))
+    if kind:
+        return open_database(path, options, kind)
     data, name = _bytes(path), path.name
     if data.startswith(b"\x1f\x8b"):
         data = _unzipped(data, name, options.bounds)
@@ -50,9 +56,10 @@ def open_source(source, options=None):
     return read_delimited(text, name, options, notes)
 
 
-def _bytes(path):
+def _bytes(path, most=-1):
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(most)
     except OSError as error:
         key = "no_such_file" if isinstance(error, FileNotFoundError) else "file_unreadable"
         raise DataError(key, file=str(path), reason=error.strerror) from None
@@ -250,4 +257,4 @@ def _of_parquet(data, name, options):
         table = parquet.read()
     except (pa.ArrowException, OSError) as error:
         raise DataError("parquet_broken", file=name, reason=str(error).splitlines()[0]) from None
-    return _of_frame(table.to_pandas(), name, "parquet", options)
+    return _of_frame(table.to_pandas(integer_object_nulls=True), name, "parquet", options)

@@ -18,6 +18,7 @@ class Bounds:
     unpacked_bytes: int = 2_000_000_000
     workbook_cells: int = 5_000_000
     columns: int = 2_000
+    table_rows: int = 5_000_000  # of a database's table
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class ReadOptions:
     timezone: str | None = None  # of times that name none; times that do are converted to it
     delimiter: str | None = None
     sheet: str | None = None
+    table: str | None = None  # of a database
     map: dict = field(default_factory=dict)  # canonical column -> header of the source
     quarantine: str | None = None  # path of a CSV that takes the rows set aside
     collapse: bool = True  # False keeps repeated entries into the same stage apart (event logs)
@@ -49,8 +51,8 @@ class Broken:
 
 @dataclass(frozen=True)
 class Table:
-    """One source as found. `cells` holds text, or typed cells (`kind` workbook, parquet, frame); `lines` the physical
-    line of each row (of a DataFrame or Parquet file: the number of the row); `blank` counts empty lines."""
+    """One source as found. `cells` holds text, or typed cells (`kind` workbook, parquet, frame, database); `lines` the
+    physical line of each row (of a DataFrame, Parquet file or database: the number of the row); `blank` counts empty lines."""
 
     name: str
     cells: pd.DataFrame

@@ -68,7 +68,7 @@ def _sheet_table(sheet, name, options):
         lines.append(number)
     if names is None:
         return None
-    frame = pd.DataFrame({header: _column([row[i] for row in rows]) for i, header in enumerate(names)})
+    frame = pd.DataFrame({header: typed_column([row[i] for row in rows]) for i, header in enumerate(names)})
     return Table(name, frame, np.array(lines, dtype=np.int64), "workbook", blank, tuple(broken))
 
 
@@ -85,7 +85,7 @@ def _is_blank(cell):
     return cell is None or (isinstance(cell, str) and not cell.strip())
 
 
-def _column(cells):
+def typed_column(cells):
     """Return text where all cells are text or blank, else the cells as objects."""
     if all(cell is None or isinstance(cell, str) for cell in cells):
         return pd.Series(["" if cell is None else cell for cell in cells], dtype="str")

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1] / "funnelkit"
 # A module may import its own layer's earlier modules and lower layers. One line a layer, lowest first.
 LAYERS = (
     ("texts", "errors", "grid", "words", "schema", "catalog", "share", "rule", "hooks", "check"),
-    ("pipeline", "source", "files", "delimited", "workbook", "journal", "sheet", "dates", "values", "columns",
+    ("pipeline", "source", "files", "delimited", "workbook", "database", "journal", "sheet", "dates", "values", "columns",
      "stages"),
     ("tables", "history", "counts", "quarantine", "limits", "load", "synth_text", "synth_b2b", "synth",
      "synth_ratings"),
@@ -22,7 +22,7 @@ LAYERS = (
     ("levels", "arrivals", "hazard", "curves", "simulate", "forecast", "backtesting", "calibration", "goal"),
     ("plan", "pharma", "loop", "tornado", "target", "review", "people", "conditions", "smart", "accounts",
      "position", "diffusion", "statement"),
-    ("present", "plot", "plot_plan", "plot_position", "plot_time", "plot_change", "catalog_text"),
+    ("present", "plot", "picture", "plot_plan", "plot_position", "plot_time", "plot_change", "catalog_text"),
     ("checks", "widgets", "panels", "panels_funnel", "report"),
     ("lessons", "cli", "__main__", "__init__"),
 )  # fmt: skip

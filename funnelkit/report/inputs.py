@@ -5,6 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
+from funnelkit.database import is_url, shown
 from funnelkit.errors import DataError, ReportError
 from funnelkit.report import parameters
 from funnelkit.share import sample_files
@@ -26,6 +27,8 @@ def located(values, folder):
     """Return (values with the paths of existing files made absolute, those files); no data means the sample data."""
     named = values.get("data") or []
     named = parameters.check({"data": named}, {"data": parameters.Parameter("data", "list", [], "")})["data"]
+    for source in filter(is_url, named):
+        raise DataError("report_url", value=shown(source))
     values = {name: _absolute(value, folder) for name, value in values.items()}
     if named:
         values["data"] = [str((folder / path).resolve()) for path in named]
