@@ -38,7 +38,8 @@ def draw_arrivals(born, as_of, horizon, rng, n):
     edges = windows(first, as_of, horizon)
     hoped = np.histogram(past_days + 0.5, edges, weights=rate * mean[_month(past_days)])[0]
     level = draw_level(np.histogram(born, edges)[0], hoped, horizon / (edges[1] - edges[0]), rng, n)
-    per_day = rate * level[:, None] * season[:, _month(next_days)]
+    drawn = rng.standard_gamma(len(born) + 0.5, size=n) / span if len(born) else np.zeros(n)
+    per_day = (drawn * level)[:, None] * season[:, _month(next_days)]
     return Arrivals(per_day, len(born), span, seasonal)
 
 

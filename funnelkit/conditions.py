@@ -87,7 +87,9 @@ def _ratio_draws(fit, edges, which, rng):
     moved = own & (spells.kind == UP)
     seen = np.histogram(spells.end[moved], edges)[0]
     hoped = [fit.hoped(low, high, UP)[own].sum() for low, high in pairwise(edges)]
-    return draw_level(seen, hoped, ahead, rng, DRAWS)
+    # The history's own level is unsure too: by as many promotions as it holds.
+    fitted = rng.standard_gamma(seen.sum() + 0.5, size=DRAWS) / (seen.sum() + 0.5)
+    return fitted * draw_level(seen, hoped, ahead, rng, DRAWS)
 
 
 def _flow_row(model, stage, figures, rng):

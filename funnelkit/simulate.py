@@ -9,7 +9,7 @@ import pandas as pd
 from funnelkit.arrivals import Arrivals, draw_arrivals
 from funnelkit.curves import draw_hazards, entry_curves, exits_up, waiting_curves
 from funnelkit.hazard import OPEN, OUT, UP, Hazards, Spells, days, expected_exits, fit_hazards, stage_spells
-from funnelkit.levels import draw_level, draw_ratios, windows
+from funnelkit.levels import draw_level, draw_own_levels, draw_ratios, windows
 
 DRAWS = 500  # draws of the parameters; each carries paths / DRAWS paths
 SWING_EVENTS = 20
@@ -139,8 +139,8 @@ def draw_levels(fit, kind, horizon, rng, n):
     ahead = horizon / (edges[1] - edges[0])
     common = draw_level(seen.sum(axis=0), hoped.sum(axis=0), ahead, rng, n)
     swing = (seen.sum(axis=0) + SWING_EVENTS) / (hoped.sum(axis=0) + SWING_EVENTS)
-    own = [draw_level(seen[stage], hoped[stage] * swing, ahead, rng, n, noisy=False) for stage in range(spells.won)]
-    return (common * np.array(own)).T[:, :, None]
+    own = draw_own_levels(seen, hoped * swing, ahead, rng, n)
+    return (common * own).T[:, :, None]
 
 
 def _segment_ratios(fit, kind, rng, n):

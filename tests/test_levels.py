@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from funnelkit.levels import draw_level, draw_ratios, windows
+from funnelkit.levels import draw_level, draw_own_levels, draw_ratios, windows
 
 
-def spread(observed, expected, ahead=1.0, **options):
-    drawn = np.log(draw_level(observed, expected, ahead, np.random.default_rng(0), 20_000, **options))
+def spread(observed, expected, ahead=1.0):
+    drawn = np.log(draw_level(observed, expected, ahead, np.random.default_rng(0), 20_000))
     return drawn.mean(), drawn.std()
 
 
@@ -44,7 +44,21 @@ def test_noise_averages_out_over_more_windows_and_drift_adds_up():
 
 
 def test_windows_without_anything_expected_say_little():
-    assert spread([0, 0], [0.0, 0.0])[1] > 0.3
+    assert spread([0, 0], [0.0, 0.0])[1] > 0.1
+
+
+def test_steady_series_make_each_other_sure_and_one_that_drifts_is_followed():
+    rng = np.random.default_rng(8)
+    expected = np.full((8, 12), 60.0)
+    steady = [rng.poisson(expected) for _ in range(10)]
+    alone = [np.log(draw_own_levels(row[None], expected[:1], 1.0, rng, 1_000)).std() for row in np.concatenate(steady)]
+    together = [np.log(draw_own_levels(rows, expected, 1.0, rng, 1_000)).std(axis=1) for rows in steady]
+    assert np.mean(together) < 0.85 * np.mean(alone)
+    stalled = rng.poisson(expected)
+    stalled[3, 7:] = rng.poisson(20.0, 5)
+    found = np.log(draw_own_levels(stalled, expected, 1.0, rng, 4_000)).mean(axis=1)
+    assert found[3] == pytest.approx(np.log(1 / 3), abs=0.25)
+    assert np.abs(np.delete(found, 3)).max() < 0.2
 
 
 def test_ratios_are_drawn_towards_one_as_far_as_groups_are_alike():
