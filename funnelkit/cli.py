@@ -151,6 +151,12 @@ def add_reading_options(command):
     command.add_argument("--sheet", metavar="NAME", help="of a workbook; default the first that holds anything")
     command.add_argument("--table", metavar="NAME", help="of a database; default the only one there is")
     command.add_argument(
+        "--join", action="append", default=[], metavar="FILE", help="accounts, products and the like, beside the deals"
+    )
+    command.add_argument(
+        "--on", action="append", default=[], type=_pair, metavar="COLUMN=KEY", help="column of the deals, key of a join"
+    )
+    command.add_argument(
         "--map", action="append", default=[], type=_pair, metavar="CANON=COLUMN", help="such as stage=Phase"
     )
 
@@ -164,7 +170,8 @@ def reading(options):
     quarantine = getattr(options, "quarantine", None)
     return {
         "stages": options.stages, "layout": options.layout, "preset": options.preset, "as_of": options.as_of,
-        "options": ReadOptions(**values, map=dict(options.map), quarantine=quarantine), "lang": options.lang,
+        "options": ReadOptions(**values, map=dict(options.map), on=dict(options.on), quarantine=quarantine),
+        "lang": options.lang, "join": options.join,
     }  # fmt: skip
 
 

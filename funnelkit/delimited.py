@@ -33,7 +33,8 @@ def read_delimited(text, name, options, notes=()):
         notes.append(
             Finding("no_final_newline", "warn", name, last, values={"text": text[-200:].splitlines()[-1][-60:]})
         )
-    return Table(name, table.cells, table.lines, "text", table.blank, table.broken, (*notes, *table.notes))
+    notes = (*notes, *table.notes)
+    return Table(name, table.cells, table.lines, "text", table.blank, table.broken, notes, delimiter)
 
 
 def _separator_line(text):

@@ -12,10 +12,11 @@ from funnelkit.counts import read_counts
 from funnelkit.errors import DataError
 from funnelkit.files import ReadOptions, open_source
 from funnelkit.history import fill_deals, read_history
+from funnelkit.join import join_lookups, lookup_sheet
 from funnelkit.journal import Journal
 from funnelkit.limits import find_limits
 from funnelkit.pipeline import DEAL_COLUMNS, EVENT_COLUMNS, Pipeline, Rows
-from funnelkit.quarantine import write_quarantine
+from funnelkit.quarantine import merge_corrections, write_quarantine
 from funnelkit.sheet import Sheet, type_sheet
 from funnelkit.stages import find_model, given_model, merged_names, name_stages
 from funnelkit.tables import build_deals, deal_events, name_sheet, set_duplicates_aside
@@ -25,10 +26,12 @@ __all__ = ["ReadOptions", "read", "summary"]
 _NO_TIME = np.datetime64("NaT", "us")
 
 
-def read(*sources, model=None, stages=None, layout=None, preset=None, as_of=None, options=None, lang="en"):
+def read(*sources, model=None, stages=None, layout=None, preset=None, as_of=None, options=None, lang="en", join=()):
     """Read one or more sources into a Pipeline: a deals table, a table of stage entries, both, or a table of counts.
 
-    A source is the path of a CSV, TSV, TXT, xlsx or Parquet file, or a DataFrame. `model` is a Funnel, a catalogue id
+    A source is the path of a CSV, TSV, TXT, xlsx, Parquet, SQLite or DuckDB file, the URL of a database, or a
+    DataFrame; a quarantine file that was corrected stands beside its source. `join` takes sources of accounts,
+    products and the like: their columns are put beside the deals'. `model` is a Funnel, a catalogue id
     or the path of a model file; `stages` a list of stage names, or text: `A,B,C` or one of these; with neither, the
     stages are taken from the data and the order is said. `layout` (deals, events, counts) holds for the first source.
     Faulty rows are set aside and reported; `Pipeline.rows` counts them. Raises DataError on a file that cannot be read
@@ -45,20 +48,23 @@ def read(*sources, model=None, stages=None, layout=None, preset=None, as_of=None
     journal = Journal()
     model, notes = given_model(model, stages, lang)
     journal.findings.extend(notes)
-    tables = [open_source(source, options) for source in sources]
+    tables = merge_corrections([open_source(source, options) for source in sources], options)
     sheets = [
         Sheet(table, map_columns(table, options, layout if number == 0 else None, preset), journal, options)
         for number, table in enumerate(tables)
     ]
-    for sheet in sheets:
+    joined = merge_corrections([open_source(source, options) for source in join], options)
+    lookups = [lookup_sheet(table, journal, options) for table in joined]
+    for sheet in (*sheets, *lookups):
         _take_structure(sheet)
     if any(sheet.mapping.layout == "counts" for sheet in sheets):
         pipeline = read_counts(sheets, model, journal, lang)
     else:
         pipeline = _read_deals(sheets, model, journal, preset=preset, as_of=as_of, lang=lang)
+    pipeline = join_lookups(pipeline, lookups, sheets, journal)
     if options.quarantine:
-        write_quarantine(sheets, options.quarantine, lang)
-    return replace(pipeline, rows=_rows(sheets), findings=journal.close())
+        write_quarantine([*sheets, *lookups], options.quarantine, lang)
+    return replace(pipeline, rows=_rows([*sheets, *lookups]), findings=journal.close())
 
 
 def _take_structure(sheet):

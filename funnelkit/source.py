@@ -34,6 +34,7 @@ class ReadOptions:
     sheet: str | None = None
     table: str | None = None  # of a database
     map: dict = field(default_factory=dict)  # canonical column -> header of the source
+    on: dict = field(default_factory=dict)  # column of the deals -> column of a joined table
     quarantine: str | None = None  # path of a CSV that takes the rows set aside
     collapse: bool = True  # False keeps repeated entries into the same stage apart (event logs)
     bounds: Bounds = Bounds()
@@ -61,6 +62,7 @@ class Table:
     blank: int = 0
     broken: tuple[Broken, ...] = ()
     notes: tuple[Finding, ...] = ()
+    delimiter: str | None = None  # of delimited text
 
     @property
     def rows_in(self):
