@@ -1,16 +1,14 @@
 """Columns: headers of a source -> canonical columns, and which layout the table has. The aliases are presets/*.toml."""
 
 import re
-import tomllib
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
 from funnelkit.catalog import nearest
 from funnelkit.errors import DataError
+from funnelkit.forms import Form, find_form, key, preset
 from funnelkit.pipeline import Finding
-from funnelkit.schema import fold
 from funnelkit.values import as_text
 
 LAYOUTS = ("deals", "events", "counts")
@@ -19,49 +17,13 @@ REQUIRED = {"deals": ("deal_id", "stage"), "events": ("deal_id", "stage", "enter
 
 @dataclass(frozen=True)
 class Mapping:
-    """`columns`: canonical name -> header; `extra`: the headers carried along as they are."""
+    """`columns`: canonical name -> header; `extra`: headers carried along; `form`: what export it is."""
 
     layout: str
     columns: dict
     extra: tuple[str, ...]
     notes: tuple[Finding, ...] = ()
-
-
-@cache
-def preset(name):
-    """Return presets/<name>.toml as a dict."""
-    known = preset_names()
-    if name not in known:
-        raise DataError("no_such_preset", value=name, nearest=nearest(name, known))
-    return tomllib.loads(files("funnelkit").joinpath("presets", f"{name}.toml").read_text(encoding="utf-8"))
-
-
-@cache
-def preset_names():
-    """Return the names of the presets."""
-    folder = files("funnelkit").joinpath("presets")
-    return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
-
-
-def key(name):
-    """Return a header or stage name for comparing: no case, width, blanks, nor the signs that only separate.
-
-    >>> key("Deal - Close_Date *") == key("close date")
-    True
-    """
-    plain = re.sub(r"^\s*deal\s+-\s+", "", unicodedata.normalize("NFKC", str(name)), flags=re.IGNORECASE)
-    return re.sub(r"[_\-./()*:]", "", fold(plain)) or fold(plain)
-
-
-@cache
-def word_keys(kind):
-    """Return the keys of the words that mean won, lost, void, open, or total."""
-    return frozenset(map(key, preset("generic")["words"][kind]))
-
-
-def status_word(name):
-    """Return won, lost, void or open where a stage or status name means it, else None."""
-    return next((kind for kind in ("won", "lost", "void", "open") if key(name) in word_keys(kind)), None)
+    form: Form | None = None
 
 
 def map_columns(table, options, layout=None, preset_name=None):
@@ -70,8 +32,10 @@ def map_columns(table, options, layout=None, preset_name=None):
         raise DataError("no_such_layout", value=layout, known=", ".join(LAYOUTS))
     headers = list(table.cells.columns)
     declared = _declared(options.map, headers, table.name)
-    found = layout or _layout(table, declared, preset_name)
-    columns, notes = _assign(headers, declared, _aliases(found, preset_name), table.name, REQUIRED[found])
+    form = find_form(headers, preset_name, layout)
+    found = layout or (form.layout if form else _layout(table, declared, preset_name))
+    aliases = _aliases(found, form.preset, form.name) if form else _aliases(found, preset_name)
+    columns, notes = _assign(headers, declared, aliases, table.name, REQUIRED[found])
     for name in REQUIRED[found]:
         if name not in columns:
             raise DataError("no_column", file=table.name, line=1, column=name, layout=found, known=_listed(headers))
@@ -79,8 +43,10 @@ def map_columns(table, options, layout=None, preset_name=None):
         raise DataError("no_column", file=table.name, line=1, column="count", layout=found, known=_listed(headers))
     if layout is None:
         notes = [Finding("layout_found", "note", table.name, value=found), *notes]
+    if form and preset_name is None:
+        notes = [Finding("form_found", "note", table.name, value=form.title), *notes]
     used = {*columns.values(), *(header for header in headers if _is_unnamed(header, table.cells[header]))}
-    return Mapping(found, columns, tuple(header for header in headers if header not in used), tuple(notes))
+    return Mapping(found, columns, tuple(header for header in headers if header not in used), tuple(notes), form)
 
 
 def _is_unnamed(header, cells):
@@ -113,11 +79,12 @@ def _declared(wanted, headers, name):
 
 
 @cache
-def _aliases(layout, preset_name):
-    """Return {canonical: alias keys, most telling first} for a layout; a preset's go before the general ones."""
+def _aliases(layout, preset_name, form_name=None):
+    """Return {canonical: alias keys, most telling first} for a layout: of the form, its preset, then generic."""
     sources = [preset(name) for name in dict.fromkeys((preset_name or "generic", "generic"))]
     parts = {"deals": ("columns",), "events": ("events", "columns"), "counts": ("counts", "columns")}[layout]
-    merged = {}
+    own = sources[0]["forms"][form_name].get("columns", {}) if form_name else {}
+    merged = {canonical: list(map(key, names)) for canonical, names in own.items()}
     for part in parts:
         for source in sources:
             for canonical, names in source.get(part, {}).items():
@@ -154,6 +121,16 @@ def _assign(headers, declared, aliases, name, first=()):
         Finding("column_passed_over", "note", name, 1, header, columns[canonical], {"canonical": canonical})
         for canonical, header in dict.fromkeys(passed_over)
     ]
+
+
+def assigned(table, options, preset_name=None):
+    """Return {canonical: header} of a table read as deals."""
+    headers = list(table.cells.columns)
+    form = find_form(headers, preset_name)
+    if form and form.layout != "deals":
+        return {"deal_id": "", "stage": ""}
+    aliases = _aliases("deals", form.preset, form.name) if form else _aliases("deals", preset_name)
+    return _assign(headers, _declared(options.map, headers, table.name), aliases, table.name, REQUIRED["deals"])[0]
 
 
 def _layout(table, declared, preset_name):

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from funnelkit import catalog
-from funnelkit.columns import status_word
 from funnelkit.errors import DataError
+from funnelkit.forms import status_word
 from funnelkit.pipeline import DEAL_COLUMNS, EVENT_COLUMNS, Pipeline
 from funnelkit.sheet import type_sheet
 from funnelkit.stages import name_stages

@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from funnelkit.pipeline import EVENT_COLUMNS
+from funnelkit.pipeline import EVENT_COLUMNS, Limit
 from funnelkit.values import among, as_text
 
 NAMED = 5  # ids that a finding names
+_PRIVATE = ["_deal", "_line", "_left", "stage_status", "stage_before", "before_at"]
 
 
 def read_history(sheets, model, journal, collapse=True):
@@ -18,14 +19,21 @@ def read_history(sheets, model, journal, collapse=True):
     rows = pd.concat([_rows(sheet) for sheet in sheets], ignore_index=True)
     rows["stage"] = pd.Categorical(rows["stage"], categories=model.stage_ids, ordered=True)
     rows["_deal"] = pd.factorize(rows["deal_id"])[0]
+    if _newest_first(rows):
+        rows = rows.iloc[::-1]
     rows = rows.sort_values(["_deal", "entered_at"], kind="stable", ignore_index=True)
     deals = _last_known(rows, model)
+    if "stage_before" in rows:
+        rows, deals = _with_left(rows, deals, sheets)
+    if "ended_at" in rows:
+        deals = _ended(deals, journal, sheets)
     file = sheets[0].table.name
-    rows = rows[rows["stage"].notna()]
-    events = _collapsed(rows, journal, file) if collapse else rows
+    entered = rows[rows["stage"].notna()]
+    events = _collapsed(entered, journal, file) if collapse else entered
     _note_backward(events, model, journal, file)
     _note_reopened(rows, deals, journal, file)
-    events = events.drop(columns=["_deal", "_line", "stage_status"]).assign(source="history")
+    source = np.where(events["entered_at"].isna(), "inferred", "history")
+    events = events.drop(columns=_PRIVATE, errors="ignore").assign(source=source)
     further = [column for column in events.columns if column not in EVENT_COLUMNS]
     return events[[*EVENT_COLUMNS, *further]].reset_index(drop=True), deals
 
@@ -35,6 +43,34 @@ def _rows(sheet):
     for header in sheet.mapping.extra:
         frame[header if header not in frame else f"{header} (source)"] = as_text(sheet.table.cells[header])
     return frame[sheet.good]
+
+
+def _newest_first(rows):
+    """Return True where the rows of most deals stand latest first: then rows of the same instant do so too."""
+    step = rows["entered_at"].diff()[rows["_deal"].diff() == 0]
+    return (step < pd.Timedelta(0)).sum() > (step > pd.Timedelta(0)).sum()
+
+
+def _with_left(rows, deals, sheets):
+    """Return (rows and what they say was left, deals): of untimed sides only the first of a deal tells anything new.
+
+    The first stage of a deal has no time in such a log: it is that of the creation, where a row states it. Where a row
+    left another stage than the one entered before, rows in between are missing.
+    """
+    earlier = rows["stage"].astype("object").shift().where(rows["_deal"].diff() == 0)
+    untimed = rows["stage_before"].notna() & rows["before_at"].isna()
+    gaps = int((untimed & earlier.notna() & (earlier != rows["stage_before"])).sum())
+    if gaps:
+        sheets[0].limits.append(Limit("history_gaps", {"n": gaps}))
+    begin = ~rows["_deal"].duplicated()
+    left = rows[rows["stage_before"].notna() & (begin | rows["before_at"].notna())]
+    since = left["before_at"].fillna(left["created_at"]) if "created_at" in left else left["before_at"]
+    stage = pd.Categorical(left["stage_before"], categories=rows["stage"].cat.categories, ordered=True)
+    left = left.assign(stage=stage, entered_at=since, stage_status=None, _left=True)
+    both = pd.concat([left, rows.assign(_left=False)]).sort_index(kind="stable")
+    both = both.sort_values(["_deal", "entered_at"], kind="stable", ignore_index=True, na_position="first")
+    first = both.drop_duplicates("_deal").set_index("deal_id")["entered_at"]
+    return both, deals.assign(first_at=deals["deal_id"].map(first))
 
 
 def _last_known(rows, model):
@@ -50,18 +86,31 @@ def _last_known(rows, model):
     )
     ended = rows[rows["stage_status"].notna()].groupby("_deal")["entered_at"].max()
     deals["closed_at"] = ended.reindex(deals.index).where(deals["status"] != "open")
-    skipped = {"deal_id", "stage", "entered_at", "stage_status", "_deal", "_line", "status", "closed_at"}
+    skipped = {"deal_id", "stage", "entered_at", "status", "closed_at", *_PRIVATE}
     for column in rows.columns:
         if column not in skipped:
             deals[column] = groups[column].last()
     return deals.reset_index(drop=True)
 
 
+def _ended(deals, journal, sheets):
+    """Deals with a closing date but no outcome are neither won nor lost, as far as the source tells."""
+    unknown = (deals["status"] == "open") & deals["ended_at"].notna()
+    if unknown.any():
+        header = next(sheet.mapping.columns["ended_at"] for sheet in sheets if sheet.has("ended_at"))
+        n = int(unknown.sum())
+        journal.add("closed_without_outcome", "warn", file=sheets[0].table.name, column=header, n=n)
+        sheets[0].limits.append(Limit("outcome_unknown", {"n": n}))
+    status = deals["status"].mask(unknown, "void")
+    return deals.assign(status=status, closed_at=deals["closed_at"].fillna(deals["ended_at"].where(status != "open")))
+
+
 def _collapsed(rows, journal, file):
     """Leave out entries into the stage that the deal is in already: a row is written for other changes too."""
     same = (rows["stage"].cat.codes.diff() == 0) & (rows["_deal"].diff() == 0)
-    if same.any():
-        journal.add("stage_repeated", file=file, line=rows["_line"][same].iloc[0], n=int(same.sum()))
+    said = same & ~rows["_left"] & ~rows["_left"].shift(fill_value=False) if "_left" in rows else same
+    if said.any():
+        journal.add("stage_repeated", file=file, line=rows["_line"][said].iloc[0], n=int(said.sum()))
     return rows[~same]
 
 
@@ -86,6 +135,14 @@ def _named(ids):
     return ", ".join(ids[:NAMED]) + (" ..." if len(ids) > NAMED else "")
 
 
+def time_first(entries, deals):
+    """Return entries in which the undated first stage of a deal is entered at its creation, where deals tell it."""
+    created = deals.set_index("deal_id")["created_at"]
+    since = entries["deal_id"].map(created).astype("datetime64[us]")
+    early = since <= entries.groupby("deal_id")["entered_at"].transform("min").fillna(since)
+    return entries.assign(entered_at=entries["entered_at"].fillna(since.where(early)))
+
+
 def fill_deals(deals, told):
     """Return deals completed by what their history tells: outcome, close, creation, values the deals table lacks."""
     told = told.set_index("deal_id").reindex(deals["deal_id"]).reset_index(drop=True)
@@ -93,7 +150,8 @@ def fill_deals(deals, told):
     ended = (result["status"] == "open") & told["status"].notna() & (told["status"] != "open") & ~result["_said"]
     result["status"] = result["status"].mask(ended, told["status"])
     closed = result["status"] != "open"
-    result["closed_at"] = result["closed_at"].fillna(told["closed_at"].where(closed))
+    same_day = (result["closed_at"] == told["closed_at"].dt.normalize()) & closed
+    result["closed_at"] = result["closed_at"].mask(same_day).fillna(told["closed_at"].where(closed))
     result["created_at"] = result["created_at"].fillna(told["first_at"])
     for column in set(told.columns) & set(result.columns) - {"status", "closed_at", "created_at", "deal_id"}:
         result[column] = result[column].fillna(

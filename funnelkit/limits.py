@@ -20,6 +20,13 @@ def find_limits(pipeline, journal):
     return tuple(limit for limit in found if limit)
 
 
+def told_limits(sheets):
+    """Return the limits that reading met, and those that the form of a source has when it is read alone."""
+    alone = len(sheets) == 1
+    forms = [Limit(code) for sheet in sheets if alone and sheet.mapping.form for code in sheet.mapping.form.limits]
+    return (*forms, *(limit for sheet in sheets for limit in sheet.limits))
+
+
 def _no_history(pipeline):
     return Limit("no_history") if not (pipeline.events["source"] == "history").any() else None
 
@@ -28,8 +35,37 @@ def _one_date_per_stage(pipeline):
     return Limit("one_date_per_stage") if (pipeline.events["source"] == "wide").any() else None
 
 
+def _first_entry_untimed(pipeline):
+    """The first stage of a deal whose history begins with leaving it."""
+    events = pipeline.events
+    told = (events["source"] == "history").any()
+    n = events.loc[events["entered_at"].isna() & (events["source"] == "inferred"), "deal_id"].nunique() if told else 0
+    return Limit("first_entry_untimed", {"n": int(n)}) if n else None
+
+
+def _history_starts_late(pipeline):
+    """Left truncation: a deal was there for more than a day before its first recorded entry."""
+    events = pipeline.events
+    first = events.loc[events["source"] == "history"].groupby("deal_id")["entered_at"].min()
+    if not len(first):
+        return None
+    begun = events.loc[events["source"] != "history", "deal_id"]
+    deals = pipeline.deals[~among(pipeline.deals["deal_id"], begun)]
+    late = deals["deal_id"].map(first) - deals["created_at"] > np.timedelta64(1, "D")
+    n = int(late.sum())
+    return Limit("history_starts_late", {"n": n, "n_deals": len(first)}) if n else None
+
+
+def _days_only(pipeline):
+    """All stage dates stand at midnight."""
+    events = pipeline.events
+    times = events.loc[events["source"] == "history", "entered_at"].dropna()
+    return Limit("days_only") if len(times) and (times == times.dt.normalize()).all() else None
+
+
 def _no_outcome(pipeline):
-    if len(pipeline.deals) and (pipeline.deals["status"] == "open").all():
+    status = pipeline.deals["status"]
+    if len(status) and not status.isin(["won", "lost"]).any():
         return Limit("no_outcome")
     return None
 
@@ -106,8 +142,9 @@ def _lost_value_zero(pipeline):
 
 
 _TESTS = (
-    _no_history, _one_date_per_stage, _no_outcome, _no_lost_deals, _no_open_deals, _stage_of_loss_unknown,
-    _untimed_deals, _untimed_closes, _bulk_edits, _no_amount, _no_owner, _lost_value_zero,
+    _no_history, _one_date_per_stage, _first_entry_untimed, _history_starts_late, _days_only, _no_outcome,
+    _no_lost_deals, _no_open_deals, _stage_of_loss_unknown, _untimed_deals, _untimed_closes, _bulk_edits, _no_amount,
+    _no_owner, _lost_value_zero,
 )  # fmt: skip
 
 

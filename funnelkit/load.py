@@ -11,16 +11,17 @@ from funnelkit.columns import map_columns
 from funnelkit.counts import read_counts
 from funnelkit.errors import DataError
 from funnelkit.files import ReadOptions, open_source
-from funnelkit.history import fill_deals, read_history
+from funnelkit.history import fill_deals, read_history, time_first
 from funnelkit.join import join_lookups, lookup_sheet
 from funnelkit.journal import Journal
-from funnelkit.limits import find_limits
+from funnelkit.limits import find_limits, told_limits
 from funnelkit.pipeline import DEAL_COLUMNS, EVENT_COLUMNS, Pipeline, Rows
 from funnelkit.quarantine import merge_corrections, write_quarantine
 from funnelkit.sheet import Sheet, type_sheet
-from funnelkit.stages import find_model, given_model, merged_names, name_stages
+from funnelkit.stages import find_model, flagged_ends, given_model, merged_names, name_stages
 from funnelkit.tables import build_deals, deal_events, name_sheet, set_duplicates_aside
 from funnelkit.values import among
+from funnelkit.wide import with_stage
 
 __all__ = ["ReadOptions", "read", "summary"]
 _NO_TIME = np.datetime64("NaT", "us")
@@ -49,6 +50,7 @@ def read(*sources, model=None, stages=None, layout=None, preset=None, as_of=None
     model, notes = given_model(model, stages, lang)
     journal.findings.extend(notes)
     tables = merge_corrections([open_source(source, options) for source in sources], options)
+    tables = [with_stage(table, options, model, preset) for table in tables]
     sheets = [
         Sheet(table, map_columns(table, options, layout if number == 0 else None, preset), journal, options)
         for number, table in enumerate(tables)
@@ -78,8 +80,8 @@ def _take_structure(sheet):
 
 def _rows(sheets):
     good = sum(int(sheet.good.sum()) for sheet in sheets)
-    total, blank = sum(s.table.rows_in for s in sheets), sum(s.table.blank for s in sheets)
-    return Rows(total, good, total - good - blank, blank)
+    total, ignored = sum(s.table.rows_in for s in sheets), sum(s.table.blank + int(s.left_out.sum()) for s in sheets)
+    return Rows(total, good, total - good - ignored, ignored)
 
 
 def _read_deals(sheets, model, journal, *, preset, as_of, lang):
@@ -99,19 +101,20 @@ def _read_deals(sheets, model, journal, *, preset, as_of, lang):
         layout="deals" if any(s.mapping.layout == "deals" for s in sheets) else "events", amount_total=total,
     )  # fmt: skip
     pipeline = whole if given is None else _cut(whole, given, journal)
-    limits = find_limits(pipeline, journal)
+    limits = (*find_limits(pipeline, journal), *told_limits(sheets))
     return replace(pipeline, limits=limits, sample=_sample(deals))
 
 
 def _model_of(sheets, preset, lang):
     if not any(sheet.good.any() for sheet in sheets):
         return catalog.custom(["-"], lang=lang), ()
-    return find_model(sheets, preset, lang)
+    found = next((sheet.mapping.form.preset for sheet in sheets if sheet.mapping.form), None)
+    return find_model(sheets, preset or found, lang)
 
 
 def _name_stages(sheets, model, journal):
-    names = pd.concat([sheet.stage_names for sheet in sheets]).dropna().unique()
-    naming = name_stages(names, model)
+    met = pd.concat([names for sheet in sheets for names in (sheet.stage_names, sheet.before_names)])
+    naming = name_stages(met.dropna().unique(), model, flagged_ends(sheets))
     known = [text for stage in model.stages for text in dict.fromkeys((stage.id, stage.name.en, stage.name.zh))]
     for label, spellings in merged_names(naming, model).items():
         journal.add("stage_merged", "warn", file=sheets[0].table.name, column=sheets[0].mapping.columns["stage"],
@@ -131,6 +134,7 @@ def _tables(sheets, model, journal):
     deals = pd.concat([build_deals(sheet) for sheet in listed], ignore_index=True) if listed else _bare(told)
     if told is not None and listed:
         deals = _join_history(deals, told, journal, history[0].table.name)
+        parts = [time_first(entries, deals)]
     known = deals["deal_id"].iloc[:0] if told is None else told["deal_id"]
     for sheet in listed:
         parts += deal_events(sheet, model, known)
@@ -170,23 +174,17 @@ def _order(parts, deals, model):
     rank = pd.factorize(pd.concat([deals["deal_id"], events["deal_id"]]))[0][len(deals) :]
     order = np.lexsort((events["entered_at"].fillna(pd.Timestamp.max.as_unit("us")), rank))
     first = np.full(len(deals), _NO_TIME)
-    entered = events["entered_at"].groupby(rank).min()
+    told, untimed = events["source"] == "history", events["entered_at"].isna()
+    entered = events["entered_at"].mask(events["source"] == "inferred").groupby(rank).min()
     first[entered.index] = entered.to_numpy()
+    first[np.intersect1d(rank[told], rank[untimed])] = _NO_TIME  # an earlier entry is there, but not dated
     return events.iloc[order].reset_index(drop=True), first
 
 
-_HELPERS = (
-    "stage",
-    "stage_status",
-    "won_at",
-    "lost_at",
-    "stage_changed_at",
-    "is_won",
-    "is_closed",
-    "_said",
-    "first_at",
-    "_line",
-)
+_HELPERS = frozenset(
+    ("stage", "stage_status", "won_at", "lost_at", "void_at", "ended_at", "stage_changed_at", "is_won", "is_closed",
+     "is_lost", "is_active", "is_deleted", "probability", "durations", "_said", "first_at", "_line")
+)  # fmt: skip
 
 
 def _finish(deals):

@@ -5,25 +5,35 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from funnelkit.columns import key, word_keys
 from funnelkit.dates import as_time
+from funnelkit.errors import DataError
+from funnelkit.forms import key, status_word, word_keys
 from funnelkit.values import Place, as_id, as_number, as_text
 
-TEXTS = ("name", "account", "owner", "team", "currency", "lost_reason", "status", "is_won", "is_closed")
+TEXTS = (
+    "name", "account", "owner", "team", "currency", "lost_reason", "status", "is_won", "is_closed", "is_active",
+    "is_deleted", "probability", "durations",
+)  # fmt: skip
 TIMES = (
-    "created_at", "closed_at", "won_at", "lost_at", "stage_changed_at", "expected_close", "entered_at",
+    "created_at", "closed_at", "won_at", "lost_at", "ended_at", "stage_changed_at", "expected_close", "entered_at",
+    "before_at",
 )  # fmt: skip
 
 
 class Sheet:
-    """A Table with its Mapping. `good` marks the rows kept, `frame` holds the typed canonical columns."""
+    """A Table with its Mapping. `good` marks the rows kept, `left_out` those that are about something else than stages;
+    `frame` holds the typed canonical columns, `before_names` the stage that a row says was left, `limits` what reading
+    found that the sheet cannot tell."""
 
     def __init__(self, table, mapping, journal, options):
         self.table, self.mapping, self.journal, self.options = table, mapping, journal, options
         self.good = np.ones(len(table.cells), dtype=bool)
+        self.left_out = np.zeros(len(table.cells), dtype=bool)
         self.reasons = []
+        self.limits = []
+        self.wide, self.ends = {}, {}  # header of a date column -> the stage, or the end, that it dates
         self.frame = pd.DataFrame(index=table.cells.index)
-        self.stage_names = pd.Series(dtype="str")
+        self.stage_names = self.before_names = pd.Series(dtype="str")
 
     def cells(self, name):
         """Return the cells of a canonical column."""
@@ -72,10 +82,15 @@ class Sheet:
 def type_sheet(sheet):
     """Type the canonical columns of a sheet, setting aside totals, rows without id or stage, and unreadable values."""
     options = sheet.options
+    _leave_out(sheet)
     if sheet.has("deal_id"):
         sheet.frame["deal_id"] = as_id(sheet.cells("deal_id"))
-        sheet.set_aside(_is_total(sheet.frame["deal_id"]), "totals_row", sheet.mapping.columns["deal_id"])
-    sheet.stage_names = as_text(sheet.cells("stage"))
+        sheet.set_aside(_is_total(sheet.frame["deal_id"]) & sheet.good, "totals_row", sheet.mapping.columns["deal_id"])
+    sheet.stage_names = as_text(sheet.cells("stage")).mask(sheet.left_out)
+    if sheet.has("lost_stage"):
+        _take_lost_stage(sheet)
+    if sheet.has("stage_before"):
+        _take_sides(sheet)
     for name, cells in (("deal_id", sheet.frame.get("deal_id")), ("stage", sheet.stage_names)):
         if cells is not None:
             sheet.set_aside(cells.isna().to_numpy() & sheet.good, "required", sheet.mapping.columns[name])
@@ -83,7 +98,7 @@ def type_sheet(sheet):
         if sheet.has(name):
             sheet.frame[name] = as_text(sheet.cells(name))
     for name in TIMES:
-        if sheet.has(name):
+        if sheet.has(name) and name not in sheet.frame:
             sheet.take(name, lambda cells, place: read_time(sheet, cells, place))
     if sheet.has("entered_at"):
         sheet.set_aside(sheet.frame["entered_at"].isna() & sheet.good, "required", sheet.mapping.columns["entered_at"])
@@ -91,6 +106,50 @@ def type_sheet(sheet):
         parsed = sheet.take("amount", lambda cells, place: as_number(cells, place, options.decimal))
         _take_currency(sheet, parsed)
         sheet.warn((sheet.frame["amount"] < 0).to_numpy(), "negative_amount", sheet.mapping.columns["amount"])
+
+
+def _leave_out(sheet):
+    """Leave out the rows that the form of the table does not count, such as changes of other fields."""
+    only = sheet.mapping.form.only if sheet.mapping.form else {}
+    headers = {key(header): header for header in reversed(sheet.table.cells.columns)}
+    for name, values in only.items():
+        header = headers.get(key(name))
+        if header is None or not len(sheet.table.cells):
+            continue
+        cells, wanted = as_text(sheet.table.cells[header]), " / ".join(values)
+        out = ~cells.map(key, na_action="ignore").isin(list(map(key, values))).to_numpy()
+        if out.all():
+            found = ", ".join(text[:40] for text in cells.dropna().unique()[:10])
+            raise DataError("no_row_of_form", file=sheet.table.name, column=header, value=wanted, known=found)
+        if out.any():
+            sheet.left_out |= out
+            sheet.good &= ~out
+            sheet.journal.add("rows_left_out", file=sheet.table.name, column=header, value=wanted, n=int(out.sum()))
+
+
+def _take_lost_stage(sheet):
+    """A deal that names the stage in which it was lost stands in that stage, and is lost."""
+    lost = as_text(sheet.cells("lost_stage"))
+    lost = lost.mask(lost.isin(["0", "-1"]) | sheet.left_out)
+    words = lost.map(lambda name: status_word(name) is None, na_action="ignore")
+    sheet.frame["is_lost"] = lost.notna()
+    sheet.stage_names = lost.where(words == True).fillna(sheet.stage_names)  # noqa: E712 - blank is not True
+
+
+def _take_sides(sheet):
+    """Read the side of a change that was left; where a row has no other side, it says where the deal has been since."""
+    names = as_text(sheet.cells("stage_before")).mask(sheet.left_out)
+    sheet.before_names = names.mask(names.eq("0") & ~sheet.stage_names.eq("0").any())
+    for name in ("entered_at", "before_at"):
+        if sheet.has(name):
+            sheet.take(name, lambda cells, place: read_time(sheet, cells, place))
+    if "before_at" not in sheet.frame:
+        sheet.frame["before_at"] = pd.Series(np.datetime64("NaT", "us"), sheet.frame.index)
+    since = sheet.frame["before_at"]
+    standing = sheet.stage_names.isna() & sheet.frame["entered_at"].isna() & sheet.before_names.notna() & since.notna()
+    sheet.stage_names = sheet.stage_names.mask(standing, sheet.before_names)
+    sheet.frame["entered_at"] = sheet.frame["entered_at"].mask(standing, since)
+    sheet.before_names = sheet.before_names.mask(standing)
 
 
 def read_time(sheet, cells, place):
@@ -119,3 +178,10 @@ def _take_currency(sheet, parsed):
     sheet.frame["currency"] = (
         found.astype("str").fillna(sheet.options.currency) if sheet.options.currency else found.astype("str")
     )
+
+
+def flag(cells, index):
+    """Return which cells say yes; nothing is said where there is no such column."""
+    if cells is None:
+        return pd.Series(False, index)
+    return cells.str.strip().str.lower().isin(["true", "1", "1.0", "yes", "y", "是", "t"])

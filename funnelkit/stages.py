@@ -8,10 +8,13 @@ import numpy as np
 import pandas as pd
 
 from funnelkit import catalog
-from funnelkit.columns import date_stem, key, preset, preset_names, status_word
+from funnelkit.columns import date_stem
 from funnelkit.errors import DataError
+from funnelkit.forms import key, preset, preset_names, status_word
 from funnelkit.pipeline import Finding
 from funnelkit.schema import fold
+from funnelkit.sheet import flag
+from funnelkit.wide import wide_entries, wide_names
 
 MOST_NAMES = 60  # more different names than this are no stages
 
@@ -25,11 +28,11 @@ class Naming:
     unknown: tuple[str, ...] = ()
 
 
-def name_stages(names, model):
-    """Return the Naming of the names met, under a model."""
+def name_stages(names, model, ends=None):
+    """Return the Naming of the names met, under a model; `ends` holds the status of names known to be ends."""
     stage, status, unknown = {}, {}, []
     for name in names:
-        found, word = _stage_of(model, name), status_word(name)
+        found, word = _stage_of(model, name), (ends or {}).get(key(name)) or status_word(name)
         if found is None and word == "won" and model.won_stage:
             found = model.won_stage
         if found is None and word in (None, "open"):
@@ -37,6 +40,28 @@ def name_stages(names, model):
         stage[name] = found
         status[name] = "won" if found and found == model.won_stage else (word if found is None else None)
     return Naming(stage, status, tuple(unknown))
+
+
+def flagged_ends(sheets):
+    """Return {key of a stage name: won or lost} of names whose deals are all flagged as closed, and all alike as won.
+
+    Only of sources in which the flags belong to the stage (Salesforce, HubSpot), not to the deal.
+    """
+    ends = {}
+    for sheet in sheets:
+        form = sheet.mapping.form
+        if (
+            form is None
+            or not preset(form.preset).get("flags_by_stage")
+            or not {"is_won", "is_closed"} <= set(sheet.frame)
+        ):
+            continue
+        won, closed = (flag(sheet.frame[name], sheet.frame.index) for name in ("is_won", "is_closed"))
+        frame = pd.DataFrame({"name": sheet.stage_names.map(key, na_action="ignore"), "won": won, "closed": closed})
+        for name, group in frame[sheet.good].groupby("name"):
+            if group["closed"].all() and group["won"].nunique() == 1:
+                ends[name] = "won" if group["won"].iloc[0] else "lost"
+    return ends
 
 
 def _stage_of(model, name):
@@ -92,44 +117,66 @@ def find_model(sheets, preset_name, lang):
 
     Raises DataError where the data do not show an order.
     """
-    names = _spellings(sheets)
-    kept = {label: label for label in names if status_word(label) is None}
+    names, ends = _spellings(sheets), flagged_ends(sheets)
+    words = {label: ends.get(key(label)) or status_word(label) for label in names}
+    kept = [label for label in names if words[label] is None]
     if len(kept) > MOST_NAMES:
-        raise DataError("too_many_stages", file=sheets[0].table.name, n=len(kept), known=", ".join(list(kept)[:10]))
-    known = _known_model(list(kept), preset_name, lang)
+        raise DataError("too_many_stages", file=sheets[0].table.name, n=len(kept), known=", ".join(kept[:10]))
+    known = _known_model(kept, preset_name, lang)
     if known:
         return known, (Finding("model_found", "note", value=known.name[lang], values={"names": ", ".join(kept)}),)
-    order, why = _order(sheets, list(kept))
-    won = [label for label in names if status_word(label) == "won"][:1]
+    order, why = _order(sheets, kept)
+    won = [label for label in names if words[label] == "won"][:1] or _won_beside(sheets)
     if not order and not won:
         raise DataError("no_stages", file=sheets[0].table.name, known=", ".join(names))
-    return _custom([*order, *won], lang), (Finding(f"stage_order_{why}", "note", value=" > ".join([*order, *won])),)
+    model = catalog.custom([*order, *won], won_stage=won[0] if won else None, lang=lang)
+    return model, (Finding(f"stage_order_{why}", "note", value=" > ".join([*order, *won])),)
+
+
+def _won_beside(sheets):
+    """Return the name of the won stage, as the source words it, where the outcome stands apart from the stage."""
+    for sheet in sheets:
+        if sheet.mapping.layout == "deals" and "status" in sheet.frame:
+            for name in sheet.frame["status"][sheet.good].dropna().unique():
+                if status_word(name) == "won":
+                    return [name.strip()]
+        if sheet.mapping.layout == "deals" and "won_at" in sheet.frame and sheet.frame["won_at"].notna().any():
+            return ["Won"]
+    return []
 
 
 def _spellings(sheets):
-    """Return the names met, of each the most frequent spelling."""
-    counted = pd.concat([sheet.stage_names[sheet.good] for sheet in sheets]).str.strip().value_counts()
+    """Return the names met, of each the most frequent spelling; those of columns of stage dates too."""
+    parts = [names[sheet.good[: len(names)]] for sheet in sheets for names in (sheet.stage_names, sheet.before_names)]
+    counted = pd.concat(parts).str.strip().value_counts()
     spelling = {}
     for name in counted.index:
+        spelling.setdefault(key(name), name)
+    for name in wide_names(sheets, list(spelling.values())):
         spelling.setdefault(key(name), name)
     return sorted(spelling.values())
 
 
 def _known_model(names, preset_name, lang):
-    """Return the one catalogue model or preset whose stages hold all the names and at least half of which occur."""
-    if len(names) < 2:
+    """Return the one catalogue model or preset whose stages hold all the names and at least half of which occur.
+
+    The stages of the preset that the source is read by come first.
+    """
+    if len(names) < (1 if preset_name else 2):
         return None
     models = [catalog.funnel(name, lang) for name in catalog.names()]
     models = [_preset_model(name, lang) for name in preset_names() if "stages" in preset(name)] + models
     fits = {}
     for model in models:
         found = {_stage_of(model, name) for name in names}
-        if None not in found and len(found) == len(names) and 2 * len(found | {model.won_stage}) >= len(model.stages):
-            fits[model.id] = (len(found) / len(model.stages), model)
-    ranked = sorted(fits.values(), key=lambda fit: -fit[0])
-    if not ranked or (len(ranked) > 1 and ranked[0][0] == ranked[1][0]):
+        own = model.id == preset_name
+        enough = own or (len(names) > 1 and 2 * len(found | {model.won_stage}) >= len(model.stages))
+        if None not in found and len(found) == len(names) and enough:
+            fits[model.id] = (own, len(found) / len(model.stages), model)
+    ranked = sorted(fits.values(), key=lambda fit: fit[:2], reverse=True)
+    if not ranked or (len(ranked) > 1 and ranked[0][:2] == ranked[1][:2]):
         return None
-    return ranked[0][1]
+    return ranked[0][2]
 
 
 def _preset_model(name, lang):
@@ -142,7 +189,8 @@ def _order(sheets, names):
     if len(names) < 2:
         return names, "single"
     events = [sheet for sheet in sheets if sheet.mapping.layout == "events"]
-    scores = _history_scores(events, names) if events else _filled_scores(sheets, names)
+    entries = _history_entries(events) if events else wide_entries(sheets, names)
+    scores = _filled_scores(sheets, names) if entries is None else _history_scores(entries, names)
     ranked = sorted(names, key=lambda name: scores[name])
     tie = next(((one, other) for one, other in pairwise(ranked) if scores[one] == scores[other]), None)
     if tie:
@@ -168,15 +216,26 @@ def _filled_scores(sheets, names):
     return {name: round(totals[key(name)] / max(rows[key(name)], 1) * 20) / 20 for name in names}
 
 
-def _history_scores(sheets, names):
+def _history_entries(sheets):
+    """Return (deal_id, name, entered_at) of the rows of histories; what a change left comes just before it."""
+    parts = []
+    for sheet in sheets:
+        columns = ["deal_id", "entered_at"]
+        parts.append(sheet.frame[columns].assign(name=sheet.stage_names, side=1)[sheet.good])
+        if len(sheet.before_names):
+            left = sheet.frame["before_at"].fillna(sheet.frame["entered_at"])
+            before = sheet.frame[columns].assign(entered_at=left, name=sheet.before_names, side=0)
+            parts.append(before[sheet.good & sheet.before_names.notna().to_numpy()])
+    return pd.concat(parts).sort_values(["entered_at", "side"], kind="stable")
+
+
+def _history_scores(entries, names):
     """Return for each name (how many others it follows in most of the cases that have both, its mean place in a case).
 
     The first is Copeland's count of pairwise majorities; the place, from 0 to 1, decides where it is level.
     """
-    columns = ("deal_id", "entered_at")
-    frame = pd.concat(sheet.frame.assign(name=sheet.stage_names)[sheet.good][[*columns, "name"]] for sheet in sheets)
-    frame["name"] = frame["name"].map(key)
-    frame = frame.sort_values("entered_at", kind="stable").assign(order=np.arange(len(frame)))
+    frame = entries.assign(name=entries["name"].map(key)).sort_values("entered_at", kind="stable")
+    frame["order"] = np.arange(len(frame))
     first = frame.groupby(["deal_id", "name"])["order"].min().unstack()
     places = first.rank(axis=1).sub(1).div((first.notna().sum(axis=1) - 1).clip(lower=1), axis=0).mean()
     score = dict.fromkeys(names, 0)

@@ -3,10 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from funnelkit.columns import date_stem, status_word, stem
-from funnelkit.pipeline import DEAL_COLUMNS
-from funnelkit.sheet import read_time
-from funnelkit.values import Place, among, as_text
+from funnelkit.elapsed import take_elapsed
+from funnelkit.forms import status_word
+from funnelkit.pipeline import DEAL_COLUMNS, Limit
+from funnelkit.sheet import flag
+from funnelkit.values import among, as_text
+from funnelkit.wide import take_wide_dates
 
 _NO_TIME = np.datetime64("NaT", "us")
 
@@ -18,58 +20,91 @@ def name_sheet(sheet, model, naming, nearest):
     sheet.frame["stage"] = pd.Categorical(sheet.stage_names.map(naming.stage), categories=model.stage_ids, ordered=True)
     sheet.frame["stage_status"] = sheet.stage_names.map(naming.status).astype("object")
     if sheet.mapping.layout == "deals":
-        _take_wide_dates(sheet, model)
+        take_wide_dates(sheet, model)
+        if "durations" in sheet.frame:
+            take_elapsed(sheet, naming, model)
         _take_status(sheet)
         _take_close(sheet)
-
-
-def _take_wide_dates(sheet, model):
-    """Read columns that date the entry into one stage each (`engage_date` for Engaging)."""
-    stems = {stem(text): stage.id for stage in model.stages for text in (stage.id, *stage.name, *stage.aliases)}
-    sheet.wide = {}
-    for header in sheet.mapping.extra:
-        stage = stems.get(date_stem(header))
-        if stage is None or stage in sheet.wide.values():
-            continue
-        parsed = read_time(sheet, sheet.table.cells[header], Place(sheet.table.name, header, sheet.table.lines))
-        sheet.accept(parsed, header)
-        sheet.wide[header] = stage
-        sheet.frame[f"wide {stage}"] = parsed.values
-        sheet.journal.add(
-            "wide_dates", file=sheet.table.name, column=header, n=int(parsed.values.notna().sum()), stage=stage
-        )
+        return
+    if len(sheet.before_names):
+        unknown = sheet.before_names.isin(naming.unknown).to_numpy() & sheet.good
+        sheet.set_aside(unknown, "stage_unknown", sheet.mapping.columns["stage_before"], nearest)
+        sheet.frame["stage_before"] = sheet.before_names.map(naming.stage).astype("object")
+    if sheet.mapping.form:
+        sheet.frame["stage_status"] = sheet.frame["stage_status"].fillna(_outcomes(sheet).replace("open", None))
 
 
 def _take_status(sheet):
-    """Settle the status: what the stage name says, else the status column, else the flags, else open."""
+    """Settle the status: what the stage name says, else the other columns, else open; a deleted deal is void."""
     frame, said = sheet.frame, sheet.frame["stage_status"]
-    column = pd.Series(None, frame.index, dtype="object")
-    if "status" in frame:
-        words = {word: status_word(word) for word in frame["status"].dropna().unique()}
-        if any(words.values()):
-            column = frame["status"].map(words).astype("object")
-            unknown = (frame["status"].notna() & column.isna()).to_numpy() & sheet.good
-            sheet.set_aside(unknown, "status_unknown", sheet.mapping.columns["status"])
-        elif words:
-            sheet.journal.add("status_is_segment", file=sheet.table.name, column=sheet.mapping.columns["status"])
-            frame[_free(sheet.mapping.columns["status"])] = frame["status"]
-    for name, value in (("won_at", "won"), ("lost_at", "lost")):
-        if name in frame and "status" not in sheet.mapping.columns:
-            column = column.mask(column.isna() & frame[name].notna(), value)
-    if "is_won" in frame:
-        won, closed = (_flag(frame.get(name), frame.index) for name in ("is_won", "is_closed"))
-        column = column.mask(column.isna() & won, "won").mask(column.isna() & closed & ~won, "lost")
+    column = _outcomes(sheet)
+    unknown = (said.isna() & column.isna() & _ended(frame)).to_numpy() & sheet.good
+    if unknown.any():
+        header = next(sheet.mapping.columns[name] for name in ("is_closed", "ended_at") if sheet.has(name))
+        n = int(unknown.sum())
+        sheet.journal.add("closed_without_outcome", "warn", file=sheet.table.name, column=header, n=n)
+        column = column.mask(pd.Series(unknown, frame.index), "void")
+        sheet.limits.append(Limit("outcome_unknown", {"n": n}))
     clash = (said.notna() & column.notna() & (said != column)).to_numpy()
     if clash.any():
         sheet.warn(clash, "status_contradicts", sheet.mapping.columns.get("status", sheet.mapping.columns["stage"]))
     frame["_said"] = said.notna() | column.notna()
     frame["status"] = said.fillna(column).fillna("open").astype("str")
+    deleted = flag(frame.get("is_deleted"), frame.index)
+    if (deleted & sheet.good).any():
+        header, n = sheet.mapping.columns["is_deleted"], int((deleted & sheet.good).sum())
+        sheet.journal.add("deleted_deals", file=sheet.table.name, column=header, n=n)
+        frame["status"] = frame["status"].mask(deleted, "void")
 
 
-def _flag(cells, index):
-    if cells is None:
-        return pd.Series(False, index)
-    return cells.str.strip().str.lower().isin(["true", "1", "1.0", "yes", "y", "是", "t"])
+def _outcomes(sheet):
+    """Return what the columns beside the stage say: the status column, else dates and flags of the outcome."""
+    frame = sheet.frame
+    column = pd.Series(None, frame.index, dtype="object")
+    if "status" in frame:
+        column = _status_column(sheet, column)
+    for name, value in (("won_at", "won"), ("lost_at", "lost"), ("void_at", "void")):
+        if name in frame and "status" not in sheet.mapping.columns and name not in _dated_ends(sheet):
+            column = column.mask(column.isna() & frame[name].notna(), value)
+    if "is_won" in frame:
+        won, closed = (flag(frame.get(name), frame.index) for name in ("is_won", "is_closed"))
+        column = column.mask(column.isna() & won, "won").mask(column.isna() & closed & ~won, "lost")
+    if "is_lost" in frame:
+        column = column.mask(column.isna() & frame["is_lost"], "lost")
+    if "probability" in frame:
+        sure = frame["probability"].str.strip().isin(["100", "100.0", "100.00", "100%"])
+        column = column.mask(column.isna() & sure, "won")
+    if "is_active" in frame:
+        archived = frame["is_active"].notna() & ~flag(frame["is_active"], frame.index)
+        column = column.mask(column.isna() & frame["stage_status"].isna() & archived, "lost")
+    return column
+
+
+def _status_column(sheet, column):
+    """Return the status column in the kit's words; one that holds no outcome is a segment."""
+    frame, header = sheet.frame, sheet.mapping.columns["status"]
+    words = {word: status_word(word) for word in frame["status"].dropna().unique()}
+    if sheet.mapping.layout == "events":
+        return frame["status"].map(words).astype("object")
+    if any(words.values()):
+        column = frame["status"].map(words).astype("object")
+        unknown = (frame["status"].notna() & column.isna()).to_numpy() & sheet.good
+        sheet.set_aside(unknown, "status_unknown", header)
+    elif words:
+        sheet.journal.add("status_is_segment", file=sheet.table.name, column=header)
+        frame[_free(header)] = frame["status"]
+    return column
+
+
+def _dated_ends(sheet):
+    """Return the columns made of dates of ends: a deal may have been lost once and be open again."""
+    return {f"{word}_at" for word in sheet.ends.values()}
+
+
+def _ended(frame):
+    """Return which deals are closed, whatever their outcome."""
+    closed = flag(frame.get("is_closed"), frame.index)
+    return closed | frame["ended_at"].notna() if "ended_at" in frame else closed
 
 
 def _take_close(sheet):
@@ -78,7 +113,8 @@ def _take_close(sheet):
     for name in ("closed_at", "expected_close", "created_at"):
         if name not in frame:
             frame[name] = pd.Series(_NO_TIME, frame.index, dtype="datetime64[us]")
-    for name, status in (("won_at", "won"), ("lost_at", "lost")):
+    ends = (("won_at", "won"), ("lost_at", "lost"), ("void_at", "void"))
+    for name, status in (*ends, *(("ended_at", word) for word in ("won", "lost", "void"))):
         if name in frame:
             frame["closed_at"] = frame["closed_at"].mask(
                 frame["closed_at"].isna() & (frame["status"] == status), frame[name]
@@ -98,7 +134,8 @@ def _take_close(sheet):
     backwards = (close < start).to_numpy() & sheet.good
     if backwards.any():
         columns = sheet.mapping.columns
-        header = next(columns[name] for name in ("closed_at", "won_at", "lost_at") if name in columns)
+        dated = (columns.get(name) for name in ("closed_at", "won_at", "lost_at", "ended_at"))
+        header = next((name for name in (*dated, *sheet.ends) if name), columns["stage"])
         sheet.set_aside(backwards, "close_before_create", header)
 
 
@@ -143,7 +180,7 @@ def build_deals(sheet):
     """Return the deals of a deals sheet: canonical columns, then the further columns of the source as text."""
     frame = sheet.frame.reindex(columns=list(dict.fromkeys([*DEAL_COLUMNS, *sheet.frame.columns])))
     for header in sheet.mapping.extra:
-        if header not in getattr(sheet, "wide", {}):
+        if header not in sheet.wide and header not in sheet.ends:
             frame[_free(header)] = as_text(sheet.table.cells[header])
     return frame[sheet.good].reset_index(drop=True)
 
@@ -161,6 +198,9 @@ def deal_events(sheet, model, with_history):
     for stage in sheet.wide.values():
         times = frame[f"wide {stage}"].dropna()
         parts.append(_entries(frame.loc[times.index, "deal_id"], stage, times, "wide"))
+    for stage, undated in getattr(sheet, "undated", {}).items():
+        rows = frame[undated[sheet.good] & (frame["stage"] != stage).fillna(True).to_numpy(bool) & ~told]
+        parts.append(_entries(rows["deal_id"], stage, pd.Series(_NO_TIME, rows.index), "inferred"))
     current = frame[frame["stage"].notna() & ~told]
     wide = {stage: frame[f"wide {stage}"].notna() for stage in sheet.wide.values()}
     for stage, rows in current.groupby("stage", observed=True):

@@ -12,6 +12,7 @@ import pytest
 from funnelkit.check import check_text, summary
 from funnelkit.cli import main
 from funnelkit.errors import DataError
+from funnelkit.forms import preset, preset_names
 from funnelkit.load import read
 from funnelkit.texts import texts
 
@@ -90,7 +91,8 @@ def test_every_rule_used_has_its_sentence_in_both_languages():
     """Rules and errors are found in the source by their calls; each has a text that `format` accepts."""
     package = Path(sys.modules["funnelkit"].__file__).parent
     names = (
-        "source files delimited workbook values dates columns stages sheet tables history load quarantine counts limits"
+        "source files delimited workbook values dates forms columns stages sheet wide elapsed tables history load "
+        "quarantine counts limits"
     )
     source = "\n".join((package / f"{name}.py").read_text(encoding="utf-8") for name in names.split())
     errors = set(re.findall(r'DataError\(\s*"(\w+)"', source))
@@ -99,6 +101,8 @@ def test_every_rule_used_has_its_sentence_in_both_languages():
     assert len(errors) > 30 and errors <= set(texts("errors"))
     assert len(rules) > 25 and rules <= set(texts("findings")), rules - set(texts("findings"))
     codes = set(re.findall(r'Limit\("(\w+)"', source))
+    forms = (form for name in preset_names() for form in preset(name).get("forms", {}).values())
+    codes |= {code for form in forms for code in form.get("limits", ())}
     assert codes == set(texts("limits"))
 
 
