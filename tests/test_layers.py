@@ -22,9 +22,10 @@ LAYERS = (
     ("levels", "arrivals", "hazard", "curves", "simulate", "forecast", "backtesting", "calibration", "goal"),
     ("plan", "pharma", "loop", "tornado", "target", "review", "people", "conditions", "smart", "accounts",
      "position", "diffusion", "statement"),
-    ("present", "plot", "picture", "plot_plan", "plot_position", "plot_time", "plot_change", "catalog_text"),
+    ("present", "plot", "picture", "plot_plan", "plot_position", "plot_time", "plot_change",
+     "plot_forecast", "catalog_text"),
     ("checks", "widgets", "panels", "panels_funnel", "report"),
-    ("lessons", "cli", "__main__", "__init__"),
+    ("lessons", "starter", "cli", "__main__", "__init__"),
 )  # fmt: skip
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 MODULES = sorted(path for path in ROOT.rglob("*.py"))
