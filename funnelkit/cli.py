@@ -188,6 +188,21 @@ def run_check(options):
     return check.EXIT[found["outcome"]]
 
 
+def add_new(commands):
+    command = commands.add_parser("new", help="a notebook of your own from a data file: mapping, checks, first funnel")
+    command.add_argument("file", metavar="FILE", help="deals, stage entries or counts; a database's URL")
+    add_reading_options(command)
+    command.add_argument("--out", metavar="X.ipynb", help="where to write it; default here, under the file's name")
+    command.set_defaults(run=run_new)
+
+
+def run_new(options):
+    from funnelkit import starter
+
+    print(starter.write_notebook(options.file, options.out, **reading(options)))
+    return 0
+
+
 def add_lessons(commands):
     command = commands.add_parser("lessons", help="execute lessons, write learners' copies, confirm translations")
     command.add_argument("action", choices=("build", "student", "translated"))
@@ -225,7 +240,7 @@ def _pair(text):
     return name.strip(), value
 
 
-COMMANDS = (add_models, add_synth, add_check, add_count, add_reports, add_lessons)
+COMMANDS = (add_models, add_synth, add_check, add_new, add_count, add_reports, add_lessons)
 
 
 def build_parser():

@@ -57,6 +57,17 @@ def shown(source):
     return f"{kind}://{account.partition(':')[0]}{at}{place}{'#' + table if table else ''}"
 
 
+def without_password(url):
+    """Return a URL that still leads to its table, the password taken out.
+
+    >>> without_password("postgresql://ann:secret@db.example/crm?sslmode=require#deals")
+    'postgresql://ann@db.example/crm?sslmode=require#deals'
+    """
+    kind, _, rest = url.partition("://")
+    account, at, place = rest.rpartition("@")
+    return f"{kind}://{account.partition(':')[0]}{at}{place}"
+
+
 def _fragment(text):
     """Return (text, table) of `text#table`; a sign # inside a password or a folder's name starts no table."""
     before, sign, table = text.rpartition("#")

@@ -41,14 +41,20 @@ def quality(pipeline, lang="en"):
     lines = [
         say("report.rows", lang, rows_in=number(rows.rows_in), good=number(rows.good),
             quarantined=number(rows.quarantined), share=percent(share_out), ignored=number(rows.ignored)),
-        say(f"report.as_of_{'given' if pipeline.as_of_given else 'derived'}", lang, as_of=f"{pipeline.as_of:%Y-%m-%d}"),
     ]  # fmt: skip
+    if pipeline.as_of is not pd.NaT:  # a table of counts has no day
+        how = "given" if pipeline.as_of_given else "derived"
+        lines.append(say(f"report.as_of_{how}", lang, as_of=_day(pipeline.as_of)))
     loud = [finding for finding in pipeline.findings if finding.severity in LOUD]
     lines += [finding.message(lang) for finding in loud]
     shown = bullets(lines, "warn" if loud else "good")
     findings = [finding.as_dict(lang) for finding in pipeline.findings]
-    facts = {"rows": vars(rows), "as_of": f"{pipeline.as_of:%Y-%m-%d}", "findings": findings}
+    facts = {"rows": vars(rows), "as_of": _day(pipeline.as_of), "findings": findings}
     return Shown(shown.html, shown.text, facts)
+
+
+def _day(time):
+    return "-" if time is pd.NaT else f"{time:%Y-%m-%d}"
 
 
 def headline(pipeline, lang="en"):
@@ -167,5 +173,5 @@ def provenance(data, pipeline, lang="en"):
     """Return what the report was made from: files, rows, model, dates, the kit's version."""
     files = [Path(path).name for path in data] or [path.name for path in sample_files()]
     values = {"files": ", ".join(files), "rows": number(pipeline.rows.rows_in), "version": __version__}
-    values |= {"model": pipeline.model.name[lang], "as_of": f"{pipeline.as_of:%Y-%m-%d}"}
+    values |= {"model": pipeline.model.name[lang], "as_of": _day(pipeline.as_of)}
     return note(say("report.provenance", lang, **values))
