@@ -26,8 +26,11 @@ class Mapping:
     form: Form | None = None
 
 
-def map_columns(table, options, layout=None, preset_name=None):
-    """Return the Mapping of a table's headers. Raises DataError where a required column is missing."""
+def map_columns(table, options, layout=None, preset_name=None, beside=False):
+    """Return the Mapping of a table's headers. Raises DataError where a required column is missing.
+
+    A table of deals that stands `beside` others needs no stage, for a history may tell it (see `need_stages`).
+    """
     if layout not in (None, *LAYOUTS):
         raise DataError("no_such_layout", value=layout, known=", ".join(LAYOUTS))
     headers = list(table.cells.columns)
@@ -37,7 +40,7 @@ def map_columns(table, options, layout=None, preset_name=None):
     aliases = _aliases(found, form.preset, form.name) if form else _aliases(found, preset_name)
     columns, notes = _assign(headers, declared, aliases, table.name, REQUIRED[found])
     for name in REQUIRED[found]:
-        if name not in columns:
+        if name not in columns and not (beside and found == "deals" and name == "stage"):
             raise DataError("no_column", file=table.name, line=1, column=name, layout=found, known=_listed(headers))
     if found == "counts" and not {"n_entered", "rate"} & set(columns):
         raise DataError("no_column", file=table.name, line=1, column="count", layout=found, known=_listed(headers))
@@ -47,6 +50,16 @@ def map_columns(table, options, layout=None, preset_name=None):
         notes = [Finding("form_found", "note", table.name, value=form.title), *notes]
     used = {*columns.values(), *(header for header in headers if _is_unnamed(header, table.cells[header]))}
     return Mapping(found, columns, tuple(header for header in headers if header not in used), tuple(notes), form)
+
+
+def need_stages(sheets):
+    """Refuse tables of deals without a stage where no table of stage entries stands beside them."""
+    if not any(sheet.mapping.layout == "events" for sheet in sheets):
+        for sheet in sheets:
+            if not sheet.has("stage"):
+                known = _listed(list(sheet.table.cells.columns))
+                place = {"file": sheet.table.name, "line": 1, "column": "stage"}
+                raise DataError("no_column", **place, layout=sheet.mapping.layout, known=known)
 
 
 def _is_unnamed(header, cells):

@@ -34,6 +34,7 @@ class Form:
 def preset(name):
     """Return presets/<name>.toml as a dict."""
     known = preset_names()
+    name = re.sub(r"[\s_]+", "-", name.strip().casefold())
     if name not in known:
         raise DataError("no_such_preset", value=name, nearest=nearest(name, known))
     return tomllib.loads(files("funnelkit").joinpath("presets", f"{name}.toml").read_text(encoding="utf-8"))

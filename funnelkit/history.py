@@ -86,10 +86,16 @@ def _last_known(rows, model):
     )
     ended = rows[rows["stage_status"].notna()].groupby("_deal")["entered_at"].max()
     deals["closed_at"] = ended.reindex(deals.index).where(deals["status"] != "open")
+    if "closed_at" in rows and "expected_close" not in rows:  # a close date is the expected one until the deal closes
+        before = rows["closed_at"].where(rows["stage_status"].isna())
+        deals["expected_close"] = before.groupby(rows["_deal"]).last()
     skipped = {"deal_id", "stage", "entered_at", "status", "closed_at", *_PRIVATE}
     for column in rows.columns:
         if column not in skipped:
             deals[column] = groups[column].last()
+    if "expected_close" in rows:  # the row that closes a deal holds when it was closed
+        planned = rows[rows["stage_status"].isna()]
+        deals["expected_close"] = planned.groupby("_deal")["expected_close"].last().reindex(deals.index)
     return deals.reset_index(drop=True)
 
 
@@ -140,7 +146,20 @@ def time_first(entries, deals):
     created = deals.set_index("deal_id")["created_at"]
     since = entries["deal_id"].map(created).astype("datetime64[us]")
     early = since <= entries.groupby("deal_id")["entered_at"].transform("min").fillna(since)
-    return entries.assign(entered_at=entries["entered_at"].fillna(since.where(early)))
+    times = entries["entered_at"].fillna(since.where(early))
+    return entries.assign(entered_at=times, source=entries["source"].mask(times.notna(), "history"))
+
+
+def stand_still(deals, told, sheets):
+    """Return the entries of open deals that a log of changes does not name: they stand where they began.
+
+    Only of deals created since the log began, for older rows of it may be gone.
+    """
+    logs = all(sheet.mapping.form and "unmoved_deals_missing" in sheet.mapping.form.limits for sheet in sheets)
+    begin = min(sheet.frame["entered_at"].min() for sheet in sheets)
+    still = (deals["status"] == "open") & (deals["created_at"] >= begin) & ~among(deals["deal_id"], told["deal_id"])
+    rows = deals[still & deals["stage"].notna() & logs]
+    return rows[["deal_id", "stage"]].assign(entered_at=rows["created_at"], source="history")
 
 
 def fill_deals(deals, told):

@@ -7,11 +7,11 @@ import pandas as pd
 
 from funnelkit import catalog
 from funnelkit.check import summary
-from funnelkit.columns import map_columns
+from funnelkit.columns import map_columns, need_stages
 from funnelkit.counts import read_counts
 from funnelkit.errors import DataError
 from funnelkit.files import ReadOptions, open_source
-from funnelkit.history import fill_deals, read_history, time_first
+from funnelkit.history import fill_deals, read_history, stand_still, time_first
 from funnelkit.join import join_lookups, lookup_sheet
 from funnelkit.journal import Journal
 from funnelkit.limits import find_limits, told_limits
@@ -51,8 +51,9 @@ def read(*sources, model=None, stages=None, layout=None, preset=None, as_of=None
     journal.findings.extend(notes)
     tables = merge_corrections([open_source(source, options) for source in sources], options)
     tables = [with_stage(table, options, model, preset) for table in tables]
+    several = len(tables) > 1
     sheets = [
-        Sheet(table, map_columns(table, options, layout if number == 0 else None, preset), journal, options)
+        Sheet(table, map_columns(table, options, layout if number == 0 else None, preset, several), journal, options)
         for number, table in enumerate(tables)
     ]
     joined = merge_corrections([open_source(source, options) for source in join], options)
@@ -86,6 +87,7 @@ def _rows(sheets):
 
 def _read_deals(sheets, model, journal, *, preset, as_of, lang):
     """Read deals and stage entries."""
+    need_stages(sheets)
     for sheet in sheets:
         type_sheet(sheet)
     if model is None:
@@ -109,7 +111,7 @@ def _model_of(sheets, preset, lang):
     if not any(sheet.good.any() for sheet in sheets):
         return catalog.custom(["-"], lang=lang), ()
     found = next((sheet.mapping.form.preset for sheet in sheets if sheet.mapping.form), None)
-    return find_model(sheets, preset or found, lang)
+    return find_model(sheets, found or preset, lang)
 
 
 def _name_stages(sheets, model, journal):
@@ -117,7 +119,7 @@ def _name_stages(sheets, model, journal):
     naming = name_stages(met.dropna().unique(), model, flagged_ends(sheets))
     known = [text for stage in model.stages for text in dict.fromkeys((stage.id, stage.name.en, stage.name.zh))]
     for label, spellings in merged_names(naming, model).items():
-        journal.add("stage_merged", "warn", file=sheets[0].table.name, column=sheets[0].mapping.columns["stage"],
+        journal.add("stage_merged", "warn", file=sheets[0].table.name, column=sheets[0].mapping.columns.get("stage"),
                     value=label, spellings=", ".join(map(repr, spellings)))  # fmt: skip
     for sheet in sheets:
         name_sheet(sheet, model, naming, lambda text: {"nearest": catalog.nearest(text, known)})
@@ -133,8 +135,10 @@ def _tables(sheets, model, journal):
         parts.append(entries)
     deals = pd.concat([build_deals(sheet) for sheet in listed], ignore_index=True) if listed else _bare(told)
     if told is not None and listed:
+        still = stand_still(deals, told, history)
+        told = pd.concat([told, still[["deal_id"]]], ignore_index=True)
         deals = _join_history(deals, told, journal, history[0].table.name)
-        parts = [time_first(entries, deals)]
+        parts = [time_first(entries, deals), still]
     known = deals["deal_id"].iloc[:0] if told is None else told["deal_id"]
     for sheet in listed:
         parts += deal_events(sheet, model, known)
@@ -172,13 +176,25 @@ def _order(parts, deals, model):
     events["entered_at"] = pd.to_datetime(events["entered_at"]).astype("datetime64[us]")
     events = events.astype({"deal_id": "str", "source": "str"})
     rank = pd.factorize(pd.concat([deals["deal_id"], events["deal_id"]]))[0][len(deals) :]
-    order = np.lexsort((events["entered_at"].fillna(pd.Timestamp.max.as_unit("us")), rank))
+    order = np.lexsort((*_time_keys(events, rank, model), rank))
     first = np.full(len(deals), _NO_TIME)
     told, untimed = events["source"] == "history", events["entered_at"].isna()
     entered = events["entered_at"].mask(events["source"] == "inferred").groupby(rank).min()
     first[entered.index] = entered.to_numpy()
     first[np.intersect1d(rank[told], rank[untimed])] = _NO_TIME  # an earlier entry is there, but not dated
     return events.iloc[order].reset_index(drop=True), first
+
+
+def _time_keys(events, rank, model):
+    """Return the keys by which a deal's entries are in order, last key first. Those without time stand last; but in a
+    history, which begins with them, first, and before a win, which ends them, just before it."""
+    times, untimed = events["entered_at"], events["entered_at"].isna()
+    if not untimed.any():
+        return (times,)
+    won = events["stage"] == model.won_stage
+    place = times.where(won).groupby(rank).transform("min").fillna(pd.Timestamp.max.as_unit("us"))
+    place = place.mask(np.isin(rank, rank[events["source"] == "history"]), pd.Timestamp.min.as_unit("us"))
+    return won & np.isin(rank, rank[untimed]), times.fillna(place)
 
 
 _HELPERS = frozenset(

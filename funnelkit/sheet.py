@@ -86,13 +86,16 @@ def type_sheet(sheet):
     if sheet.has("deal_id"):
         sheet.frame["deal_id"] = as_id(sheet.cells("deal_id"))
         sheet.set_aside(_is_total(sheet.frame["deal_id"]) & sheet.good, "totals_row", sheet.mapping.columns["deal_id"])
-    sheet.stage_names = as_text(sheet.cells("stage")).mask(sheet.left_out)
+    if sheet.has("stage"):
+        sheet.stage_names = as_text(sheet.cells("stage")).mask(sheet.left_out)
+    else:  # a history beside this sheet tells the stages
+        sheet.stage_names = pd.Series(np.nan, sheet.frame.index, dtype="str")
     if sheet.has("lost_stage"):
         _take_lost_stage(sheet)
     if sheet.has("stage_before"):
         _take_sides(sheet)
     for name, cells in (("deal_id", sheet.frame.get("deal_id")), ("stage", sheet.stage_names)):
-        if cells is not None:
+        if cells is not None and sheet.has(name):
             sheet.set_aside(cells.isna().to_numpy() & sheet.good, "required", sheet.mapping.columns[name])
     for name in TEXTS:
         if sheet.has(name):

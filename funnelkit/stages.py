@@ -142,6 +142,10 @@ def _won_beside(sheets):
                     return [name.strip()]
         if sheet.mapping.layout == "deals" and "won_at" in sheet.frame and sheet.frame["won_at"].notna().any():
             return ["Won"]
+        if {"ended_at", "probability"} <= set(sheet.frame) and sheet.frame["probability"].str.match(
+            "100([.]0*)?%?$"
+        ).any():
+            return ["Won"]
     return []
 
 

@@ -15,7 +15,7 @@ _NO_TIME = np.datetime64("NaT", "us")
 
 def name_sheet(sheet, model, naming, nearest):
     """Give each row its stage and the status its stage name says; rows with a name unknown to the model go aside."""
-    header = sheet.mapping.columns["stage"]
+    header = sheet.mapping.columns.get("stage")
     sheet.set_aside(sheet.stage_names.isin(naming.unknown) & sheet.good, "stage_unknown", header, nearest)
     sheet.frame["stage"] = pd.Categorical(sheet.stage_names.map(naming.stage), categories=model.stage_ids, ordered=True)
     sheet.frame["stage_status"] = sheet.stage_names.map(naming.status).astype("object")
@@ -31,7 +31,19 @@ def name_sheet(sheet, model, naming, nearest):
         sheet.set_aside(unknown, "stage_unknown", sheet.mapping.columns["stage_before"], nearest)
         sheet.frame["stage_before"] = sheet.before_names.map(naming.stage).astype("object")
     if sheet.mapping.form:
-        sheet.frame["stage_status"] = sheet.frame["stage_status"].fillna(_outcomes(sheet).replace("open", None))
+        _take_row_outcomes(sheet, model)
+
+
+def _take_row_outcomes(sheet, model):
+    """Take the outcome that columns beside the stage say; a row that says won enters the won stage, from its own."""
+    frame, said = sheet.frame, _outcomes(sheet)
+    frame["stage_status"] = frame["stage_status"].fillna(said.mask(said == "open"))
+    won = (said == "won") & frame["stage"].notna() & (frame["stage"] != model.won_stage)
+    if model.won_stage and won.any():
+        for name, column in (("stage_before", "stage"), ("before_at", "entered_at")):
+            blank = pd.Series(_NO_TIME if name == "before_at" else None, frame.index)
+            frame[name] = frame.get(name, blank).mask(won, frame[column])
+        frame.loc[won, "stage"] = model.won_stage
 
 
 def _take_status(sheet):
@@ -47,7 +59,7 @@ def _take_status(sheet):
         sheet.limits.append(Limit("outcome_unknown", {"n": n}))
     clash = (said.notna() & column.notna() & (said != column)).to_numpy()
     if clash.any():
-        sheet.warn(clash, "status_contradicts", sheet.mapping.columns.get("status", sheet.mapping.columns["stage"]))
+        sheet.warn(clash, "status_contradicts", sheet.mapping.columns.get("status", sheet.mapping.columns.get("stage")))
     frame["_said"] = said.notna() | column.notna()
     frame["status"] = said.fillna(column).fillna("open").astype("str")
     deleted = flag(frame.get("is_deleted"), frame.index)
@@ -72,12 +84,20 @@ def _outcomes(sheet):
     if "is_lost" in frame:
         column = column.mask(column.isna() & frame["is_lost"], "lost")
     if "probability" in frame:
-        sure = frame["probability"].str.strip().isin(["100", "100.0", "100.00", "100%"])
-        column = column.mask(column.isna() & sure, "won")
+        column = _by_chance(frame, column)
     if "is_active" in frame:
         archived = frame["is_active"].notna() & ~flag(frame["is_active"], frame.index)
         column = column.mask(column.isna() & frame["stage_status"].isna() & archived, "lost")
     return column
+
+
+def _by_chance(frame, column):
+    """A chance of 100 is a win; where the source also says when a deal was closed, 0 at the close is a loss."""
+    chance = pd.to_numeric(frame["probability"].str.strip().str.removesuffix("%"), errors="coerce")
+    if "ended_at" not in frame:
+        return column.mask(column.isna() & (chance == 100), "won")
+    ended = column.isna() & frame["ended_at"].notna()
+    return column.mask(ended & (chance == 100), "won").mask(ended & (chance == 0), "lost")
 
 
 def _status_column(sheet, column):
@@ -135,7 +155,7 @@ def _take_close(sheet):
     if backwards.any():
         columns = sheet.mapping.columns
         dated = (columns.get(name) for name in ("closed_at", "won_at", "lost_at", "ended_at"))
-        header = next((name for name in (*dated, *sheet.ends) if name), columns["stage"])
+        header = next((name for name in (*dated, *sheet.ends) if name), columns["deal_id"])
         sheet.set_aside(backwards, "close_before_create", header)
 
 

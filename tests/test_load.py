@@ -267,7 +267,7 @@ def test_stage_and_status_apart_get_their_terminal_stage():
     events = [
         (e.deal_id, e.stage, e.entered_at.day) for e in pipeline.events.fillna({"entered_at": _NEVER}).itertuples()
     ]
-    assert events[:3] == [("1", "Won", 1), ("1", "Negotiation", 31), ("2", "MQL", 31)] and events[3] == ("3", "Lead", 1)
+    assert events[:3] == [("1", "Negotiation", 31), ("1", "Won", 1), ("2", "MQL", 31)] and events[3] == ("3", "Lead", 1)
     assert not pipeline.limit("stage_of_loss_unknown")
 
 
