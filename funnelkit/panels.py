@@ -19,11 +19,6 @@ def joined(*parts):
     return type(parts[0])("".join(part.html for part in parts), "\n".join(part.text for part in parts))
 
 
-def lowest(levels):
-    """Return the levels of the lowest ratio, as `weakest_levels` judges by that criterion."""
-    return levels.loc[levels["ratio"] == levels["ratio"].min(), "point"].tolist()
-
-
 # --- pharma cascade --------------------------------------------------------------------------------------------------
 
 
@@ -58,14 +53,17 @@ def cascade_panel(ratios=None, *, population=1_000_000, price=100, model="pharma
         named = "" if model.id == "pharma" else ", model=model"
         return f"cascade({levels!r}, population={money['population']!r}, price={money['price']!r}{named})"
 
-    return Panel(
-        compute,
-        controls,
-        lambda table: view_cascade(table, model, lang),
-        CascadePicture(model, lang, weak=lowest),
-        lang,
-        code=code,
-    )
+    picture = cascade_picture(model, lang)
+    return Panel(compute, controls, lambda table: view_cascade(table, model, lang), picture, lang, code=code)
+
+
+def cascade_picture(model, lang="en"):
+    """Return the cascade's picture, its levels of the lowest ratio marked."""
+
+    def lowest(levels):
+        return levels.loc[levels["ratio"] == levels["ratio"].min(), "point"].tolist()
+
+    return CascadePicture(model, lang, weak=lowest)
 
 
 def view_cascade(table, model, lang="en"):

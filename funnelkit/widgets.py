@@ -31,6 +31,15 @@ class Control:
     step: float
     scale: float = 1.0
 
+    def place(self, value):
+        """Return the place of the slider for a value, both in shown units: the nearest step from `low`.
+
+        >>> Control("rate", "Rate, %", 0, 1, 4 / 7, 0.01, 100).place(57.142857)
+        57.0
+        """
+        low, step = self.low * self.scale, self.step * self.scale
+        return round(low + round((value - low) / step) * step, 12)
+
 
 class Panel:
     """Sliders and number boxes over `compute(**values)`, which returns a table; `view(table)` gives what to read.
@@ -48,9 +57,9 @@ class Panel:
 
     @property
     def values(self):
-        """Return what the sliders stand at, as `compute` takes it."""
-        moved = {control.name: self.sliders[control.name].value / control.scale for control in self.controls}
-        return {name: round(value, 12) for name, value in moved.items()}  # 0.57 and not 0.5699999999999999
+        """Return what the panel stands at, as `compute` takes it."""
+        exact = {control.name: self._shown[control.name] / control.scale for control in self.controls}
+        return {name: round(value, 12) for name, value in exact.items()}  # 0.57 and not 0.5699999999999999
 
     def set(self, **values):
         """Move sliders by argument name, in the units of `compute`."""
@@ -65,6 +74,8 @@ class Panel:
     def _build(self):
         import ipywidgets as w
 
+        # The exact values, in shown units. A browser puts its slider on the nearest step and reports that place back.
+        self._shown = {control.name: control.start * control.scale for control in self.controls}
         self.sliders, self.boxes, rows = {}, {}, []
         for control in self.controls:
             slider, box = _control_widgets(control, self.lang)
@@ -108,12 +119,13 @@ class Panel:
         self.extra.value = " · ".join(links)
 
     def _dragged(self, control):
-        self.boxes[control.name].value = _box_text(self.sliders[control.name].value)
-        self._draw()
+        value = self.sliders[control.name].value
+        if abs(value - control.place(self._shown[control.name])) > control.step * control.scale / 2:
+            self._move(control, value)
 
     def _typed(self, control, text):
         """Move the slider to a typed value, or say in place why it cannot be."""
-        if text == _box_text(self.sliders[control.name].value):
+        if text == _box_text(self._shown[control.name]):
             self.message.value = ""
             return
         value = _parse(text)
@@ -124,9 +136,12 @@ class Panel:
             self._move(control, value)
 
     def _move(self, control, value):
-        self.message.value = ""
-        self.sliders[control.name].value = value
+        changed = value != self._shown[control.name]
+        self._shown[control.name], self.message.value = value, ""
+        self.sliders[control.name].value = control.place(value)
         self.boxes[control.name].value = _box_text(value)
+        if changed:
+            self._draw()
 
     def _refuse(self, message):
         self.message.value = f'<p class="fk fk-warn" role="alert" style="{REFUSED}">{escape(message)}</p>'
@@ -164,7 +179,7 @@ def _control_widgets(control, lang):
 
     start = control.start * control.scale
     slider = w.FloatSlider(
-        value=start, min=control.low * control.scale, max=control.high * control.scale,
+        value=control.place(start), min=control.low * control.scale, max=control.high * control.scale,
         step=control.step * control.scale, description=control.label, readout=False, tooltip=control.label,
         style={"description_width": "initial"}, layout={"width": WIDE, "max_width": "100%"},
     )  # fmt: skip

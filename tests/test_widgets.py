@@ -137,3 +137,16 @@ def test_import_loads_no_ipywidgets():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_a_start_between_two_steps_stays_exact_until_it_is_moved():
+    """A browser puts its slider on the nearest step and reports that place: that is no move."""
+    control = Control("rate", "Rate, %", 0, 1, 4 / 7, 0.01, scale=100)
+    panel = Panel(twin, [control], lambda table: view_what_if(table, MODEL, "en"), WhatIfPicture(MODEL), "en")
+    for echo in (57.0, 57.00000000000001):
+        panel.sliders["rate"].value = echo
+        assert panel.values == {"rate": round(4 / 7, 12)} and panel.boxes["rate"].value == "57.14"
+    panel.sliders["rate"].value = 58.0
+    assert panel.values == {"rate": 0.58} and panel.boxes["rate"].value == "58"
+    panel.reset()
+    assert panel.values == {"rate": round(4 / 7, 12)}
