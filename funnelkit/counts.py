@@ -4,7 +4,7 @@ import pandas as pd
 
 from funnelkit import catalog
 from funnelkit.errors import DataError
-from funnelkit.forms import status_word
+from funnelkit.forms import key, status_word, word_keys
 from funnelkit.pipeline import DEAL_COLUMNS, EVENT_COLUMNS, Pipeline
 from funnelkit.sheet import type_sheet
 from funnelkit.stages import name_stages
@@ -22,6 +22,8 @@ def read_counts(sheets, model, journal, lang):
         raise DataError("counts_alone", file=sheets[0].table.name)
     sheet = sheets[0]
     type_sheet(sheet)
+    total = sheet.stage_names.map(lambda name: key(name) in word_keys("total"), na_action="ignore")
+    sheet.set_aside(total.fillna(False).astype(bool) & sheet.good, "totals_row", sheet.mapping.columns["stage"])
     for name in NUMBERS:
         if sheet.has(name):
             _take_number(sheet, name)
@@ -40,7 +42,23 @@ def read_counts(sheets, model, journal, lang):
     sheet.set_aside(
         unknown, "stage_unknown", sheet.mapping.columns["stage"], lambda text: {"nearest": catalog.nearest(text, known)}
     )
+    _set_contradictions_aside(sheet, naming)
     return _pipeline(sheet, model, naming)
+
+
+def _set_contradictions_aside(sheet, naming):
+    """Set aside rows of one stage that stand twice in a period and segment, and rows that count more out than in."""
+    place = sheet.frame[[name for name in ("period", "segment") if name in sheet.frame]].copy()
+    for header in sheet.mapping.extra:
+        place[f"{header} (source)"] = as_text(sheet.table.cells[header])
+    place = place.assign(stage=sheet.stage_names.map(naming.stage))[sheet.good]
+    twice = pd.Series(False, sheet.frame.index)
+    twice[place.index] = place.duplicated(keep=False)
+    sheet.set_aside(twice, "counts_twice", sheet.mapping.columns["stage"])
+    parts = [name for name in ("n_advanced", "n_lost", "n_open") if sheet.has(name)]
+    if sheet.has("n_entered") and parts:
+        more = sheet.frame[parts].sum(axis=1) > sheet.frame["n_entered"]
+        sheet.set_aside(more & sheet.good, "counts_do_not_add", sheet.mapping.columns["n_entered"])
 
 
 def _take_number(sheet, name):

@@ -38,13 +38,15 @@ def open_source(source, options=None):
         return _of_frame(source, "DataFrame", "frame", options)
     if is_url(source):
         return open_database(source, options)
-    path = Path(source)
+    path = _file(source)
     kind = database_kind(_bytes(path, 16))
     if kind:
         return open_database(path, options, kind)
     data, name = _bytes(path), path.name
     if data.startswith(b"\x1f\x8b"):
         data = _unzipped(data, name, options.bounds)
+        if data.startswith(b"\x1f\x8b"):
+            raise DataError("foreign_format", file=name, kind="gzip in gzip")
     _refuse_foreign(data, name, path.suffix.lower())
     if data.startswith(b"PAR1"):
         return _of_parquet(data, name, options)
@@ -54,6 +56,18 @@ def open_source(source, options=None):
     text, notes = decode(data, name, options.encoding)
     _refuse_markup(text, name)
     return read_delimited(text, name, options, notes)
+
+
+def _file(source):
+    """Return the path of a file that is there: a pipe or device could keep its reader waiting for ever."""
+    path = Path(source)
+    try:
+        if path.is_file():
+            return path
+        key = "not_a_file" if path.exists() else "no_such_file"
+    except OSError as error:
+        raise DataError("file_unreadable", file=str(path), reason=error.strerror) from None
+    raise DataError(key, file=str(path).replace("\0", "\ufffd"))
 
 
 def _bytes(path, most=-1):
@@ -147,11 +161,18 @@ def _said(name, encoding, how):
     return Finding("encoding_found", "note", name, value=encoding, values={"how": how})
 
 
+# Codecs of the standard library that are no character sets of files.
+_NO_CHARSETS = {"unicode-escape", "raw-unicode-escape", "idna", "punycode", "undefined"}
+
+
 def _known(encoding, name):
     try:
-        return codecs.lookup(encoding).name
-    except LookupError:
-        raise DataError("encoding_unknown", file=name, value=encoding) from None
+        codec = codecs.lookup(encoding)
+    except (LookupError, ValueError):
+        codec = None
+    if codec is None or not codec._is_text_encoding or codec.name.replace("_", "-") in _NO_CHARSETS:
+        raise DataError("encoding_unknown", file=name, value=encoding)
+    return codec.name
 
 
 def _strict(data, encoding, name):
@@ -159,6 +180,8 @@ def _strict(data, encoding, name):
         return data.decode(encoding)
     except UnicodeDecodeError as error:
         raise DataError("encoding_wrong", **_place(data, error, name), encoding=encoding) from None
+    except UnicodeError:  # utf-16 that begins with neither mark
+        raise DataError("encoding_wrong", file=name, line=1, value=f"0x{data[0]:02X}", encoding=encoding) from None
 
 
 def _place(data, error, name):
@@ -241,7 +264,16 @@ def _of_frame(frame, name, kind, options):
     if len(cells.columns) > options.bounds.columns:
         raise DataError("too_many_columns", file=name, n=len(cells.columns), limit=options.bounds.columns)
     check_header(list(cells.columns), name, 1)
+    _refuse_long_cells(cells, name, options.bounds.cell_characters)
     return Table(name, cells, np.arange(1, len(cells) + 1), kind)
+
+
+def _refuse_long_cells(cells, name, most):
+    """Refuse a cell over the limit, naming its row."""
+    for header in cells.columns[[isinstance(kind, pd.StringDtype) for kind in cells.dtypes]]:
+        long = (cells[header].str.len() > most).to_numpy()
+        if long.any():
+            raise DataError("cell_too_long", file=name, line=int(np.argmax(long)) + 1, limit=most)
 
 
 def _of_parquet(data, name, options):

@@ -73,8 +73,9 @@ def _blank(text):
 
 def as_id(cells):
     """Return ids as text: blanks around them and invisible signs go, everything else stays (`007` is not `7`)."""
-    text = as_text(cells).str.strip()
-    return text.str.strip(_INVISIBLE).str.strip()
+    text = as_text(cells).str.strip().str.strip(_INVISIBLE).str.strip()
+    nothing = text == ""  # of invisible signs alone
+    return text.mask(nothing) if nothing.any() else text
 
 
 # --- numbers --------------------------------------------------------------------------------------------------------
@@ -135,8 +136,10 @@ def _text_number(cells, place, decimal, percent):
     triple = np.asarray(pc.fill_null(pc.match_substring_regex(text, _TRIPLE), False))
     plain = decimal in (None, ".") and (simple | blank).all()
     if plain and not (decimal is None and dotted.any() and (triple | ~dotted).all()):
-        values = pc.cast(pc.if_else(pa.array(blank), None, text), pa.float64()).to_pandas()
-        return Parsed(pd.Series(values.to_numpy(dtype="float64"), cells.index))
+        values = pc.cast(pc.if_else(pa.array(blank), None, text), pa.float64()).to_pandas().to_numpy(dtype="float64")
+        endless = np.isinf(values)  # more digits than a number of the machine can hold
+        faults = {"not_finite": endless} if endless.any() else {}
+        return Parsed(pd.Series(values, cells.index).mask(endless), faults)
     codes, uniques = pd.factorize(pd.Series(text.to_numpy(zero_copy_only=False)).mask(blank))
     parts = [_split_number(value, percent) for value in uniques]
     mark, notes = _decimal_mark(parts, uniques, codes, place, decimal)
@@ -186,8 +189,8 @@ def _mark_evidence(core):
     if commas + dots == 0:
         return None
     mark, other = (",", ".") if commas else (".", ",")
-    if commas + dots > 1:
-        return other
+    if commas + dots > 1:  # groups of thousands prove the other mark; anything else is no number and proves nothing
+        return other if _GROUPED[mark].fullmatch(core) else None
     before, after = core.replace(" ", "").replace("'", "").split(mark)
     undecided = len(after) == 3 and 1 <= len(before) <= 3 and before[0] != "0"
     return "?" if undecided and before == core.split(mark)[0] else mark

@@ -2,6 +2,8 @@
 
 import io
 import warnings
+import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -25,7 +27,8 @@ def read_workbook(data, name, options):
             sheets = {sheet.title: sheet for sheet in book.worksheets}
             if options.sheet is not None and options.sheet not in sheets:
                 raise DataError("no_such_sheet", file=name, value=options.sheet, known=", ".join(sheets))
-            return _first_table(sheets, name, options)
+            table, title = _first_table(sheets, name, options)
+            return _without_uncomputed(table, data, title)
     except DataError:
         raise
     except Exception as error:  # a broken archive fails anywhere inside the parser, with any type
@@ -39,8 +42,43 @@ def _first_table(sheets, name, options):
         if table is not None:
             others = ", ".join(other for other in sheets if other != title)
             note = Finding("sheet_found", "note", name, value=title, values={"others": others or "-"})
-            return Table(name, table.cells, table.lines, "workbook", table.blank, table.broken, (note,))
+            table = Table(name, table.cells, table.lines, "workbook", table.blank, table.broken, (note,))
+            return table, title
     raise DataError("empty_file", file=name)
+
+
+def _without_uncomputed(table, data, title):
+    """Set aside the rows with a formula whose value no spreadsheet program ever computed: it would look blank."""
+    import openpyxl
+
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        sheets = [part for part in archive.namelist() if part.startswith("xl/worksheets/")]
+        if not any(_holds_formula(archive, part) for part in sheets):
+            return table
+    book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, keep_links=False)
+    sheet, headers = book[title], list(table.cells.columns)
+    sheet.reset_dimensions()
+    place, broken = {int(line): row for row, line in enumerate(table.lines)}, {}
+    for number, row in enumerate(sheet.iter_rows(), 1):
+        for cell, header in zip(row, headers, strict=False):
+            if number in place and cell.data_type == "f" and _is_blank(table.cells[header].iloc[place[number]]):
+                text = "\t".join("" if other.value is None else str(other.value) for other in row)
+                broken.setdefault(number, Broken(number, text, "no_cached_value", {"column": header}))
+    kept = ~np.isin(table.lines, list(broken))
+    return replace(
+        table, cells=table.cells[kept].reset_index(drop=True), lines=table.lines[kept],
+        broken=tuple(sorted((*table.broken, *broken.values()), key=lambda row: row.line)),
+    )  # fmt: skip
+
+
+def _holds_formula(archive, part):
+    with archive.open(part) as stream:
+        tail = b""
+        while chunk := stream.read(1 << 20):
+            if b"<f" in tail + chunk:
+                return True
+            tail = chunk[-1:]
+    return False
 
 
 def _sheet_table(sheet, name, options):

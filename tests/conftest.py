@@ -6,5 +6,5 @@ settings.register_profile("kit", deadline=None, derandomize=True)
 settings.load_profile("kit")
 
 # Programs beside the tests, not tests: the fault bench is run as a script and by
-# tests/test_faults.py, the writers of vendors' layouts by tests/test_roundtrip.py.
-collect_ignore = ["faults/cases.py", "faults/harness.py", "faults/run.py", "faults/sweep.py", "writers"]
+# tests/test_faults.py, the writers of vendors' layouts and the corpus by tests/test_roundtrip.py and tests/test_corpus.py.
+collect_ignore = ["faults/cases.py", "faults/harness.py", "faults/run.py", "faults/sweep.py", "writers", "corpus"]

@@ -112,7 +112,7 @@ def test_what_is_no_table_is_refused_by_its_content(tmp_path, content, name, key
 
 def test_missing_file_and_folder(tmp_path):
     assert refused(tmp_path / "none.csv").key == "no_such_file"
-    assert refused(tmp_path).key == "file_unreadable"
+    assert refused(tmp_path).key == "not_a_file"
 
 
 def test_archives_are_measured_before_they_are_unpacked(tmp_path):
