@@ -122,7 +122,8 @@ def _came(pipeline, past, start, stop):
     """Return what was won in the period, in all and of the deals that were open at the origin."""
     deals = pipeline.deals
     won = deals[(deals["status"] == "won") & (deals["closed_at"] >= start) & (deals["closed_at"] < stop)]
-    old = won[won["deal_id"].isin(past.deals.loc[past.deals["status"] == "open", "deal_id"])]
+    before = past.deals.loc[past.deals["status"] == "open", "deal_id"]
+    old = won[won["deal_id"].astype(object).isin(before.astype(object))]
     return {
         part: {"n_won": float(len(rows)), "value": float(rows["amount"].sum())}
         for part, rows in (("total", won), ("open", old))

@@ -9,7 +9,7 @@ from funnelkit.errors import DataError
 from funnelkit.hazard import UP
 from funnelkit.periods import Calendar, data_end
 from funnelkit.result import Result, refuse_limits
-from funnelkit.simulate import DRAWS, draw_chances, fit_history, open_book, simulate_new, simulate_open
+from funnelkit.simulate import DRAWS, draw_chances, draw_worlds, fit_history, open_book, simulate_new, simulate_open
 from funnelkit.spells import column, refuse_without_times
 from funnelkit.words import number, percent
 
@@ -58,7 +58,8 @@ def forecast_open(pipeline, until, *, unit=None, by=None, paths=10_000, rng=None
     fit = fit_history(pipeline, by)
     book = open_book(pipeline, fit)
     draws = min(DRAWS, max(paths // 10, 1))
-    chances = draw_chances(fit, book, periods["day"].tolist(), rng, draws)
+    worlds = draw_worlds(fit, int(periods["day"].iloc[-1]), rng, draws)
+    chances = draw_chances(fit, book, periods["day"].tolist(), rng, worlds)
     parts = {
         "open": simulate_open(book, chances, fit.amounts, rng, paths),
         "new": simulate_new(chances, fit.amounts, rng, paths),

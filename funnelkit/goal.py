@@ -9,10 +9,10 @@ from funnelkit.count import count_stages
 from funnelkit.curves import draw_hazards, entry_curves, exits_up, reach_curves
 from funnelkit.errors import DataError
 from funnelkit.forecast import REFUSED, cut_periods
-from funnelkit.hazard import OUT, UP, won_position
+from funnelkit.hazard import won_position
 from funnelkit.rates import rate_table
 from funnelkit.result import Result, refuse_limits
-from funnelkit.simulate import draw_chances, draw_levels, entry_mix, fit_history, open_book, simulate_open
+from funnelkit.simulate import draw_chances, draw_worlds, entry_mix, fit_history, open_book, simulate_open
 from funnelkit.words import number, percent
 
 DRAWS, PATHS = 500, 5_000
@@ -110,20 +110,20 @@ def _check(revenue, odds):
 def outlook(pipeline, fit, target, rng, with_open=True):
     """Return the Outlook of a target (revenue, horizon in days) from a fitted history."""
     revenue, horizon = target
-    draws = draw_hazards(fit.hazards, rng, DRAWS, horizon)
-    leave, _ = exits_up(draws, *(draw_levels(fit, kind, horizon, rng, DRAWS) for kind in (UP, OUT)))
-    win = np.einsum("s,nsh->nh", entry_mix(fit), entry_curves(leave, draws.share, horizon))
+    worlds = draw_worlds(fit, horizon, rng, DRAWS)  # new and open deals share them: a bad one is bad for both
+    leave, share = worlds.exits_up()[0], worlds.draws.share
+    win = np.einsum("s,nsh->nh", entry_mix(fit), entry_curves(leave, share, horizon))
     brought = np.zeros(PATHS)
     if with_open:
         book = open_book(pipeline, fit)
-        chances = draw_chances(fit, book, [horizon], rng, DRAWS)
+        chances = draw_chances(fit, book, [horizon], rng, worlds)
         brought = simulate_open(book, chances, fit.amounts, rng, PATHS)[1][:, -1]
     amounts = fit.amounts[0]
     if not len(amounts):
         raise DataError("no_won_amount")
     draw = np.repeat(np.arange(DRAWS), PATHS // DRAWS)
     needed = _wins_needed(revenue - brought, amounts, draw, rng)
-    reach = reach_curves(leave.mean(axis=0), draws.share.mean(axis=0), entry_mix(fit), horizon)
+    reach = reach_curves(leave.mean(axis=0), share.mean(axis=0), entry_mix(fit), horizon)
     return Outlook(win, needed, draw, reach, _lag(fit, rng))
 
 

@@ -201,8 +201,9 @@ def expected_exits(hazards, spells, begin, end, kind):
     from_age = np.clip(np.maximum(begin, spells.seen) - spells.start, 0, None)
     to_age = np.clip(np.minimum(end, spells.start + spells.age) - spells.start, from_age, None)
     expected = np.zeros(len(spells.stage))
+    running = to_age > from_age  # most spells lie outside a window, and nothing is expected of them
     for stage in range(spells.won):
-        here = spells.stage == stage
+        here = running & (spells.stage == stage)
         both = [hazards.cumulative(stage, age[here], kind) for age in (to_age, from_age)]
         expected[here] = both[0] - both[1]
     return expected

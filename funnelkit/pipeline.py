@@ -99,7 +99,9 @@ class Pipeline:
             return replace(self, as_of=date)
         events = self.events[self.events["entered_at"] <= date]
         started = self.deals["created_at"] <= date
-        deals = self.deals[started | self.deals["deal_id"].isin(events["deal_id"])].copy()
+        # As objects: of Arrow strings, isin unpacks the values one by one.
+        noted = self.deals["deal_id"].astype(object).isin(events["deal_id"].astype(object))
+        deals = self.deals[started | noted].copy()
         later = deals["closed_at"] > date
         deals.loc[later, ["closed_at", "lost_reason"]] = [pd.NaT, None]
         deals.loc[later, "status"] = "open"

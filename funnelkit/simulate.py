@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from funnelkit.arrivals import Arrivals, draw_arrivals
-from funnelkit.curves import draw_hazards, entry_curves, exits_up, waiting_curves
+from funnelkit.curves import Draws, draw_hazards, entry_curves, exits_up, waiting_curves
 from funnelkit.hazard import OPEN, OUT, UP, Hazards, Spells, days, expected_exits, fit_hazards, stage_spells
 from funnelkit.levels import draw_level, draw_own_levels, draw_ratios, windows
 
@@ -93,15 +93,31 @@ class Chances:
     arrivals: Arrivals
 
 
-def draw_chances(fit, book, ends, rng, n=DRAWS):
-    """Draw the chances of open deals and new business by `ends` (whole days from the as-of date), n times.
+@dataclass(frozen=True)
+class Worlds:
+    """Drawn futures: hazards, and the levels of the exits up and out, (draws, stages, 1), that all deals share."""
 
-    Each draw has its own hazards, factors of segments and of deals beyond all experience, and a common level of exits
-    up and out, which all deals of a path share.
-    """
-    horizon = int(max(ends))
+    draws: Draws
+    level: list
+
+    def exits_up(self, ratios=(1.0, 1.0)):
+        """Return what `curves.exits_up` gives, the levels multiplied by these ratios of exits up and out."""
+        return exits_up(self.draws, *(level * ratio for level, ratio in zip(self.level, ratios, strict=True)))
+
+
+def draw_worlds(fit, horizon, rng, n=DRAWS):
+    """Draw the hazards and levels of the next `horizon` days n times."""
     draws = draw_hazards(fit.hazards, rng, n, horizon)
-    level = [draw_levels(fit, kind, horizon, rng, n) for kind in (UP, OUT)]
+    return Worlds(draws, [draw_levels(fit, kind, horizon, rng, n) for kind in (UP, OUT)])
+
+
+def draw_chances(fit, book, ends, rng, worlds):
+    """Draw the chances of open deals and new business by `ends` (whole days from the as-of date) in each world.
+
+    Each draw has its own factors of segments and of deals beyond all experience, too.
+    """
+    horizon, draws = int(max(ends)), worlds.draws
+    n = len(draws.share)
     ratio = [_segment_ratios(fit, kind, rng, n) for kind in (UP, OUT)]
     old = _old_ratio(fit, rng, n) if book.beyond_cycle.any() else None
     arrivals = draw_arrivals(_births(fit)[0], fit.spells.as_of, horizon, rng, n)
@@ -110,8 +126,7 @@ def draw_chances(fit, book, ends, rng, n=DRAWS):
     expected = np.zeros((n, len(fit.segments), len(ends)))
     cell = np.minimum(book.age.astype(int), draws.cap[book.stage])
     for number in range(len(fit.segments)):
-        factors = [level[kind] * ratio[kind][:, number, None, None] for kind in (UP, OUT)]
-        leave, stay = exits_up(draws, *factors)
+        leave, stay = worlds.exits_up([ratio[kind][:, number, None, None] for kind in (UP, OUT)])
         curve = entry_curves(leave, draws.share, horizon)
         expected[:, number] = (
             _new_wins(np.einsum("s,nsh->nh", entry_mix(fit), curve), arrivals, ends) * mix[:, [number]]
