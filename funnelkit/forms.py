@@ -72,7 +72,7 @@ def find_form(headers, preset_name=None, layout=None):
     """Return the Form that most of the headers speak for, None where they speak for none.
 
     >>> find_form(["OpportunityId", "Field", "OldValue", "NewValue", "CreatedDate"]).title
-    'OpportunityFieldHistory'
+    'Salesforce OpportunityFieldHistory'
     """
     keys, best = set(map(key, headers)), (0, None)
     for name in (preset_name,) if preset_name else preset_names():
@@ -87,15 +87,14 @@ def find_form(headers, preset_name=None, layout=None):
 def _score(rule, headers, keys):
     """Return how many headers speak for a form, 0 where it is not met."""
     needs, some, none = (set(map(key, rule.get(part, ()))) for part in ("needs", "any", "none"))
-    begin = sum(str(header).casefold().startswith(rule.get("prefix", "\0").casefold()) for header in headers)
+    begin = sum(str(header).strip().casefold().startswith(rule.get("prefix", "\0").casefold()) for header in headers)
     if needs - keys or none & keys or (some and not some & keys) or ("prefix" in rule and begin < 2):
         return 0
     return len(needs) + len(some & keys) + begin
 
 
 def _form(raw, name, form, rule):
-    title = f"{raw['title']} {rule.get('title', '')}".strip()
     return Form(
-        name, form, rule.get("title", title), rule["layout"], rule.get("columns", {}), rule.get("only", {}),
+        name, form, f"{raw['title']} {rule['title']}", rule["layout"], rule.get("columns", {}), rule.get("only", {}),
         tuple(rule.get("limits", ())),
     )  # fmt: skip

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from funnelkit.pipeline import EVENT_COLUMNS, Limit
+from funnelkit.sheet import flag
 from funnelkit.values import among, as_text
 
 NAMED = 5  # ids that a finding names
@@ -27,6 +28,8 @@ def read_history(sheets, model, journal, collapse=True):
         rows, deals = _with_left(rows, deals, sheets)
     if "ended_at" in rows:
         deals = _ended(deals, journal, sheets)
+    if "is_deleted" in rows:
+        deals = _void_deleted(deals, journal, sheets)
     file = sheets[0].table.name
     entered = rows[rows["stage"].notna()]
     events = _collapsed(entered, journal, file) if collapse else entered
@@ -85,6 +88,9 @@ def _last_known(rows, model):
         {"deal_id": last["deal_id"], "status": status.astype("str"), "first_at": groups["entered_at"].min()}
     )
     ended = rows[rows["stage_status"].notna()].groupby("_deal")["entered_at"].max()
+    if "closed_at" in rows:  # of a deal that was closed when first seen, only its close date says when
+        unseen = groups["stage_status"].nth(0).notna().set_axis(last.index)
+        ended = ended.mask(unseen.reindex(ended.index), groups["closed_at"].last())
     deals["closed_at"] = ended.reindex(deals.index).where(deals["status"] != "open")
     if "closed_at" in rows and "expected_close" not in rows:  # a close date is the expected one until the deal closes
         before = rows["closed_at"].where(rows["stage_status"].isna())
@@ -93,10 +99,16 @@ def _last_known(rows, model):
     for column in rows.columns:
         if column not in skipped:
             deals[column] = groups[column].last()
-    if "expected_close" in rows:  # the row that closes a deal holds when it was closed
-        planned = rows[rows["stage_status"].isna()]
-        deals["expected_close"] = planned.groupby("_deal")["expected_close"].last().reindex(deals.index)
     return deals.reset_index(drop=True)
+
+
+def _void_deleted(deals, journal, sheets):
+    """Deals that their source has deleted are neither won nor lost."""
+    deleted = flag(deals["is_deleted"], deals.index)
+    if deleted.any():
+        header = next(sheet.mapping.columns["is_deleted"] for sheet in sheets if sheet.has("is_deleted"))
+        journal.add("deleted_deals", file=sheets[0].table.name, column=header, n=int(deleted.sum()))
+    return deals.assign(status=deals["status"].mask(deleted, "void"))
 
 
 def _ended(deals, journal, sheets):

@@ -87,7 +87,9 @@ def type_sheet(sheet):
         sheet.frame["deal_id"] = as_id(sheet.cells("deal_id"))
         sheet.set_aside(_is_total(sheet.frame["deal_id"]) & sheet.good, "totals_row", sheet.mapping.columns["deal_id"])
     if sheet.has("stage"):
-        sheet.stage_names = as_text(sheet.cells("stage")).mask(sheet.left_out)
+        sheet.stage_names = as_text(sheet.cells("stage"))
+        if sheet.left_out.any():
+            sheet.stage_names = sheet.stage_names.mask(sheet.left_out)
     else:  # a history beside this sheet tells the stages
         sheet.stage_names = pd.Series(np.nan, sheet.frame.index, dtype="str")
     if sheet.has("lost_stage"):
