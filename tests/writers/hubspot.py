@@ -29,7 +29,7 @@ def pages(truth):
                      created_at=deals["created_at"].dt.floor("min"),
                      closed_at=deals["closed_at"].dt.floor("min"))  # fmt: skip
     return Export(
-        {"hubspot-crm-exports-all-deals.csv": table}, back, losses={"history", "stage of loss"}, preset="hubspot",
+        {"hubspot-crm-exports-all-deals.csv": table}, back, losses={"log of moves", "stage of loss"}, preset="hubspot",
         known_stage=("open", "won"), **told(truth),
     )  # fmt: skip
 
@@ -60,6 +60,6 @@ def api(truth):
     back = come_back(truth, ["name", "amount", "created_at", "closed_at", "lost_reason"],
                      expected_close=only_open(truth), owner=table["hubspot_owner_id"])  # fmt: skip
     return Export(
-        {"deals.csv": table}, back, latest[["deal_id", "stage", "entered_at"]], {"revisits"}, preset="hubspot",
-        source="wide", **told(truth),
+        {"deals.csv": table}, back, latest[["deal_id", "stage", "entered_at"]],
+        {"log of moves", "revisits"}, preset="hubspot",        source=("wide",), **told(truth),
     )  # fmt: skip

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from . import Export, close_or_expected, come_back, day, iso, numbered, only_open, plain, shuffled, told
+from . import LOG_ALONE, Export, close_or_expected, come_back, day, iso, numbered, only_open, plain, shuffled, told
 
 STAGES = (
     "Prospecting", "Qualification", "Needs Analysis", "Value Proposition", "Id. Decision Makers",
@@ -33,9 +33,10 @@ def _opportunity(truth):
     })  # fmt: skip
 
 
-def _opportunity_deals(truth, table):
+def _opportunity_deals(truth, table, expected=None):
+    expected = only_open(truth) if expected is None else expected
     return come_back(truth, ["name", "amount", "created_at", "closed_at"], account=table["AccountId"],
-                     owner=table["OwnerId"], expected_close=only_open(truth))  # fmt: skip
+                     owner=table["OwnerId"], expected_close=expected)  # fmt: skip
 
 
 def opportunity(truth):
@@ -43,7 +44,7 @@ def opportunity(truth):
     truth = _named(truth)
     table = _opportunity(truth)
     return Export(
-        {"Opportunity.csv": table}, _opportunity_deals(truth, table), losses={"history", "stage of loss"},
+        {"Opportunity.csv": table}, _opportunity_deals(truth, table), losses={"log of moves", "stage of loss"},
         preset="salesforce", day=("closed_at",), known_stage=("open", "won"), **told(truth),
     )  # fmt: skip
 
@@ -86,7 +87,7 @@ def _history(truth):
 def opportunity_history(truth):
     """Write OpportunityHistory alone: who owns the deal, its name and account are not in it."""
     truth = _named(truth)
-    deals = come_back(truth, ["amount", "created_at", "closed_at"], expected_close=only_open(truth))
+    deals = come_back(truth, ["amount", "created_at", "closed_at", "expected_close"])
     return Export(
         {"OpportunityHistory.csv": _history(truth)}, deals, truth.events, {"owner"}, preset="salesforce",
         day=("closed_at",), **told(truth),
@@ -98,8 +99,9 @@ def opportunity_with_history(truth):
     truth = _named(truth)
     table = _opportunity(truth)
     tables = {"Opportunity.csv": table, "OpportunityHistory.csv": _history(truth)}
+    back = _opportunity_deals(truth, table, truth.deals["expected_close"])  # rows before the close have it
     return Export(
-        tables, _opportunity_deals(truth, table), truth.events, preset="salesforce", day=("closed_at",), **told(truth),
+        tables, back, truth.events, preset="salesforce", day=("closed_at",), **told(truth),
     )  # fmt: skip
 
 
@@ -130,7 +132,8 @@ def opportunity_with_field_history(truth):
     table = _opportunity(truth)
     tables = {"Opportunity.csv": table, "OpportunityFieldHistory.csv": _field_history(truth)}
     return Export(
-        tables, _opportunity_deals(truth, table), truth.events, preset="salesforce", day=("closed_at",), **told(truth),
+        tables, _opportunity_deals(truth, table), truth.events, preset="salesforce", day=("closed_at",),
+        source=("history", "inferred"), **told(truth),
     )  # fmt: skip
 
 
@@ -143,6 +146,6 @@ def field_history(truth):
     first = truth.events.groupby("deal_id").cumcount() == 0
     kept = truth.events[~first & truth.events["deal_id"].isin(deals["deal_id"])]
     return Export(
-        {"OpportunityFieldHistory.csv": table}, deals, kept, {"amount", "owner", "start", "unmoved deals"},
+        {"OpportunityFieldHistory.csv": table}, deals, kept, LOG_ALONE,
         preset="salesforce", **told(truth),
     )  # fmt: skip

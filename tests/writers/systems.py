@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 
-from . import Export, close_or_expected, come_back, day, numbered, only_open, plain, shuffled, stamp, told
+from . import LOG_ALONE, Export, close_or_expected, come_back, day, numbered, only_open, plain, shuffled, stamp, told
 
 ODOO_IDS = ("1", "2", "3", "4", "7", "9", "12", "15")
 
@@ -29,7 +29,7 @@ def pipedrive(truth):
     back = come_back(truth, ["name", "account", "owner", "amount", "currency", "created_at", "closed_at",
                              "expected_close", "lost_reason"])  # fmt: skip
     return Export(
-        {"deals-1.csv": table}, back, losses={"history"}, preset="pipedrive", stages="industrial-8", **told(truth),
+        {"deals-1.csv": table}, back, losses={"log of moves"}, preset="pipedrive", stages="industrial-8", **told(truth),
     )  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def pipedrive_api(truth):
     back = come_back(truth, ["name", "amount", "currency", "created_at", "closed_at", "expected_close", "lost_reason"],
                      owner=table["owner_id"], account=table["org_id"])  # fmt: skip
     return Export(
-        {"deals.csv": table}, back, losses={"history"}, preset="pipedrive", **told(truth),
+        {"deals.csv": table}, back, losses={"log of moves"}, preset="pipedrive", **told(truth),
     )  # fmt: skip
 
 
@@ -88,13 +88,13 @@ def odoo(truth, archived=True):
     place = truth.events["stage"].map({stage: number for number, stage in enumerate(truth.labels)})
     forward = place.groupby(truth.events["deal_id"]).agg(lambda steps: steps.is_monotonic_increasing)
     events = truth.events[truth.events["deal_id"].map(forward)]
-    losses = {"revisits"}
+    losses = {"log of moves", "revisits", "order"}
     if not archived:
         kept = status != "lost"
-        table, back, losses = table[kept], back[kept], {"revisits", "lost deals"}
+        table, back, losses = table[kept], back[kept], losses | {"lost deals"}
         events = events[events["deal_id"].isin(back["deal_id"])]
     return Export(
-        {"crm.lead.csv": table}, back.reset_index(drop=True), events, losses, preset="odoo", source="inferred",
+        {"crm.lead.csv": table}, back.reset_index(drop=True), events, losses, preset="odoo", source=("wide",),
         **told(truth),
     )  # fmt: skip
 
@@ -117,7 +117,7 @@ def zoho(truth):
     back = come_back(truth, ["name", "account", "owner", "amount", "lost_reason", "created_at", "closed_at"],
                      expected_close=only_open(truth))  # fmt: skip
     return Export(
-        {"Deals.csv": table}, back, losses={"history", "stage of loss"}, preset="zoho", day=("closed_at",),
+        {"Deals.csv": table}, back, losses={"log of moves", "stage of loss"}, preset="zoho", day=("closed_at",),
         known_stage=("open", "won"), **told(truth),
     )  # fmt: skip
 
@@ -170,7 +170,7 @@ def suitecrm(truth):
     back = come_back(truth, ["closed_at"])[moved.to_numpy()].reset_index(drop=True)
     later = truth.events[truth.events.groupby("deal_id").cumcount() > 0]
     return Export(
-        {"opportunities_audit.csv": table}, back, later, {"amount", "owner", "start", "unmoved deals"},
+        {"opportunities_audit.csv": table}, back, later, LOG_ALONE,
         preset="suitecrm", **told(truth),
     )  # fmt: skip
 
@@ -201,6 +201,6 @@ def business_central(truth):
     })  # fmt: skip
     back = come_back(truth, ["amount", "created_at", "closed_at", "expected_close"])
     return Export(
-        {"Opportunity Entry.csv": table}, back, truth.events, {"owner"}, preset="business-central",
+        {"Opportunity Entry.csv": table}, back, truth.events, {"owner", "hours"}, preset="business-central",
         day=("created_at", "closed_at", "entered_at"), **told(truth),
     )  # fmt: skip
