@@ -20,7 +20,7 @@ def take_elapsed(sheet, naming, model):
     """
     header = sheet.mapping.columns["durations"]
     spent = sheet.frame["durations"].map(_seconds, na_action="ignore")
-    sheet.set_aside((spent.map(lambda found: found == "bad") == True) & sheet.good, "not_durations", header)  # noqa: E712
+    sheet.set_aside(np.array([found == "bad" for found in spent], dtype=bool) & sheet.good, "not_durations", header)
     names = _stage_ids(spent[sheet.good], sheet.stage_names[sheet.good], naming, model)
     unknown = sorted({text for found in spent[sheet.good].dropna() for text in found} - set(names))
     if unknown:
@@ -28,15 +28,11 @@ def take_elapsed(sheet, naming, model):
         sheet.journal.add("durations_unknown", "warn", **place, value=", ".join(unknown[:10]))
     entries = [_rebuilt(found, row, names, model) for found, row in zip(spent, _rows(sheet), strict=True)]
     for stage in model.stage_ids:
-        times = pd.Series([entry[0].get(stage, pd.NaT) for entry in entries], sheet.frame.index).astype(
-            "datetime64[us]"
-        )
+        times = pd.Series([entry[0].get(stage) for entry in entries], sheet.frame.index, dtype="datetime64[us]")
         if times.notna().any() and stage not in sheet.wide.values():
             sheet.wide[f"{header} {stage}"] = stage
             sheet.frame[f"wide {stage}"] = times
-    sheet.undated = {
-        stage: np.array([stage in entry[1] for entry in entries]) for stage in model.stage_ids
-    }  # fmt: skip
+    sheet.undated = {stage: np.array([stage in entry[1] for entry in entries]) for stage in model.stage_ids}
     if any(entry[0] for entry in entries):
         sheet.limits.append(Limit("dates_from_durations", {"n": sum(bool(entry[1]) for entry in entries)}))
 
@@ -44,8 +40,7 @@ def take_elapsed(sheet, naming, model):
 def _rows(sheet):
     """Yield (created, current stage, last change) of each row."""
     none = pd.Series(np.datetime64("NaT", "us"), sheet.frame.index)
-    columns = (sheet.frame.get(name, none) for name in ("created_at", "stage_changed_at"))
-    created, changed = columns
+    created, changed = (sheet.frame.get(name, none) for name in ("created_at", "stage_changed_at"))
     return zip(created, sheet.frame["stage"].astype("object"), changed, strict=True)
 
 

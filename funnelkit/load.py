@@ -51,11 +51,7 @@ def read(*sources, model=None, stages=None, layout=None, preset=None, as_of=None
     journal.findings.extend(notes)
     tables = merge_corrections([open_source(source, options) for source in sources], options)
     tables = [with_stage(table, options, model, preset) for table in tables]
-    several = len(tables) > 1
-    sheets = [
-        Sheet(table, map_columns(table, options, layout if number == 0 else None, preset, several), journal, options)
-        for number, table in enumerate(tables)
-    ]
+    sheets = _sheets(tables, journal, options, layout, preset)
     joined = merge_corrections([open_source(source, options) for source in join], options)
     lookups = [lookup_sheet(table, journal, options) for table in joined]
     for sheet in (*sheets, *lookups):
@@ -68,6 +64,15 @@ def read(*sources, model=None, stages=None, layout=None, preset=None, as_of=None
     if options.quarantine:
         write_quarantine([*sheets, *lookups], options.quarantine, lang)
     return replace(pipeline, rows=_rows([*sheets, *lookups]), findings=journal.close())
+
+
+def _sheets(tables, journal, options, layout, preset):
+    """Return the tables with their columns mapped; the layout given is that of the first."""
+    layouts, beside = [layout, *[None] * (len(tables) - 1)], len(tables) > 1
+    return [
+        Sheet(table, map_columns(table, options, given, preset, beside), journal, options)
+        for table, given in zip(tables, layouts, strict=True)
+    ]
 
 
 def _take_structure(sheet):

@@ -32,6 +32,7 @@ class Sheet:
         self.reasons = []
         self.limits = []
         self.wide, self.ends = {}, {}  # header of a date column -> the stage, or the end, that it dates
+        self.undated = {}  # stage -> rows that were in it at an unknown time
         self.frame = pd.DataFrame(index=table.cells.index)
         self.stage_names = self.before_names = pd.Series(dtype="str")
 
@@ -151,6 +152,8 @@ def _take_sides(sheet):
     if "before_at" not in sheet.frame:
         sheet.frame["before_at"] = pd.Series(np.datetime64("NaT", "us"), sheet.frame.index)
     since = sheet.frame["before_at"]
+    backwards = (sheet.frame["entered_at"] < since).to_numpy() & sheet.good
+    sheet.set_aside(backwards, "exit_before_entry", sheet.mapping.columns.get("entered_at"))
     standing = sheet.stage_names.isna() & sheet.frame["entered_at"].isna() & sheet.before_names.notna() & since.notna()
     sheet.stage_names = sheet.stage_names.mask(standing, sheet.before_names)
     sheet.frame["entered_at"] = sheet.frame["entered_at"].mask(standing, since)

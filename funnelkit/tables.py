@@ -218,7 +218,7 @@ def deal_events(sheet, model, with_history):
     for stage in sheet.wide.values():
         times = frame[f"wide {stage}"].dropna()
         parts.append(_entries(frame.loc[times.index, "deal_id"], stage, times, "wide"))
-    for stage, undated in getattr(sheet, "undated", {}).items():
+    for stage, undated in sheet.undated.items():
         rows = frame[undated[sheet.good] & (frame["stage"] != stage).fillna(True).to_numpy(bool) & ~told]
         parts.append(_entries(rows["deal_id"], stage, pd.Series(_NO_TIME, rows.index), "inferred"))
     current = frame[frame["stage"].notna() & ~told]

@@ -171,3 +171,12 @@ def test_the_close_date_before_the_close_is_the_expected_one():
     assert deals["closed_at"]["A"] == pd.Timestamp("2026-01-09 10:00")
     assert deals["closed_at"]["B"] == pd.Timestamp("2026-01-05")  # first seen after it was closed
     assert deals["status"].to_dict() == {"A": "won", "B": "won", "C": "void"}
+
+
+def test_a_stage_left_before_it_was_entered_sets_its_row_aside():
+    rows = table("""parent|from|to|from_date|to_date
+    A|New|Talk|2026-01-03 10:00|2026-01-02 10:00
+    B|New||2026-01-04 10:00|""")
+    pipeline = read(rows, stages=["New", "Talk"])
+    fault = next(finding for finding in pipeline.findings if finding.rule == "exit_before_entry")
+    assert (fault.column, fault.value, pipeline.rows.quarantined) == ("to_date", "2026-01-02 10:00", 1)
