@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from funnelkit.errors import DataError
 from funnelkit.pipeline import Finding
-from funnelkit.values import Parsed, as_text
+from funnelkit.values import Parsed, as_text, is_text_categories
 
 ORDERS = ("dmy", "mdy", "ymd")
 YEARS = (1900, 2199)
@@ -47,18 +47,50 @@ def as_time(cells, place, order=None, timezone=None, serial=False):
     """
     if pd.api.types.is_datetime64_any_dtype(cells.dtype):
         return _typed_time(cells, place, timezone)
+    if is_text_categories(cells):
+        return _category_times(cells, place, order=order, timezone=timezone)
     if not isinstance(cells.dtype, pd.StringDtype):
         cells = cells.map(_from_serial if serial else _as_cell, na_action="ignore")
     text = pc.utf8_trim_whitespace(pa.array(as_text(cells), pa.large_string(), from_pandas=True))
     blank = np.asarray(pc.fill_null(pc.equal(text, ""), True))
+    clean = _clean_times(text, blank)
+    if clean is not None:
+        return Parsed(pd.Series(clean, cells.index))
     codes, uniques = pd.factorize(pd.Series(text.to_numpy(zero_copy_only=False)).mask(blank))
+    return _times_of(uniques, codes, cells.index, place, order=order, timezone=timezone)
+
+
+def _clean_times(text, blank):
+    """Return the times of a column in which every cell is blank or an ISO time of the years allowed, else None."""
+    if not (np.asarray(pc.fill_null(pc.match_substring_regex(text, _ISO), False)) | blank).all():
+        return None
+    try:
+        times = pc.cast(pc.if_else(pa.array(blank), None, text), pa.timestamp("us"))
+    except pa.ArrowInvalid:  # a day that no month has
+        return None
+    years = pc.min_max(pc.year(times)).as_py()
+    if years["min"] is not None and not YEARS[0] <= years["min"] <= years["max"] <= YEARS[1]:
+        return None
+    return times.to_numpy(zero_copy_only=False)
+
+
+def _category_times(cells, place, *, order, timezone):
+    """Parse each category that occurs once."""
+    cells = cells.cat.remove_unused_categories()
+    names = pc.utf8_trim_whitespace(pa.array(cells.cat.categories, pa.large_string()))
+    trimmed, uniques = pd.factorize(pd.Series(names.to_numpy(zero_copy_only=False)).replace("", None))
+    codes = np.append(trimmed, -1)[cells.cat.codes.to_numpy()]
+    return _times_of(uniques, codes, cells.index, place, order=order, timezone=timezone)
+
+
+def _times_of(uniques, codes, index, place, *, order, timezone):
     iso = pc.match_substring_regex(pa.array(uniques, pa.large_string()), _ISO)
     if pc.all(iso).as_py() is not False:
         times = pd.to_datetime(pd.Series(uniques, dtype="str"), errors="coerce", format="ISO8601").astype(
             "datetime64[us]"
         )
-        return _finish(times, {}, codes, cells.index, [])
-    return _slow_times(uniques, codes, cells.index, place, order=order, timezone=timezone)
+        return _finish(times, {}, codes, index, [])
+    return _slow_times(uniques, codes, index, place, order=order, timezone=timezone)
 
 
 def _typed_time(cells, place, timezone):

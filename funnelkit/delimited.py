@@ -30,11 +30,14 @@ def read_delimited(text, name, options, notes=()):
         table = _uneven(text, skip, delimiter, name, options)
     if not text.endswith(("\n", "\r")):
         last = int(table.lines[-1]) if len(table.lines) else 1
-        notes.append(
-            Finding("no_final_newline", "warn", name, last, values={"text": text[-200:].splitlines()[-1][-60:]})
-        )
+        notes.append(not_ended(name, last, text))
     notes = (*notes, *table.notes)
     return Table(name, table.cells, table.lines, "text", table.blank, table.broken, notes, delimiter)
+
+
+def not_ended(name, line, text):
+    """Return the finding on a text whose last line does not end."""
+    return Finding("no_final_newline", "warn", name, line, values={"text": text[-200:].splitlines()[-1][-60:]})
 
 
 def _separator_line(text):
@@ -159,19 +162,23 @@ def _refuse_long(name, line, options):
 
 
 def _arrow_cells(data, names, delimiter):
+    if not len(data):
+        return pd.DataFrame({header: pd.Series([], dtype="str") for header in names})
+    return _frame(arrow_table(data, len(names), delimiter).rename_columns(names))
+
+
+def arrow_table(data, width, delimiter):
+    """Return the cells of lines that all have `width` of them, as text."""
     import pyarrow as pa
     from pyarrow import csv as arrow_csv
 
-    keys = [str(number) for number in range(len(names))]
-    if not len(data):
-        return pd.DataFrame({header: pd.Series([], dtype="str") for header in names})
-    table = arrow_csv.read_csv(
+    keys = [str(number) for number in range(width)]
+    return arrow_csv.read_csv(
         pa.py_buffer(np.ascontiguousarray(data)),
         arrow_csv.ReadOptions(column_names=keys, block_size=1 << 24),
         arrow_csv.ParseOptions(delimiter=delimiter, ignore_empty_lines=False),
         arrow_csv.ConvertOptions(column_types=dict.fromkeys(keys, pa.string()), strings_can_be_null=False),
     )
-    return _frame(table.rename_columns(names))
 
 
 def _frame(table):

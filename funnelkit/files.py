@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from funnelkit import large
 from funnelkit.database import database_kind, is_url, open_database
 from funnelkit.delimited import read_delimited
 from funnelkit.errors import DataError
@@ -42,6 +43,9 @@ def open_source(source, options=None):
     kind = database_kind(_bytes(path, 16))
     if kind:
         return open_database(path, options, kind)
+    table = _large(path, options)
+    if table is not None:
+        return table
     data, name = _bytes(path), path.name
     if data.startswith(b"\x1f\x8b"):
         data = _unzipped(data, name, options.bounds)
@@ -68,6 +72,21 @@ def _file(source):
     except OSError as error:
         raise DataError("file_unreadable", file=str(path), reason=error.strerror) from None
     raise DataError(key, file=str(path).replace("\0", "\ufffd"))
+
+
+def _large(path, options):
+    """Return the Table of a large file of plain UTF-8 text, None for every other file."""
+    declared = options.encoding and _known(options.encoding, path.name)
+    if path.stat().st_size < large.LARGEST_PLAIN or declared not in (None, "utf-8", "utf-8-sig"):
+        return None
+    head = _bytes(path, 20_000)
+    if head.startswith((b"\x1f\x8b", b"PAR1", b"PK\x03\x04")) or path.suffix.lower() in (".xlsx", ".xlsm"):
+        return None
+    _refuse_foreign(head, path.name, path.suffix.lower())
+    _refuse_markup(head.decode("utf-8", "ignore").removeprefix("\ufeff"), path.name)
+    marked = head.startswith(codecs.BOM_UTF8)
+    notes = () if declared else (_said(path.name, "utf-8", "bom" if marked else "valid"),)
+    return large.read_large(path, options, notes)
 
 
 def _bytes(path, most=-1):

@@ -32,11 +32,10 @@ def read(*sources, model=None, stages=None, layout=None, preset=None, as_of=None
 
     A source is the path of a CSV, TSV, TXT, xlsx, Parquet, SQLite or DuckDB file, the URL of a database, or a
     DataFrame; a quarantine file that was corrected stands beside its source. `join` takes sources of accounts,
-    products and the like: their columns are put beside the deals'. `model` is a Funnel, a catalogue id
-    or the path of a model file; `stages` a list of stage names, or text: `A,B,C` or one of these; with neither, the
-    stages are taken from the data and the order is said. `layout` (deals, events, counts) holds for the first source.
-    Faulty rows are set aside and reported; `Pipeline.rows` counts them. Raises DataError on a file that cannot be read
-    for what it is.
+    products and the like, put beside the deals. `model` is a Funnel, a catalogue id or the path of a model file;
+    `stages` a list of stage names, or text: `A,B,C` or one of these; with neither, the stages are taken from the data
+    and the order is said. `layout` (deals, events, counts) holds for the first source. Faulty rows are set aside and
+    reported; `Pipeline.rows` counts them. Raises DataError on a file that cannot be read for what it is.
 
     >>> table = pd.DataFrame({"id": ["a", "b"], "stage": ["Lead", "Won"], "date": ["2026-01-05", "2026-01-07"]})
     >>> pipeline = read(table, stages=["Lead", "Won"])

@@ -36,6 +36,7 @@ class ReadOptions:
     map: dict = field(default_factory=dict)  # canonical column -> header of the source
     on: dict = field(default_factory=dict)  # column of the deals -> column of a joined table
     quarantine: str | None = None  # path of a CSV that takes the rows set aside
+    progress: object = None  # called with the share read, 0 to 1
     collapse: bool = True  # False keeps repeated entries into the same stage apart (event logs)
     bounds: Bounds = Bounds()
 
@@ -53,7 +54,7 @@ class Broken:
 @dataclass(frozen=True)
 class Table:
     """One source as found. `cells` holds text, or typed cells (`kind` workbook, parquet, frame, database); `lines` the
-    physical line of each row (of a DataFrame, Parquet file or database: the number of the row); `blank` counts empty lines."""
+    physical line of each row (of a DataFrame, Parquet file or database its number); `blank` counts empty lines."""
 
     name: str
     cells: pd.DataFrame

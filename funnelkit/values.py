@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from funnelkit.errors import DataError
 from funnelkit.pipeline import Finding
 
+_EDGED = r"^[^!-~]|[^!-~]$"  # begins or ends with a sign that may be invisible
 _INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060\u00ad"
 
 
@@ -50,10 +51,19 @@ def among(ids, others):
 def as_text(cells):
     """Return cells as text, blank ones as NaN, the rest unchanged; whole numbers lose the `.0` of a workbook."""
     if isinstance(cells.dtype, pd.StringDtype):
-        return cells.mask(_blank(cells))
+        blank = _blank(cells)
+        return cells.mask(blank) if blank.any() else cells
+    if is_text_categories(cells):
+        names = as_text(pd.Series(cells.cat.categories))
+        return pd.Series(names.array.take(cells.cat.codes.to_numpy(), allow_fill=True), cells.index, dtype="str")
     if isinstance(cells.dtype, pd.CategoricalDtype):
         cells = cells.astype("object")
     return cells.map(_text_of, na_action="ignore").astype("str").pipe(lambda text: text.mask(_blank(text)))
+
+
+def is_text_categories(cells):
+    """Return True for a column of few different texts, as a large file is read."""
+    return isinstance(cells.dtype, pd.CategoricalDtype) and isinstance(cells.cat.categories.dtype, pd.StringDtype)
 
 
 def _text_of(cell):
@@ -73,7 +83,11 @@ def _blank(text):
 
 def as_id(cells):
     """Return ids as text: blanks around them and invisible signs go, everything else stays (`007` is not `7`)."""
-    text = as_text(cells).str.strip().str.strip(_INVISIBLE).str.strip()
+    text = as_text(cells)
+    edged = pc.match_substring_regex(pa.array(text, pa.large_string(), from_pandas=True), _EDGED)
+    if not pc.any(edged).as_py():
+        return text
+    text = text.str.strip().str.strip(_INVISIBLE).str.strip()
     nothing = text == ""  # of invisible signs alone
     return text.mask(nothing) if nothing.any() else text
 
@@ -116,6 +130,8 @@ def as_number(cells, place, decimal=None, percent=False):
 
 def _mixed_number(cells, place, decimal, percent):
     """Parse text, or the cells of a workbook column in which text and numbers are mixed."""
+    if is_text_categories(cells):
+        cells = as_text(cells)
     if isinstance(cells.dtype, pd.StringDtype):
         return _text_number(cells, place, decimal, percent)
     typed = cells.map(
