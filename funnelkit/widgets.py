@@ -37,8 +37,11 @@ class Control:
         >>> Control("rate", "Rate, %", 0, 1, 4 / 7, 0.01, 100).place(57.142857)
         57.0
         """
-        low, step = self.low * self.scale, self.step * self.scale
-        return round(low + round((value - low) / step) * step, 12)
+        low, high, step = (self.scale * part for part in (self.low, self.high, self.step))
+        # The arithmetic of the browser's slider to the last bit: a place that it would round otherwise comes back as if
+        # it had been dragged there, and overtakes what was set in the meantime.
+        percent = round((value - low) / step) * (step * 100 / (high - low))
+        return high if percent >= 100 else percent * (high - low) / 100 + low
 
 
 class Panel:
