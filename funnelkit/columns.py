@@ -161,6 +161,9 @@ def _layout(table, declared, preset_name):
         return "events"
     if {"status", "closed_at", "expected_close"} & set(deals):
         return "deals"
+    about_deals = {"name", "owner", "amount"} & set(deals) and deals.get("deal_id") != events["deal_id"]
+    if about_deals and table.cells[deals["deal_id"]].is_unique:  # one row a deal, beside the customer's id
+        return "deals"
     repeated = table.cells[events["deal_id"]].duplicated()
     same = table.cells[[events["deal_id"], events["stage"]]].duplicated()
     return "events" if (repeated & ~same).mean() > 0.2 else "deals"

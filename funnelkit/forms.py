@@ -95,6 +95,6 @@ def _score(rule, headers, keys):
 
 def _form(raw, name, form, rule):
     return Form(
-        name, form, f"{raw['title']} {rule['title']}", rule["layout"], rule.get("columns", {}), rule.get("only", {}),
+        name, form, f"{raw['title']} {rule.get('title', '')}".strip(), rule["layout"], rule.get("columns", {}), rule.get("only", {}),
         tuple(rule.get("limits", ())),
     )  # fmt: skip

