@@ -32,7 +32,7 @@ def take_elapsed(sheet, naming, model):
         if times.notna().any() and stage not in sheet.wide.values():
             sheet.wide[f"{header} {stage}"] = stage
             sheet.frame[f"wide {stage}"] = times
-    sheet.undated = {stage: np.array([stage in entry[1] for entry in entries]) for stage in model.stage_ids}
+    sheet.undated = {stage: np.array([stage in entry[1] for entry in entries], dtype=bool) for stage in model.stage_ids}
     if any(entry[0] for entry in entries):
         sheet.limits.append(Limit("dates_from_durations", {"n": sum(bool(entry[1]) for entry in entries)}))
 

@@ -73,7 +73,7 @@ def _with_left(rows, deals, sheets):
     both = pd.concat([left, rows.assign(_left=False)]).sort_index(kind="stable")
     both = both.sort_values(["_deal", "entered_at"], kind="stable", ignore_index=True, na_position="first")
     first = both.drop_duplicates("_deal").set_index("deal_id")["entered_at"]
-    return both, deals.assign(first_at=deals["deal_id"].map(first))
+    return both, deals.assign(first_at=first.reindex(deals["deal_id"]).to_numpy())
 
 
 def _last_known(rows, model):
@@ -156,7 +156,7 @@ def _named(ids):
 def time_first(entries, deals):
     """Return entries in which the undated first stage of a deal is entered at its creation, where deals tell it."""
     created = deals.set_index("deal_id")["created_at"]
-    since = entries["deal_id"].map(created).astype("datetime64[us]")
+    since = pd.Series(created.reindex(entries["deal_id"]).to_numpy("datetime64[us]"), entries.index)
     early = since <= entries.groupby("deal_id")["entered_at"].transform("min").fillna(since)
     times = entries["entered_at"].fillna(since.where(early))
     return entries.assign(entered_at=times, source=entries["source"].mask(times.notna(), "history"))

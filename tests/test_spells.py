@@ -62,7 +62,7 @@ def test_late_closes_delay_the_entry():
 
 def test_no_history_is_refused_unless_columns_are_dated():
     none = pipeline([("a", "open", None)], [("a", "Lead", 0)], limits=(Limit("no_history"),))
-    with pytest.raises(LimitError, match="no stage history"):
+    with pytest.raises(LimitError, match="no log of stage changes"):
         find_spells(none)
     both = pipeline(
         [("a", "open", None)], [("a", "Lead", 0)], limits=(Limit("no_history"), Limit("one_date_per_stage"))
