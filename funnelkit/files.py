@@ -222,6 +222,8 @@ def _wide(data):
     high, low = (pairs == 0).mean(axis=0) if len(pairs) else (0, 0)
     if len(data) % 2 or max(high, low) < 0.05 or min(high, low) > max(high, low) / 10:
         return None
+    if max(high, low) < 0.5 and _try(data, "utf-8") is not None:  # a stray zero byte in plain text
+        return None
     encoding = "utf-16-le" if low > high else "utf-16-be"
     return encoding if "\n" in data[:4000].decode(encoding, "ignore") else None
 
