@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from funnelkit.check import summary
 from funnelkit.errors import DataError, FunnelkitError
@@ -177,6 +179,40 @@ def test_the_word_for_a_win_becomes_the_last_stage_where_status_stands_apart():
     pipeline = read(table(rows))
     assert (pipeline.model.stage_ids, pipeline.model.won_stage) == (("Offer", "Success"), "Success")
     assert pipeline.events[["deal_id", "stage"]].values.tolist() == [["1", "Offer"], ["1", "Success"], ["2", "Offer"]]
+
+
+CELLS = [
+    "", "A", "2", "0", "Total", "Lead", "Won", "Lost", "StageName", "sales_stage", "2026-01-02 10:00", "soon", "-1",
+    "100", "true", "False", '{"Lead": 86400}', "{}", "赢单", "1767225600000",
+]  # fmt: skip
+FURTHER = ["created", "is_deleted", "Status", "date entered Lead", "Date Closed", "Probability %", "active", "IsWon"]
+
+
+@st.composite
+def broken_exports(draw):
+    """Draw an export of some system with further columns, its cells filled from few values at random."""
+    headers = draw(st.sampled_from(sorted(HEADERS.values()))).split(",")
+    headers += draw(
+        st.lists(st.sampled_from([name for name in FURTHER if name not in headers]), unique=True, max_size=3)
+    )
+    n = draw(st.integers(0, 6))
+    cell = st.sampled_from(draw(st.lists(st.sampled_from(CELLS), min_size=2, max_size=8)))
+    return pd.DataFrame({header: draw(st.lists(cell, min_size=n, max_size=n)) for header in headers}, dtype="str")
+
+
+@settings(max_examples=12, deadline=None)
+@given(broken_exports(), st.sampled_from([None, ["Lead", "A", "Won"]]))
+def test_a_broken_export_is_read_or_refused_and_no_row_is_lost(frame, stages):
+    try:
+        pipeline = read(frame, stages=stages)
+    except DataError as error:
+        assert error.say("en") and error.say("zh")
+        return
+    rows, deals = pipeline.rows, pipeline.deals
+    assert rows.rows_in == len(frame) == rows.good + rows.quarantined + rows.ignored
+    assert not deals["deal_id"].duplicated().any() and set(pipeline.events["deal_id"]) <= set(deals["deal_id"])
+    assert deals.loc[deals["status"] == "open", "closed_at"].isna().all()
+    assert all(each.message("en") and each.message("zh") for each in (*pipeline.findings, *pipeline.limits))
 
 
 # --- real files ---
