@@ -94,7 +94,6 @@ def _score(rule, headers, keys):
 
 
 def _form(raw, name, form, rule):
-    return Form(
-        name, form, f"{raw['title']} {rule.get('title', '')}".strip(), rule["layout"], rule.get("columns", {}), rule.get("only", {}),
-        tuple(rule.get("limits", ())),
-    )  # fmt: skip
+    title = f"{raw['title']} {rule.get('title', '')}".strip()
+    limits = tuple(rule.get("limits", ()))
+    return Form(name, form, title, rule["layout"], rule.get("columns", {}), rule.get("only", {}), limits)
