@@ -6,6 +6,8 @@ a line of JSON; the answers are {"pid": N}, and when that process has ended {"st
 """
 
 import atexit
+import contextlib
+import gc
 import importlib
 import json
 import os
@@ -23,8 +25,20 @@ _ALWAYS = (
     "ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "ipykernel.comm", "nbclient", "papermill",
     "nbconvert.exporters.html", "bleach", "fontTools.subset", "fontTools.cffLib", "fontTools.otlLib",
     "jupyter_client.provisioning", "funnelkit.report.page", "funnelkit.report.export",
-    "funnelkit.report.worker", "openpyxl",
+    "funnelkit.report.worker", "funnelkit.report.engine", "funnelkit.report.provisioner", "openpyxl",
 )  # fmt: skip
+# What a kernel imports besides when it starts and when it shows a first table and a first picture: debugpy alone is
+# a good part of a short report. None of them starts a thread or opens a file.
+_SOON = (
+    "ipykernel.debugger", "ipykernel.kernelspec", "tornado.platform.asyncio", "tornado.locks", "tornado.queues",
+    "IPython.core.debugger", "IPython.core.completerlib", "IPython.core.logger", "IPython.core.oinspect",
+    "IPython.core.pylabtools", "IPython.extensions.storemagic", "sqlite3", "psutil",
+)  # fmt: skip
+_OF_MODULES = {
+    "pandas": ("pandas.io.formats.html", "pandas.io.formats.string", "pandas.core.methods.to_dict"),
+    "pyarrow": ("pyarrow.pandas_compat",),
+    "matplotlib": ("matplotlib.backends.backend_agg", "PIL.PngImagePlugin", "PIL.features"),
+}
 
 
 def main(parent, descriptor, modules):
@@ -48,16 +62,26 @@ def _preload(modules):
     from funnelkit.report.notebooks import import_nbformat
 
     import_nbformat()
-    for name in (*_ALWAYS, *modules):
-        try:
-            importlib.import_module(name)
-        except ImportError:  # the cell that imports it will say so
-            continue
+    for name in (*_ALWAYS, *_SOON, *modules):
+        _try_import(name)
+    for name, others in _OF_MODULES.items():
+        if name in sys.modules:
+            for other in others:
+                _try_import(other)
+    if "PIL.Image" in sys.modules:
+        sys.modules["PIL.Image"].preinit()
     from funnelkit.report import page
 
     page.warm()
     for name in [name for name in sys.modules if name.startswith("matplotlib_inline")]:
         del sys.modules[name]  # its import ties figures to the kernel's shell: it must happen there
+    gc.collect()
+    gc.freeze()  # else each child's first collection walks, and so copies, all that was imported here
+
+
+def _try_import(name):
+    with contextlib.suppress(ImportError):  # the cell that imports it will say so
+        importlib.import_module(name)
 
 
 class _Forge:

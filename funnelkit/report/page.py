@@ -3,7 +3,7 @@
 import base64
 import copy
 import io
-from functools import cache
+from functools import cache, lru_cache
 from html import escape
 from pathlib import Path
 
@@ -16,6 +16,7 @@ _CJK = "U+2E80-9FFF, U+F900-FAFF, U+FE30-FE4F, U+FF00-FFEF"
 _FONT_FACE = '@font-face{font-family:"fk-cjk";src:url(data:font/otf;base64,%s) format("opentype");unicode-range:%s}'
 _MOST_LINES, _LONGEST_TEXT, _LONGEST_HTML = 2_000, 200_000, 5_000_000
 _CSS = Path(__file__).with_suffix(".css")
+_PARSED = []  # the font, parsed ahead by the process whose forks write pages
 _TAGS = ["a", "b", "blockquote", "br", "caption", "code", "div", "em", "h1", "h2", "h3", "h4", "hr", "i", "img", "li",
          "ol", "p", "pre", "span", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul", "details",
          "summary"]  # fmt: skip
@@ -90,13 +91,23 @@ def _exporter():
     )  # fmt: skip
 
 
+def _parse_font():
+    from fontTools.ttLib import TTFont
+
+    font = TTFont(FONT_FILE, recalcTimestamp=False)
+    font.getBestCmap()
+    font.getGlyphOrder()
+    return font
+
+
 def warm():
-    """Compile the page's templates ahead of the first page."""
+    """Compile the page's templates and parse the font ahead of the first page."""
     from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
     text = new_output("stream", text="x")
     html = new_output("display_data", {"text/html": "<p>x</p>", "image/png": "", "text/plain": "x"})
     page(new_notebook(cells=[new_markdown_cell("# x"), new_code_cell("x", outputs=[text, html])]))
+    _PARSED.append(_parse_font())
 
 
 def _clean(html):
@@ -117,12 +128,16 @@ def _allowed(tag, name, value):
 
 def _font(body):
     """Return the vendored font cut to the page's characters, as base64: a few kilobytes instead of megabytes."""
-    from fontTools import subset
-    from fontTools.ttLib import TTFont
+    return _font_of("".join(sorted({sign for sign in body if ord(sign) >= 0x2E80})) or "。")
 
-    font = TTFont(FONT_FILE, recalcTimestamp=False)
+
+@lru_cache(maxsize=8)
+def _font_of(signs):
+    from fontTools import subset
+
+    font = _PARSED.pop() if _PARSED else _parse_font()  # cutting changes it: each serves once
     subsetter = subset.Subsetter(subset.Options(layout_features=[], hinting=False))
-    subsetter.populate(text="".join(sorted({sign for sign in body if ord(sign) >= 0x2E80})) or "。")
+    subsetter.populate(text=signs)
     subsetter.subset(font)
     buffer = io.BytesIO()
     font.save(buffer)
