@@ -41,13 +41,18 @@ def forecast_chart(made, lang="en", title=None, target=None):
 
 
 def fan_table(made, measure="value"):
-    """Return the cumulative forecast: day, median, low and high of every band, open (median of the open deals)."""
+    """Return the cumulative forecast: day, median, low and high of every band, open (median of the open deals).
+
+    The first row is the day before the forecast begins, when nothing of it is won.
+    """
     total, opened = (made.paths[part][measure].cumsum(axis=1) for part in ("total", "open"))
     ends = {f"{end}_{round(100 * band)}": np.quantile(total, q, axis=0) for band, _ in BANDS
             for end, q in (("low", (1 - band) / 2), ("high", (1 + band) / 2))}  # fmt: skip
     rows = pd.DataFrame({"day": made.ends["end"].to_numpy(), "median": np.median(total, axis=0), **ends})
     rows["open"] = np.median(opened, axis=0)
-    start = pd.DataFrame({name: [0.0] for name in rows.columns}).assign(day=made.ends["start"].iloc[0])
+    start = pd.DataFrame({name: [0.0] for name in rows.columns}).assign(
+        day=made.ends["start"].iloc[0] - pd.Timedelta(days=1)
+    )
     return pd.concat([start, rows], ignore_index=True)
 
 

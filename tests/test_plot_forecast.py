@@ -40,7 +40,9 @@ def record():
 
 
 @EACH
-@pytest.mark.parametrize(("unit", "until"), [("month", "2026-06-30"), ("week", "2026-12-31"), (None, "2026-01-03")])
+@pytest.mark.parametrize(
+    ("unit", "until"), [("month", "2026-06-30"), ("week", "2026-12-31"), (None, "2026-01-03"), (None, "2025-12-31")]
+)
 def test_fan_fits_from_one_period_to_a_year_of_weeks(unit, until, lang, strict):  # noqa: F811
     chart = plot_forecast.forecast_chart(made(unit, until), lang, target=2_000_000)
     assert chart.png().startswith(b"\x89PNG")
@@ -52,7 +54,7 @@ def test_fan_fits_from_one_period_to_a_year_of_weeks(unit, until, lang, strict):
 def test_fan_is_the_cumulative_forecast_and_ends_in_its_last_row():
     chart = plot_forecast.forecast_chart(made(), target=5_000_000)
     table, paths = chart.table, made().paths["total"]["value"]
-    assert table["day"].tolist() == [made().ends["start"].iloc[0], *made().ends["end"]]
+    assert table["day"].tolist() == [made().ends["start"].iloc[0] - pd.Timedelta(days=1), *made().ends["end"]]
     assert (table.drop(columns="day").iloc[0] == 0).all()
     whole = made().table
     last = whole[(whole["period"] == whole["period"].iloc[-1]) & (whole["part"] == "total")].set_index("measure")

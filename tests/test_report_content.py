@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -60,6 +61,36 @@ def test_every_section_says_something_and_labels_every_column(found, sample, nam
     keys = set(digest._TABLES[name](found[name].table, sample.model, lang).columns)
     assert keys - set(texts("labels")) == set(), "a column without a label"
     assert "nan" not in shown.text.lower() and head
+
+
+def test_forecast_table_adds_up_to_each_day_and_ends_with_the_whole(sample, found):
+    table, paths = found["forecast"].table, found["forecast"].paths["total"]["value"]
+    until = found["forecast"].ends["end"]
+    days = table[table["period"] != table["period"].iloc[-1]]
+    assert days["end"].tolist() == until.iloc[:-1].tolist() and len(days) >= 8
+    at = paths[:, :4].sum(axis=1)
+    assert days["low_80"].iloc[3] == pytest.approx(np.quantile(at, 0.1))
+    whole = table[len(days) :].set_index(["part", "measure"])
+    assert whole.index.tolist() == [(part, measure) for part in ("open", "new", "total") for measure in paths_of(found)]
+    assert whole.loc[("total", "value"), "median"] == pytest.approx(np.median(paths.sum(axis=1)))
+
+
+def paths_of(found):
+    return list(found["forecast"].paths["total"])
+
+
+@pytest.mark.parametrize("unit", ["week", "month", "year"])
+def test_forecast_is_cut_by_how_far_it_reaches(sample, unit):
+    made = analysis._forecast(sample, analysis.Settings(unit=unit))
+    assert 1 <= len(made.ends) <= 13 and made.table["period"].nunique() == len(made.ends)
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_forecast_and_its_record_are_drawn(found, sample, lang):
+    fan, past = (digest.picture(found, name, sample, lang) for name in ("forecast", "backtest"))
+    assert f"{fan.table['median'].iloc[-1]:,.0f}" in fan.alt and "2026-09-30" in fan.alt
+    n = (found["backtest"].table.query("part == 'total' and measure == 'value'")["method"] == "forecast").sum()
+    assert len(past.ax.patches) == n
 
 
 @pytest.mark.parametrize("lang", LANGS)

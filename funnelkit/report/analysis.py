@@ -1,6 +1,6 @@
 """The analyses of the periodic report: made once, each a Result or the reason why the source cannot support it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -8,6 +8,7 @@ import pandas as pd
 from funnelkit.count import count_stages
 from funnelkit.errors import DataError, FunnelkitError
 from funnelkit.periods import Calendar, data_end
+from funnelkit.plot_forecast import fan_table
 from funnelkit.rates import rate_table
 from funnelkit.report.sections import own_segments, segment_column
 
@@ -132,7 +133,21 @@ def _cycle(pipeline, settings):
 def _forecast(pipeline, settings):
     from funnelkit.forecast import forecast_open
 
-    return forecast_open(pipeline, settings.horizon(pipeline), rng=np.random.default_rng(SEED))
+    until = settings.horizon(pipeline)
+    days = (until - data_end(pipeline)).days
+    unit = "week" if days < 31 else "month" if days < 400 else "quarter"
+    made = forecast_open(pipeline, until, unit=unit, rng=np.random.default_rng(SEED))
+    return replace(made, table=_by_day(made))
+
+
+def _by_day(made):
+    """Return the forecast's rows of all periods together, before them the totals from now to each period's end."""
+    whole = made.table[made.table["period"] == made.table["period"].iloc[-1]]
+    measure, start = "value" if (whole["measure"] == "value").any() else "n_won", made.ends["start"].iloc[0]
+    rows = fan_table(made, measure).iloc[1:-1]
+    names = [f"{start:%Y-%m-%d} - {day:%Y-%m-%d}" for day in rows["day"]]
+    rows = rows.assign(period=names, start=start, end=rows["day"], part="total", measure=measure, mean=np.nan)
+    return pd.concat([rows[whole.columns], whole], ignore_index=True) if len(rows) else whole
 
 
 def _backtest(pipeline, settings):

@@ -4,6 +4,7 @@ import pandas as pd
 
 from funnelkit.errors import FunnelkitError
 from funnelkit.plot_change import bridge_chart, compare_chart, control_chart
+from funnelkit.plot_forecast import backtest_chart, forecast_chart
 from funnelkit.present import Shown, bullets, note, show
 from funnelkit.rates import rate_columns
 from funnelkit.result import points
@@ -73,6 +74,14 @@ def _rate_before(result):
 
 def _signal_picture(result, model, lang):
     return control_chart(result.table[result.table["n"] > 0].tail(2 * LATEST_PERIODS), lang)
+
+
+def _forecast_picture(result, model, lang):
+    return forecast_chart(result, lang)
+
+
+def _backtest_picture(result, model, lang):
+    return backtest_chart(result.table, lang)
 
 
 def _stage(value, model, lang):
@@ -259,4 +268,7 @@ _TABLES = {
     "target": _target,
     "people": _people, "gates": _gates,
 }  # fmt: skip
-_PICTURES = {"comparison": _comparison_picture, "change": _change_picture, "signal": _signal_picture}
+_PICTURES = {
+    "comparison": _comparison_picture, "change": _change_picture, "signal": _signal_picture,
+    "forecast": _forecast_picture, "backtest": _backtest_picture,
+}  # fmt: skip
