@@ -20,7 +20,7 @@ from funnelkit.load import ReadOptions, read
 sys.path.insert(0, str(Path(__file__).parent))
 from corpus import HEADER, ROWS, csv_bytes
 
-N_MUTATIONS, N_FAST = 20_000, 400
+N_MUTATIONS, N_FAST = 20_000, 150
 STAGES = ["Lead", "MQL", "Negotiation", "Won"]
 TOKENS = [
     '"', '""', ",", ";", "\t", "|", "\n", "\r", "\r\n", "\ufeff", "\0", "\u200b", "\u00a0", "\u2028", "\x85", "\x0c",

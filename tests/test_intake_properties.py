@@ -64,7 +64,7 @@ def assert_same(one, other):
 
 
 @pytest.mark.parametrize("encoding", list(ENCODINGS))
-@settings(max_examples=3)
+@settings(max_examples=2)
 @given(data=st.data())
 def test_writing_and_reading_again_is_a_fixed_point(encoding, data, tmp_path_factory):
     """Two forms of a file give its rows, and what was read, written again, gives them too."""
@@ -134,7 +134,7 @@ MIXED = {
 }
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(**FAULTY)
 def test_rows_are_conserved_in_files(rows, layout, mark, newline, extra, tmp_path_factory):
     hold_rows_conserved(rows, layout, mark, newline, extra, tmp_path_factory.mktemp("rows"))
@@ -161,7 +161,7 @@ def hold_rows_conserved(rows, layout, mark, newline, extra, folder):
         assert found.amount_total == pytest.approx(total)
 
 
-@settings(max_examples=5)
+@settings(max_examples=3)
 @given(**MIXED)
 def test_order_and_splitting_of_files_change_nothing(rows, order, cut, tmp_path_factory):
     hold_order_and_split(rows, order, cut, tmp_path_factory.mktemp("order"))

@@ -67,7 +67,7 @@ for codec in ("base64", "zip", "rot13", "hex", "unicode_escape", "raw_unicode_es
 refused("zero-byte.csv", PLAIN.replace(b"Borealis", b"Bor\0alis"), "binary_file", 3)
 refused(
     "zero-byte-before-newline.csv",
-    b"stage,count\nLead,100\nMQL,40\nWons,\0\n",
+    b"stage,count\nLead,100\nMQL,40\nWon,\0\n",
     "binary_file",
     4,
     ("--layout", "counts"),
