@@ -161,7 +161,7 @@ def add_reading_options(command):
     )
 
 
-def reading(options):
+def reading(options, progress=None):
     """Return the arguments of `load.read` that the reading options ask for."""
     from funnelkit.files import ReadOptions
 
@@ -170,7 +170,9 @@ def reading(options):
     quarantine = getattr(options, "quarantine", None)
     return {
         "stages": options.stages, "layout": options.layout, "preset": options.preset, "as_of": options.as_of,
-        "options": ReadOptions(**values, map=dict(options.map), on=dict(options.on), quarantine=quarantine),
+        "options": ReadOptions(
+            **values, map=dict(options.map), on=dict(options.on), quarantine=quarantine, progress=progress
+        ),
         "lang": options.lang, "join": options.join,
     }  # fmt: skip
 
@@ -178,11 +180,13 @@ def reading(options):
 def run_check(options):
     from funnelkit import check, load
     from funnelkit.database import shown
+    from funnelkit.report.progress import Bar
 
-    try:
-        result = load.read(*options.files, **reading(options))
-    except FunnelkitError as error:
-        result = error
+    with Bar("%", sys.stderr.isatty()) as bar:
+        try:
+            result = load.read(*options.files, **reading(options, lambda share: bar.show(int(100 * share), 100, "%")))
+        except FunnelkitError as error:
+            result = error
     found = check.summary(result, options.lang, map(shown, options.files))
     print(json.dumps(found, ensure_ascii=False, indent=1) if options.json else check.check_text(found, options.lang))
     return check.EXIT[found["outcome"]]

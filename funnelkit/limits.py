@@ -1,9 +1,10 @@
 """Limits: what a source cannot tell. Each is measured on the data; analyses refuse by the code."""
 
 import numpy as np
+import pyarrow.compute as pc
 
 from funnelkit.pipeline import Limit
-from funnelkit.values import among
+from funnelkit.values import among, arrow_text
 
 SURPRISE = 10  # closes expected before the first one: under a steady process that is Exp(1), so P = exp(-10)
 BULK = 20  # deals that enter a stage in the same second
@@ -92,9 +93,18 @@ def _no_open_deals(pipeline):
 
 def _stage_of_loss_unknown(pipeline):
     """A lost deal without any stage entry does not show where it was lost."""
+    if _all_entered(pipeline):
+        return None
     lost = pipeline.deals.loc[pipeline.deals["status"] == "lost", "deal_id"]
     unknown = int((~among(lost, pipeline.events["deal_id"])).sum())
     return Limit("stage_of_loss_unknown", {"n": unknown, "n_lost": len(lost)}) if unknown else None
+
+
+def _all_entered(pipeline):
+    """Return True where every deal has an entry: entries stand together by deal, so that a change of id is a deal."""
+    ids = arrow_text(pipeline.events["deal_id"])
+    runs = len(ids) and 1 + (pc.sum(pc.not_equal(ids[1:], ids[:-1])).as_py() or 0)
+    return runs == len(pipeline.deals)
 
 
 def _untimed_deals(pipeline):

@@ -15,16 +15,17 @@ from funnelkit.history import fill_deals, read_history, stand_still, time_first
 from funnelkit.join import join_lookups, lookup_sheet
 from funnelkit.journal import Journal
 from funnelkit.limits import find_limits, told_limits
-from funnelkit.pipeline import DEAL_COLUMNS, EVENT_COLUMNS, Pipeline, Rows
+from funnelkit.pipeline import DEAL_COLUMNS, EVENT_COLUMNS, SOURCES, Pipeline, Rows
 from funnelkit.quarantine import merge_corrections, write_quarantine
 from funnelkit.sheet import Sheet, type_sheet
 from funnelkit.stages import find_model, flagged_ends, given_model, merged_names, name_stages
 from funnelkit.tables import build_deals, deal_events, name_sheet, set_duplicates_aside
-from funnelkit.values import among
+from funnelkit.values import among, as_text, by_text
 from funnelkit.wide import with_stage
 
 __all__ = ["ReadOptions", "read", "summary"]
 _NO_TIME = np.datetime64("NaT", "us")
+_SOURCE = {name: number for number, name in enumerate(SOURCES)}
 
 
 def read(*sources, model=None, stages=None, layout=None, preset=None, as_of=None, options=None, lang="en", join=()):
@@ -94,12 +95,15 @@ def _read_deals(sheets, model, journal, *, preset, as_of, lang):
     need_stages(sheets)
     for sheet in sheets:
         type_sheet(sheet)
+    _tell(sheets, 0.7)
     if model is None:
         model, notes = _model_of(sheets, preset, lang)
         journal.findings.extend(notes)
     _name_stages(sheets, model, journal)
     set_duplicates_aside(sheets)
+    _tell(sheets, 0.8)
     deals, events = _tables(sheets, model, journal)
+    _tell(sheets, 0.95)
     total = _total(sheets, deals, journal)
     latest, given = _as_of(deals, events, as_of, journal)
     whole = Pipeline(
@@ -109,6 +113,11 @@ def _read_deals(sheets, model, journal, *, preset, as_of, lang):
     pipeline = whole if given is None else _cut(whole, given, journal)
     limits = (*find_limits(pipeline, journal), *told_limits(sheets))
     return replace(pipeline, limits=limits, sample=_sample(deals))
+
+
+def _tell(sheets, share):
+    if sheets[0].options.progress:
+        sheets[0].options.progress(share)
 
 
 def _model_of(sheets, preset, lang):
@@ -137,15 +146,18 @@ def _tables(sheets, model, journal):
     if history:
         entries, told = read_history(history, model, journal, history[0].options.collapse)
         parts.append(entries)
-    deals = pd.concat([build_deals(sheet) for sheet in listed], ignore_index=True) if listed else _bare(told)
+    built = [build_deals(sheet) for sheet in listed] or [_bare(told)]
+    deals = built.pop() if len(built) == 1 else pd.concat(built, ignore_index=True)
     if told is not None and listed:
         still = stand_still(deals, told, history)
         told = pd.concat([told, still[["deal_id"]]], ignore_index=True)
         deals = _join_history(deals, told, journal, history[0].table.name)
         parts = [time_first(entries, deals), still]
     known = deals["deal_id"].iloc[:0] if told is None else told["deal_id"]
+    place = 0
     for sheet in listed:
-        parts += deal_events(sheet, model, known)
+        parts += deal_events(sheet, model, known, place)
+        place += len(sheet.kept)
     events, first = _order(parts, deals, model)
     deals["created_at"] = pd.to_datetime(deals["created_at"]).fillna(pd.Series(first, deals.index))
     return _finish(deals), events
@@ -175,11 +187,12 @@ def _order(parts, deals, model):
     """Return (stage entries in the order of deals and time, those without time last; each deal's first time)."""
     if not parts:
         parts = [pd.DataFrame({column: [] for column in EVENT_COLUMNS})]
-    events = pd.concat([part.assign(stage=part["stage"].astype("object")) for part in parts], ignore_index=True)
-    events["stage"] = pd.Categorical(events["stage"], categories=model.stage_ids, ordered=True)
-    events["entered_at"] = pd.to_datetime(events["entered_at"]).astype("datetime64[us]")
-    events = events.astype({"deal_id": "str", "source": "str"})
-    rank = pd.factorize(pd.concat([deals["deal_id"], events["deal_id"]]))[0][len(deals) :]
+    events = _gather(parts, model)
+    ranks = events.pop("_rank") if "_rank" in events else pd.Series([np.nan])
+    if ranks.notna().all():
+        rank = ranks.to_numpy()
+    else:
+        rank = pd.factorize(pd.concat([deals["deal_id"], events["deal_id"]]))[0][len(deals) :]
     order = np.lexsort((*_time_keys(events, rank, model), rank))
     first = np.full(len(deals), _NO_TIME)
     told, untimed = events["source"] == "history", events["entered_at"].isna()
@@ -187,7 +200,23 @@ def _order(parts, deals, model):
     first[entered.index] = entered.to_numpy()
     if untimed.any():  # an earlier entry of a history is there, but not dated
         first[np.intersect1d(rank[told], rank[untimed])] = _NO_TIME
-    return events.iloc[order].reset_index(drop=True), first
+    events = events.iloc[order].reset_index(drop=True)
+    events["source"] = as_text(events["source"])
+    return events, first
+
+
+def _gather(parts, model):
+    """Return the parts together, which are given up: stages and sources as categories, for there are many entries."""
+    alike = []
+    while parts:
+        part = parts.pop(0)
+        if not isinstance(part["source"].dtype, pd.CategoricalDtype):
+            stage = pd.Categorical(part["stage"].astype("object"), categories=model.stage_ids, ordered=True)
+            times = pd.to_datetime(part["entered_at"]).astype("datetime64[us]")
+            source = pd.Categorical.from_codes(by_text(part["source"].astype("str"), _SOURCE, -1), SOURCES)
+            part = part.assign(stage=stage, entered_at=times, source=source)
+        alike.append(part)
+    return pd.concat(alike, ignore_index=True).astype({"deal_id": "str"})
 
 
 def _time_keys(events, rank, model):
@@ -222,7 +251,7 @@ def _finish(deals):
 def _total(sheets, deals, journal):
     """Return the sum of the good rows' amounts; None where there are none, or more than one currency."""
     listed = [sheet for sheet in sheets if sheet.mapping.layout == "deals"] or sheets
-    rows = [sheet.frame.loc[sheet.good, ["amount", "currency"]] for sheet in listed if "amount" in sheet.frame]
+    rows = [rows[["amount", "currency"]] for rows in (s.good_rows() for s in listed if s.has("amount"))]
     if not rows:
         return None
     rows = pd.concat(rows)

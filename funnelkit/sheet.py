@@ -35,6 +35,7 @@ class Sheet:
         self.undated = {}  # stage -> rows that were in it at an unknown time
         self.frame = pd.DataFrame(index=table.cells.index)
         self.stage_names = self.before_names = pd.Series(dtype="str")
+        self.kept = None  # the good rows of the frame, once all rows are judged
 
     def cells(self, name):
         """Return the cells of a canonical column."""
@@ -52,6 +53,15 @@ class Sheet:
     def is_blank(self, header):
         """Return which cells of a column are blank."""
         return as_text(self.table.cells[header]).isna().to_numpy()
+
+    def settle(self, frame):
+        """Keep the good rows of the typed columns and give the rest up: they hold as much memory as the deals do."""
+        self.kept = frame if self.good.all() else frame[self.good]
+        self.frame, self.stage_names, self.before_names = None, None, None
+
+    def good_rows(self):
+        """Return the typed columns of the good rows."""
+        return self.frame[self.good] if self.kept is None else self.kept
 
     def set_aside(self, mask, rule, header=None, extra=None):
         """Set rows aside: they are no longer good, and the reason is on record."""

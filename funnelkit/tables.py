@@ -5,9 +5,9 @@ import pandas as pd
 
 from funnelkit.elapsed import take_elapsed
 from funnelkit.forms import status_word
-from funnelkit.pipeline import DEAL_COLUMNS, Limit
+from funnelkit.pipeline import DEAL_COLUMNS, SOURCES, Limit
 from funnelkit.sheet import flag
-from funnelkit.values import among, as_text
+from funnelkit.values import among, as_text, by_text, same_text
 from funnelkit.wide import take_wide_dates
 
 _NO_TIME = np.datetime64("NaT", "us")
@@ -17,8 +17,10 @@ def name_sheet(sheet, model, naming, nearest):
     """Give each row its stage and the status its stage name says; rows with a name unknown to the model go aside."""
     header = sheet.mapping.columns.get("stage")
     sheet.set_aside(sheet.stage_names.isin(naming.unknown) & sheet.good, "stage_unknown", header, nearest)
-    sheet.frame["stage"] = pd.Categorical(sheet.stage_names.map(naming.stage), categories=model.stage_ids, ordered=True)
-    sheet.frame["stage_status"] = sheet.stage_names.map(naming.status).astype("object")
+    place = {name: model.stage_ids.index(stage) for name, stage in naming.stage.items() if stage}
+    codes = by_text(sheet.stage_names, place, -1)
+    sheet.frame["stage"] = pd.Categorical.from_codes(codes, categories=model.stage_ids, ordered=True)
+    sheet.frame["stage_status"] = by_text(sheet.stage_names, naming.status)
     if sheet.mapping.layout == "deals":
         take_wide_dates(sheet, model)
         if "durations" in sheet.frame:
@@ -107,7 +109,7 @@ def _status_column(sheet, column):
     if sheet.mapping.layout == "events":
         return frame["status"].map(words).astype("object")
     if any(words.values()):
-        column = frame["status"].map(words).astype("object")
+        column = pd.Series(by_text(frame["status"], words), frame.index)
         unknown = (frame["status"].notna() & column.isna()).to_numpy() & sheet.good
         sheet.set_aside(unknown, "status_unknown", header)
     elif words:
@@ -177,7 +179,7 @@ def set_duplicates_aside(sheets):
         twice = ids.duplicated(keep=False).to_numpy()
     exact = np.zeros(len(ids), dtype=bool)
     exact[twice] = _same_rows(kept, owner[twice], place[twice])
-    deals = (layouts == "deals") & ~exact
+    deals = (layouts == "deals") & twice & ~exact
     conflict = np.zeros(len(ids), dtype=bool)
     conflict[deals] = ids[deals].duplicated(keep=False).to_numpy()
     for number, sheet in enumerate(kept):
@@ -198,11 +200,23 @@ def _same_rows(sheets, owner, place):
 
 def build_deals(sheet):
     """Return the deals of a deals sheet: canonical columns, then the further columns of the source as text."""
-    frame = sheet.frame.reindex(columns=list(dict.fromkeys([*DEAL_COLUMNS, *sheet.frame.columns])))
+    frame = pd.DataFrame({name: _column(sheet.frame, name) for name in dict.fromkeys([*DEAL_COLUMNS, *sheet.frame])})
     for header in sheet.mapping.extra:
         if header not in sheet.wide and header not in sheet.ends:
             frame[_free(header)] = as_text(sheet.table.cells[header])
-    return frame[sheet.good].reset_index(drop=True)
+    sheet.settle(frame)
+    return sheet.kept.reset_index(drop=True)
+
+
+def _column(frame, name):
+    """Return a column of the deals, blank where the source has none."""
+    if name in frame:
+        return frame[name]
+    if name == "amount":
+        return pd.Series(np.nan, frame.index)
+    if name in ("created_at", "closed_at", "expected_close"):
+        return pd.Series(_NO_TIME, frame.index, dtype="datetime64[us]")
+    return same_text(None, len(frame)).set_axis(frame.index)
 
 
 def _free(header):
@@ -210,30 +224,31 @@ def _free(header):
     return header if header not in DEAL_COLUMNS else f"{header} (source)"
 
 
-def deal_events(sheet, model, with_history):
-    """Return the stage entries that a deals sheet shows: dated columns (wide), and the current stage (inferred)."""
-    frame = sheet.frame[sheet.good]
-    told = among(frame["deal_id"], with_history)
+def deal_events(sheet, model, with_history, first=0):
+    """Return the stage entries that a deals sheet shows: of dated columns (wide), of its stage (inferred); `_rank`
+    is the place of the deal, counted from `first`."""
+    frame = sheet.kept.assign(_rank=np.arange(first, first + len(sheet.kept)))
+    told = among(frame["deal_id"], with_history) if len(with_history) else np.zeros(len(frame), dtype=bool)
     parts = []
     for stage in sheet.wide.values():
         times = frame[f"wide {stage}"].dropna()
-        parts.append(_entries(frame.loc[times.index, "deal_id"], stage, times, "wide"))
+        parts.append(_entries(frame.loc[times.index], stage, times, "wide", model))
     for stage, undated in sheet.undated.items():
         rows = frame[undated[sheet.good] & (frame["stage"] != stage).fillna(True).to_numpy(bool) & ~told]
-        parts.append(_entries(rows["deal_id"], stage, pd.Series(_NO_TIME, rows.index), "inferred"))
+        parts.append(_entries(rows, stage, pd.Series(_NO_TIME, rows.index), "inferred", model))
     current = frame[frame["stage"].notna() & ~told]
     wide = {stage: frame[f"wide {stage}"].notna() for stage in sheet.wide.values()}
     for stage, rows in current.groupby("stage", observed=True):
         known = wide.get(stage)
         rows = rows if known is None else rows[~known[rows.index]]
-        parts.append(_entries(rows["deal_id"], stage, _best_time(rows, stage, model), "inferred"))
+        parts.append(_entries(rows, stage, _best_time(rows, stage, model), "inferred", model))
     won = frame[(frame["status"] == "won") & ~told]
     if model.won_stage:
         missing = won[
             (won["stage"] != model.won_stage).fillna(True)
             & ~wide.get(model.won_stage, won["status"] != "won").reindex(won.index)
         ]
-        parts.append(_entries(missing["deal_id"], model.won_stage, missing["closed_at"], "inferred"))
+        parts.append(_entries(missing, model.won_stage, missing["closed_at"], "inferred", model))
     return [part for part in parts if len(part)]
 
 
@@ -249,5 +264,14 @@ def _best_time(rows, stage, model):
     return time.fillna(rows["created_at"]) if stage == model.stage_ids[0] else time
 
 
-def _entries(ids, stage, times, source):
-    return pd.DataFrame({"deal_id": ids.to_numpy(), "stage": stage, "entered_at": times.to_numpy(), "source": source})
+def _entries(rows, stage, times, source, model):
+    n = len(rows)
+    coded = pd.Categorical.from_codes(np.full(n, model.stage_ids.index(stage)), model.stage_ids, ordered=True)
+    columns = {"deal_id": rows["deal_id"].array, "stage": coded, "entered_at": times.to_numpy()}
+    return pd.DataFrame(
+        {
+            **columns,
+            "source": pd.Categorical.from_codes(np.full(n, SOURCES.index(source)), SOURCES),
+            "_rank": rows["_rank"].to_numpy(),
+        }
+    )

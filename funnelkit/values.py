@@ -48,6 +48,27 @@ def among(ids, others):
     return known[codes[: len(ids)]]
 
 
+def by_text(texts, meaning, missing=None):
+    """Return the meaning of each text, looked up once for each different one; `missing` where it has none."""
+    coded = arrow_text(texts).dictionary_encode()
+    found = [meaning.get(name) for name in coded.dictionary.to_pylist()]
+    found = [missing if value is None else value for value in found]
+    kind = "int64" if isinstance(missing, int) else object
+    return np.array([*found, missing], dtype=kind)[coded.indices.fill_null(len(found)).to_numpy(zero_copy_only=False)]
+
+
+def arrow_text(texts):
+    """Return a column of text as one array of arrow."""
+    found = pa.array(texts, pa.large_string(), from_pandas=True)
+    return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+
+
+def same_text(value, n):
+    """Return a column of one text n times; None is missing."""
+    texts = pa.repeat(pa.scalar(value, pa.large_string()), n)
+    return pd.Series(pd.array(texts, dtype=pd.StringDtype(na_value=np.nan)))
+
+
 def as_text(cells):
     """Return cells as text, blank ones as NaN, the rest unchanged; whole numbers lose the `.0` of a workbook."""
     if isinstance(cells.dtype, pd.StringDtype):

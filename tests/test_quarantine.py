@@ -121,6 +121,8 @@ def test_typed_sources_keep_their_types(tmp_path, kind):
     frame = pd.DataFrame(whole_rows(), columns=HEADER)
     frame["created"], frame["closed"] = pd.to_datetime(frame["created"]), pd.to_datetime(frame["closed"])
     frame["amount"] = pd.to_numeric(frame["amount"]) + 0.25
+    if kind == "xlsx":  # there it would be a formula that nobody has computed, a fault of its own
+        frame["account"] = frame["account"].str.lstrip("=")
     broken = frame.copy()
     broken.loc[[4, 9, 11], "stage"] = ["Led", None, "?"]
     broken.loc[20, "id"] = "Grand total"
