@@ -135,7 +135,7 @@ def _forecast(pipeline, settings):
 
     until = settings.horizon(pipeline)
     days = (until - data_end(pipeline)).days
-    unit = "week" if days < 31 else "month" if days < 400 else "quarter"
+    unit = "week" if days < 45 else "month" if days < 400 else "quarter"
     made = forecast_open(pipeline, until, unit=unit, rng=np.random.default_rng(SEED))
     return replace(made, table=_by_day(made))
 
