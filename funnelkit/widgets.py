@@ -62,7 +62,7 @@ class Panel:
     def values(self):
         """Return what the panel stands at, as `compute` takes it."""
         exact = {control.name: self._shown[control.name] / control.scale for control in self.controls}
-        return {name: round(value, 12) for name, value in exact.items()}  # 0.57 and not 0.5699999999999999
+        return {name: _clean(value) for name, value in exact.items()}  # 0.57 and not 0.5699999999999999
 
     def set(self, **values):
         """Move sliders by argument name, in the units of `compute`."""
@@ -124,7 +124,7 @@ class Panel:
     def _dragged(self, control):
         value = self.sliders[control.name].value
         if abs(value - control.place(self._shown[control.name])) > control.step * control.scale / 2:
-            self._move(control, value)
+            self._move(control, _clean(value))
 
     def _typed(self, control, text):
         """Move the slider to a typed value, or say in place why it cannot be."""
@@ -192,6 +192,11 @@ def _control_widgets(control, lang):
         continuous_update=False, style={"description_width": "initial"}, layout={"width": NARROW, "min_width": NARROW},
     )  # fmt: skip
     return slider, box
+
+
+def _clean(value):
+    """Return a number without the noise of binary arithmetic: 20,200 and not 20,200.000000000004."""
+    return float(f"{value:.12g}")
 
 
 def _box_text(value):

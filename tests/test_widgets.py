@@ -148,5 +148,7 @@ def test_a_start_between_two_steps_stays_exact_until_it_is_moved():
         assert panel.values == {"rate": round(4 / 7, 12)} and panel.boxes["rate"].value == "57.14"
     panel.sliders["rate"].value = 58.0
     assert panel.values == {"rate": 0.58} and panel.boxes["rate"].value == "58"
+    panel.sliders["rate"].value = 59.00000000000001
+    assert panel.values == {"rate": 0.59}
     panel.reset()
     assert panel.values == {"rate": round(4 / 7, 12)}
