@@ -115,7 +115,7 @@ def check_rows(table, data, seed):
 def read_alone(source, seed):
     """Return the pipeline of a source, or None where it is refused."""
     try:
-        pipeline = read(source, stages=STAGES, layout=seed.layout, as_of="2023-01-01", options=seed.options)
+        pipeline = read(source, stages=STAGES, layout=seed.layout, as_of="2200-01-01", options=seed.options)
     except DataError as error:
         assert str(error) and error.say("zh")
         return None
