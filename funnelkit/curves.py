@@ -92,7 +92,8 @@ def waiting_curves(leave, stay, share, curve, ends):
             # Correlation: exits at age a + j, won from there in the end - j days that are left.
             kernel = np.conj(np.fft.rfft(onward[:, :end][:, ::-1], width))
             found[:, stage, :, number] = np.fft.irfft(spectrum * kernel, width)[:, :ages]
-    return np.clip(found / np.maximum(stay[:, :, :ages, None], 1e-9), 0, 1)
+    found /= np.maximum(stay[:, :, :ages, None], 1e-9)
+    return np.clip(found, 0, 1, out=found)
 
 
 def reach_curves(leave, share, entry, horizon):

@@ -182,7 +182,7 @@ def _notes(pipeline, fit, deals, ahead):
     unknown = int(deals["amount"].isna().sum())
     if unknown and pipeline.limit("no_amount") is None:
         why = "forecast.amount_of_close" if pipeline.limit("lost_value_zero") else "forecast.amount_unknown"
-        notes.append((why, {"n": number(unknown), "n_open": number(len(deals)), "n_won": number(len(_pooled(fit)))}))
+        notes.append((why, {"n": number(unknown), "n_open": number(len(deals)), "n_won": number(len(fit.every))}))
     n_won = int((pipeline.deals["status"] == "won").sum())
     span, day = chances.arrivals.span_days, int(periods["day"].iloc[-1])
     if n_won < FEW_WINS or span < FEW_SPANS * day:
@@ -201,7 +201,3 @@ def _beyond_before(fit):
     beyond = np.maximum(spells.end - np.maximum(edge, spells.seen), 0)
     moved = (spells.kind == UP) & (beyond > 0)
     return {"days": number(beyond.sum()), "moved": number(moved.sum())}
-
-
-def _pooled(fit):
-    return max(fit.amounts, key=len)

@@ -13,6 +13,7 @@ from funnelkit.hazard import won_position
 from funnelkit.rates import rate_table
 from funnelkit.result import Result, refuse_limits
 from funnelkit.simulate import draw_chances, draw_worlds, entry_mix, fit_history, open_book, simulate_open
+from funnelkit.spells import column
 from funnelkit.words import number, percent
 
 DRAWS, PATHS = 500, 5_000
@@ -66,19 +67,21 @@ class Outlook:
         return float(np.where(self.needed <= 0, 1, np.where(entries >= self.needed, reached, 0)).mean())
 
 
-def solve_target(pipeline, revenue, until, *, odds=0.8, capacity_per_week=None, with_open=True, rng=None):
+def solve_target(pipeline, revenue, until, *, odds=0.8, capacity_per_week=None, with_open=True, by=None, rng=None):
     """Solve "revenue by date" for the entries per stage and per week that reach it with the odds asked for.
 
     Promotion, its time and its uncertainty come from the hazards that `forecast_open` uses; the size of a win from
     the won deals (drawn anew in each draw, so that few wins leave it unsure). Entries are spread evenly from the day
-    after the data to `until`. `with_open` counts what the open deals bring; `capacity_per_week` is the most entries
-    a week that the team can take.
+    after the data to `until`. `with_open` counts what the open deals bring; `by` names a column whose values have win
+    ratios of their own (name one where large deals win more or less often than small ones, or the open deals bring
+    more or less than said); `capacity_per_week` is the most entries a week that the team can take.
 
     Returns a Plan whose table has stage, k, n, rate, low, high (promotion so far), n_open (deals there now), entries
     (new entries by `until`), per_week, past_per_week (of the last 13 weeks). Its verdict: open_suffices, reachable,
     beyond_capacity, or too_late (95 % of the wins of a deal that begins today come after `until`). `latest_start` is
     the last day on which starting can still do: at capacity where one is given, else by that lag. Raises LimitError
-    as forecast_open does and without amounts, DataError for a revenue or odds that cannot be, or a date not ahead.
+    as forecast_open does and without amounts, DataError for a revenue or odds that cannot be, a date not ahead, or an
+    unknown column.
 
     P(reached) = mean over draws of P(Binomial(entries, chance of a win in time) >= wins needed).
     """
@@ -86,7 +89,9 @@ def solve_target(pipeline, revenue, until, *, odds=0.8, capacity_per_week=None, 
     refuse_limits(pipeline, "solve_target", *REFUSED, "no_amount")
     rng = rng or np.random.default_rng(0)
     horizon = int(cut_periods(pipeline, until)["day"].iloc[-1])
-    fit = fit_history(pipeline)
+    if by is not None:
+        column(pipeline, by)
+    fit = fit_history(pipeline, by)
     view = outlook(pipeline, fit, (revenue, horizon), rng, with_open=with_open)
     entries, verdict = _entries(view, odds, capacity_per_week, horizon)
     first = cut_periods(pipeline, until)["start"].iloc[0]
@@ -118,7 +123,7 @@ def outlook(pipeline, fit, target, rng, with_open=True):
         book = open_book(pipeline, fit)
         chances = draw_chances(fit, book, [horizon], rng, worlds)
         brought = simulate_open(book, chances, fit.amounts, rng, PATHS)[1][:, -1]
-    amounts = fit.amounts[0]
+    amounts = fit.every
     if not len(amounts):
         raise DataError("no_won_amount")
     draw = np.repeat(np.arange(DRAWS), PATHS // DRAWS)

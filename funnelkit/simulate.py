@@ -43,6 +43,7 @@ class Fit:
     segments: list
     segment: np.ndarray  # of each row of the deals table
     amounts: list  # per segment: amounts of won deals
+    every: np.ndarray  # amounts of all won deals
     longest_cycle: float
 
     def hoped(self, begin, end, kind):
@@ -66,7 +67,7 @@ def fit_history(pipeline, by=None):
     cycle = days(deals["closed_at"]) - days(deals["created_at"])
     closed = deals["status"].isin(["won", "lost"]).to_numpy() & ~np.isnan(cycle)
     longest = float(cycle[closed].max()) if closed.any() else np.inf
-    return Fit(spells, fit_hazards(spells), names, segment, amounts, longest)
+    return Fit(spells, fit_hazards(spells), names, segment, amounts, every, longest)
 
 
 def open_book(pipeline, fit):
