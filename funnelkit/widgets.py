@@ -92,6 +92,7 @@ class Panel:
         shown = [self.reset_button, *([self.code_button] if self.code else []), self.export_button]
         buttons = w.HBox(shown, layout={"flex_flow": "row wrap"})
         self.message, self.reading, self.extra = w.HTML(), w.HTML(), w.HTML()
+        self.reading.add_class("jp-RenderedHTMLCommon")  # tables as JupyterLab shows those of other cells
         # An Image with a tooltip shows no picture: ipywidgets 8.1 looks for a description that it lacks.
         self.image = w.Image(format="png", layout={"max_width": "100%", "height": "auto"})
         self.root = w.VBox([*rows, buttons, self.extra, self.message, self.reading, self.image])
@@ -200,8 +201,8 @@ def _clean(value):
 
 
 def _box_text(value):
-    """Return a value as the number box shows it; the slider keeps all its digits."""
-    return f"{value:.4g}"
+    """Return a value as the number box shows it, never as a power of ten; the panel keeps all its digits."""
+    return f"{value:.4g}" if abs(value) < 1000 else f"{value:.2f}".removesuffix(".00")
 
 
 def _parse(text):

@@ -152,3 +152,14 @@ def test_a_start_between_two_steps_stays_exact_until_it_is_moved():
     assert panel.values == {"rate": 0.59}
     panel.reset()
     assert panel.values == {"rate": round(4 / 7, 12)}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(100_000_000.0, "100000000"), (1234.5, "1234.50"), (57.142857, "57.14"), (0.125, "0.125")]
+)
+def test_a_box_shows_no_power_of_ten(value, text):
+    control = Control("rate", "Price", 0, 1e9, value, 0.001)
+    panel = Panel(lambda rate: twin(0.5), [control], lambda table: view_what_if(table, MODEL), WhatIfPicture(MODEL))
+    assert panel.boxes["rate"].value == text
+    panel.boxes["rate"].value = text
+    assert panel.values == {"rate": value}
