@@ -11,10 +11,10 @@ ROOT = Path(__file__).parents[1] / "funnelkit"
 # A module may import its own layer's earlier modules and lower layers. One line a layer, lowest first.
 LAYERS = (
     ("texts", "errors", "grid", "words", "schema", "catalog", "share", "rule", "hooks", "check"),
-    ("pipeline", "source", "files", "delimited", "large", "workbook", "database", "journal", "sheet", "dates", "values", "forms", "columns",
-     "wide", "stages"),
-    ("elapsed", "tables", "history", "counts", "quarantine", "join", "limits", "load", "synth_text", "synth_b2b", "synth",
-     "synth_ratings"),
+    ("pipeline", "source", "files", "delimited", "large", "workbook", "database", "journal", "sheet", "dates", "values",
+     "forms", "columns", "wide", "stages"),
+    ("elapsed", "tables", "history", "counts", "quarantine", "join", "limits", "load", "synth_text", "synth_b2b",
+     "synth", "synth_ratings"),
     # counting a log: rows scanned and sorted, then a chain, a strict machine or a loose search over them
     ("keys", "rows", "scan", "chain", "machine", "loose", "search", "rates", "result", "periods", "spells"),
     ("count", "expression", "semantics", "conversion", "compare", "peers", "split", "bridge", "control", "leak"),
