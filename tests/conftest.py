@@ -6,5 +6,26 @@ settings.register_profile("kit", deadline=None, derandomize=True)
 settings.load_profile("kit")
 
 # Programs beside the tests, not tests: the fault bench is run as a script and by
-# tests/test_faults.py, the writers of vendors' layouts and the corpus by tests/test_roundtrip.py and tests/test_corpus.py.
-collect_ignore = ["faults/cases.py", "faults/harness.py", "faults/run.py", "faults/sweep.py", "writers", "corpus"]
+# tests/faults/test_faults.py, the writers of vendors' layouts and the corpus by test_roundtrip.py, test_corpus.py.
+collect_ignore = [
+    "faults/cases.py",
+    "faults/batched.py",
+    "faults/harness.py",
+    "faults/run.py",
+    "faults/sweep.py",
+    "writers",
+    "corpus",
+]
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print what tests recorded to be seen: counts (kept, of) added up, other figures as they are."""
+    counts, lines = {}, []
+    for report in (report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])):
+        for name, value in getattr(report, "user_properties", []):
+            if isinstance(value, str):
+                lines.append(f"{name}: {value}")
+            else:
+                counts[name] = [sum(pair) for pair in zip(counts.get(name, (0, 0)), value, strict=True)]
+    for line in [*(f"{name}: {kept} of {n}" for name, (kept, n) in counts.items()), *lines]:
+        terminalreporter.write_line(line)

@@ -3,6 +3,7 @@
 import base64
 import copy
 import io
+import re
 from functools import cache, lru_cache
 from html import escape
 from pathlib import Path
@@ -16,6 +17,8 @@ _CJK = "U+2E80-9FFF, U+F900-FAFF, U+FE30-FE4F, U+FF00-FFEF"
 _FONT_FACE = '@font-face{font-family:"fk-cjk";src:url(data:font/otf;base64,%s) format("opentype");unicode-range:%s}'
 _MOST_LINES, _LONGEST_TEXT, _LONGEST_HTML = 2_000, 200_000, 5_000_000
 _CSS = Path(__file__).with_suffix(".css")
+_TEXT = re.compile(r">[^<>]+<")
+_WHOLE = re.compile(r"[-+]?\d[\d,.]* %|\[[-+\d][-+\d,.% ]{2,40}\]|[(（]?n = [\d,]+[)）]?|(?<!\d)\d{4}-\d\d-\d\d(?!\d)")
 _PARSED = []  # the font, parsed ahead by the process whose forks write pages
 _TAGS = ["a", "b", "blockquote", "br", "caption", "code", "div", "em", "h1", "h2", "h3", "h4", "hr", "i", "img", "li",
          "ol", "p", "pre", "span", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul", "details",
@@ -30,7 +33,7 @@ def page(notebook, lang="en", title="funnelkit"):
     Scripts, event handlers, styles and addresses other than data: pictures and in-page links are removed, and the
     page's content policy forbids any request.
     """
-    body = _clean(_body(shortened(notebook, lang)))
+    body = _unbroken(_clean(_body(shortened(notebook, lang))))
     style = _FONT_FACE % (_font(body), _CJK) + _CSS.read_text(encoding="utf-8")
     return (
         f'<!DOCTYPE html>\n<html lang="{"zh-CN" if lang == "zh" else "en"}"><head><meta charset="utf-8">'
@@ -115,6 +118,11 @@ def _clean(html):
 
     cleaner = bleach.Cleaner(tags=_TAGS, attributes=_allowed, protocols=["data", "https", "mailto"], strip=True)
     return cleaner.clean(html)
+
+
+def _unbroken(html):
+    """Keep a rate, its interval, its n and a day each on one line, however narrow the column."""
+    return _TEXT.sub(lambda text: _WHOLE.sub(r'<span class="w">\g<0></span>', text[0]), html)
 
 
 def _allowed(tag, name, value):

@@ -22,7 +22,13 @@ class Fault:
     kernelspec: str = "python3"
     parameters: tuple = ()
     env: dict = field(default_factory=dict)
-    batch: bool = False  # also done in one batch together with good reports
+
+    @property
+    def to_command(self):
+        """Tell whether it is done to the command or its disk: then a batch of its own is made for it."""
+        return bool(self.signal or self.read_only or self.kill_kernel or self.env or self.starts > 1) or (
+            self.free_kb is not None
+        )
 
 
 _WAIT = "import pathlib, time\npathlib.Path(marker).write_text('here')\ntime.sleep(600)"
@@ -53,26 +59,26 @@ LOCALE_C = {"LC_ALL": "C", "LANG": "C", "PYTHONCOERCECLOCALE": "0"}
 
 FAULTS = (
     Fault("kernel killed before the first cell", ("1", "2"), kill_kernel=True, **DIED),
-    Fault("kernel killed in a middle cell", ("1", _KILL, "2"), batch=True, **DIED),
-    Fault("kernel killed in the last cell", ("1", _KILL), batch=True, **DIED),
-    Fault("os._exit(0)", ("1", "import os; os._exit(0)", "2"), batch=True, **DIED),
-    Fault("memory limit", ("1", _MEMORY, "2"), batch=True, **CELL),
-    Fault("sys.exit(0) in a middle cell", ("1", "import sys; sys.exit(0)", "2"), batch=True, **CELL),
-    Fault("sys.exit(0) in the last cell", ("1", "import sys; sys.exit(0)"), batch=True, **CELL),
-    Fault("exception", ("1", "1 / 0", "2"), batch=True, **CELL),
-    Fault("endless loop", ("while True: pass",), batch=True, **DEADLINE),
+    Fault("kernel killed in a middle cell", ("1", _KILL, "2"), **DIED),
+    Fault("kernel killed in the last cell", ("1", _KILL), **DIED),
+    Fault("os._exit(0)", ("1", "import os; os._exit(0)", "2"), **DIED),
+    Fault("memory limit", ("1", _MEMORY, "2"), **CELL),
+    Fault("sys.exit(0) in a middle cell", ("1", "import sys; sys.exit(0)", "2"), **CELL),
+    Fault("sys.exit(0) in the last cell", ("1", "import sys; sys.exit(0)"), **CELL),
+    Fault("exception", ("1", "1 / 0", "2"), **CELL),
+    Fault("endless loop", ("while True: pass",), **DEADLINE),
     Fault("loop in C that holds the interpreter", ("import itertools\nany(itertools.repeat(0))",), **DEADLINE),
     Fault(
         "kernel ignores SIGINT",
         ("import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: time.sleep(1)",),
-        batch=True, **DEADLINE,
+        **DEADLINE,
     ),
-    Fault("SIGSTOP", ("import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)",), batch=True, **DEADLINE),
-    Fault("input()", ("input('name? ')",), batch=True, **CELL),
-    Fault("300,000 lines of output", (_LINES, "1"), batch=True),
-    Fault("child and daemon left by a good run", (_CHILD, _DAEMON, "1"), batch=True),
-    Fault("child and daemon left by a failed run", (_CHILD, _DAEMON, "1 / 0"), batch=True, **CELL),
-    Fault("daemon that emptied its environment", (_BARE_DAEMON, "1"), batch=True),
+    Fault("SIGSTOP", ("import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)",), **DEADLINE),
+    Fault("input()", ("input('name? ')",), **CELL),
+    Fault("300,000 lines of output", (_LINES, "1")),
+    Fault("child and daemon left by a good run", (_CHILD, _DAEMON, "1")),
+    Fault("child and daemon left by a failed run", (_CHILD, _DAEMON, "1 / 0"), **CELL),
+    Fault("daemon that emptied its environment", (_BARE_DAEMON, "1")),
     Fault("SIGTERM to the command", (_CHILD, _DAEMON, _WAIT), signal="SIGTERM", **CANCELLED),
     Fault("SIGINT to the command", (_CHILD, _DAEMON, _WAIT), signal="SIGINT", **CANCELLED),
     Fault("SIGHUP to the command", (_CHILD, _DAEMON, _WAIT), signal="SIGHUP", **CANCELLED),
@@ -85,7 +91,7 @@ FAULTS = (
     Fault("folder removed in mid-run", (_REMOVE, "1"), **WRITE),
     Fault("20 starts at once", ("import time; time.sleep(1)", "1"), starts=20),
     Fault("kernelspec that is not installed", ("1",), kernelspec="no-such-kernel"),
-    Fault("LANG=C", ("print('漏斗')", "1"), env=LOCALE_C, batch=True),
+    Fault("LANG=C", ("print('漏斗')", "1"), env=LOCALE_C),
     Fault(
         "parameter name that is code", ("1",), code=11, reason="bad_parameter",
         parameters=("x; open(marker, 'w').write('ran'); y=1",),

@@ -20,10 +20,14 @@ from funnelkit.report.processes import descendants, kill
 GRACE_S = 5
 
 
-def template(path, cells, folder, kernelspec="python3"):
-    """Write a template whose cells know a marker file, the folder of the reports and a file to fill the disk with."""
-    lines = ["n: int = 1", f"marker: str = {str(folder) + '.marker'!r}", f"folder: str = {str(folder)!r}"]
-    lines.append(f"filler: str = {str(folder.parent / 'filler')!r}")
+def template(path, cells, folder, kernelspec="python3", root=None):
+    """Write a template whose cells know a marker file, the folder of the reports and a file to fill the disk with.
+
+    The last two lie beside `root`, the target of the command, which is `folder` unless it is a batch.
+    """
+    root = root or folder
+    lines = ["n: int = 1", f"marker: str = {str(root) + '.marker'!r}", f"folder: str = {str(folder)!r}"]
+    lines.append(f"filler: str = {str(root.parent / 'filler')!r}")
     first = nbformat.v4.new_code_cell("\n".join(lines), metadata={"tags": ["parameters"]}, id="parameters")
     others = [nbformat.v4.new_code_cell(source, id=f"cell-{i}") for i, source in enumerate(cells)]
     spec = {"kernelspec": {"name": kernelspec, "display_name": "Python", "language": "python"}}
@@ -112,6 +116,8 @@ def hashes(folder):
 class Bench:
     """A folder for one fault, perhaps a small disk of its own, with a good old report in it."""
 
+    patience_s = 60  # beyond the deadline, before a command is given up as hanging
+
     def __init__(self, tool, good, fault):
         self.tool, self.good, self.fault = tool, good, fault
         self.home = Path(tempfile.mkdtemp(prefix="ft", dir="/tmp"))
@@ -126,13 +132,17 @@ class Bench:
         if self.fault.free_kb is not None or self.fault.read_only:
             subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "none", str(self.disk)], check=True)
             self.mounted = True
-        shutil.copytree(self.good, self.out, symlinks=True)
-        self.notebook = template(self.home / "t.ipynb", self.fault.cells, self.out, self.fault.kernelspec)
+        self.furnish()
         if self.fault.free_kb is not None:
             _fill(self.disk / "ballast", self.fault.free_kb)
         if self.fault.read_only:
             self._remount("ro")
         return self
+
+    def furnish(self):
+        """Lay out the old report and what the command is called with."""
+        shutil.copytree(self.good, self.out, symlinks=True)
+        self.notebook = template(self.home / "t.ipynb", self.fault.cells, self.out, self.fault.kernelspec)
 
     def __exit__(self, *_):
         for pid in descendants(os.getpid()):
@@ -165,7 +175,14 @@ class Bench:
         return subprocess.Popen(
             self.tool.command(notebook, self.out, fault), env=env, cwd=self.home, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=(self.home / "messages").open("w"), start_new_session=True,
+            preexec_fn=_plain_signals,
         )  # fmt: skip
+
+
+def _plain_signals():
+    """A shell's background jobs ignore SIGINT, nohup's SIGHUP, and what they start inherits it: not so here."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _fill(path, free_kb):
@@ -219,12 +236,12 @@ def kernel_of(root):
 
 
 def inflict(bench):
-    """Run the tool under the fault; return (exit codes, seconds over the deadline, reads that were torn)."""
+    """Run the tool under the fault; return (exit codes, seconds over the deadline, whether a cell left its marker)."""
     fault, marker = bench.fault, Path(f"{bench.out}.marker")
     usual_s = _start_s()
     started = time.monotonic()
     runs = [bench.start(bench.notebook, fault) for _ in range(fault.starts)]
-    limit = started + fault.deadline_s + 60
+    limit = started + fault.deadline_s + bench.patience_s
     while runs[0].poll() is None and time.monotonic() < limit:
         if fault.kill_kernel and (pid := kernel_of(runs[0].pid)):
             kill(pid)

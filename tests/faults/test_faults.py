@@ -1,9 +1,9 @@
 """Every fault leaves the old report and nothing behind, and is told: alone, in a batch, at random instants."""
 
-import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,52 +15,45 @@ pytestmark = [
 ]
 
 sys.path.insert(0, str(HERE))
+from batched import Batch, groups  # noqa: E402
 from cases import FAULTS  # noqa: E402
-from harness import template  # noqa: E402
+from harness import Kit  # noqa: E402
+from run import AT_ONCE, judged, wrong  # noqa: E402
 
 sys.path.remove(str(HERE))
+ROOT = os.name == "posix" and os.geteuid() == 0
 
 
-def needs_mount(fault):
-    return fault.free_kb is not None or fault.read_only
+def _case(tool, faults):
+    mounts = any(fault.free_kb is not None or fault.read_only for fault in faults)
+    marks = [pytest.mark.skipif(mounts and not ROOT, reason="a small disk is mounted, which needs root")]
+    name = faults[0].name if len(faults) == 1 else f"{len(faults)} faults of cells, deadline {faults[0].deadline_s} s"
+    return pytest.param(tool, tuple(fault.name for fault in faults), id=f"{tool}-{name}", marks=marks)
 
 
-@pytest.mark.parametrize("name", [fault.name for fault in FAULTS if not needs_mount(fault)])
-def test_fault(name):
-    _judge(name)
+CASES = [_case(Batch.name, group) for group in groups(FAULTS)] + [_case(Kit.name, [fault]) for fault in FAULTS]
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="a small disk is mounted, which needs root")
-@pytest.mark.parametrize("name", [fault.name for fault in FAULTS if needs_mount(fault)])
-def test_fault_of_the_disk(name):
-    _judge(name)
+@pytest.fixture(scope="module")
+def running(request):
+    """All chosen faults at work, some at the same time: most of them wait for a deadline or a start."""
+    chosen = [item.callspec.params for item in request.session.items if item.name.startswith("test_fault[")]
+    pool = ThreadPoolExecutor(AT_ONCE)
+    orders = [(case["tool"], case["names"]) for case in chosen]
+    yield {order: pool.submit(judged, *order) for order in orders}
+    pool.shutdown(cancel_futures=True)
 
 
-def _judge(name):
-    """A process of its own, because it adopts what the run leaves behind."""
-    found = subprocess.run([sys.executable, str(HERE / "run.py"), "--kit", name], capture_output=True, text=True)
-    assert found.returncode == 0, found.stdout + found.stderr[-2000:]
+@pytest.mark.parametrize(("tool", "names"), CASES)
+def test_fault(tool, names, running, record_property):
+    _, found = running[tool, names].result()
+    kept = [name for name, checks in found.items() if not wrong(checks)]
+    record_property(f"faults, {tool}, as promised", (len(kept), len(names)))
+    assert not {name: wrong(checks) for name, checks in found.items() if name not in kept}
 
 
-def test_faults_in_a_batch_stop_no_good_report(tmp_path):
-    """All faults that a cell can cause stand in one plan among good reports; each ends as it does alone."""
-    faults = [fault for fault in FAULTS if fault.batch]
-    reports = [{"name": "good before", "template": str(template(tmp_path / "good.ipynb", ("1",), tmp_path))}]
-    for i, fault in enumerate(faults):
-        notebook = template(tmp_path / f"{i}.ipynb", fault.cells, tmp_path)
-        reports.append({"name": f"fault {i}", "template": str(notebook)})
-    reports.append({**reports[0], "name": "good after"})
-    plan = tmp_path / "plan.yaml"
-    plan.write_text(json.dumps({"reports": reports, "deadline_s": 60}), encoding="utf-8")
-    command = [sys.executable, "-m", "funnelkit", "batch", str(plan), "--out", str(tmp_path / "out"), "--jobs", "2"]
-    assert subprocess.run(command, capture_output=True).returncode == 1
-    status = json.loads((tmp_path / "out" / "batch.json").read_text(encoding="utf-8"))
-    codes = {report["name"]: (report["exit_code"], report["reason"]) for report in status["reports"]}
-    assert codes.pop("good before") == codes.pop("good after") == (0, "ok")
-    assert codes == {f"fault {i}": (fault.code, fault.reason) for i, fault in enumerate(faults)}
-
-
-def test_random_kills_tear_no_read():
+def test_random_kills_tear_no_read(record_property):
     kills = os.environ.get("FUNNELKIT_KILLS", "50")
     found = subprocess.run([sys.executable, str(HERE / "sweep.py"), kills], capture_output=True, text=True)
+    record_property("crash sweep", found.stdout.strip())
     assert found.returncode == 0, found.stdout + found.stderr[-2000:]
