@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml
+
 import funnelkit
 
 ROOT = Path(__file__).parents[1]
@@ -34,3 +36,49 @@ def test_commands_named_are_commands():
 def test_usage_error_exits_64():
     run = subprocess.run([sys.executable, "-m", "funnelkit", "report", "--no-such"], capture_output=True, text=True)
     assert run.returncode == 64 and "--no-such" in run.stderr
+
+
+def blocks(path, language):
+    """Return the code blocks of a Markdown file in a language, without the indent of the list they stand in."""
+    text = path.read_text(encoding="utf-8")
+    found = re.findall(rf"^( *)```{language}\n(.*?)```", text, flags=re.M | re.S)
+    return ["\n".join(line.removeprefix(indent) for line in block.splitlines()) for indent, block in found]
+
+
+def test_the_plan_is_one(tmp_path):
+    from funnelkit.report.export import check_policy
+    from funnelkit.report.notebooks import read_template
+    from funnelkit.report.parameters import check, declared
+    from funnelkit.report.plans import read_plan
+
+    (block,) = blocks(ROOT / "README.md", "yaml")
+    (tmp_path / "weekly.yaml").write_text(block, encoding="utf-8")
+    items = read_plan(tmp_path / "weekly.yaml", tmp_path / "reports")
+    assert len(items) == 4 and items[0].request.keep == 8 and items[0].request.pdf
+    assert check_policy(items[0].request.export)["min_cell"] == 5
+    for item in items:
+        check(item.request.values, declared(read_template(item.request.template)))
+
+
+def test_recipes_run_commands_that_there_are():
+    from funnelkit.cli import build_parser
+
+    recipes = ROOT / "notebooks" / "report" / "README.md"
+    (workflow,) = blocks(recipes, "yaml")
+    steps = yaml.safe_load(workflow)["jobs"]["reports"]["steps"]
+    assert [sorted({"uses", "run"} & set(step)) for step in steps] == [["uses"]] * 2 + [["run"]] * 3 + [["uses"]]
+    for block in blocks(recipes, "python"):
+        compile(block, "dag", "exec")
+    commands = re.findall(r"\.venv/bin/funnelkit (batch [^\n>\"]+)", recipes.read_text(encoding="utf-8"))
+    assert len(commands) == 4
+    for command in commands:
+        assert build_parser().parse_args(command.split()).out == "reports"
+
+
+def test_counts_of_faults_are_those_measured():
+    told = (ROOT / "tests" / "faults" / "RESULTS.md").read_text(encoding="utf-8").partition("\n")[0]
+    measured = dict(re.findall(r"(funnelkit in a batch|funnelkit|papermill) (\d+ of \d+)", told))
+    words = " ".join(README.split())
+    assert f"after {measured['funnelkit']} faults" in words
+    assert f"after {measured['funnelkit in a batch']} in a batch" in words
+    assert f"bare papermill: {measured['papermill']}" in words

@@ -9,12 +9,13 @@ import time
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 
 from funnelkit.errors import DataError, ReportError
 from funnelkit.report import parameters, run
 from funnelkit.report.page import page
-from funnelkit.share import share
+from funnelkit.share import sample_files, share
 
 SHARED = Path(__file__).parents[2] / "shared"
 MAVEN = SHARED / "data" / "maven_crm" / "sales_pipeline.csv"
@@ -242,6 +243,11 @@ def test_report_on_the_sample(lang, tmp_path):
     html = (target / "report.html").read_text(encoding="utf-8")
     assert "7.7 % [6.6, 9.1]" in _plain(html) and html.count("<img") == html.count('alt="') >= 2
     assert "No description" not in html
+    deals = pd.read_csv(sample_files()[0], dtype=str)
+    personal = {name for column in ("name", "account", "owner") for name in deals[column].dropna()}
+    for path in (target / "run.json", target / "summary.json", tmp_path / "status.json"):
+        text = path.read_text(encoding="utf-8")
+        assert len(personal) > 100 and not [name for name in personal if name in text], path.name
 
 
 @pytest.mark.skipif(not MAVEN.exists(), reason="shared/data is not beside this checkout")
@@ -334,13 +340,15 @@ def test_refusal_is_in_the_status_where_reports_exist(no_kernel, tmp_path):
     assert status(tmp_path) == {"outcome": "failed", "exit_code": 11, "reason": "bad_parameter", "run": None}
 
 
-def test_status_holds_no_value_of_the_data(tmp_path):
-    with pytest.raises(ReportError, match="Anna Schmidt"):
-        make(tmp_path, "raise ValueError('Anna Schmidt')")
-    text = (tmp_path / "out" / "status.json").read_text(encoding="utf-8")
-    assert "Anna" not in text and (status(tmp_path)["error"], status(tmp_path)["cell"]) == ("ValueError", "cell-0")
+def test_status_and_logs_hold_no_value_of_the_data(tmp_path):
+    with pytest.raises(ReportError, match="failed with ValueError") as caught:
+        make(tmp_path, "import sys; print('Anna Schmidt', file=sys.stderr)", "raise ValueError('Anna Schmidt')")
+    assert (status(tmp_path)["error"], status(tmp_path)["cell"]) == ("ValueError", "cell-1")
     failed = next((tmp_path / "out" / "failed").iterdir())
-    assert "Anna" not in (failed / "run.json").read_text(encoding="utf-8")
+    assert "Anna" in (failed / "notebook.ipynb").read_text(encoding="utf-8"), "the details are for who may read them"
+    others = [path for path in (tmp_path / "out").rglob("*") if path.is_file() and path.name != "notebook.ipynb"]
+    assert {path.name for path in others} >= {"status.json", "run.json"}
+    assert not [path for path in others if b"Anna" in path.read_bytes()] and "Anna" not in str(caught.value)
 
 
 def test_input_that_changes_during_the_run_is_no_report(tmp_path):

@@ -116,10 +116,12 @@ def _config():
 
 
 def _cell_failure(name, value):
+    """A cell's own exception may quote the data, so messages and logs name its kind; the notebook holds the rest."""
     bad_data = name in _DATA_ERRORS
+    told = bad_data or name == "SystemExit"
     return {
         "exit_code": BAD_DATA if bad_data else CELL_ERROR, "reason": "bad_data" if bad_data else "cell_error",
-        "error": name, "detail": f"{name}: {value}",
+        "error": name, "detail": f"{name}: {value}" if told else name,
     }  # fmt: skip
 
 

@@ -4,8 +4,8 @@ Each fault is done in a process of its own, which adopts whatever a run leaves b
 the same time. A whole run writes RESULTS.md.
 """
 
+import contextlib
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -35,12 +35,12 @@ _LEGEND = (
 def main(words):
     """Run the faults whose names hold one of the words, all without any; 0 where the kit kept every promise."""
     if words[:1] == ["--one"]:
-        print(json.dumps(do(words[1], words[2:])))
+        print(json.dumps(do(words[1], Path(words[2]), words[3:])))
         return 0
     chosen = [fault for fault in FAULTS if not words or any(word in fault.name for word in words)]
     results = {name: {} for name in TOOLS}
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        for found in [pool.submit(judged, tool, names) for tool, names in orders(chosen)]:
+    with old_reports(TOOLS) as folder, ThreadPoolExecutor(AT_ONCE) as pool:
+        for found in [pool.submit(judged, tool, names, folder) for tool, names in orders(chosen)]:
             tool, part = found.result()
             results[tool] |= part
             for name, checks in part.items():
@@ -59,27 +59,31 @@ def orders(faults, tools=tuple(TOOLS)):
     return [*(batches if Batch.name in tools else ()), *alone]
 
 
-def judged(tool, names):
+@contextlib.contextmanager
+def old_reports(tools):
+    """Make the good report of each tool that its faults start from; give the folder that holds them."""
+    with tempfile.TemporaryDirectory(prefix="faults-", dir="/tmp") as folder:
+        for tool in {Kit if name == Batch.name else TOOLS[name] for name in tools}:
+            good_report(tool, Path(folder))
+        yield Path(folder)
+
+
+def judged(tool, names, folder):
     """Do faults in a process of their own; return (tool, {fault: {check: True or what was wrong}})."""
-    command = [sys.executable, str(Path(__file__)), "--one", tool, *names]
+    command = [sys.executable, str(Path(__file__)), "--one", tool, str(folder), *names]
     found = subprocess.run(command, capture_output=True, text=True)
     if found.returncode:
         return tool, {name: {"bench": found.stderr.strip()[-1500:]} for name in names}
     return tool, json.loads(found.stdout)
 
 
-def do(tool, names):
+def do(tool, folder, names):
     """Do these faults here, together where they are a batch's."""
     adopt_orphans()
     faults = [fault for fault in FAULTS if fault.name in names]
-    folder = Path(tempfile.mkdtemp(prefix="faults-", dir="/tmp"))
-    try:
-        good = good_report(Kit if tool == Batch.name else TOOLS[tool], folder)
-        if tool == Batch.name:
-            return judge_batch(good, faults)
-        return {fault.name: judge(TOOLS[tool], good, fault) for fault in faults}
-    finally:
-        shutil.rmtree(folder)
+    if tool == Batch.name:
+        return judge_batch(folder / Kit.name, faults)
+    return {fault.name: judge(TOOLS[tool], folder / tool, fault) for fault in faults}
 
 
 def wrong(checks):

@@ -18,7 +18,7 @@ sys.path.insert(0, str(HERE))
 from batched import Batch, groups  # noqa: E402
 from cases import FAULTS  # noqa: E402
 from harness import Kit  # noqa: E402
-from run import AT_ONCE, judged, wrong  # noqa: E402
+from run import AT_ONCE, judged, old_reports, wrong  # noqa: E402
 
 sys.path.remove(str(HERE))
 ROOT = os.name == "posix" and os.geteuid() == 0
@@ -38,10 +38,10 @@ CASES = [_case(Batch.name, group) for group in groups(FAULTS)] + [_case(Kit.name
 def running(request):
     """All chosen faults at work, some at the same time: most of them wait for a deadline or a start."""
     chosen = [item.callspec.params for item in request.session.items if item.name.startswith("test_fault[")]
-    pool = ThreadPoolExecutor(AT_ONCE)
     orders = [(case["tool"], case["names"]) for case in chosen]
-    yield {order: pool.submit(judged, *order) for order in orders}
-    pool.shutdown(cancel_futures=True)
+    with old_reports([Kit.name]) as folder, ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {order: pool.submit(judged, *order, folder) for order in orders}
+        pool.shutdown(cancel_futures=True)
 
 
 @pytest.mark.parametrize(("tool", "names"), CASES)
