@@ -18,8 +18,10 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _CELL = 32_767  # characters a workbook's cell may hold
 HIDDEN = "<"
 # Columns that count people or deals, and those that tell of a count that is hidden.
-_COUNTS = re.compile(r"(k|n|rows|deals|n_.*|.*_n)")
+_COUNTS = re.compile(r"(k|n|rows|deals|n_.*|.*_n|actual|entries|result)")
 _RATES = re.compile(r".*(rate|low|high|share|floor|ceiling|value|amount).*")
+# The same within texts: a rate with its n, a whole number, an interval or a percentage.
+_N, _WHOLE, _TELLING = re.compile(r"n = ([\d,]+)"), re.compile(r"\d{1,3}(,\d{3})*"), re.compile(r"[%\[]")
 _ACTIONS = ("drop", "hash", "keep")
 
 
@@ -71,8 +73,8 @@ def _plain_name(name):
 def protect(table, policy):
     """Return a table with its columns dropped, hashed or kept, and rows of few hidden.
 
-    A row in which some count is above 0 and below `min_cell` keeps its texts; its counts read "<5", its rates, amounts
-    and intervals are emptied, for they would give the count away.
+    A row in which some count is above 0 and below `min_cell` keeps its names; its counts read "<5", its rates, amounts
+    and intervals are emptied, for they would give the count away. A text such as "50.0 % [9.5, 90.5] (n = 2)" is both.
     """
     actions, least = policy["columns"], policy["min_cell"]
     kept = [i for i, name in enumerate(table["columns"]) if actions.get(name) != "drop"]
@@ -80,19 +82,25 @@ def protect(table, policy):
     rows = []
     for row in table["rows"]:
         cells = [_hashed(row[i]) if actions.get(table["columns"][i]) == "hash" else row[i] for i in kept]
-        small = any(_is_count(name, cell) and 0 < cell < least for name, cell in zip(names, cells, strict=True))
+        small = any(0 < n < least for name, cell in zip(names, cells, strict=True) for n in _counts(name, cell))
         rows.append([_hide(name, cell, least) for name, cell in zip(names, cells, strict=True)] if small else cells)
     return {"columns": names, "rows": rows}
 
 
-def _is_count(name, cell):
-    return isinstance(cell, int) and not isinstance(cell, bool) and bool(_COUNTS.fullmatch(name))
+def _counts(name, cell):
+    """Return the counts that a cell tells, as a number or within its text."""
+    if isinstance(cell, str):
+        whole = [cell] if _COUNTS.fullmatch(name) and _WHOLE.fullmatch(cell) else []
+        return [int(text.replace(",", "")) for text in (*_N.findall(cell), *whole) if text.strip(",")]
+    return [cell] if isinstance(cell, int) and not isinstance(cell, bool) and _COUNTS.fullmatch(name) else []
 
 
 def _hide(name, cell, least):
-    if _is_count(name, cell):
-        return f"{HIDDEN}{least}" if cell < least else None
-    return None if isinstance(cell, float) or _RATES.fullmatch(name) else cell
+    counts = _counts(name, cell)
+    if counts:
+        return f"{HIDDEN}{least}" if min(counts) < least else None
+    telling = isinstance(cell, float) or (isinstance(cell, str) and _TELLING.search(cell))
+    return None if telling or _RATES.fullmatch(name) else cell
 
 
 def _hashed(value):
