@@ -9,7 +9,7 @@ import argparse
 import base64
 import json
 import os
-import statistics
+import resource
 import subprocess
 import sys
 import tempfile
@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import nbformat
+import numpy as np
 
 from funnelkit.report.batch import read_json
 from funnelkit.report.processes import descendants
@@ -41,43 +42,60 @@ def small_template(path):
     return path
 
 
+def _now():
+    """Return the clock and the processors' time of all ended children: the second is steady on a busy machine."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return np.array([time.perf_counter(), used.ru_utime + used.ru_stime])
+
+
 def papermill(template, folder, numbers, name):
-    """Run papermill once for each number, one after the other; return seconds."""
-    started = time.perf_counter()
+    """Run papermill once for each number, one after the other; return seconds by the clock and of the processors."""
+    started = _now()
     for n in numbers:
         command = [sys.executable, "-m", "papermill", str(template), str(folder / f"{n}.ipynb"), "--no-progress-bar"]
         subprocess.run([*command, "-p", name, str(n)], check=True, capture_output=True, cwd=folder)
-    return time.perf_counter() - started
+    return _now() - started
 
 
 def batch(template, folder, numbers, name, jobs):
-    """Run `funnelkit batch` for the numbers; return seconds."""
-    plan = folder / f"plan-{jobs}-{numbers[0]}.yaml"
-    value = {"template": str(template), "each": {name: list(numbers)}}
-    plan.write_text(json.dumps(value), encoding="utf-8")
-    out = folder / f"jobs-{jobs}"
-    started = time.perf_counter()
-    command = [sys.executable, "-m", "funnelkit", "batch", str(plan), "--out", str(out), "--jobs", str(jobs)]
+    """Run `funnelkit batch` for the numbers; return seconds by the clock and of the processors."""
+    command = _batch_command(folder, template, {name: list(numbers)}, jobs)
+    started = _now()
     subprocess.run(command, check=True, capture_output=True)
-    return time.perf_counter() - started
+    return _now() - started
 
 
-def cells_time(template, folder, name):
-    """Return the median seconds that the cells take where the imports are done: the code run twice in one process."""
+def _batch_command(folder, template, each, jobs):
+    """Write a plan and return the command that makes its reports below FOLDER/jobs-N."""
+    plan = folder / f"plan-{jobs}.yaml"
+    content = {"template": str(template), "each": each, "deadline_s": 7200}
+    plan.write_text(json.dumps(content), encoding="utf-8")
+    out = folder / f"jobs-{jobs}"
+    return [sys.executable, "-m", "funnelkit", "batch", str(plan), "--out", str(out), "--jobs", str(jobs)]
+
+
+def cells_time(template, folder):
+    """Return the median seconds (clock, processor) of the cells where the imports are done: the code run six times."""
     code = [cell.source for cell in nbformat.read(template, as_version=4).cells if cell.cell_type == "code"]
-    program = (
-        "import os, sys, time, json\nos.environ['MPLBACKEND'] = 'agg'\n"
-        "from IPython.core.interactiveshell import InteractiveShell\nshell = InteractiveShell.instance()\n"
-        "from IPython.utils.capture import capture_output\ntimes = []\n"
-        "for i in range(6):\n    started = time.perf_counter()\n    with capture_output():\n"
-        "        for source in json.loads(sys.argv[1]):\n            result = shell.run_cell(source)\n"
-        "            if result.error_in_exec: raise result.error_in_exec\n"
-        "    times.append(time.perf_counter() - started)\nprint(json.dumps(times))"
-    )
-    found = subprocess.run(
-        [sys.executable, "-c", program, json.dumps(code)], check=True, capture_output=True, cwd=folder
-    )
-    return statistics.median(json.loads(found.stdout.splitlines()[-1])[1:])
+    command = [sys.executable, "-c", _PROGRAM, json.dumps(code)]
+    found = subprocess.run(command, check=True, capture_output=True, cwd=folder)
+    return np.median(json.loads(found.stdout.splitlines()[-1])[1:], axis=0)
+
+
+_PROGRAM = """
+import json, os, sys, time
+os.environ["MPLBACKEND"] = "agg"
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+shell, times = InteractiveShell.instance(), []
+for _ in range(6):
+    clock, used = time.perf_counter(), time.process_time()
+    with capture_output():
+        for source in json.loads(sys.argv[1]):
+            shell.run_cell(source).raise_error()
+    times.append([time.perf_counter() - clock, time.process_time() - used])
+print(json.dumps(times))
+"""
 
 
 def outputs(path):
@@ -110,7 +128,7 @@ def compare(folder, name, numbers):
 
 def race(template, name, numbers, block):
     """Run the three in turns over blocks of numbers; return {runner: seconds}, cells compared and differing."""
-    spent = dict.fromkeys(("papermill", "1 job", "2 jobs"), 0.0)
+    spent = {runner: np.zeros(2) for runner in ("papermill", "1 job", "2 jobs")}
     with tempfile.TemporaryDirectory(prefix="bench-") as home:
         folder = Path(home)
         for i in range(0, len(numbers), block):
@@ -119,21 +137,32 @@ def race(template, name, numbers, block):
             spent["papermill"] += papermill(template, folder, part, name)
             spent["1 job"] += batch(template, folder, part, name, 1)
         compared = compare(folder, name, numbers)
-        own = cells_time(template, folder, name)
+        own = cells_time(template, folder)
     return spent, compared, own
 
 
 def lines_of(title, spent, compared, own, n):
     """Return the table of one race as Markdown lines."""
+    times = f"the cells' own time {own[0]:.3f} s a report, {own[1]:.3f} s of a processor"
+    found = [f"**{title}**: {n} reports; {times}.", ""]
+    head = (
+        "runner",
+        "s",
+        "overhead s",
+        "to papermill's",
+        "whole to papermill's",
+        "CPU s",
+        "CPU overhead to papermill's",
+    )
+    found += [f"| {' | '.join(head)} |", "|---|---|---|---|---|---|---|"]
     base = spent["papermill"] / n - own
-    found = [f"**{title}**: {n} reports, the cells' own time {own:.3f} s a report.", ""]
-    found += [
-        "| runner | s a report | overhead, s | overhead to papermill's | whole to papermill's |",
-        "|---|---|---|---|---|",
-    ]
     for runner, seconds in spent.items():
-        each, whole = seconds / n, seconds / spent["papermill"]
-        found.append(f"| {runner} | {each:.2f} | {each - own:.3f} | {(each - own) / base:.3f} | {whole:.3f} |")
+        each, over = seconds / n, seconds / n - own
+        whole = seconds[0] / spent["papermill"][0]
+        found.append(
+            f"| {runner} | {each[0]:.2f} | {over[0]:.3f} | {over[0] / base[0]:.3f} | {whole:.3f} | {each[1]:.2f} "
+            f"| {over[1] / base[1]:.3f} |"
+        )
     return [*found, "", f"Cells compared with papermill's: {compared[0]}, different: {compared[1]}.", ""]
 
 
@@ -141,24 +170,12 @@ def memory(template, n, jobs=4):
     """Run many reports in one batch; return (good reports, most memory in MB per fifth of the batch)."""
     with tempfile.TemporaryDirectory(prefix="bench-") as home:
         folder, taken = Path(home), []
-        plan = folder / "plan.yaml"
-        plan.write_text(json.dumps({"template": str(template), "each": {"region": list(range(n))}}), encoding="utf-8")
-        command = [
-            sys.executable,
-            "-m",
-            "funnelkit",
-            "batch",
-            str(plan),
-            "--out",
-            str(folder / "o"),
-            "--jobs",
-            str(jobs),
-        ]
+        command = _batch_command(folder, template, {"region": list(range(n))}, jobs)
         run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while run.poll() is None:
             taken.append(_long_lived(run.pid))
             time.sleep(0.5)
-        good = sum(result["outcome"] == "ok" for result in read_json(folder / "o" / "batch.json")["reports"])
+        good = sum(result["outcome"] == "ok" for result in read_json(folder / f"jobs-{jobs}" / "batch.json")["reports"])
     step = max(len(taken) // 5, 1)
     return good, [max(taken[i : i + step]) for i in range(0, step * 5, step)]
 
@@ -177,9 +194,9 @@ def _long_lived(pid):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--reports", type=int, default=40)
-    parser.add_argument("--full", type=int, default=6, help="reports on the kit's own template")
+    parser.add_argument("--full", type=int, default=5, help="reports on the kit's own template")
     parser.add_argument("--many", type=int, default=200)
-    parser.add_argument("--block", type=int, default=20)
+    parser.add_argument("--block", type=int, default=40, help="reports of a runner before the next has its turn")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as home:
         small = small_template(Path(home) / "small.ipynb")
@@ -188,16 +205,14 @@ def main():
         race_small = race(small, "region", list(range(options.reports)), options.block)
         text += lines_of("Small template (pandas, seaborn, a table, a chart)", *race_small, options.reports)
         if options.full:
-            segments = ["industry", "region", "source", "owner", "team", "product"][: options.full]
+            segments = ["industry", "region", "source", "owner", "team"][: options.full]
             race_full = race(share("report") / "en.ipynb", "segment", segments, len(segments))
             text += lines_of("The kit's own report on the sample", *race_full, len(segments))
         if options.many:
             good, peaks = memory(small, options.many)
             told = ", ".join(map(str, peaks))
-            text += [
-                f"{options.many} reports with 4 jobs: {good} good. Memory of the command and the preloaded parent,"
-            ]
-            text += [f"highest in each fifth of the batch: {told} MB.", ""]
+            text += [f"{options.many} reports with 4 jobs: {good} good. Memory of the command and the"]
+            text += [f"preloaded parent, highest in each fifth of the batch: {told} MB.", ""]
     text += ["`python benchmarks/reports.py` writes this file."]
     RESULTS.write_text("\n".join(text) + "\n", encoding="utf-8")
     print("\n".join(text))

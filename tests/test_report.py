@@ -366,3 +366,16 @@ def test_template_in_another_language_is_refused(no_kernel, tmp_path):
     path.write_text(path.read_text().replace('"language": "python"', '"language": "R"'))
     with pytest.raises(DataError, match="is a notebook for R"):
         run.run_report(run.Request(path, {}, tmp_path / "out"))
+
+
+def test_command_that_supervises_loads_nothing_heavy():
+    """Two processes of a batch import what the cells need: the preloaded parent does, the command need not."""
+    code = "import sys, funnelkit.cli, funnelkit.report.batch, funnelkit.report.plans; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert not {"pandas", "numpy", "matplotlib", "papermill", "nbformat"} & set(found.stdout.split())
+
+
+def test_url_as_data_is_refused_without_its_password(tmp_path):
+    with pytest.raises(DataError) as caught:
+        run.report_values(None, {}, ["postgresql://me:secret@host/db#deals"], None)
+    assert caught.value.exit_code == 2 and "secret" not in str(caught.value)

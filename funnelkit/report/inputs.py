@@ -5,7 +5,6 @@ import os
 import shutil
 from pathlib import Path
 
-from funnelkit.database import is_url, shown
 from funnelkit.errors import DataError, ReportError
 from funnelkit.report import parameters
 from funnelkit.share import sample_files
@@ -27,14 +26,21 @@ def located(values, folder):
     """Return (values with the paths of existing files made absolute, those files); no data means the sample data."""
     named = values.get("data") or []
     named = parameters.check({"data": named}, {"data": parameters.Parameter("data", "list", [], "")})["data"]
-    for source in filter(is_url, named):
-        raise DataError("report_url", value=shown(source))
+    _refuse_urls(source for source in named if "://" in str(source))
     values = {name: _absolute(value, folder) for name, value in values.items()}
     if named:
         values["data"] = [str((folder / path).resolve()) for path in named]
     data = [Path(path) for path in values["data"]] if named else sample_files()
     others = [Path(value) for name, value in values.items() if name != "data" and _is_file(value)]
     return values, tuple(dict.fromkeys([*data, *others]))
+
+
+def _refuse_urls(suspects):
+    for source in suspects:
+        from funnelkit.database import is_url, shown  # which loads pandas: a command that only supervises needs none
+
+        if is_url(source):
+            raise DataError("report_url", value=shown(source))
 
 
 def _absolute(value, folder):
