@@ -351,6 +351,17 @@ def test_status_and_logs_hold_no_value_of_the_data(tmp_path):
     assert not [path for path in others if b"Anna" in path.read_bytes()] and "Anna" not in str(caught.value)
 
 
+def test_record_holds_no_quotation_of_the_data(tmp_path):
+    finding = {"rule": "conflict", "severity": "warn", "line": 4, "value": "Anna Schmidt", "message": "Anna"}
+    shown = {"application/vnd.funnelkit.figures+json": {"n": 3, "summary": ["Anna leads"], "findings": [finding]}}
+    target = make(tmp_path, f"from IPython.display import display\ndisplay({shown!r}, raw=True)")
+    assert "Anna" in (target / "summary.json").read_text(encoding="utf-8")
+    record = (target / "run.json").read_text(encoding="utf-8")
+    assert "Anna" not in record
+    kept = {"rule": "conflict", "severity": "warn", "line": 4}
+    assert json.loads(record)["figures"] == {"n": 3, "findings": [kept]}
+
+
 def test_input_that_changes_during_the_run_is_no_report(tmp_path):
     source = tmp_path / "d.csv"
     source.write_text("a\n1\n")

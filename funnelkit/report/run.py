@@ -242,9 +242,14 @@ def _conclude(job, staging, name, record, result):
 
 
 def _headline(staging):
-    """Return the figures of summary.json without its sentences, which may name people."""
+    """Return the figures of summary.json without its sentences and quotations, which may name people."""
     figures = json.loads((staging / "summary.json").read_text(encoding="utf-8"))["figures"]
     figures.pop("summary", None)
+    if isinstance(figures.get("findings"), list):
+        figures["findings"] = [
+            {name: value for name, value in finding.items() if name not in ("message", "value")}
+            for finding in figures["findings"]
+        ]
     return figures
 
 
