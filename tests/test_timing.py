@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,16 @@ from funnelkit.load import read
 from funnelkit.periods import Calendar
 from funnelkit.pipeline import Limit
 from funnelkit.result import LimitError
+from funnelkit.spells import EXITS
 from funnelkit.synth import synthesize
-from funnelkit.timing import compare_cohorts, outcome_curves, promotion_cycle, time_in_stage
+from funnelkit.timing import (
+    _cohort_row,
+    _stay_row,
+    compare_cohorts,
+    outcome_curves,
+    promotion_cycle,
+    time_in_stage,
+)
 
 MAVEN = Path(__file__).parents[2] / "shared" / "data" / "maven_crm"
 
@@ -169,3 +178,44 @@ def test_nothing_changes_its_input(sample):
     compare_cohorts(pipeline)
     pd.testing.assert_frame_equal(pipeline.deals, deals)
     pd.testing.assert_frame_equal(pipeline.events, events)
+
+
+SIMULATIONS = 2000
+
+
+@pytest.mark.slow
+def test_the_interval_of_the_share_that_advances_covers(capsys):
+    """400 stays, 40 % of which advance, each watched for 30 to 400 days."""
+    rng, hits = np.random.default_rng(11), 0
+    for _ in range(SIMULATIONS):
+        advance = rng.random(400) < 0.4
+        days, watched = np.where(advance, rng.gamma(3, 10, 400), rng.gamma(2, 15, 400)), rng.uniform(30, 400, 400)
+        code = np.where(days <= watched, np.where(advance, 1, 2), 0)
+        exits = pd.Categorical.from_codes(code, EXITS)
+        row = _stay_row(pd.DataFrame({"days": np.minimum(days, watched), "exit": exits, "entry_days": 0.0}))
+        hits += row["low"] <= 0.4 <= row["high"]
+    with capsys.disabled():
+        print(f"\nShare that advances, n = 400: coverage {hits / SIMULATIONS:.4f} (2,000 runs, seed 11)")
+    assert 0.93 <= hits / SIMULATIONS <= 0.97
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chance", [0.3, 0.4])
+def test_the_interval_of_a_cohorts_change_covers(chance, capsys):
+    """300 young deals beside 900 earlier ones, won with 30 %, at the age that half of the young have reached."""
+    rng, hits, as_of = np.random.default_rng(12), 0, pd.Timestamp("2026-01-01")
+    cohort = np.repeat([1, 0], [300, 900])
+    for _ in range(SIMULATIONS):
+        age = np.r_[rng.uniform(40, 110, 300), rng.uniform(110, 500, 900)]
+        won = rng.random(1200) < np.where(cohort, chance, 0.3)
+        days = np.where(won, rng.gamma(4, 15, 1200), rng.gamma(2, 20, 1200))
+        times = pd.DataFrame({
+            "days": np.minimum(days, age), "outcome": np.where(days <= age, np.where(won, 1, 2), 0), "entry_days": 0.0,
+            "started_at": as_of - pd.to_timedelta(age, unit="D"), "cohort": cohort,
+        })  # fmt: skip
+        row = _cohort_row(SimpleNamespace(as_of=as_of), times, 1, 1, 0.99)
+        truth = (chance - 0.3) * gamma.cdf(row["age_days"], 4, scale=15)
+        hits += row["change_low"] <= truth <= row["change_high"]
+    with capsys.disabled():
+        print(f"\nCohort at {chance:.0%} against 30 %: coverage {hits / SIMULATIONS:.4f} (2,000 runs, seed 12)")
+    assert 0.93 <= hits / SIMULATIONS <= 0.97
