@@ -37,12 +37,10 @@ test: $(VENV)/.dev
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
-# Parts still being built are run by hand until they are done: pytest -m slow PATH.
-UNFINISHED := $(foreach path,test_lessons.py,--ignore tests/$(path))
 # The last two files skip in make test where their oracles, chdb and Ibis, are absent: here they are installed.
 ## make test-all   the rest: browser, faults, simulations, oracles
 test-all: $(VENV)/.bench
-	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile $(UNFINISHED)
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 	$(BIN)/python -m pytest -m "not slow" tests/test_chain.py tests/test_expression.py
 
 ## make bench      side by side with the peers; takes a quiet machine and some minutes

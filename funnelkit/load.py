@@ -35,7 +35,8 @@ def read(*sources, model=None, stages=None, layout=None, preset=None, as_of=None
     DataFrame; a quarantine file that was corrected stands beside its source. `join` takes sources of accounts,
     products and the like, put beside the deals. `model` is a Funnel, a catalogue id or the path of a model file;
     `stages` a list of stage names, or text: `A,B,C` or one of these; with neither, the stages are taken from the data
-    and the order is said. `layout` (deals, events, counts) holds for the first source. Faulty rows are set aside and
+    and the order is said. `layout` (deals, events, counts) holds for the first source; sources with
+    the same headers are parts of one table and have its layout. Faulty rows are set aside and
     reported; `Pipeline.rows` counts them. Raises DataError on a file that cannot be read for what it is.
 
     >>> table = pd.DataFrame({"id": ["a", "b"], "stage": ["Lead", "Won"], "date": ["2026-01-05", "2026-01-07"]})
@@ -67,12 +68,14 @@ def read(*sources, model=None, stages=None, layout=None, preset=None, as_of=None
 
 
 def _sheets(tables, journal, options, layout, preset):
-    """Return the tables with their columns mapped; the layout given is that of the first."""
-    layouts, beside = [layout, *[None] * (len(tables) - 1)], len(tables) > 1
-    return [
-        Sheet(table, map_columns(table, options, given, preset, beside), journal, options)
-        for table, given in zip(tables, layouts, strict=True)
-    ]
+    """Return the tables with their columns mapped; parts of one table, by their headers, have one layout."""
+    layouts, sheets = {tuple(tables[0].cells.columns): layout}, []
+    for table in tables:
+        headers = tuple(table.cells.columns)
+        mapping = map_columns(table, options, layouts.get(headers), preset, len(tables) > 1)
+        layouts[headers] = mapping.layout
+        sheets.append(Sheet(table, mapping, journal, options))
+    return sheets
 
 
 def _take_structure(sheet):
@@ -190,7 +193,7 @@ def _order(parts, deals, model):
     events = _gather(parts, model)
     ranks = events.pop("_rank") if "_rank" in events else pd.Series([np.nan])
     if ranks.notna().all():
-        rank = ranks.to_numpy()
+        rank = ranks.to_numpy().astype("int64")
     else:
         rank = pd.factorize(pd.concat([deals["deal_id"], events["deal_id"]]))[0][len(deals) :]
     order = np.lexsort((*_time_keys(events, rank, model), rank))
