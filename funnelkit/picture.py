@@ -8,8 +8,6 @@ import io
 from functools import cache
 from itertools import groupby
 
-import numpy as np
-
 from funnelkit.plot import DPI, FONTS, Chart, style, wrap
 
 
@@ -77,11 +75,11 @@ class Picture:
         for artist in moving:
             if artist not in plain:
                 artist.draw(self.canvas.get_renderer())
-        image = Image.fromarray(np.asarray(self.canvas.buffer_rgba())[..., :3])
+        image = Image.frombuffer("RGBA", self.canvas.get_width_height(), self.canvas.buffer_rgba()).convert("RGB")
         for text in plain:
             _write(image, text)
         buffer = io.BytesIO()
-        image.save(buffer, format="PNG", compress_level=1)
+        image.save(buffer, format="PNG", compress_level=2, compress_type=1)  # 1: filtered, zlib's quickest for pictures
         return buffer.getvalue()
 
     def _background(self, moving):
