@@ -143,9 +143,9 @@ class Panel:
         changed = value != self._shown[control.name]
         self._shown[control.name], self.message.value = value, ""
         self.sliders[control.name].value = control.place(value)
-        if changed:  # what a class watches first, the box after it
-            self._draw()
         self.boxes[control.name].value = _box_text(value)
+        if changed:
+            self._draw()
 
     def _refuse(self, message):
         self.message.value = f'<p class="fk fk-warn" role="alert" style="{REFUSED}">{escape(message)}</p>'
