@@ -19,7 +19,7 @@ define install
 	@touch $@
 endef
 
-.PHONY: help setup report test test-all bench lab lock lint clean
+.PHONY: help setup report test test-all faults bench lab lock lint clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -38,10 +38,14 @@ test: $(VENV)/.dev
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 # The last two files skip in make test where their oracles, chdb and Ibis, are absent: here they are installed.
-## make test-all   the rest: browser, faults, simulations, oracles
+## make test-all   the rest: browser, simulations, oracles
 test-all: $(VENV)/.bench
-	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile --ignore tests/faults
 	$(BIN)/python -m pytest -m "not slow" tests/test_chain.py tests/test_expression.py
+
+## make faults     every fault, single and in a batch, and the crash sweep: twenty minutes on a quiet machine
+faults: $(VENV)/.dev
+	$(BIN)/python -m pytest -m slow tests/faults
 
 ## make bench      side by side with the peers; takes a quiet machine and some minutes
 BENCH ?= $(OUT)/bench
