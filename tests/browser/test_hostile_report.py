@@ -7,17 +7,14 @@ import pytest
 from openpyxl import load_workbook
 
 from funnelkit.report.batch import run_batch
-from funnelkit.report.pdf import chromium
 from funnelkit.report.plans import read_plan
+
+from .lab import chromium
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(chromium() is None, reason="no Chromium on the PATH"),
 ]
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 HOSTILE = [
     "<script>alert(1)</script>", "<img src=x onerror=alert(2)>", "\"><svg onload=alert(3)>", "javascript:alert(4)",
     "$$", r"$\bad{$", "_hidden", "=HYPERLINK(\"http://example.org\")", "+1", "@SUM(A1)", "＝1", "\u202egpj.exe",
@@ -56,27 +53,23 @@ def made(tmp_path_factory):
     return folder / "out"
 
 
-def test_hostile_names_open_harmlessly(made):
-    from playwright.sync_api import sync_playwright
-
+def test_hostile_names_open_harmlessly(made, browser):
     pages = [made / "index.html", *sorted(made.glob("*/latest/report.html"))]
     assert len(pages) == 3
     dialogs, errors, requests = [], [], []
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium(), args=FLAGS)
-        for path in pages:
-            page = browser.new_page()
-            page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-            page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-            page.on("pageerror", lambda error: errors.append(str(error)))
-            page.on("request", lambda request: requests.append(request.url))
-            page.goto(path.as_uri())
-            page.wait_for_timeout(500)
-            if path.name == "index.html":
-                page.fill("#search", "zh")
-                assert page.locator("tbody tr:visible").count() == 1
-            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 400")
-        browser.close()
+    for path in pages:
+        page = browser.new_page()
+        page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(path.as_uri())
+        page.wait_for_timeout(500)
+        if path.name == "index.html":
+            page.fill("#search", "zh")
+            assert page.locator("tbody tr:visible").count() == 1
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 400")
+        page.close()
     own = {path.as_uri() for path in pages}
     outside = [url for url in requests if url not in own and not url.startswith("data:")]
     assert (dialogs, errors, outside) == ([], [], [])

@@ -12,7 +12,7 @@ import pytest
 
 from funnelkit import lessons
 
-from .lab import FLAGS, ROOT, chromium, jupyterlab, run_notebook, squeeze
+from .lab import ROOT, chromium, jupyterlab, run_notebook, squeeze
 
 pytestmark = [
     pytest.mark.slow,
@@ -39,16 +39,6 @@ def address(tmp_path_factory):
         shutil.copytree(lessons.FOLDER / lang, folder / lang)
     with jupyterlab(folder) as found:
         yield found
-
-
-@pytest.fixture(scope="session")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
