@@ -13,7 +13,7 @@ from funnelkit.present import number
 from funnelkit.texts import say
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"
-_CJK = "U+2E80-9FFF, U+F900-FAFF, U+FE30-FE4F, U+FF00-FFEF"
+_CJK = "U+2E80-9FFF, U+F900-FAFF, U+FE30-FE4F, U+FF00-FFEF, U+20000-323AF"
 _FONT_FACE = '@font-face{font-family:"fk-cjk";src:url(data:font/otf;base64,%s) format("opentype");unicode-range:%s}'
 _MOST_LINES, _LONGEST_TEXT, _LONGEST_HTML = 2_000, 200_000, 5_000_000
 _CSS = Path(__file__).with_suffix(".css")
