@@ -16,7 +16,7 @@ class Fault:
     deadline_s: int = 300
     signal: str = ""  # sent to the command once a cell waits
     free_kb: int | None = None  # room on a small disk that holds the reports
-    kill_kernel: bool = False  # from outside, as soon as there is one
+    kill: str = ""  # from outside: a kernel as soon as there is one, the worker that drives it once a cell waits
     read_only: bool = False
     starts: int = 1
     kernelspec: str = "python3"
@@ -26,7 +26,7 @@ class Fault:
     @property
     def to_command(self):
         """Tell whether it is done to the command or its disk: then a batch of its own is made for it."""
-        return bool(self.signal or self.read_only or self.kill_kernel or self.env or self.starts > 1) or (
+        return bool(self.signal or self.read_only or self.kill or self.env or self.starts > 1) or (
             self.free_kb is not None
         )
 
@@ -48,6 +48,11 @@ used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 300_000_000,) * 2)
 block = bytearray(4_000_000_000)"""
 _LINES = "for i in range(300_000):\n    print('line', i)"
+_DIE = """import concurrent.futures, multiprocessing, os, signal
+fork = multiprocessing.get_context('fork')
+def die(n):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 _TEXT = "print('x' * {n}_000)"
 _REMOVE = "import pathlib, shutil\nshutil.rmtree(folder)"
 
@@ -58,10 +63,13 @@ DIED, DEADLINE, CANCELLED, CELL, WRITE = (
 LOCALE_C = {"LC_ALL": "C", "LANG": "C", "PYTHONCOERCECLOCALE": "0"}
 
 FAULTS = (
-    Fault("kernel killed before the first cell", ("1", "2"), kill_kernel=True, **DIED),
+    Fault("kernel killed before the first cell", ("1", "2"), kill="kernel", **DIED),
     Fault("kernel killed in a middle cell", ("1", _KILL, "2"), **DIED),
     Fault("kernel killed in the last cell", ("1", _KILL), **DIED),
     Fault("os._exit(0)", ("1", "import os; os._exit(0)", "2"), **DIED),
+    Fault("worker of the report killed", (_CHILD, _DAEMON, _WAIT), kill="worker", code=13, reason="worker_died"),
+    Fault("pool worker killed, told", (_DIE + "concurrent.futures.ProcessPoolExecutor(2, fork).submit(die, 1).result()",), **CELL),  # noqa: E501
+    Fault("pool worker killed, waited for in vain", (_DIE + "fork.Pool(2).map(die, [1])",), **DEADLINE),
     Fault("memory limit", ("1", _MEMORY, "2"), **CELL),
     Fault("sys.exit(0) in a middle cell", ("1", "import sys; sys.exit(0)", "2"), **CELL),
     Fault("sys.exit(0) in the last cell", ("1", "import sys; sys.exit(0)"), **CELL),

@@ -220,19 +220,23 @@ def _running(pid):
         return False
 
 
-def kernel_of(root):
-    """Return the id of a kernel below `root`, started or forked, or None while there is none."""
+def victim(root, kind):
+    """Return the id of a kernel below `root`, started or forked, or of the worker that drives it.
+
+    None while there is none. Papermill has no worker beside itself: there it is the command.
+    """
     found = []
     for pid in descendants(root):
         with contextlib.suppress(OSError):
             words = Path(f"/proc/{pid}/cmdline").read_bytes()
             if b"ipykernel_launcher" in words:
-                return pid
+                return pid if kind == "kernel" else root
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             if b"funnelkit.report.forge" in words:
                 found.append((int(fields[19]), pid, int(fields[1])))
     forks = sorted(item for item in found if item[2] in {pid for _, pid, _ in found})
-    return forks[1][1] if len(forks) > 1 else None  # the worker is forked first, then its kernel
+    place = ("worker", "kernel").index(kind)  # the worker is forked first, then its kernel
+    return forks[place][1] if len(forks) > 1 else None
 
 
 def inflict(bench):
@@ -243,7 +247,8 @@ def inflict(bench):
     runs = [bench.start(bench.notebook, fault) for _ in range(fault.starts)]
     limit = started + fault.deadline_s + bench.patience_s
     while runs[0].poll() is None and time.monotonic() < limit:
-        if fault.kill_kernel and (pid := kernel_of(runs[0].pid)):
+        ripe = fault.kill == "kernel" or (fault.kill and marker.exists())
+        if ripe and (pid := victim(runs[0].pid, fault.kill)):
             kill(pid)
             break
         if fault.signal and marker.exists():
