@@ -25,7 +25,8 @@ _ALWAYS = (
     "ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "ipykernel.comm", "nbclient", "papermill",
     "nbconvert.exporters.html", "bleach", "fontTools.subset", "fontTools.cffLib", "fontTools.otlLib",
     "jupyter_client.provisioning", "funnelkit.report.page", "funnelkit.report.export",
-    "funnelkit.report.worker", "funnelkit.report.engine", "funnelkit.report.provisioner", "openpyxl",
+    "funnelkit.report.worker", "funnelkit.report.engine", "funnelkit.report.client", "funnelkit.report.provisioner",
+    "openpyxl",
 )  # fmt: skip
 # What a kernel imports besides when it starts and when it shows a first table and a first picture: debugpy alone is
 # a good part of a short report. None of them starts a thread or opens a file.

@@ -112,7 +112,8 @@ def execute(notebook, spec):
 def _config():
     from traitlets.config import Config
 
-    return Config({"KernelManager": {"transport": "tcp" if sys.platform == "win32" else "ipc"}})
+    transport = "tcp" if sys.platform == "win32" else "ipc"
+    return Config({"KernelManager": {"transport": transport, "client_factory": "funnelkit.report.client.Client"}})
 
 
 def _cell_failure(name, value):
