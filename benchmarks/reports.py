@@ -2,7 +2,7 @@
 
 Sequential papermill, `funnelkit batch` with one job and with two take turns in blocks, so that other work on the
 machine falls on all of them alike. A report's cost is its wall clock minus its cells' own time, and that own time is
-the same for all: what the cells take in a process that has the imports (measured in a forked kernel by the cells).
+the same for all: what the cells, pictures included, take in a process that has the imports.
 """
 
 import argparse
@@ -84,7 +84,7 @@ def cells_time(template, folder):
 
 _PROGRAM = """
 import json, os, sys, time
-os.environ["MPLBACKEND"] = "agg"
+os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 shell, times = InteractiveShell.instance(), []
