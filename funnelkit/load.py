@@ -190,22 +190,44 @@ def _order(parts, deals, model):
     """Return (stage entries in the order of deals and time, those without time last; each deal's first time)."""
     if not parts:
         parts = [pd.DataFrame({column: [] for column in EVENT_COLUMNS})]
+    ids, ranked = deals["deal_id"], all("_rank" in part for part in parts)
+    if not ranked:
+        parts = [p.assign(deal_id=ids.take(p["_rank"]).array) if "_rank" in p else p for p in parts]
     events = _gather(parts, model)
-    ranks = events.pop("_rank") if "_rank" in events else pd.Series([np.nan])
-    if ranks.notna().all():
-        rank = ranks.to_numpy().astype("int64")
+    if ranked:
+        rank = events.pop("_rank").to_numpy()
     else:
-        rank = pd.factorize(pd.concat([deals["deal_id"], events["deal_id"]]))[0][len(deals) :]
-    order = np.lexsort((*_time_keys(events, rank, model), rank))
-    first = np.full(len(deals), _NO_TIME)
-    told, untimed = events["source"] == "history", events["entered_at"].isna()
-    entered = events["entered_at"].mask(events["source"] == "inferred").groupby(rank).min()
-    first[entered.index] = entered.to_numpy()
-    if untimed.any():  # an earlier entry of a history is there, but not dated
+        ids = pd.concat([ids, events.pop("deal_id").astype("str")], ignore_index=True)
+        rank = pd.factorize(ids)[0][len(deals) :]
+    first = _first_times(events, rank, len(deals))
+    order = _order_of(events, rank, model)
+    place = rank[order] if ranked else order + len(deals)
+    events = {"deal_id": ids.take(place).array, **{name: column.take(order).array for name, column in events.items()}}
+    events["source"] = as_text(pd.Series(events["source"]))
+    return pd.DataFrame(events, copy=False)[list(EVENT_COLUMNS)], first
+
+
+def _first_times(events, rank, n):
+    """Return the first time that entries tell of each deal; none where an earlier entry of a history is not dated."""
+    first = np.full(n, _NO_TIME)
+    told, untimed = ((events["source"] == "history").to_numpy(), events["entered_at"].isna().to_numpy())
+    timed = ~untimed & (events["source"] != "inferred").to_numpy()
+    earliest = events.loc[timed, "entered_at"].groupby(rank[timed]).min()
+    first[earliest.index] = earliest.to_numpy()
+    if told.any() and untimed.any():
         first[np.intersect1d(rank[told], rank[untimed])] = _NO_TIME
-    events = events.iloc[order].reset_index(drop=True)
-    events["source"] = as_text(events["source"])
-    return events, first
+    return first
+
+
+def _order_of(events, rank, model):
+    """Return the order of deals and time; only deals of several entries, often few, need their times."""
+    order = np.argsort(rank, kind="stable")
+    alike = rank[order[1:]] == rank[order[:-1]]
+    several = np.flatnonzero(np.append(alike, False) | np.append(False, alike))[: len(order)]
+    rows = order[several]
+    keys = _time_keys(events.iloc[rows].reset_index(drop=True), rank[rows], model)
+    order[several] = rows[np.lexsort((*keys, rank[rows]))]
+    return order
 
 
 def _gather(parts, model):
@@ -219,7 +241,7 @@ def _gather(parts, model):
             source = pd.Categorical.from_codes(by_text(part["source"].astype("str"), _SOURCE, -1), SOURCES)
             part = part.assign(stage=stage, entered_at=times, source=source)
         alike.append(part)
-    return pd.concat(alike, ignore_index=True).astype({"deal_id": "str"})
+    return pd.concat(alike, ignore_index=True)
 
 
 def _time_keys(events, rank, model):
@@ -272,21 +294,22 @@ def _total(sheets, deals, journal):
 
 def _as_of(deals, events, given, journal):
     """Return (latest date of the data that is not in the future, date given or None)."""
-    times = pd.concat([deals["created_at"], deals["closed_at"], events["entered_at"]]).dropna()
     now = pd.Timestamp.now()
-    future = times > now
-    if future.any():
-        journal.add("future_dates", "warn", n=int(future.sum()), value=str(times.max()))
-    times = times[~future]
-    latest = times.max() if len(times) else now.normalize()
+    columns = (deals["created_at"], deals["closed_at"], events["entered_at"])
+    later = sum(int((column > now).sum()) for column in columns)
+    if later:
+        journal.add("future_dates", "warn", n=later, value=str(max(column.max() for column in columns)))
+    past = [column[column <= now] if later else column for column in columns]
+    known = [time for time in (column.max() for column in past) if not pd.isna(time)]
+    latest = max(known, default=now.normalize())
     if given is not None:
-        return latest, _given_date(given, times)
-    rule, severity = ("as_of_derived", "note") if len(times) else ("as_of_today", "warn")
+        return latest, _given_date(given, past)
+    rule, severity = ("as_of_derived", "note") if known else ("as_of_today", "warn")
     journal.add(rule, severity, value=_day(latest))
     return latest, None
 
 
-def _given_date(given, times):
+def _given_date(given, columns):
     """A day given without a time means the end of that day where the data have times on it."""
     try:
         date = pd.Timestamp(given)
@@ -295,7 +318,8 @@ def _given_date(given, times):
     if pd.isna(date) or date.tzinfo is not None:
         raise DataError("as_of_bad", value=str(given))
     end = date + pd.Timedelta(days=1) - pd.Timedelta(microseconds=1)
-    return end if date == date.normalize() and ((times > date) & (times <= end)).any() else date
+    within = any(((times > date) & (times <= end)).any() for times in columns)
+    return end if date == date.normalize() and within else date
 
 
 def _day(time):

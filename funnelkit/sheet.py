@@ -54,9 +54,9 @@ class Sheet:
         """Return which cells of a column are blank."""
         return as_text(self.table.cells[header]).isna().to_numpy()
 
-    def settle(self, frame):
+    def settle(self, kept):
         """Keep the good rows of the typed columns and give the rest up: they hold as much memory as the deals do."""
-        self.kept = frame if self.good.all() else frame[self.good]
+        self.kept = kept
         self.frame, self.stage_names, self.before_names = None, None, None
 
     def good_rows(self):

@@ -7,10 +7,11 @@ from funnelkit.elapsed import take_elapsed
 from funnelkit.forms import status_word
 from funnelkit.pipeline import DEAL_COLUMNS, SOURCES, Limit
 from funnelkit.sheet import flag
-from funnelkit.values import among, as_text, by_text, same_text
+from funnelkit.values import among, as_text, by_text, repeated, same_text
 from funnelkit.wide import take_wide_dates
 
 _NO_TIME = np.datetime64("NaT", "us")
+_OF_ENTRIES = ("deal_id", "stage", "status", "created_at", "closed_at", "stage_changed_at")
 
 
 def name_sheet(sheet, model, naming, nearest):
@@ -170,23 +171,23 @@ def set_duplicates_aside(sheets):
     if not kept:
         return
     ids = pd.concat([sheet.frame.loc[sheet.good, "deal_id"] for sheet in kept], ignore_index=True)
-    owner = np.repeat(np.arange(len(kept)), [int(sheet.good.sum()) for sheet in kept])
-    place = np.concatenate([np.flatnonzero(sheet.good) for sheet in kept])
-    layouts = np.array([sheet.mapping.layout for sheet in kept])[owner]
-    if len(kept) > 1:
-        twice = ids.to_frame("id").assign(layout=layouts).duplicated(keep=False).to_numpy()
-    else:
-        twice = ids.duplicated(keep=False).to_numpy()
-    exact = np.zeros(len(ids), dtype=bool)
-    exact[twice] = _same_rows(kept, owner[twice], place[twice])
-    deals = (layouts == "deals") & twice & ~exact
-    conflict = np.zeros(len(ids), dtype=bool)
-    conflict[deals] = ids[deals].duplicated(keep=False).to_numpy()
+    twice = np.flatnonzero(repeated(ids))
+    if not len(twice):
+        return
+    owner = np.repeat(np.arange(len(kept)), [int(sheet.good.sum()) for sheet in kept])[twice]
+    place = np.concatenate([np.flatnonzero(sheet.good) for sheet in kept])[twice]
+    rows = pd.DataFrame({"id": ids.iloc[twice].array, "layout": np.array([s.mapping.layout for s in kept])[owner]})
+    alike = rows.duplicated(keep=False).to_numpy()
+    owner, place, rows = owner[alike], place[alike], rows[alike]
+    exact = _same_rows(kept, owner, place)
+    deals = (rows["layout"] == "deals").to_numpy() & ~exact
+    conflict = np.zeros(len(rows), dtype=bool)
+    conflict[deals] = rows.loc[deals, "id"].duplicated(keep=False)
     for number, sheet in enumerate(kept):
         for mask, rule in ((exact, "duplicate_row"), (conflict, "duplicate_id")):
-            rows = np.zeros(len(sheet.good), dtype=bool)
-            rows[place[mask & (owner == number)]] = True
-            sheet.set_aside(rows, rule, sheet.mapping.columns["deal_id"])
+            aside = np.zeros(len(sheet.good), dtype=bool)
+            aside[place[mask & (owner == number)]] = True
+            sheet.set_aside(aside, rule, sheet.mapping.columns["deal_id"])
 
 
 def _same_rows(sheets, owner, place):
@@ -199,13 +200,21 @@ def _same_rows(sheets, owner, place):
 
 
 def build_deals(sheet):
-    """Return the deals of a deals sheet: canonical columns, then the further columns of the source as text."""
-    frame = pd.DataFrame({name: _column(sheet.frame, name) for name in dict.fromkeys([*DEAL_COLUMNS, *sheet.frame])})
+    """Return the deals of a deals sheet: canonical columns, then the further columns of the source as text.
+
+    The sheet's own columns are given up one by one, so that a large table is not held twice.
+    """
+    good = slice(None) if sheet.good.all() else sheet.good
+    columns = {}
+    for name in dict.fromkeys([*DEAL_COLUMNS, *sheet.frame]):
+        columns[name] = _column(sheet.frame, name)[good].array
+        if name in sheet.frame:
+            del sheet.frame[name]
     for header in sheet.mapping.extra:
         if header not in sheet.wide and header not in sheet.ends:
-            frame[_free(header)] = as_text(sheet.table.cells[header])
-    sheet.settle(frame)
-    return sheet.kept.reset_index(drop=True)
+            columns[_free(header)] = as_text(sheet.table.cells[header])[good].array
+    sheet.settle(pd.DataFrame(columns, copy=False))
+    return sheet.kept
 
 
 def _column(frame, name):
@@ -226,9 +235,11 @@ def _free(header):
 
 def deal_events(sheet, model, with_history, first=0):
     """Return the stage entries that a deals sheet shows: of dated columns (wide), of its stage (inferred); `_rank`
-    is the place of the deal, counted from `first`."""
-    frame = sheet.kept.assign(_rank=np.arange(first, first + len(sheet.kept)))
+    is the place of the deal among all, which stands for its id; the first has `first`."""
+    needed = [name for name in sheet.kept if name in _OF_ENTRIES or name.startswith("wide ")]
+    frame = sheet.kept[needed].assign(_rank=np.arange(first, first + len(sheet.kept)))
     told = among(frame["deal_id"], with_history) if len(with_history) else np.zeros(len(frame), dtype=bool)
+    del frame["deal_id"]
     parts = []
     for stage in sheet.wide.values():
         times = frame[f"wide {stage}"].dropna()
@@ -267,11 +278,6 @@ def _best_time(rows, stage, model):
 def _entries(rows, stage, times, source, model):
     n = len(rows)
     coded = pd.Categorical.from_codes(np.full(n, model.stage_ids.index(stage)), model.stage_ids, ordered=True)
-    columns = {"deal_id": rows["deal_id"].array, "stage": coded, "entered_at": times.to_numpy()}
-    return pd.DataFrame(
-        {
-            **columns,
-            "source": pd.Categorical.from_codes(np.full(n, SOURCES.index(source)), SOURCES),
-            "_rank": rows["_rank"].to_numpy(),
-        }
-    )
+    known = pd.Categorical.from_codes(np.full(n, SOURCES.index(source)), SOURCES)
+    times, rank = times.to_numpy(), rows["_rank"].to_numpy()
+    return pd.DataFrame({"stage": coded, "entered_at": times, "source": known, "_rank": rank})

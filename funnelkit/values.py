@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from funnelkit.errors import DataError
 from funnelkit.pipeline import Finding
 
+MANY = 500_000  # texts
 _EDGED = r"^[^!-~]|[^!-~]$"  # begins or ends with a sign that may be invisible
 _INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060\u00ad"
 
@@ -46,6 +47,22 @@ def among(ids, others):
     known = np.zeros(codes.max(initial=-1) + 1, dtype=bool)
     known[codes[len(ids) :]] = True
     return known[codes[: len(ids)]]
+
+
+def repeated(texts):
+    """Return which texts stand more than once: of many, by hashes first, for a table of all texts takes much memory."""
+    if len(texts) < MANY:
+        return texts.duplicated(keep=False).to_numpy()
+    import duckdb
+
+    with duckdb.connect() as db:
+        relation = db.from_arrow(pa.table({"text": arrow_text(texts)}))
+        hashes = relation.query("texts", "SELECT hash(text) AS hash FROM texts").fetchnumpy()["hash"]
+    ranked = np.sort(hashes)
+    doubtful = np.flatnonzero(np.isin(hashes, ranked[1:][ranked[1:] == ranked[:-1]]))
+    found = np.zeros(len(texts), dtype=bool)
+    found[doubtful] = texts.iloc[doubtful].duplicated(keep=False)
+    return found
 
 
 def by_text(texts, meaning, missing=None):
