@@ -114,9 +114,9 @@ def _untimed_deals(pipeline):
 
 
 def _untimed_closes(pipeline):
-    closed = pipeline.deals[pipeline.deals["status"].isin(["won", "lost"])]
-    untimed = int(closed["closed_at"].isna().sum())
-    return Limit("untimed_closes", {"n": untimed, "n_closed": len(closed)}) if untimed else None
+    closed = pipeline.deals["status"].isin(["won", "lost"])
+    untimed = int((closed & pipeline.deals["closed_at"].isna()).sum())
+    return Limit("untimed_closes", {"n": untimed, "n_closed": int(closed.sum())}) if untimed else None
 
 
 def _bulk_edits(pipeline):
@@ -168,7 +168,8 @@ def late_closes(deals, as_of):
     month of the first close. Returns first_start, first_close, expected, period (quarter), held (months of it that
     hold closes), n, k, rate of the period, and low, high: win rates of the same months in the later quarters.
     """
-    timed = deals[deals["created_at"].notna() & deals["status"].isin(["open", "won", "lost"])]
+    timed = deals["created_at"].notna() & deals["status"].isin(["open", "won", "lost"])
+    timed = deals.loc[timed, ["created_at", "closed_at", "status"]]
     closed = timed[timed["closed_at"].notna() & (timed["status"] != "open")]
     if len(closed) < 2 * SURPRISE:
         return None

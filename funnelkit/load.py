@@ -55,7 +55,9 @@ def read(*sources, model=None, stages=None, layout=None, preset=None, as_of=None
     sheets = _sheets(tables, journal, options, layout, preset)
     joined = merge_corrections([open_source(source, options) for source in join], options)
     lookups = [lookup_sheet(table, journal, options) for table in joined]
+    del tables, joined
     for sheet in (*sheets, *lookups):
+        sheet.joining = bool(lookups)
         _take_structure(sheet)
     if any(sheet.mapping.layout == "counts" for sheet in sheets):
         pipeline = read_counts(sheets, model, journal, lang)

@@ -55,7 +55,7 @@ def _aside_rows(sheet, headers, lang):
             finding = Finding(rule, "error", sheet.table.name, line, header, text, extra(text) if extra else {})
             reasons.setdefault(int(position), []).append(finding)
     for position, findings in sorted(reasons.items()):
-        cells = [_text(sheet.table.cells[h].iloc[position]) if h in sheet.table.cells else "" for h in headers]
+        cells = [_text(sheet.table.cells[h].at[position]) if h in sheet.table.cells else "" for h in headers]
         rules = " ".join(finding.rule for finding in findings)
         reason = " ".join(finding.message(lang) for finding in findings)
         yield [sheet.table.name, int(sheet.table.lines[position]), rules, _shown(reason), "", *map(_shown, cells)]

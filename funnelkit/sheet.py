@@ -1,5 +1,7 @@
 """Sheet: one table while it is being read; its columns typed, its faulty rows set aside with the reason."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -36,6 +38,7 @@ class Sheet:
         self.frame = pd.DataFrame(index=table.cells.index)
         self.stage_names = self.before_names = pd.Series(dtype="str")
         self.kept = None  # the good rows of the frame, once all rows are judged
+        self.joining = False  # whether tables will be joined to this one
 
     def cells(self, name):
         """Return the cells of a canonical column."""
@@ -47,7 +50,7 @@ class Sheet:
 
     def text(self, position, header):
         """Return one cell as text, for messages."""
-        cell = self.table.cells[header].iloc[position]
+        cell = self.table.cells[header].at[position]
         return "" if cell is None or cell != cell else str(cell)[:200]
 
     def is_blank(self, header):
@@ -55,9 +58,14 @@ class Sheet:
         return as_text(self.table.cells[header]).isna().to_numpy()
 
     def settle(self, kept):
-        """Keep the good rows of the typed columns and give the rest up: they hold as much memory as the deals do."""
+        """Keep the good rows of the typed columns and give the rest up, for it holds as much memory as the deals do.
+
+        Of the cells only those of the rows set aside stay, unless joining further tables will want them.
+        """
         self.kept = kept
         self.frame, self.stage_names, self.before_names = None, None, None
+        if not self.joining:
+            self.table = replace(self.table, cells=self.table.cells[~self.good])
 
     def good_rows(self):
         """Return the typed columns of the good rows."""

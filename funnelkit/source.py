@@ -68,7 +68,7 @@ class Table:
     @property
     def rows_in(self):
         """Return the number of rows of the source, the header left out."""
-        return len(self.cells) + len(self.broken) + self.blank
+        return len(self.lines) + len(self.broken) + self.blank
 
 
 def check_header(names, name, line):

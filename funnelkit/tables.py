@@ -237,7 +237,7 @@ def deal_events(sheet, model, with_history, first=0):
     """Return the stage entries that a deals sheet shows: of dated columns (wide), of its stage (inferred); `_rank`
     is the place of the deal among all, which stands for its id; the first has `first`."""
     needed = [name for name in sheet.kept if name in _OF_ENTRIES or name.startswith("wide ")]
-    frame = sheet.kept[needed].assign(_rank=np.arange(first, first + len(sheet.kept)))
+    frame = sheet.kept[needed].assign(_rank=np.arange(first, first + len(sheet.kept), dtype="int32"))
     told = among(frame["deal_id"], with_history) if len(with_history) else np.zeros(len(frame), dtype=bool)
     del frame["deal_id"]
     parts = []
@@ -247,18 +247,14 @@ def deal_events(sheet, model, with_history, first=0):
     for stage, undated in sheet.undated.items():
         rows = frame[undated[sheet.good] & (frame["stage"] != stage).fillna(True).to_numpy(bool) & ~told]
         parts.append(_entries(rows, stage, pd.Series(_NO_TIME, rows.index), "inferred", model))
-    current = frame[frame["stage"].notna() & ~told]
-    wide = {stage: frame[f"wide {stage}"].notna() for stage in sheet.wide.values()}
-    for stage, rows in current.groupby("stage", observed=True):
-        known = wide.get(stage)
-        rows = rows if known is None else rows[~known[rows.index]]
+    wide = {stage: frame[f"wide {stage}"].notna().to_numpy() for stage in sheet.wide.values()}
+    code, none = frame["stage"].cat.codes.to_numpy(), np.zeros(len(frame), dtype=bool)
+    for number, stage in enumerate(model.stage_ids):
+        rows = frame[(code == number) & ~told & ~wide.get(stage, none)]
         parts.append(_entries(rows, stage, _best_time(rows, stage, model), "inferred", model))
-    won = frame[(frame["status"] == "won") & ~told]
     if model.won_stage:
-        missing = won[
-            (won["stage"] != model.won_stage).fillna(True)
-            & ~wide.get(model.won_stage, won["status"] != "won").reindex(won.index)
-        ]
+        elsewhere = (code != model.stage_ids.index(model.won_stage)) & ~told & ~wide.get(model.won_stage, none)
+        missing = frame[(frame["status"] == "won").to_numpy() & elsewhere]
         parts.append(_entries(missing, model.won_stage, missing["closed_at"], "inferred", model))
     return [part for part in parts if len(part)]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from funnelkit.dates import as_time
 from funnelkit.errors import DataError
-from funnelkit.values import Place, among, as_id, as_number, as_text
+from funnelkit.values import Place, among, as_id, as_number, as_text, repeated
 
 
 def column(values):
@@ -231,3 +231,11 @@ def test_workbook_cells_and_typed_columns():
 @given(st.lists(st.datetimes(datetime.datetime(1950, 1, 1), datetime.datetime(2100, 1, 1)), min_size=1, max_size=20))
 def test_iso_times_come_back_exactly(moments):
     assert times([moment.isoformat() for moment in moments]).values.tolist() == [pd.Timestamp(m) for m in moments]
+
+
+@pytest.mark.parametrize("values", [["a", "b", "a", "中", "b", "c"], ["a", "b"], [], ["x"] * 5])
+def test_texts_that_stand_more_than_once_are_the_same_by_hashes(values, monkeypatch):
+    texts = pd.Series(values, dtype="str")
+    plain = repeated(texts)
+    monkeypatch.setattr("funnelkit.values.MANY", 0)
+    assert repeated(texts).tolist() == plain.tolist() == [values.count(text) > 1 for text in values]
