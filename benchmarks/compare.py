@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median
 
 HERE = Path(__file__).parent
-TASKS = {"funnelkit": ("F1", "F2", "F4"), "chdb": ("F1", "F2"), "polars": ("F1",), "pandas": ("F1", "F4")}
+TASKS = {"funnelkit": ("F1", "F2", "F3", "F4"), "chdb": ("F1", "F2"), "polars": ("F1",), "pandas": ("F1", "F3", "F4")}
 
 
 def once(peer, task, path):
@@ -51,7 +51,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--tasks", default="F1,F2,F4")
+    parser.add_argument("--tasks", default="F1,F2,F3,F4")
     parser.add_argument("--files", default="time_int,entity_int,time_text")
     parser.add_argument("--peers", default="chdb,polars,pandas")
     parser.add_argument("--write", action="store_true")

@@ -1,4 +1,4 @@
-"""funnelkit: python benchmarks/peer_funnelkit.py F1|F2|F4 FILE."""
+"""funnelkit: python benchmarks/peer_funnelkit.py F1|F2|F3|F4 FILE."""
 
 import duckdb  # noqa: F401  imported before the clock starts, as every peer's library is
 import numpy  # noqa: F401
@@ -6,9 +6,9 @@ import pandas as pd
 import pyarrow.parquet  # noqa: F401
 from tasks import AS_OF, STEPS, WINDOW_DAYS, run
 
-from funnelkit.conversion import conversion_trend, journeys
+from funnelkit.conversion import conversion_trend, journeys, time_to_convert
 from funnelkit.count import LogColumns, count_events
-from funnelkit.rule import preset
+from funnelkit.rule import Rule, preset
 
 COLUMNS = LogColumns("id", "stage", "at")
 RULE = preset("clickhouse", f"{WINDOW_DAYS}d")
@@ -23,6 +23,14 @@ def f2(path):
     return [group["n_entered"].tolist() for _, group in table.groupby("segment", sort=True)]
 
 
+def f3(path):
+    """Give the median days from step to step, first event after the step before, by segment."""
+    found = journeys(path, STEPS, Rule(), columns=COLUMNS, attributes=["segment"])
+    table = time_to_convert(found, by="segment")
+    table = table[table["stage"] != "total"].sort_values("segment", kind="stable")
+    return [[int(n), round(days, 6)] for n, days in zip(table["n"], table["p50_days"], strict=True)]
+
+
 def f4(path):
     """Count entered, converted, lost and open by the month of the entry, as of a date."""
     rule = preset("posthog", f"{WINDOW_DAYS}d")
@@ -31,4 +39,4 @@ def f4(path):
 
 
 if __name__ == "__main__":
-    run({"F1": f1, "F2": f2, "F4": f4})
+    run({"F1": f1, "F2": f2, "F3": f3, "F4": f4})

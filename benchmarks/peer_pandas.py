@@ -1,7 +1,7 @@
-"""pandas as it is usually written, one merge a step: python benchmarks/peer_pandas.py F1|F4 FILE.
+"""pandas as it is usually written, one merge a step: python benchmarks/peer_pandas.py F1|F3|F4 FILE.
 
 F1 is first-touch per step from any start (merge_asof of the last start before), which is the idiom's nearest to
-windowFunnel; F4 is by the first step-1 event.
+windowFunnel; F3 and F4 are by the first step-1 event.
 """
 
 import pandas as pd
@@ -22,6 +22,21 @@ def f1(path):
     return counts
 
 
+def f3(path):
+    log = pd.read_parquet(path, columns=["id", "stage", "at", "segment"])
+    segment = log.drop_duplicates("id").set_index("id")["segment"]
+    reached = log[log["stage"] == STEPS[0]].groupby("id")["at"].min().rename("last").reset_index()
+    medians = []
+    for step in STEPS[1:]:
+        here = log.loc[log["stage"] == step, ["id", "at"]].merge(reached, on="id")
+        here = here[here["at"] >= here["last"]].groupby("id").agg(at=("at", "min"), last=("last", "first"))
+        days = (here["at"] - here["last"]) / pd.Timedelta(days=1)
+        medians.append(days.groupby(segment.reindex(here.index)).agg(["size", "median"]))
+        reached = here["at"].rename("last").reset_index()
+    table = pd.concat(medians, keys=STEPS[1:], names=["step", "segment"]).sort_index(level=["segment", "step"])
+    return [[int(n), round(days, 6)] for n, days in zip(table["size"], table["median"], strict=True)]
+
+
 def f4(path):
     log = pd.read_parquet(path, columns=["id", "stage", "at"])
     log = log[log["at"] <= AS_OF].sort_values("at")
@@ -38,4 +53,4 @@ def f4(path):
 
 
 if __name__ == "__main__":
-    run({"F1": f1, "F4": f4})
+    run({"F1": f1, "F3": f3, "F4": f4})

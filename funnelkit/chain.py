@@ -142,7 +142,7 @@ def _units(rows, rule, group, n):
 
 def _path(levels, found, group, size):
     """Return for each group the row that first reached each step within its chosen chain."""
-    path = np.full((len(found.depth), size), -1)
+    path = np.full((len(found.depth), size), -1, order="F")
     for level, (rows, begun) in enumerate(levels):
         own = rows[begun == found.start[group[rows]]][::-1]
         path[group[own], level] = own

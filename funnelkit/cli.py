@@ -90,9 +90,21 @@ def run_count(options):
             json.dumps({"rule": options.rule, "steps": options.steps, "rows": rows, "notes": notes}, ensure_ascii=False)
         )
     else:
-        table = found.table.join(rate_table(found.table)[["k", "n", "rate", "low", "high", "floor", "ceiling"]])
+        rates = rate_table(found.table)
+        table = found.table.join(rates[["k", "n", "rate", "low", "high"]])
+        table["rate_bounds"] = [
+            _bounds(*ends, options.lang) for ends in zip(rates["floor"], rates["ceiling"], strict=True)
+        ]
         print("\n".join([present.show(table, options.lang).text, *notes]))
     return 0
+
+
+def _bounds(floor, ceiling, lang):
+    """Return the rates if none or all of the open entities advance, as text."""
+    from funnelkit.texts import say
+    from funnelkit.words import percent
+
+    return "–" if floor != floor else say("present.bounds", lang, floor=percent(floor), ceiling=percent(ceiling))
 
 
 def _count(options):

@@ -73,8 +73,8 @@ def journeys(log, steps, rule=None, *, columns=None, attributes=(), as_of=None, 
     rule, attributes = as_rule(rule), tuple(attributes)
     if rule.skip != "drop":
         raise RuleError("rule_unsupported", engine="journeys", field="skip", value=repr(rule.skip))
-    options = {"columns": columns, "as_of": as_of, "others": attributes, "partition_rows": partition_rows}
-    with Search(log, steps, rule, **options) as search:
+    options = {"columns": columns, "as_of": as_of, "partition_rows": partition_rows}
+    with Search(log, steps, rule, others=attributes, **options) as search:
         parts = [_entities(*found, search) for found in search.parts(want_path=True)]
         table = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
         return Journeys(table, search.want.steps, rule, search.as_of, search.log.columns, search.notes())
@@ -89,12 +89,15 @@ def _entities(rows, reached, search):
     table = pd.DataFrame(
         {"id": np.asarray(rows.ids)[began], "depth": reached.depth[began].astype(int), "is_open": is_open}
     )
-    path = reached.path[began]
-    for place in range(path.shape[1]):
-        at = np.where(path[:, place] < 0, np.iinfo("int64").min, rows.at[np.maximum(path[:, place], 0)])
+    for place in range(reached.path.shape[1]):
+        path = reached.path[:, place][began]
+        at = np.where(path < 0, np.iinfo("int64").min, rows.at[path] if len(rows.at) else 0)
         table[f"at_{place + 1}"] = at.view("datetime64[us]")
     for name, values in rows.others.items():
         table[name] = values.take(reached.start[began]).to_pandas().to_numpy()
+    if rows.segment is not None:
+        codes = rows.segment[reached.start[began]]
+        table[search.want.by] = pd.Series(list(rows.segments), dtype="str").take(codes).array
     return table
 
 
@@ -111,14 +114,15 @@ def time_to_convert(found, by=None):
     0      B  1       1.0
     1  total  1       1.0
     """
-    groups = [(None, found.matured)] if by is None else found.matured.groupby(by, dropna=False)
+    times = [f"at_{place}" for place in range(1, len(found.steps) + 1)]
+    groups = [(None, found.matured)] if by is None else found.matured[[by, *times]].groupby(by, dropna=False)
     parts = []
     for value, group in groups:
         for step in [*found.steps[1:], None]:
             days = _days(found, group, step)
-            quantiles = days.quantile(list(QUANTILES)).to_numpy() if len(days) else [np.nan] * len(QUANTILES)
+            quantiles = np.quantile(days, QUANTILES) if len(days) else [np.nan] * len(QUANTILES)
             row = {by: value} if by is not None else {}
-            row |= {"stage": step or "total", "n": len(days), "mean_days": days.mean()}
+            row |= {"stage": step or "total", "n": len(days), "mean_days": days.mean() if len(days) else np.nan}
             parts.append(row | {f"p{q * 100:.0f}_days": at for q, at in zip(QUANTILES, quantiles, strict=True)})
     return pd.DataFrame(parts)
 
@@ -140,7 +144,8 @@ def _days(found, table, step):
     since = 1 if step is None else place - 1
     if since < 1:
         raise DataError("no_time_before_first", name=str(step))
-    return ((table[f"at_{place}"] - table[f"at_{since}"]).dropna() / pd.Timedelta(days=1)).astype(float)
+    gaps = table[f"at_{place}"].to_numpy() - table[f"at_{since}"].to_numpy()
+    return gaps[~np.isnat(gaps)] / np.timedelta64(1, "D")
 
 
 def conversion_trend(found, unit="month"):

@@ -1,97 +1,36 @@
 """Keys: bring the rows of a log into (entity, time, step) order by sorting one packed integer a row.
 
-Logs come in time order, or already by entity. Then one in-place sort of 64-bit keys, split over two threads, replaces
-a general sort; a log in neither order is left to DuckDB.
+Rows come in blocks, in any order, as two integers each: `who`, a whole-number id or a 64-bit hash of it, and `what`,
+time, step and segment packed. Blocks are dealt into buckets by a hash of who; each bucket is small enough for the
+processor's cache and is sorted and searched by itself, so threads share nothing and a log costs 16 bytes a row.
 """
 
-import itertools
 import os
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
 from funnelkit.rows import Rows
 
 THREADS = min(4, os.cpu_count() or 1)
-_BLOCK = 1 << 16
-_SMALL = 100_000  # rows below which threads cost more than they save
-
-
-@dataclass
-class Columns:
-    """Columns of a log in file order: who (whole number or 64-bit hash), code, at (us), segment code or None."""
-
-    who: np.ndarray
-    code: np.ndarray
-    at: np.ndarray
-    segment: np.ndarray | None = None
-    segments: tuple[str, ...] = ()
-    hashed: bool = False
-
-
-def group(columns):
-    """Return the rows as a list of Rows, one for each thread, or None where the log is in no order."""
-    if not len(columns.at):
-        return None
-    if _rising(columns.who) or (columns.hashed and _in_runs(columns.who)):
-        rows = _by_entity(columns)
-        if rows is not None:
-            return rows
-    packed = _packed(columns)
-    if packed is not None:
-        return packed
-    return _hashed(columns) if _rising(columns.at) else None
-
-
-def _rising(values):
-    """Return whether values never fall; a look at the head spares most logs the whole pass."""
-    head = values[:10_000]
-    return bool((head[1:] >= head[:-1]).all() and (values[1:] >= values[:-1]).all())
-
-
-def _in_runs(who):
-    """Return whether equal values stand together, as hashes of the ids of a log ordered by entity do."""
-    head = who[:10_000]
-    if np.count_nonzero(head[1:] != head[:-1]) > 0.8 * len(head):
-        return False
-    starts = who[np.flatnonzero(np.r_[True, who[1:] != who[:-1]])]
-    return len(starts) < 0.8 * len(who) and len(np.unique(starts)) == len(starts)
-
-
-def _bits(largest):
-    return max(1, int(largest).bit_length())
-
-
-def _by_entity(columns):
-    """Return the rows of a log ordered by entity, split at an entity, or None where its times fall."""
-    new = np.r_[True, columns.who[1:] != columns.who[:-1]]
-    if not ((columns.at[1:] >= columns.at[:-1]) | new[1:]).all():
-        return None
-    starts = np.flatnonzero(new)
-    cuts = [starts[place] for place in _even(len(starts), len(columns.at))[1:-1]]
-    spans = list(zip([0, *cuts], [*cuts, len(columns.at)], strict=True))
-
-    def one(span):
-        part = slice(*span)
-        segment = None if columns.segment is None else columns.segment[part].copy()
-        return _rows(columns, columns.who[part], columns.code[part].copy(), columns.at[part], segment)
-
-    return _each(one, spans)
+BUCKET_ROWS = 300_000
+_MOST_BITS = 12
+_MIX = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio: multiplied by it, near ids are far apart
 
 
 @dataclass(frozen=True)
-class Packing:
-    """Where the parts of a key stand: (who - low) << shift | time << (bits below) | code | segment.
+class Layout:
+    """Where the parts of `what` stand: time << below | code << segment_bits | segment.
 
-    `first` is the instant (us) that whole seconds count from, or `moments` the instants that ranks stand for.
+    Times are ticks of `unit` microseconds since the instant `first`, or places among the instants `moments`.
     """
 
-    low: int
+    first: int
     time_bits: int
     code_bits: int
     segments: tuple[str, ...] = ()
-    first: int = 0
+    unit: int = 1
     moments: np.ndarray | None = None
 
     @property
@@ -100,196 +39,152 @@ class Packing:
         return _bits(len(self.segments)) if self.segments else 0
 
     @property
-    def shift(self):
-        """Return the width of all below the entity."""
-        return self.time_bits + self.code_bits + self.segment_bits
+    def below(self):
+        """Return the width of all below the time."""
+        return self.code_bits + self.segment_bits
 
-    def fits(self, high):
-        """Return whether entities up to `high` fit a key."""
-        return _bits(high - self.low) + self.shift <= 63
+    @property
+    def bits(self):
+        """Return the width of it all."""
+        return self.time_bits + self.below
 
-    def unpack(self, part):
-        """Return the Rows of sorted keys, which are used up, block by block: what is not the result stays in cache."""
-        n, ids, last, entity = len(part), [], None, np.empty(len(part), dtype="int32")
-        code, segment = np.empty(n, dtype="int8"), np.empty(n, dtype="int32") if self.segments else None
-        n_entities = 0
-        for start in range(0, n, _BLOCK):
-            block = part[start : start + _BLOCK]
-            who = block >> self.shift
-            new = np.r_[who[0] != last if last is not None else True, who[1:] != who[:-1]]
-            entity[start : start + _BLOCK] = np.cumsum(new, dtype="int32") + np.int32(n_entities - 1)
-            ids.append(who[new] + self.low)
-            last, n_entities = who[-1], n_entities + len(ids[-1])
-            if segment is not None:
-                segment[start : start + _BLOCK] = block & ((1 << self.segment_bits) - 1)
-            code[start : start + _BLOCK] = (block >> self.segment_bits) & ((1 << self.code_bits) - 1)
-            self._to_times(block)
-        return Rows(entity, code, part, n_entities, segment=segment, segments=self.segments, ids=np.concatenate(ids))
+    def pack(self, at, code, segment=None):
+        """Return `what` of instants (us, used up), codes and segments."""
+        at -= self.first
+        at <<= self.code_bits
+        at |= code
+        if segment is not None:
+            at <<= self.segment_bits
+            at |= segment
+        return at
 
-    def _to_times(self, block):
-        """Turn keys into instants (us), in place."""
-        block &= (1 << self.shift) - 1
-        block >>= self.code_bits + self.segment_bits
-        if self.moments is not None:
-            block[:] = self.moments[block]
-            return
-        block *= 1_000_000
-        block += self.first
-
-
-def unpack_sorted(keys, packing):
-    """Sort packed keys in place; return the list of Rows."""
-    return _sorted_parts(keys, packing.shift, packing.unpack)
+    def unpack(self, keys, low, names):
+        """Return the Rows of sorted keys, which are used up; who is `low` or more, or a place among `names`."""
+        who = keys >> self.bits
+        new = np.r_[True, who[1:] != who[:-1]]
+        entity = new.astype("int32")
+        np.cumsum(entity, out=entity)
+        entity -= 1
+        ids = who[new] + low if names is None else names[who[new]]
+        keys &= (1 << self.bits) - 1
+        segment = (keys & ((1 << self.segment_bits) - 1)).astype("int32") if self.segments else None
+        keys >>= self.segment_bits
+        code = (keys & ((1 << self.code_bits) - 1)).astype("int8")
+        keys >>= self.code_bits
+        at = keys if self.moments is None else self.moments[keys]
+        at *= self.unit
+        at += self.first
+        return Rows(entity, code, at, len(ids), segment=segment, segments=self.segments, ids=ids)
 
 
-def packing_for(want, bounds, segments):
-    """Return the Packing of keys made where the log is read, or None where the parts do not fit.
-
-    `bounds`: least and largest id, first and last instant (us).
-    """
-    low, high, first, last = bounds
-    first -= first % 1_000_000
-    bits = _bits((last - first) // 1_000_000)
-    packing = Packing(low, bits, _bits(len(want.names) - 1), segments, first)
-    return packing if packing.fits(high) else None
+def layout_for(want, span, segments):
+    """Return the Layout of the times between two instants (us), or None where they do not fit."""
+    first, last = span
+    layout = Layout(first, _bits(last - first), _bits(len(want.names) - 1), segments)
+    return layout if layout.bits <= 62 else None
 
 
-def _packed(columns):
-    """Sort keys of entity, time, step and segment; return None where they do not fit 63 bits.
+def bucket_bits(n_rows):
+    """Return of how many bits of a hash the buckets of so many rows are made."""
+    return min(_MOST_BITS, max(0, int(n_rows / BUCKET_ROWS)).bit_length())
 
-    Time is whole seconds where all times are, else the rank of the moment, which a log in time order gives for free.
-    """
-    if columns.hashed:
+
+def deal(who, what, bits):
+    """Return (who, what, where each bucket ends) of a block, its rows in order of their buckets."""
+    if not bits or not len(who):
+        return who, what, np.full(1 << bits, len(who))
+    bucket = ((who.view("uint64") * _MIX) >> np.uint64(64 - bits)).astype("uint8" if bits <= 8 else "uint16")
+    order = np.argsort(bucket, kind="stable")
+    return who[order], what[order], np.cumsum(np.bincount(bucket, minlength=1 << bits))
+
+
+def partition_of(who, parts):
+    """Return the number of each row's partition of entities; it tells nothing of the bucket."""
+    return ((who.view("uint64") * _MIX) & np.uint64(0xFFFFFFFF)) % np.uint64(parts)
+
+
+def bucket(dealt, place, layout):
+    """Return the Rows of one bucket of dealt blocks, None where it is empty."""
+    if not dealt:
         return None
-    ranks, moments, first = _seconds(columns.at), None, int(columns.at.min())
-    if ranks is None and not _rising(columns.at):
+    spans = [slice(ends[place - 1] if place else 0, ends[place]) for _, _, ends in dealt]
+    who, what = (np.concatenate([block[n][span] for block, span in zip(dealt, spans, strict=True)]) for n in (0, 1))
+    return group(who, what, layout)
+
+
+def group(who, what, layout):
+    """Return the Rows of entities, sorted by (entity, time, step, segment); both arrays are used up; None of none."""
+    if not len(who):
         return None
-    if ranks is None:
-        ranks, moments = _moments(columns.at)
-    bits = (_bits(ranks.max()), _bits(columns.code.max()))
-    packing = Packing(int(columns.who.min()), *bits, columns.segments, first, moments)
-    if not packing.fits(int(columns.who.max())):
+    low, names = int(who.min()), None
+    width = _bits(int(who.max()) - low)
+    if width + layout.bits > 63:
+        what, layout = _whole_seconds(what, layout)
+    if width + layout.bits > 63:
+        who, names = pd.factorize(who)
+        low, width = 0, _bits(len(names) - 1)
+    if width + layout.bits > 63:
+        what, layout = _ranked(what, layout)
+    who -= low
+    who <<= layout.bits
+    who |= what
+    del what
+    if (who[1:] < who[:-1]).any():
+        who.sort()
+    return layout.unpack(who, low, names)
+
+
+def presorted(who, at, code, segment, segments):
+    """Return the Rows of arrays that stand in order of (entity, time) already, which become theirs; else None."""
+    if not len(who) or (who[1:] < who[:-1]).any():
         return None
-    keys = ranks
-    keys <<= packing.code_bits
-    keys |= columns.code
-    if columns.segment is not None:
-        keys <<= packing.segment_bits
-        keys |= columns.segment
-    who = columns.who - packing.low
-    who <<= packing.shift
-    keys |= who
-    del who, ranks
-    columns.who = columns.at = columns.code = columns.segment = None  # the keys hold all of it
-    return unpack_sorted(keys, packing)
-
-
-def _seconds(at):
-    """Return the seconds since the first instant, or None where times have fractions of them."""
-    first = int(at.min())
-    if ((at[:1000] - first) % 1_000_000).any():
-        return None
-    since = at - first
-    seconds = since // 1_000_000
-    since -= seconds * 1_000_000
-    return None if since.any() else seconds
-
-
-def _moments(at):
-    """Return (rank of each moment, the moments) of a log in time order."""
-    later = at[1:] != at[:-1]
-    ranks = np.empty(len(at), dtype="int64")
-    ranks[0] = 0
-    np.cumsum(later, out=ranks[1:])
-    return ranks, at[np.r_[True, later]]
-
-
-def _hashed(columns):
-    """Sort keys of the hash's upper bits and the row number, then gather; rows of equal upper bits are told apart."""
-    n = len(columns.at)
-    row_bits = _bits(n)
-    mixed = columns.who.view("uint64") if columns.hashed else columns.who.view("uint64") * np.uint64(0x9E3779B97F4A7C15)
-    keys = (mixed >> np.uint64(row_bits)) << np.uint64(row_bits)
-    keys |= np.arange(n, dtype="uint64")
-
-    def one(part):
-        order = (part & np.uint64((1 << row_bits) - 1)).view("int64")
-        full = mixed[order]
-        _part_collisions(full, order, row_bits)
-        segment = None if columns.segment is None else columns.segment[order]
-        return _rows(columns, full, columns.code[order], columns.at[order], segment)
-
-    return _sorted_parts(keys, row_bits, one)
-
-
-def _part_collisions(full, order, row_bits):
-    """Put rows whose hashes share the upper bits, but differ, into order of the whole hash (in place)."""
-    shift = np.uint64(row_bits)
-    ends = np.flatnonzero(full[1:] != full[:-1])
-    shared = np.unique(full[ends[(full[ends] >> shift) == (full[ends + 1] >> shift)]] >> shift)
-    upper = full >> shift if len(shared) else None
-    for value in shared:
-        first, stop = np.searchsorted(upper, [value, value + np.uint64(1)])
-        inner = np.argsort(full[first:stop], kind="stable")
-        full[first:stop], order[first:stop] = full[first:stop][inner], order[first:stop][inner]
-
-
-def _sorted_parts(keys, shift, finish):
-    """Sort keys in parallel parts that no entity straddles, and finish each."""
-    cuts = _even(len(keys), len(keys))
-    inner = cuts[1:-1]
-    if len(inner):
-        keys.partition(inner)
-    spans = list(itertools.pairwise(cuts))
-    _each(lambda span: keys[slice(*span)].sort(), spans)
-    kind = keys.dtype.type
-    # An entity that straddles a cut belongs to the part after it.
-    edges = [int(np.searchsorted(keys, kind((int(keys[cut]) >> shift) << shift))) for cut in inner]
-    spans = zip([0, *edges], [*edges, len(keys)], strict=True)
-    return _each(lambda span: finish(keys[slice(*span)]), [span for span in spans if span[1] > span[0]])
-
-
-def _even(n, size):
-    parts = THREADS if size >= _SMALL else 1
-    return [n * part // parts for part in range(parts + 1)]
-
-
-def _each(action, items):
-    if len(items) == 1:
-        return [action(items[0])]
-    with ThreadPoolExecutor(len(items)) as threads:
-        return list(threads.map(action, items))
-
-
-def _rows(columns, who, code, at, segment):
-    """Order the steps of equal times, then assemble."""
-    fix_ties(who, at, code, segment)
     new = np.r_[True, who[1:] != who[:-1]]
-    return _assemble(new, code, at, (segment, columns.segments), who[new])
-
-
-def _assemble(new, code, at, segment, ids):
-    entity = np.cumsum(new, dtype="int32")
+    if ((at[1:] < at[:-1]) & ~new[1:]).any():
+        return None
+    entity = new.astype("int32")
+    np.cumsum(entity, out=entity)
     entity -= 1
-    return Rows(entity, code, at, len(ids), segment=segment[0], segments=segment[1], ids=ids)
+    _fix_ties(new, at, code, segment)
+    ids = who[new]
+    return Rows(entity, code, at, len(ids), segment=segment, segments=segments, ids=ids)
 
 
-def fix_ties(who, at, code, segment):
-    """Put rows of one entity and instant into the order of the steps, in place; rows are sorted by (who, at).
-
-    Events of one step at one instant come in the order of their segments, so that the answer is always the same.
-    """
+def _fix_ties(new, at, code, segment):
+    """Put the rows of one entity and instant into the order of their steps, then segments, in place."""
     rank = code if segment is None else code.astype("int64") * (int(segment.max()) + 1) + segment
-    falls = np.flatnonzero(rank[1:] < rank[:-1])
-    wrong = falls[(at[falls] == at[falls + 1]) & (who[falls] == who[falls + 1])] + 1
+    tied = ~new[1:] & (at[1:] == at[:-1])
+    wrong = np.flatnonzero(tied & (rank[1:] < rank[:-1]))
     if not len(wrong):
         return
-    same = (who[1:] == who[:-1]) & (at[1:] == at[:-1])
-    tie = np.cumsum(np.r_[True, ~same], dtype="int32")
-    marked = np.zeros(tie[-1] + 1, dtype=bool)
-    marked[tie[wrong]] = True
-    rows = np.flatnonzero(marked[tie])
-    order = rows[np.lexsort((rank[rows], tie[rows]))]
+    # Of a run of tied rows, all from its first to its last are sorted.
+    run = np.cumsum(np.r_[True, ~tied], dtype="int32")
+    marked = np.zeros(run[-1] + 1, dtype=bool)
+    marked[run[wrong]] = True
+    rows = np.flatnonzero(marked[run])
+    order = rows[np.lexsort((rank[rows], run[rows]))]
     code[rows] = code[order]
     if segment is not None:
         segment[rows] = segment[order]
+
+
+def _whole_seconds(what, layout):
+    """Return what and layout in seconds where all times are whole ones, else as they are."""
+    below = what & ((1 << layout.below) - 1)
+    since = what >> layout.below
+    seconds = since // 1_000_000
+    if (seconds * 1_000_000 != since).any():
+        return what, layout
+    seconds <<= layout.below
+    seconds |= below
+    return seconds, replace(layout, unit=1_000_000, time_bits=_bits(((1 << layout.time_bits) - 1) // 1_000_000))
+
+
+def _ranked(what, layout):
+    """Return what and layout with the places of times among all different ones."""
+    moments, place = np.unique(what >> layout.below, return_inverse=True)
+    place = (place << layout.below) | (what & ((1 << layout.below) - 1))
+    return place, replace(layout, moments=moments, time_bits=_bits(len(moments) - 1))
+
+
+def _bits(largest):
+    return max(1, int(largest).bit_length())

@@ -1,17 +1,22 @@
 """Scan: an event log of any kind -> sorted arrays of the rows that a rule needs, whole or by entity partitions.
 
-DuckDB reads, filters and sorts; it spills to disk what does not fit. A log of more rows than a limit is read in
-partitions of entities (hash of the id), so memory is bounded by the partition, not by the log.
+DuckDB (or, for Parquet, Arrow) reads and filters; keys bring the rows into order, bucket by bucket, or DuckDB's sort
+where more is wanted than keys hold. A log of more rows than a limit is read in partitions of entities, so memory is
+bounded by the partition, not by the log.
 """
 
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from funnelkit.blocks import Reading, dealt_waves, waves
 from funnelkit.errors import DataError
-from funnelkit.keys import Columns, group, packing_for, unpack_sorted
+from funnelkit.footers import read_footers
+from funnelkit.keys import layout_for
 from funnelkit.rows import Rows
 from funnelkit.schema import nearest
 
@@ -20,6 +25,7 @@ _NUMBERS = (*_INTEGERS, "UBIGINT", "HUGEINT", "UHUGEINT", "FLOAT", "DOUBLE", "DE
 _PARQUET = (".parquet", ".pq")
 LOG = "funnelkit_log"  # what SQL calls the log
 _FACTS = ("n_rows", "rows_without_id", "rows_without_time", "rows_after_as_of", "latest")
+_SEGMENTS = 1_000  # beyond so many values of a breakdown DuckDB's sort is cheaper than looking each up
 _NAMES = 500  # so many names of steps are looked through for the nearest
 
 
@@ -65,10 +71,17 @@ class Log:
     def __init__(self, source, columns=None):
         import duckdb
 
-        self.columns, self.source, self.as_of, self.bounds = columns or LogColumns(), source, None, None
+        self.columns, self.source = columns or LogColumns(), source
+        self.as_of, self.span, self.footers, self.n_rows, self._known = (
+            None,
+            None,
+            None,
+            0,
+            {},
+        )  # known once `facts` has been asked
         self.db = duckdb.connect()
         self.relation = self._guard(lambda: _open(self.db, source))
-        self.parquet, self.complete = _parquet_paths(source), False
+        self.parquet, self.complete = _parquet_paths(source), False  # complete: no id and no time is missing
         self.types = dict(zip(self.relation.columns, map(str, self.relation.types), strict=True))
         for name in (self.columns.id, self.columns.stage, self.columns.at):
             self.require(name)
@@ -90,15 +103,21 @@ class Log:
         """Run SQL over the log, which it calls LOG; return DuckDB's relation."""
         return self.relation.query(LOG, sql)
 
-    def _guard(self, action):
-        """Run what reads the log; say what cannot be read instead of how DuckDB puts it."""
+    @contextmanager
+    def guarded(self):
+        """Say what cannot be read instead of how DuckDB or Arrow puts it."""
         import duckdb
+        import pyarrow
 
         try:
-            return action()
-        except duckdb.Error as error:
+            yield
+        except (duckdb.Error, pyarrow.ArrowException, OSError) as error:
             name = self.source if isinstance(self.source, (str, Path)) else "log"
             raise DataError("log_unreadable", file=str(name), reason=str(error).splitlines()[0]) from None
+
+    def _guard(self, action):
+        with self.guarded():
+            return action()
 
     @property
     def who(self):
@@ -128,75 +147,76 @@ class Log:
     def facts(self, as_of=None):
         """Return {n_rows, rows_without_id, rows_without_time, rows_after_as_of, latest}; rows after it are left out."""
         self.as_of = as_of
-        known = self._footer_facts()
-        if known is not None and (as_of is None or known["latest"] <= as_of):
-            return known
+        self.footers = self._footers()
+        if self.footers is not None:
+            self.complete, self.n_rows = True, self.footers.n_rows
+            self.span = _us(self.footers.first), _us(self.footers.last)
+            later = as_of is not None and self.footers.last > as_of
+            sql = f"SELECT count(*) FROM {LOG} WHERE {self.moment} > {self._until()}" if later else "SELECT 0"
+            n_later = self._guard(lambda: self.query(sql).fetchall()[0][0])
+            return dict(zip(_FACTS, (self.n_rows, 0, 0, n_later, self.footers.last), strict=True))
         after = f"count(*) FILTER (WHERE moment > {self._until()})" if as_of is not None else "0"
         sql = (
             "SELECT count(*), count(*) - count(who), count(*) FILTER (WHERE who IS NOT NULL AND moment IS NULL), "
-            f"{after}, max(moment) FROM (SELECT {self.who} AS who, {self.moment} AS moment FROM {LOG})"
+            f"{after}, max(moment), min(moment) FROM (SELECT {self.who} AS who, {self.moment} AS moment FROM {LOG})"
         )
-        facts = dict(zip(_FACTS, self._guard(lambda: self.query(sql).fetchall()[0]), strict=True))
-        return facts | {"latest": None if facts["latest"] is None else pd.Timestamp(facts["latest"])}
+        *found, first = self._guard(lambda: self.query(sql).fetchall()[0])
+        facts = dict(zip(_FACTS, found, strict=True))
+        self.n_rows = facts["n_rows"]
+        if first is not None:
+            self.span, facts["latest"] = (_us(first), _us(facts["latest"])), pd.Timestamp(facts["latest"])
+        return facts
 
-    def _footer_facts(self):
-        """Return the facts from the footers of Parquet files, or None where these do not hold all of them."""
-        import pyarrow.parquet as pq
-
+    def _footers(self):
+        """Return what the footers of Parquet files tell, None where they do not tell enough."""
         if not self.parquet or self.types[self.columns.at] != "TIMESTAMP":
             return None
-        rows, spans = 0, []
-        for path in self.parquet:
-            footer = pq.read_metadata(path)
-            places = {footer.schema.column(n).path: n for n in range(footer.num_columns)}
-            rows += footer.num_rows
-            for part in range(footer.num_row_groups):
-                both = [footer.row_group(part).column(places[c]) for c in (self.columns.id, self.columns.at)]
-                if any(not column.is_stats_set for column in both):
-                    return None
-                who, moment = (column.statistics for column in both)
-                try:
-                    told = all(stats.has_min_max and stats.null_count == 0 for stats in (who, moment))
-                    span = (who.min, who.max, pd.Timestamp(moment.min), pd.Timestamp(moment.max))
-                except (ValueError, OverflowError, TypeError):  # infinite times have no date
-                    return None
-                # Empty text is no id either, which the least value tells.
-                if not told or span[0] == "" or span[2].tzinfo is not None:
-                    return None
-                spans.append(span)
-        if not spans:
-            return None
-        self.complete = True  # no id and no time is missing, and none is infinite
-        self._note_bounds(spans)
-        return dict(zip(_FACTS, (rows, 0, 0, 0, max(span[3] for span in spans)), strict=True))
-
-    def _note_bounds(self, spans):
-        """Keep the least and largest id and instant (us) where ids are whole numbers and times look like seconds."""
-        if self.types[self.columns.id] in _INTEGERS and not any(m.value % 10**9 for span in spans for m in span[2:]):
-            ids = min(span[0] for span in spans), max(span[1] for span in spans)
-            self.bounds = (*ids, min(s[2] for s in spans).value // 1000, max(s[3] for s in spans).value // 1000)
+        return self._guard(lambda: read_footers(self.parquet, self.columns.id, self.columns.at))
 
     def _until(self):
-        return f"make_timestamp({self.as_of.value // 1000})"
+        return f"make_timestamp({_us(self.as_of)})"
 
     def step_names(self):
         """Return names of steps that the log holds, the most frequent first."""
         sql = f"SELECT {self.what} FROM {LOG} WHERE {self.what} IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1"
         return [row[0] for row in self._guard(lambda: self.query(f"{sql} LIMIT {_NAMES}").fetchall())]
 
-    def rows(self, want, part=0, parts=1):
-        """Return the rows that `want` asks for, of all entities or of one partition of them, as a list of Rows."""
-        plain = not (want.foreign or want.excluded or want.held or want.others)
-        if plain and (not want.ids or self.types[self.columns.id] in _INTEGERS):
-            grouped = self._keyed(want, part, parts)
-            if grouped is not None:
-                return grouped
-            columns = self._columns(want, part, parts)
-            grouped = None if columns is None else group(columns)
-            if grouped is not None:
-                return grouped
-            del columns
-        return [self._sorted(want, part, parts)]
+    def waves(self, want, part=0, parts=1):
+        """Yield the rows that `want` asks for, of all entities or of one partition of them.
+
+        What is yielded are waves (blocks.py): calls that may run at the same time, and how much of all is then done.
+        """
+        layout = self.layout(want)
+        if layout is None:
+            yield [lambda: self.sorted_rows(want, part, parts)], 1.0
+        elif self._arrow_reads(want):
+            columns = (self.columns.id, self.columns.stage, self.columns.at, want.by)
+            codes = {name: code for code, name in enumerate(want.names)}
+            until = None if self.as_of is None else _us(self.as_of)
+            yield from waves(self.footers, Reading(columns, codes, layout, until, part, parts))
+        else:
+            reads = self._reads(want, layout, part, parts)
+            yield from dealt_waves(self.n_rows / parts, reads, layout)
+
+    def layout(self, want):
+        """Return the Layout of rows that keys can sort, None where only DuckDB's general sort brings what is wanted."""
+        beside = want.foreign or want.excluded or want.held or want.others
+        if beside or self.span is None or (want.ids and self.types[self.columns.id] not in _INTEGERS):
+            return None
+        segments = self._values(want.by) if want.by else ()
+        return layout_for(want, self.span, segments) if len(segments) <= _SEGMENTS else None
+
+    def is_text(self, name):
+        """Return whether a column of Parquet files is text and nowhere missing; to ask it of others costs a scan."""
+        sql = f"SELECT 1 FROM {LOG} WHERE {quote(name)} IS NULL LIMIT 1"
+        text = bool(self.parquet) and self.types[name] == "VARCHAR"
+        return text and not self._guard(lambda: self.query(sql).fetchall())
+
+    def _arrow_reads(self, want):
+        """Return whether the Parquet files can be read chunk by chunk without DuckDB."""
+        texts = [self.columns.stage, *([want.by] if want.by else [])]
+        whole = self.types[self.columns.id] in _INTEGERS and all(self.types[name] == "VARCHAR" for name in texts)
+        return self.footers is not None and whole and self.footers.readable
 
     def _usable(self, part, parts):
         """Return the SQL of which rows count: with id and time, up to the as-of date, of the partition."""
@@ -205,32 +225,6 @@ class Log:
         usable += [f"moment <= {self._until()}"] if self.as_of is not None else []
         return " AND ".join(usable) or "true"
 
-    def _keyed(self, want, part, parts):
-        """Return the rows by keys that DuckDB packs while it reads, or None where the footers do not tell enough."""
-        if self.bounds is None or self.types[self.columns.id] not in _INTEGERS:
-            return None
-        segments = self._values(want.by) if want.by else ()
-        packing = packing_for(want, self.bounds, segments)
-        if packing is None:
-            return None
-        since = f"(epoch_us(moment) - {packing.first})"
-        below = packing.code_bits + packing.segment_bits
-        key = f"((CAST(who AS BIGINT) - {packing.low}) << {packing.shift}) | (({since} // 1000000) << {below})"
-        key += f" | (CAST(code AS BIGINT) << {packing.segment_bits})" + (" | segment" if want.by else "")
-        sql = f"SELECT CASE WHEN {since} % 1000000 = 0 THEN {key} END AS key FROM ({self._coded(want, segments)}) "
-        sql += f"WHERE code IS NOT NULL AND {self._usable(part, parts)}"
-        table = self._guard(lambda: self.query(sql).to_arrow_table())
-        column = table.column("key")
-        if not len(table) or column.null_count:
-            return None
-        keys = np.empty(len(column), dtype="int64")
-        place = 0
-        for chunk in column.chunks:
-            keys[place : place + len(chunk)] = chunk.to_numpy()
-            place += len(chunk)
-        del table, column
-        return unpack_sorted(keys, packing)
-
     def _coded(self, want, segments):
         """Return the SQL of who, moment, code of the step, code of the segment."""
         names = ", ".join(literal(name) for name in want.names)
@@ -238,33 +232,30 @@ class Log:
         if want.by:
             listed = ", ".join(literal(name) for name in segments)
             segment = f", list_position([{listed}], coalesce(CAST({quote(want.by)} AS VARCHAR), '')) - 1 AS segment"
-        code = f"CAST(list_position([{names}], {self.what}) - 1 AS TINYINT) AS code"
+        code = f"CAST(list_position([{names}], {self.what}) - 1 AS BIGINT) AS code"
         return f"SELECT {self.who} AS who, {self.moment} AS moment{segment}, {code} FROM {LOG}"
 
-    def _columns(self, want, part, parts):
-        """Return the step rows in file order as keys.Columns; None where there is none."""
-        whole = self.types[self.columns.id] in _INTEGERS
-        segments = self._values(want.by) if want.by else ()
+    def _reads(self, want, layout, part, parts):
+        """Yield calls that return (who, what) of a block of the step rows, as DuckDB reads them."""
+        import pyarrow
+
+        who = "who" if self.types[self.columns.id] in _INTEGERS else "hash(who)"
+        what = f"((epoch_us(moment) - {layout.first}) << {layout.below}) | (code << {layout.segment_bits})"
         sql = (
-            f"SELECT {'who' if whole else 'hash(who) AS who'}, code, epoch_us(moment) AS at_us"
-            f"{', segment' if want.by else ''} FROM ({self._coded(want, segments)}) "
-            f"WHERE code IS NOT NULL AND {self._usable(part, parts)}"
+            f"SELECT {who} AS who, {what}{' | segment' if want.by else ''} AS what "
+            f"FROM ({self._coded(want, layout.segments)}) WHERE code IS NOT NULL AND {self._usable(part, parts)}"
         )
-        table = self._guard(lambda: self.query(sql).to_arrow_table())
-        if not len(table):
-            return None
-        who = table.column("who").to_numpy()
-        who = who.astype("int64", copy=False) if whole else who
-        codes = table.column("segment").to_numpy().astype("int32") if want.by else None
-        at = table.column("at_us").to_numpy()
-        return Columns(who, table.column("code").to_numpy(), at, codes, segments, not whole)
+        for batch in pyarrow.RecordBatchReader.from_stream(self.query(sql)):
+            yield partial(_integers, batch)
 
     def _values(self, name):
         """Return the different values of a column as sorted text, missing ones as empty text."""
-        sql = f"SELECT DISTINCT coalesce(CAST({quote(name)} AS VARCHAR), '') FROM {LOG} ORDER BY 1"
-        return tuple(row[0] for row in self._guard(lambda: self.query(sql).fetchall()))
+        if name not in self._known:
+            sql = f"SELECT DISTINCT coalesce(CAST({quote(name)} AS VARCHAR), '') FROM {LOG} ORDER BY 1"
+            self._known[name] = tuple(row[0] for row in self._guard(lambda: self.query(sql).fetchall()))
+        return self._known[name]
 
-    def _sorted(self, want, part, parts):
+    def sorted_rows(self, want, part=0, parts=1):
         """Return the rows sorted by DuckDB, with all that `want` asks for."""
         code = "CASE what " + " ".join(f"WHEN {literal(name)} THEN {n}" for n, name in enumerate(want.names)) + " "
         code += "ELSE -1 END" if want.foreign else "END"
@@ -295,6 +286,16 @@ class Log:
         listed = ", ".join(literal(name) for name in want.names)
         sql = f"SELECT count(*) FROM {LOG} WHERE ({lacking}) AND {self.what} IN ({listed})"
         return self._guard(lambda: self.query(sql).fetchall()[0][0])
+
+
+def _us(moment):
+    return pd.Timestamp(moment).value // 1000
+
+
+def _integers(batch):
+    """Return (who, what) of a batch as arrays of their own."""
+    who, what = (batch.column(place).to_numpy() for place in (0, 1))
+    return who.astype("int64", copy=False) if who.dtype.kind == "i" else who.view("int64"), what
 
 
 def _arrays(table, excluded, want):

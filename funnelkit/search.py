@@ -2,18 +2,25 @@
 
 import sys
 import threading
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date, datetime
+from functools import partial
+from operator import length_hint
 
+import numpy as np
 import pandas as pd
 
 from funnelkit.chain import chain
 from funnelkit.errors import RuleError
+from funnelkit.keys import THREADS
 from funnelkit.rule import PRESETS, Rule, preset
 from funnelkit.scan import Log, Want
 from funnelkit.schema import nearest
 
-PARTITION_ROWS = 20_000_000  # about 60 bytes of memory a row while its partition is counted
+PARTITION_ROWS = 20_000_000  # about 60 bytes of memory a row while DuckDB sorts a partition
+KEYED_ROWS = 64_000_000  # about 16 bytes a row where keys do
 _BAR = 30
 
 
@@ -37,12 +44,15 @@ class Search:
         try:
             for name in (*self.want.held, *self.want.others, *([by] if by else [])):
                 self.log.require(name)
+            if len(self.want.others) == 1 and self.log.is_text(self.want.others[0]):  # keys carry a single column
+                self.want = replace(self.want, by=self.want.others[0], others=())
             self.facts = self.log.facts(instant(as_of))
         except BaseException:
             self.log.__exit__()
             raise
         self.as_of = self.facts["latest"] if as_of is None else instant(as_of)
-        self.n_parts = max(1, -(-self.facts["n_rows"] // (partition_rows or PARTITION_ROWS)))
+        limit = partition_rows or (PARTITION_ROWS if self.log.layout(self.want) is None else KEYED_ROWS)
+        self.n_parts = max(1, -(-self.facts["n_rows"] // limit))
         self.occurred, self.n_excluded = set(), 0
 
     def __enter__(self):
@@ -52,25 +62,29 @@ class Search:
         self.log.__exit__()
 
     def parts(self, progress=False, want_path=False):
-        """Yield (Rows, Reached) of one partition of the entities after another."""
-        with Bar(self.log, self.n_parts, progress) as bar:
+        """Yield (Rows, Reached) of some entities after others, all of an entity at once."""
+        found = False
+        _keep_freed_memory()
+        with Bar(self.log, self.n_parts, progress) as bar, self.log.guarded(), ThreadPoolExecutor(THREADS) as threads:
             for part in range(self.n_parts):
-                grouped = self.log.rows(self.want, part, self.n_parts)
-                for rows, reached in zip(grouped, self._run(grouped, want_path), strict=True):
-                    self.n_excluded += 0 if rows.excluded is None else len(rows.excluded[0])
-                    yield rows, reached
-                bar.part_done()
+                for calls, share in self.log.waves(self.want, part, self.n_parts):
+                    for rows, reached in bar.over(_ahead(threads, partial(self._run, want_path), calls), calls, share):
+                        if rows is None:
+                            continue
+                        found = True
+                        self.n_excluded += 0 if rows.excluded is None else len(rows.excluded[0])
+                        yield rows, reached
+            if not found:
+                yield self._run(want_path, partial(self.log.sorted_rows, self.want))
 
-    def _run(self, grouped, want_path):
-        """Run the rule over each group of rows, in parallel where there are several."""
-
-        def one(rows):
-            missing = set(range(len(self.want.names))) - self.occurred
-            self.occurred.update(code for code in missing if (rows.step == code).any())
-            return chain(rows, self.want.codes, self.rule, want_path)
-
-        with ThreadPoolExecutor(max(1, len(grouped))) as threads:
-            return list(threads.map(one, grouped))
+    def _run(self, want_path, call):
+        """Return the Rows of a call, and what the rule finds in them; None and None where there are no rows."""
+        rows = call()
+        if rows is None:
+            return None, None
+        missing = set(range(len(self.want.names))) - self.occurred
+        self.occurred.update(code for code in missing if (rows.step == code).any())
+        return rows, chain(rows, self.want.codes, self.rule, want_path)
 
     def notes(self):
         """Return what the reader must know beside the figures, as (key of texts/notes.toml, values)."""
@@ -129,11 +143,30 @@ def _short(near, names):
     return near if len(near) <= 200 else ", ".join(names[:10]) + ", ..."
 
 
+def _keep_freed_memory():
+    """Let the allocator keep freed arrays for the next ones: a fresh page costs more than the pass that fills it.
+
+    glibc's malloc returns what it frees to the system only beyond twice the largest block (up to 32 MB) freed so far.
+    """
+    np.empty((32 << 20) - (1 << 13), dtype="uint8")
+
+
+def _ahead(threads, action, calls):
+    """Yield the results of an action on each call, in order, no more of them ahead than keep the threads busy."""
+    running = deque()
+    for call in calls:
+        running.append(threads.submit(action, call))
+        if len(running) > 2 * THREADS:
+            yield running.popleft().result()
+    while running:
+        yield running.popleft().result()
+
+
 class Bar:
-    """A progress bar on stderr over partitions; within one, as far as DuckDB's scan has come."""
+    """A progress bar on stderr over partitions; within one, as far as its waves of calls have come."""
 
     def __init__(self, log, parts, on):
-        self.log, self.parts, self.on, self.done = log, parts, on, 0
+        self.log, self.parts, self.on, self.done, self.ahead = log, parts, on, 0.0, 0.0
         self.stop = threading.Event()
 
     def __enter__(self):
@@ -144,21 +177,28 @@ class Bar:
             self.thread.start()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, kind, *_):
         if self.on:
             self.stop.set()
             self.thread.join()
-            self._draw(self.parts if self.done == self.parts else self.done)
+            self._draw(self.parts if kind is None else self.done)
             sys.stderr.write("\n")
 
-    def part_done(self):
-        """Count one partition as done."""
-        self.done += 1
+    def over(self, results, calls, share):
+        """Yield the results of a wave, counting them."""
+        before, n = self.done, length_hint(calls)
+        whole = int(before) + share - before
+        self.ahead = 0.0 if n > 1 else whole  # nothing but DuckDB tells how far a single call is, or calls unnumbered
+        for place, result in enumerate(results, 1):
+            yield result
+            self.done = before + whole * place / n if n > 1 else before
+        self.done, self.ahead = before + whole, 0.0
 
     def _watch(self):
         while not self.stop.wait(0.1):
-            # The scan and sort are most of a partition; the search over it is the rest.
-            self._draw(self.done + 0.9 * max(0.0, self.log.db.query_progress()) / 100)
+            # The scan and sort are most of such a wave; the search over it is the rest.
+            scanned = 0.9 * max(0.0, self.log.db.query_progress()) / 100 if self.ahead else 0.0
+            self._draw(self.done + scanned * self.ahead)
 
     def _draw(self, done):
         share = min(1.0, done / self.parts)

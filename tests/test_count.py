@@ -197,6 +197,24 @@ def test_helpdesk_from_the_command_line(capsys):
     assert "没有名为 'mixpanell' 的规则" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("lang", "head", "bounds"),
+    [
+        ("en", "If none or all of the open advance", "50.0 % to 100.0 %"),
+        ("zh", "进行中者全不或全部升迁时", "50.0 % 至 100.0 %"),
+    ],
+)
+def test_the_printed_table_gives_the_bounds_that_the_open_allow(tmp_path, capsys, lang, head, bounds):
+    log = pd.DataFrame({"deal_id": [1, 1, 2], "stage": ["A", "B", "A"]})
+    log["entered_at"] = pd.to_datetime(["2026-01-01", "2026-01-02", "2026-01-09"])
+    log.to_csv(tmp_path / "log.csv", index=False)
+    options = ["--steps", "A,B", "--rule", "posthog", "--window", "14d", "--lang", lang]
+    assert cli.main(["count", str(tmp_path / "log.csv"), *options]) == 0
+    shown = capsys.readouterr().out
+    # One of the two has advanced, the other's window is still open: of those known, all have.
+    assert head in shown and bounds in shown and "100.0 % [20.7, 100.0]" in shown
+
+
 def test_deals_count_up_to_their_furthest_stage():
     model = replace(custom(["Lead", "Offer", "Won"]), won_stage="Won")
     deals = pd.DataFrame(
@@ -220,5 +238,5 @@ def test_deals_count_up_to_their_furthest_stage():
 
 def test_a_bar_that_is_off_writes_nothing(log, capsys):
     with Search(log, "AB") as search, Bar(search.log, 3, False) as bar:
-        bar.part_done()
+        assert list(bar.over([1, 2], [1, 2], 1.0)) == [1, 2] and bar.done == 1
     assert capsys.readouterr().err == ""

@@ -1,19 +1,26 @@
 """Packed keys bring any log into the order that DuckDB's general sort gives, whatever its ids, order and times."""
 
+import itertools
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from funnelkit import keys
+from funnelkit import footers, keys
+from funnelkit.count import count_events
+from funnelkit.errors import DataError
 from funnelkit.rule import preset
 from funnelkit.scan import Log, Want
 from funnelkit.search import Search
 
 sys.path.insert(0, str(Path(__file__).parent))
-from randomlogs import COLUMNS, START, random_log
+from randomlogs import COLUMNS, START, by_entity, kit_depths, random_log
+from reference import deepest
 
 N = 3_000
 
@@ -39,59 +46,164 @@ def kinds(log, tmp_path):
 @pytest.mark.parametrize("ids", ["small", "wide", "text"])
 @pytest.mark.parametrize("order", ["time", "entity", "none"])
 def test_every_way_counts_the_same(tmp_path, monkeypatch, order, ids, times, source):
-    monkeypatch.setattr(keys, "_SMALL", 1_000)
+    monkeypatch.setattr(keys, "BUCKET_ROWS", 1_000)
+    monkeypatch.setattr(footers, "_ROWS", 1_000)
     log = kinds(log_in(order, ids, times, np.random.default_rng(2)), tmp_path)[source]
     want, rule = Want(("A", "B", "C", "D"), by="held", ids=False), preset("clickhouse", "5s")
     with Search(log, want.steps, rule, columns=COLUMNS, by="held") as search:
-        quick, slow = search.log.rows(want), [search.log._sorted(want, 0, 1)]
-        found = [tally(parts, search) for parts in (quick, slow)]
-    assert found[0] == found[1]
-    assert sum(len(rows.at) for rows in quick) == len(slow[0].at)
-    if order != "none":
-        assert len(quick) == keys.THREADS, "the keys were used, in parallel"
+        assert search.log.layout(want) is not None, "keys bring the rows into order"
+        quick = list(search.parts())
+        slow = search._run(False, partial(search.log.sorted_rows, want))
+    assert tally(quick) == tally([slow])
+    assert sum(len(rows.at) for rows, _ in quick) == len(slow[0].at)
+    assert len(quick) > 1
 
 
-def tally(parts, search):
-    """Return (depth, segment of the start, time until) of all entities, sorted."""
+def tally(found):
+    """Return (depth, segment of the start, time of it, time until) of all entities, sorted."""
     rows = []
-    for part, reached in zip(parts, search._run(parts, False), strict=True):
+    for part, reached in found:
         began = np.flatnonzero(reached.depth)
-        names = np.array(part.segments)[part.segment[reached.start[began]]]
-        at = part.at[reached.start[began]]
-        rows += zip(
-            reached.depth[began].tolist(), names.tolist(), at.tolist(), reached.until[began].tolist(), strict=True
+        start = reached.start[began]
+        columns = (
+            reached.depth[began],
+            np.array(part.segments)[part.segment[start]],
+            part.at[start],
+            reached.until[began],
         )
+        rows += zip(*(column.tolist() for column in columns), strict=True)
     return sorted(rows)
 
 
-def test_ties_come_in_the_order_of_the_steps():
-    who, at = np.array([1, 1, 1, 2, 2]), np.array([5, 5, 6, 6, 6])
-    code, segment = np.array([2, 0, 1, 1, 0], dtype="int8"), np.array([9, 8, 7, 6, 5])
-    keys.fix_ties(who, at, code, segment)
-    assert code.tolist() == [0, 2, 1, 0, 1] and segment.tolist() == [8, 9, 7, 5, 6]
+def written(tmp_path, log, group_rows):
+    """Write a log in row groups of these sizes; return its path."""
+    table = pa.Table.from_pandas(log[["id", "name", "at"]], preserve_index=False)
+    with pq.ParquetWriter(tmp_path / "log.parquet", table.schema) as writer:
+        for first, last in itertools.pairwise(np.cumsum([0, *group_rows])):
+            writer.write_table(table.slice(first, last - first))
+    return tmp_path / "log.parquet"
 
 
-def test_hashes_that_share_their_upper_bits_are_told_apart():
-    upper = np.uint64(7 << 40)
-    who = np.array([upper + np.uint64(low) for low in (3, 1, 3, 1, 2)], dtype="uint64")
-    columns = keys.Columns(who, np.array([0, 0, 1, 1, 0], dtype="int8"), np.arange(5), hashed=True)
-    (rows,) = keys.group(columns)
-    assert rows.n_entities == 3 and rows.step.tolist() == [0, 1, 0, 0, 1] and rows.entity.tolist() == [0, 0, 1, 2, 2]
+@pytest.mark.parametrize("partition_rows", [None, 700])
+def test_an_entity_over_the_edges_of_row_groups_is_counted_once(tmp_path, monkeypatch, partition_rows):
+    monkeypatch.setattr(footers, "_ROWS", 1)
+    log = random_log(np.random.default_rng(4), 300, longest=10).sort_values(["id", "second"], ignore_index=True)
+    # One entity alone fills several groups; others begin in one and end in the next.
+    many = pd.DataFrame({"id": 150, "name": np.resize(list("XABDACBX"), 900), "at": START, "second": 3})
+    log = pd.concat([log[log["id"] < 150], many, log[log["id"] > 150]], ignore_index=True)
+    path = written(tmp_path, log, [97] * (len(log) // 97) + [len(log) % 97])
+    rule, steps = preset("clickhouse", "5s"), list("ABCD")
+    with Log(path, COLUMNS) as opened:
+        opened.facts()
+        assert len(opened.footers.edges) >= 5 and 150 in opened.footers.edges
+    events = by_entity(log.assign(held=""), 300)
+    events[150] = [*dict.fromkeys(events[150])]  # the same events again change nothing
+    expected = [deepest(of_one, steps, rule) for of_one in events]
+    assert kit_depths(path, steps, rule, 300, partition_rows=partition_rows).tolist() == expected
 
 
-def test_a_log_in_no_order_is_left_to_duckdb():
-    columns = keys.Columns(np.array([2, 1, 2]), np.zeros(3, dtype="int8"), np.array([5, 1, 3]), hashed=True)
-    assert keys.group(columns) is None
+@pytest.mark.parametrize("order", ["time", "none"])
+@pytest.mark.parametrize("partition_rows", [None, 900])
+def test_row_groups_whose_entities_lie_across_them_agree_with_the_reference(
+    tmp_path, monkeypatch, order, partition_rows
+):
+    monkeypatch.setattr(footers, "_ROWS", 1_000)
+    monkeypatch.setattr(keys, "BUCKET_ROWS", 100)
+    log = log_in(order, "small", "seconds", np.random.default_rng(11))
+    path = written(tmp_path, log, [400] * (len(log) // 400) + [len(log) % 400])
+    with Log(path, COLUMNS) as opened:
+        opened.facts()
+        assert opened.footers.edges is None and len(opened.footers.chunks) > 3
+    rule, steps = preset("clickhouse", "5s"), list("ABCD")
+    expected = [deepest(events, steps, rule) for events in by_entity(log, N)]
+    assert kit_depths(path, steps, rule, N, partition_rows=partition_rows).tolist() == expected
+
+
+def test_a_group_in_no_order_within_is_sorted_though_the_groups_are_in_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(footers, "_ROWS", 1)
+    log = random_log(np.random.default_rng(5), 400)
+    low, high = (log[part].sample(frac=1, random_state=1) for part in (log["id"] < 200, log["id"] >= 200))
+    path = written(tmp_path, pd.concat([low, high]), [len(low), len(high)])
+    with Log(path, COLUMNS) as opened:
+        opened.facts()
+        assert opened.footers.edges == set()
+    rule, steps = preset("posthog", "5s"), list("ABCD")
+    expected = [deepest(events, steps, rule) for events in by_entity(log, 400)]
+    assert kit_depths(path, steps, rule, 400).tolist() == expected
+
+
+def test_row_groups_too_large_to_hold_are_left_to_duckdb(tmp_path, monkeypatch):
+    monkeypatch.setattr(footers, "_LARGEST", 500)
+    monkeypatch.setattr("funnelkit.scan.waves", None)
+    log = log_in("time", "small", "seconds", np.random.default_rng(12))
+    rule, steps = preset("clickhouse", "5s"), list("ABCD")
+    expected = [deepest(events, steps, rule) for events in by_entity(log, N)]
+    assert kit_depths(written(tmp_path, log, [len(log)]), steps, rule, N).tolist() == expected
+
+
+def test_steps_and_segments_without_a_name(tmp_path):
+    log = pd.DataFrame({"id": [1, 1, 2, 2], "name": ["A", None, "A", "B"], "by": ["x", "x", None, "y"]})
+    log["at"] = START + pd.to_timedelta([0, 1, 2, 3], unit="s")
+    log.to_parquet(tmp_path / "log.parquet")
+    tables = [count_events(source, "AB", columns=COLUMNS, by="by").table for source in (tmp_path / "log.parquet", log)]
+    pd.testing.assert_frame_equal(*tables)
+    assert tables[0][["by", "n_entered"]].to_numpy().tolist() == [["", 1], ["", 1], ["x", 1], ["x", 0]]
+
+
+def test_ties_come_in_the_order_of_the_steps_and_of_the_segments():
+    layout = keys.Layout(0, 8, 2, ("x", "y", "z"))
+    who = np.array([1, 1, 1, 2, 2, 1])
+    at, code, segment = np.array([5, 5, 6, 6, 6, 5]), np.array([2, 0, 1, 1, 0, 0]), np.array([2, 1, 0, 2, 1, 0])
+    rows = keys.group(who, layout.pack(at, code, segment), layout)
+    assert rows.at.tolist() == [5, 5, 5, 6, 6, 6] and rows.entity.tolist() == [0, 0, 0, 0, 1, 1]
+    assert rows.step.tolist() == [0, 0, 2, 1, 0, 1] and rows.segment.tolist() == [0, 1, 2, 0, 1, 2]
+    assert keys.presorted(who, at, code, segment, ("x", "y", "z")) is None, "its entities are in no order"
+    assert keys.presorted(np.array([1, 1]), np.array([2, 1]), code, segment, ()) is None, "nor are these times"
+
+
+def test_rows_in_order_but_for_their_ties_need_no_keys():
+    rng = np.random.default_rng(14)
+    who, at = np.sort(rng.integers(0, 60, 900)), rng.integers(0, 6, 900)
+    at = at[np.lexsort((at, who))]
+    code, segment = rng.integers(0, 4, 900).astype("int8"), rng.integers(0, 3, 900)
+    layout = keys.Layout(0, 8, 2, ("x", "y", "z"))
+    sorted_rows = keys.group(who.copy(), layout.pack(at.copy(), code, segment), layout)
+    for given in (segment, None):
+        bare = layout if given is not None else keys.Layout(0, 8, 2)
+        expected = keys.group(who.copy(), bare.pack(at.copy(), code, given), bare) if given is None else sorted_rows
+        rows = keys.presorted(who, at, code.copy(), None if given is None else given.copy(), bare.segments)
+        for name in ("entity", "step", "at", "segment", "ids"):
+            assert np.array_equal(getattr(rows, name), getattr(expected, name)), name
+
+
+def test_keys_too_wide_for_63_bits_are_made_of_places():
+    hashes = np.array([2**63 - 1, -(2**63), 2**63 - 1, 7])
+    layout = keys.Layout(0, 58, 2)
+    rows = keys.group(hashes, layout.pack(np.array([2**57 + 1, 3, 1, 9]), np.array([1, 0, 0, 3])), layout)
+    found = dict(zip(rows.ids.tolist(), range(3), strict=True))
+    mine = rows.entity == found[2**63 - 1]
+    assert len(rows.ids) == 3 and rows.at[mine].tolist() == [1, 2**57 + 1] and rows.step[mine].tolist() == [0, 1]
 
 
 def test_footers_tell_the_facts_and_nulls_are_counted(tmp_path):
     log = pd.DataFrame({"id": [1, 2], "name": ["A", "A"], "at": [START, START + pd.Timedelta(days=1)]})
     log.to_parquet(tmp_path / "a.parquet")
-    with Log(tmp_path / "a.parquet", COLUMNS) as opened:
-        assert opened._footer_facts() == opened.facts() and opened.facts()["latest"] == log["at"].max()
+    with Log(tmp_path / "a.parquet", COLUMNS) as opened, Log(log, COLUMNS) as frame:
+        assert opened.facts() == frame.facts() and opened.facts()["latest"] == log["at"].max()
+        assert opened.footers is not None and opened.span == frame.span
     log.loc[1, "at"] = pd.NaT
     log.to_parquet(tmp_path / "b.parquet")
     with Log([tmp_path / "a.parquet", tmp_path / "b.parquet"], COLUMNS) as opened:
-        assert opened._footer_facts() is None
         facts = opened.facts()
+        assert opened.footers is None
     assert (facts["n_rows"], facts["rows_without_time"]) == (4, 1)
+
+
+def test_a_file_cut_off_is_said_to_be_unreadable(tmp_path):
+    log = log_in("time", "small", "seconds", np.random.default_rng(13))
+    path = written(tmp_path, log, [len(log)])
+    data = bytearray(path.read_bytes())
+    data[len(data) // 4 : len(data) // 2] = bytes(len(data) // 2 - len(data) // 4)
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"log\.parquet"):
+        count_events(path, "ABCD", columns=COLUMNS)
