@@ -7,7 +7,7 @@ import re
 import tomllib
 from dataclasses import dataclass, replace
 from dataclasses import field as default
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from funnelkit import schema
@@ -124,11 +124,20 @@ class Funnel:
         >>> funnel("industrial-8").stage("业绩展示").id
         'solution-demo'
         """
-        found = _stage_index(self).get(schema.fold(name))
+        found = self._places.get(schema.fold(name))
         if found is None:
             known = [text for stage in self.stages for text in (stage.id, stage.name.en, stage.name.zh)]
             raise CatalogError("no_such_stage", name=str(name), model=self.id, nearest=nearest(name, known))
         return self.stages[found]
+
+    @cached_property  # and not a cache by model: hashing a whole model for each name costs more than the name
+    def _places(self):
+        """Return the place of the stage by each of its names."""
+        found = {}
+        for place, stage in enumerate(self.stages):
+            for name in _stage_names(stage):
+                found.setdefault(schema.fold(name), place)
+        return found
 
     def topic(self, topic_id):
         """Return the topic of this id."""
@@ -195,15 +204,6 @@ class Case:
         table = pd.DataFrame(rows, columns=["year", "product_line", self.measure])
         table["product_line"] = pd.Categorical(table["product_line"], categories=ids, ordered=True)
         return table
-
-
-@cache
-def _stage_index(model):
-    index = {}
-    for position, stage in enumerate(model.stages):
-        for name in _stage_names(stage):
-            index.setdefault(schema.fold(name), position)
-    return index
 
 
 def _stage_names(stage):

@@ -119,22 +119,25 @@ def weakest_levels(table, costs=None, *, points=0.05, model="pharma"):
     """
     model = _model(model)
     spent = _costs(costs, model)
-    rows = table[[_is_level(model, point) for point in table["point"]]].reset_index(drop=True)
+    rows = table[[_is_level(model, point) for point in table["point"].tolist()]].reset_index(drop=True)
+    names, ratios, counts = (rows[name].tolist() for name in ("point", "ratio", "count"))
     gains = _gains(rows, _fraction(points))
-    result = rows[["point", "ratio"]].assign(
-        loss=rows["count"] - rows["remaining"],
-        gain_sales=[cents(gain) for gain in gains],
-        cost=[float(spent.get(point, 1)) for point in rows["point"]],
-    )
-    exact_gain = [gain / spent.get(point, 1) for gain, point in zip(gains, rows["point"], strict=True)]
-    result["gain_per_cost"] = [float(gain) for gain in exact_gain]
-    losses = [
-        (1 - _fraction(ratio)) * _fraction(count) for ratio, count in zip(rows["ratio"], rows["count"], strict=True)
-    ]
-    result["largest_loss"] = [loss == max(losses) > 0 for loss in losses]
-    result["lowest_ratio"] = result["ratio"] == result["ratio"].min()
-    result["best_gain"] = [gain == max(exact_gain) > 0 for gain in exact_gain]
+    exact_gain = [gain / spent.get(name, 1) for gain, name in zip(gains, names, strict=True)]
+    losses = [(1 - _fraction(ratio)) * _fraction(count) for ratio, count in zip(ratios, counts, strict=True)]
+    columns = {
+        "point": rows["point"], "ratio": ratios, "loss": rows["count"] - rows["remaining"],
+        "gain_sales": [cents(gain) for gain in gains], "cost": [float(spent.get(name, 1)) for name in names],
+        "gain_per_cost": [float(gain) for gain in exact_gain], "largest_loss": _largest(losses),
+        "lowest_ratio": [ratio == min(ratios) for ratio in ratios], "best_gain": _largest(exact_gain),
+    }  # fmt: skip
+    result = pd.DataFrame(columns)
     return Result(result, *_summary(rows), _verdicts(result, model, costs, points))
+
+
+def _largest(values):
+    """Return which values are the largest, none where all are 0."""
+    most = max(values)
+    return [value == most > 0 for value in values]
 
 
 def _is_level(model, point):
@@ -176,17 +179,16 @@ def _summary(rows):
 
 def _verdicts(result, model, costs, points):
     """Return the sentences of the three criteria, then one recommendation for each level that stands out."""
-    notes, weak = [], []
+    notes, weak, levels = [], [], result.to_dict("records")
     for criterion in CRITERIA:
-        rows = result[result[criterion]]
-        if rows.empty or (len(rows) == len(result) > 1):
-            notes.append((f"cascade.{criterion}_none", {"n": len(result)}))
+        rows = [level for level in levels if level[criterion]]
+        if not rows or (len(rows) == len(levels) > 1):
+            notes.append((f"cascade.{criterion}_none", {"n": len(levels)}))
             continue
-        first = rows.iloc[0]
-        names = tuple(model.stage(point).name for point in rows["point"])
+        first, names = rows[0], tuple(model.stage(row["point"]).name for row in rows)
         values = {"ratio": 100 * first["ratio"], "loss": first["loss"], "gain": first["gain_sales"]}
         notes.append((f"cascade.{criterion}", {**values, "levels": names, "points": 100 * float(points)}))
-        weak += [point for point in rows["point"] if point not in weak]
+        weak += [row["point"] for row in rows if row["point"] not in weak]
     if costs is None:
         notes.append(("cascade.equal_cost", {}))
     return (*notes, *(_advice_note(model.stage(point)) for point in weak if model.stage(point).push))

@@ -10,6 +10,8 @@ from itertools import groupby
 
 from funnelkit.plot import DPI, FONTS, Chart, style, wrap
 
+GROUNDS = 8  # of some two megabytes each
+
 
 class Picture:
     """Base: `_draw(table)` makes the figure, `_move(table)` puts it to a table, `_moving()` names what a move changes.
@@ -20,7 +22,7 @@ class Picture:
 
     def __init__(self, lang="en"):
         self.lang, self.axes, self.title = lang, (), ""
-        self.ground = None  # (what stood still, its pixels)
+        self.grounds = {}  # what stood still -> its pixels, of the latest few: sliders go to and fro
 
     def update(self, table):
         """Move the picture to the table and return it as PNG bytes."""
@@ -58,19 +60,21 @@ class Picture:
 
     def _still(self):
         """Return what the background depends on: the limits of the axes and the colours of their tick labels."""
-        return [
+        return tuple(
             (*axes.get_xlim(), *axes.get_ylim(), *(label.get_color() for label in axes.get_yticklabels()))
             for axes in self.axes
-        ]
+        )
 
     def _png(self):
         from matplotlib.text import Text
         from PIL import Image
 
         still, moving = self._still(), sorted([self.heading, *self._moving()], key=lambda artist: artist.zorder)
-        if self.ground is None or self.ground[0] != still:
-            self.ground = still, self._background(moving)
-        self.canvas.restore_region(self.ground[1])
+        if still not in self.grounds:
+            if len(self.grounds) == GROUNDS:
+                del self.grounds[next(iter(self.grounds))]
+            self.grounds[still] = self._background(moving)
+        self.canvas.restore_region(self.grounds[still])
         plain = [artist for artist in moving if isinstance(artist, Text) and _is_plain(artist)]
         for artist in moving:
             if artist not in plain:

@@ -24,7 +24,7 @@ LAYERS = (
      "position", "diffusion", "statement"),
     ("present", "plot", "picture", "plot_plan", "plot_position", "plot_time", "plot_change",
      "plot_forecast", "catalog_text"),
-    ("checks", "widgets", "panels", "panels_funnel", "report"),
+    ("checks", "widgets", "panels", "panels_funnel", "server", "report"),
     ("lessons", "starter", "cli", "__main__", "__init__"),
 )  # fmt: skip
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
