@@ -3,7 +3,12 @@
 An error is a key of `texts/errors.toml` with its values: `str(error)` is English, `error.say("zh")` Chinese.
 """
 
-from funnelkit.texts import say
+import os
+from functools import cache
+
+from funnelkit.texts import LANGUAGES, say, texts
+
+LANGUAGE = "FUNNELKIT_LANG"  # of the message that a traceback shows, where this variable names one
 
 
 class FunnelkitError(Exception):
@@ -14,14 +19,25 @@ class FunnelkitError(Exception):
     def __init__(self, key, /, **values):
         self.key = key
         self.values = values
-        super().__init__(self.say("en"))
+        lang = os.environ.get(LANGUAGE)
+        super().__init__(self.say(lang if lang in LANGUAGES else "en"))
 
     def say(self, lang="en"):
         """Return the message in `lang`."""
-        return say(f"errors.{self.key}", lang, **self.values)
+        return say(f"errors.{self.key}", lang, **{name: _told(value, lang) for name, value in self.values.items()})
 
     def __reduce__(self):
         return _rebuild, (type(self), self.key, self.values)
+
+
+def _told(value, lang):
+    """Return a reason of the operating system in `lang`, any other value as it is."""
+    return _reasons()[value][lang] if isinstance(value, str) and value in _reasons() else value
+
+
+@cache
+def _reasons():
+    return {entry["en"]: entry for entry in texts("system").values()}
 
 
 def _rebuild(kind, key, values):

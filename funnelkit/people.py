@@ -6,7 +6,9 @@ import pandas as pd
 from funnelkit.errors import DataError
 from funnelkit.hazard import OPEN, OUT, UP, expected_exits, fit_hazards, stage_spells
 from funnelkit.result import Result, refuse_limits
+from funnelkit.schema import Text
 from funnelkit.spells import column
+from funnelkit.texts import label
 from funnelkit.words import number, percent
 
 LEVEL, FAR = 0.95, 0.998  # usual limits of a funnel plot: two and three standard deviations
@@ -183,7 +185,7 @@ def _read(table, by, context):
               "below": named["below"] or ["–"], "low": percent(table["rate"].min()),
               "high": percent(table["rate"].max()),
               "n_same": number((table["verdict"] == "no_difference").sum())}  # fmt: skip
-    notes = [("people.mix", {"mix": list(mix)}) if mix else ("people.no_mix", {})]
+    notes = [("people.mix", {"mix": [Text(name, label(name, "zh")) for name in mix]}) if mix else ("people.no_mix", {})]
     notes.append(("people.mature", {"days": number(cutoff), "n_open": number(table["n_open"].sum())}))
     if table["pace_p"].isna().all():
         notes.append(("people.no_pace", {}))

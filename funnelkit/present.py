@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from html import escape
 
+import numpy as np
 import pandas as pd
 
 from funnelkit.grid import align
@@ -51,10 +52,10 @@ def show(table, lang="en", *, model=None, caption=None, figures=None, names=None
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
     html = f'<table class="fk">{title}<thead>{_html_row("th", head, numeric)}</thead><tbody>{body}</tbody></table>'
     text = align([head, *rows], right=[i for i, right in enumerate(numeric) if right])
-    return Shown(html, f"{caption}\n{text}" if caption else text, figures or {}, _raw(table))
+    return Shown(html, f"{caption}\n{text}" if caption else text, figures or {}, raw(table))
 
 
-def _raw(table):
+def raw(table):
     """Return a table's values as JSON holds them, for spreadsheets: numbers stay numbers, days are texts."""
     rows = [[_json_value(value) for value in row] for row in table.itertuples(index=False, name=None)]
     return {"columns": [str(name) for name in table.columns], "rows": rows}
@@ -79,7 +80,8 @@ def cell_texts(table, lang="en", model=None):
     cells, numeric = {}, []
     for name in table.columns:
         if rated and name == "rate":
-            cells[name] = [rate_text(row, lang) for row in table.to_dict("records")]
+            rows = table.to_dict("records")  # a stage without promotion has no rate at all
+            cells[name] = ["–" if pd.isna(row["n"]) else rate_text(row, lang) for row in rows]
         elif changed and name == "change":
             cells[name] = [change_text(row) for row in table.to_dict("records")]
         elif (rated and name in _RATE_PARTS) or (changed and name in _CHANGE_PARTS):
@@ -100,8 +102,9 @@ def _decimals(name, column):
     """Return how many decimals a column of numbers needs: none for money and whole numbers."""
     if not pd.api.types.is_numeric_dtype(column.dtype) or name.startswith(_MONEY):
         return 0
-    known = column.dropna().astype(float)
-    return 0 if (known == known.round()).all() else 1 if known.abs().max() >= 100 else 2
+    values = column.to_numpy(dtype=float, na_value=np.nan)
+    known = values[~np.isnan(values)]
+    return 0 if (known == known.round()).all() else 1 if np.abs(known).max() >= 100 else 2
 
 
 def _cell(value, name, reading):

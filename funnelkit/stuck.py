@@ -138,21 +138,27 @@ def _read(table, pipeline, crowded, false_share):
     values = {"n": number(len(stuck)), "n_open": number(len(table)), "share": percent(false_share, 0)}
     values |= {"value": _worth(stuck), "n_unvalued": number(int(stuck["amount"].isna().sum()))}
     values["stages"] = [pipeline.model.stage(stage).name for stage in stuck["stage"].astype("str").unique()]
-    if len(stuck) and stuck["amount"].isna().any():
+    if stuck["amount"].notna().any() and stuck["amount"].isna().any():
         notes.append(("stuck.unvalued", {"n": values["n_unvalued"]}))
     for stage, n_open, expected in crowded:
         values_here = {"stage": pipeline.model.stage(stage).name, "n": number(n_open), "expected": number(expected, 1)}
         notes.append(("stuck.crowded", values_here))
     late, soon = groups["late"], groups["soon"]
     if len(late) or len(soon):
-        notes.append(("stuck.next", {"late": number(len(late)), "soon": number(len(soon)), "days": SOON_DAYS,
-                                     "value": _worth(pd.concat([late, soon]))}))  # fmt: skip
+        counted = {"late": number(len(late)), "soon": number(len(soon)), "days": SOON_DAYS}
+        notes.append(_valued("stuck.next", pd.concat([late, soon]), counted))
     old = table[table["older_than_any"] & (table["state"] != "too_few")]
     if len(old):
-        notes.append(("stuck.older", {"n": number(len(old)), "value": _worth(old)}))
+        notes.append(_valued("stuck.older", old, {"n": number(len(old))}))
     if len(groups["too_few"]):
         notes.append(("stuck.too_few", {"n": number(len(groups["too_few"])), "least": LEAST_EXITS}))
-    return "stuck.found" if len(stuck) else "stuck.none", values, tuple(notes)
+    return _valued("stuck.found", stuck, values)[0] if len(stuck) else "stuck.none", values, tuple(notes)
+
+
+def _valued(key, deals, values):
+    """Return a sentence that tells what deals are worth; where no amount is known, the one that leaves it out."""
+    known = deals["amount"].notna().any()
+    return (key, values | {"value": _worth(deals)}) if known else (f"{key}_unvalued", values)
 
 
 def _worth(deals):

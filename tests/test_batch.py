@@ -64,6 +64,9 @@ def test_plan_is_data_sets_times_values_and_single_reports(tmp_path):
         ({"reports": [{"name": "a"}, {"name": "A"}]}, "two reports are named 'A'"),
         ({"reports": [{"name": "a", "data": "none"}]}, "no data set is named 'none'"),
         ({"reports": [{}]}, "name cannot be {}"),
+        ({"lang": "fr", "each": {"x": [1]}}, "lang cannot be 'fr'"),
+        ({"each": {"x": [1]}, "parameters": {"lang": "fr"}}, "lang cannot be 'fr'"),
+        ({"each": {"x": [1]}, "export": {"columns": {"a": "blur"}}}, "cannot be a=blur"),
     ],
 )
 def test_plan_that_is_wrong_is_refused_whole(content, message, tmp_path):
@@ -220,6 +223,34 @@ def test_export_policy_is_strict(policy):
     assert caught.value.exit_code == 11
 
 
+def test_rest_that_a_rate_leaves_is_a_small_cell_too():
+    table = {"columns": ["stage", "k", "n", "rate"], "rows": [["Design", 97, 99, 0.98], ["Demo", 90, 99, 0.91]]}
+    first, second = export.protect(table, {"columns": {}, "min_cell": 5})["rows"]
+    assert first == ["Design", None, None, None] and second == table["rows"][1]
+
+
+def test_hashing_wants_a_secret(monkeypatch):
+    monkeypatch.delenv(export.KEY, raising=False)
+    with pytest.raises(ReportError, match="FUNNELKIT_HASH_KEY") as caught:
+        export.check_policy({"columns": {"owner": "hash"}})
+    assert caught.value.exit_code == 11
+    monkeypatch.setenv(export.KEY, "secret")
+    assert export.check_policy({"columns": {"owner": "hash"}})["columns"] == {"owner": "hash"}
+
+
+def test_misspelt_column_is_not_exported_in_clear(tmp_path):
+    request = Request(
+        template(tmp_path / "t.ipynb", SHOW), {}, tmp_path / "out", export={"columns": {"acount": "drop"}}
+    )
+    with pytest.raises(ReportError, match=r"'acount'.*Did you mean account") as caught:
+        run_report(request)
+    assert caught.value.exit_code == 11 and not (tmp_path / "out" / "latest").exists()
+    assert not list((tmp_path / "out").rglob("tables*"))
+    kept = Request(request.template, {}, tmp_path / "out", export={"columns": {"region": "drop", "account": "drop"}})
+    text = (run_report(kept) / "tables" / "cell-0.csv").read_text(encoding="utf-8-sig")
+    assert text.splitlines()[0] == "n,amount"
+
+
 def test_exports_of_a_run(made):
     folder, *_ = made
     latest = folder / "out" / "north x=30" / "latest"
@@ -290,7 +321,7 @@ def test_batch_command(tmp_path):
     path = plan(tmp_path, each={"x": [1, 0]})
     command = [sys.executable, "-m", "funnelkit", "batch", str(path), "--out", str(tmp_path / "o"), "--lang", "en"]
     found = subprocess.run(command, capture_output=True, text=True)
-    assert found.returncode == 1 and "1 of 2 reports are good" in found.stdout
+    assert found.returncode == 1 and "Good reports: 1 of 2" in found.stdout
     assert "x=0: the report was not published: cell cell-0 failed with ZeroDivisionError" in found.stderr
     shutil.rmtree(tmp_path / "o")
     path.write_text("{", encoding="utf-8")

@@ -45,12 +45,13 @@ def blocks(path, language):
     return ["\n".join(line.removeprefix(indent) for line in block.splitlines()) for indent, block in found]
 
 
-def test_the_plan_is_one(tmp_path):
+def test_the_plan_is_one(tmp_path, monkeypatch):
     from funnelkit.report.export import check_policy
     from funnelkit.report.notebooks import read_template
     from funnelkit.report.parameters import check, declared
     from funnelkit.report.plans import read_plan
 
+    monkeypatch.setenv("FUNNELKIT_HASH_KEY", "secret")
     (block,) = blocks(ROOT / "README.md", "yaml")
     (tmp_path / "weekly.yaml").write_text(block, encoding="utf-8")
     items = read_plan(tmp_path / "weekly.yaml", tmp_path / "reports")

@@ -47,7 +47,8 @@ def no_kernel(monkeypatch):
 # --- parameters ----------------------------------------------------------------------------------------------------
 
 DECLARED = {name: parameters.Parameter(name, name, None, "help") for name in ("str", "int", "float", "bool", "date")}
-DECLARED |= {name: parameters.Parameter(name, name, None, "help") for name in ("list", "dict")}
+DECLARED |= {name: parameters.Parameter(name, name, None, "help") for name in ("list", "dict", "share", "amount")}
+DECLARED |= {name: parameters.Parameter(name, name, None, "help") for name in ("week | month", "date | current")}
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,9 @@ DECLARED |= {name: parameters.Parameter(name, name, None, "help") for name in ("
         ("str", "012", "012"), ("str", "no", "no"), ("int", "12", 12), ("int", -3, -3), ("float", "0.5", 0.5),
         ("float", 2, 2.0), ("bool", "true", True), ("bool", False, False), ("date", "2026-02-28", "2026-02-28"),
         ("date", "", ""), ("list", "a,b", ["a", "b"]), ("list", '["a,b"]', ["a,b"]), ("dict", '{"a": 1}', {"a": 1}),
+        ("share", "0.05", 0.05), ("share", 1, 1.0), ("amount", "2000000", 2e6), ("amount", 0, 0.0),
+        ("week | month", "week", "week"), ("date | current", "current", "current"), ("date | current", "", ""),
+        ("date | current", "2026-02-28", "2026-02-28"),
     ],
 )  # fmt: skip
 def test_values_become_their_declared_type(kind, value, parsed):
@@ -68,6 +72,8 @@ def test_values_become_their_declared_type(kind, value, parsed):
         ("str", False), ("str", 12), ("int", "012"), ("int", "1.0"), ("int", True), ("int", "1e3"), ("float", "nan"),
         ("float", "inf"), ("float", float("inf")), ("float", "1e999"), ("bool", "no"), ("bool", 1),
         ("date", "2026-02-30"), ("date", "03/04/2026"), ("list", '[1, NaN]'), ("list", 3), ("dict", "[1]"),
+        ("share", "2"), ("share", -0.1), ("share", "5 %"), ("amount", -5), ("week | month", "fortnight"),
+        ("week | month", ""), ("week | month", 1), ("date | current", "yesterday"),
     ],
 )  # fmt: skip
 def test_ill_typed_values_are_refused(kind, value):
@@ -91,7 +97,7 @@ def test_a_name_that_is_code_is_only_an_unknown_name(no_kernel, tmp_path):
     assert caught.value.exit_code == 11
 
 
-@pytest.mark.parametrize("line", ["x = 1", "x: int = f()", "import os", "x: Path = 1"])
+@pytest.mark.parametrize("line", ["x = 1", "x: int = f()", "import os", "x: Path = 1", 'x: "a|b" = "a"'])
 def test_template_with_other_than_declarations_is_refused(line, no_kernel, tmp_path):
     with pytest.raises(ReportError) as caught:
         run.run_report(run.Request(template(tmp_path, parameters=line), {}, tmp_path / "out"))
@@ -226,6 +232,14 @@ def test_page_keeps_numbers_days_and_intervals_on_one_line():
     found = re.findall(r'<span class="w">([^<]*)</span>', html)
     assert found == ["5.1 %", "[2.0, 12.5]", "(n = 1,978)", "2026-11-20", "（n = 7）"]
     assert "5 % (n = 3)" in html and "[a, b] 12026-11-20" in html
+
+
+def test_page_keeps_words_of_a_table_whole_and_lets_long_ones_break():
+    table = f"<table><tr><td>Prospecting</td><td>{'A' * 30}&amp;{'B' * 5}</td><td>{'德' * 30}</td></tr></table>"
+    output = nbformat.v4.new_output("display_data", {"text/html": f"<p>{'C' * 30}</p>{table}"})
+    html = page(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", outputs=[output], execution_count=1)]))
+    assert f"<td>{'A' * 12}<wbr>{'A' * 12}<wbr>{'A' * 6}&amp;{'B' * 5}</td>" in html
+    assert "<td>Prospecting</td>" in html and f"<td>{'德' * 30}</td>" in html and f"<p>{'C' * 30}</p>" in html
 
 
 def test_same_inputs_same_bytes(tmp_path):
@@ -370,6 +384,30 @@ def test_input_that_changes_during_the_run_is_no_report(tmp_path):
     with pytest.raises(ReportError) as caught:
         run.run_report(run.Request(path, {"data": [str(source)]}, tmp_path / "out", inputs=(source,)))
     assert caught.value.exit_code == 2 and "d.csv changed while it was being read" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("unit", "fortnight"), ("lang", "fr"), ("period", "yesterday"), ("target", "-5"), ("max_quarantine", "2")],
+)
+def test_settings_that_are_none_are_refused_before_a_kernel(name, value, no_kernel, tmp_path):
+    with pytest.raises(ReportError) as caught:
+        run.run_report(run.Request(share("report") / "en.ipynb", {name: value}, tmp_path / "out"))
+    assert caught.value.exit_code == 11 and f"parameter {name} is a" in str(caught.value)
+
+
+def test_chinese_run_says_in_chinese_why_its_data_are_bad(tmp_path):
+    source = "from funnelkit.errors import DataError\nraise DataError('no_such_file', file='a.csv')"
+    with pytest.raises(ReportError) as caught:
+        make(tmp_path, source, lang="zh")
+    assert caught.value.exit_code == 2 and "报告未发布：a.csv：文件不存在。请检查路径。" in caught.value.say("zh")
+
+
+def test_reason_of_the_system_is_said_in_the_language(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ReportError) as caught:
+        run.run_report(run.Request(template(tmp_path, "1"), {}, tmp_path / "file" / "out"))
+    assert "(Not a directory)" in str(caught.value) and "（不是文件夹）" in caught.value.say("zh")
 
 
 def test_template_in_another_language_is_refused(no_kernel, tmp_path):

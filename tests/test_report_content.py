@@ -1,5 +1,6 @@
 """The periodic report's content: each question is answered from the data or refused with the reason."""
 
+import re
 from pathlib import Path
 
 import nbformat
@@ -7,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from funnelkit.errors import FunnelkitError
+from funnelkit.errors import DataError, FunnelkitError
 from funnelkit.load import read
 from funnelkit.report import analysis, digest, sections
 from funnelkit.share import sample_files, share
@@ -58,7 +59,8 @@ def test_every_section_says_something_and_labels_every_column(found, sample, nam
         assert isinstance(found[name], FunnelkitError) or len(found[name].table) == 0
         return
     head = shown.text.splitlines()[0]
-    keys = set(digest._TABLES[name](found[name].table, sample.model, lang).columns)
+    rows = digest._ROWS.get(name, lambda table: table)(found[name].table)
+    keys = set(digest._TABLES[name](rows, sample.model, lang).columns)
     assert keys - set(texts("labels")) == set(), "a column without a label"
     assert "nan" not in shown.text.lower() and head
 
@@ -109,12 +111,86 @@ def test_counts_source_refuses_with_the_reason():
     assert "cannot be told apart" in sections.headline(pipeline).text
 
 
+@pytest.mark.parametrize("name", [name for name in analysis.ANALYSES if name != "gates"])
+def test_exported_tables_hold_numbers(found, sample, name):
+    """What a person reads is text; what a spreadsheet gets are the same rows as numbers, rates as fractions."""
+    table = digest.table(found, name, sample, "zh").table
+    columns = dict(zip(table["columns"], zip(*table["rows"], strict=True), strict=True))
+    words = {"against", "stage", "stage_name", "period", "period_before", "part", "outcome", "deal_id", "account",
+             "owner", "act_by", "state", "start", "end", "measure", "origin", "condition", "verdict"}  # fmt: skip
+    for column, values in columns.items():
+        texts_in = [value for value in values if isinstance(value, str)]
+        assert column in words or not texts_in, (column, texts_in[:1])
+    for column in {"rate", "expected", "shrunk", "p_best", "centre", "limit_low"} & set(columns):
+        assert all(value is None or 0 <= value <= 1 for value in columns[column])
+    if "stage" in columns:
+        first = sample.model.stages[0]
+        assert (first.id, first.name["zh"]) in zip(columns["stage"], columns["stage_name"], strict=True)
+
+
+def test_exported_rates_are_those_of_the_analysis(found, sample):
+    table = digest.table(found, "people", sample).table
+    rows = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
+    assert len(rows) == len(found["people"].table)
+    assert all(row["rate"] == pytest.approx(row["k"] / row["n"]) for row in rows)
+
+
+def test_headline_exports_whole_counts_and_a_fraction(sample):
+    rows = sections.headline(sample).table["rows"]
+    won, lost = (int((sample.deals["status"] == status).sum()) for status in ("won", "lost"))
+    assert rows[0][:2] == ["Won", won] and isinstance(rows[0][1], int)
+    assert rows[4][1] == pytest.approx(won / (won + lost)) and rows[4][4] == won + lost
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_entering_the_last_stage_is_the_win_so_it_has_no_rate(sample, lang):
+    shown = sections.funnel_table(sample, lang)
+    assert shown.text.splitlines()[-1].split()[-1] == "–"
+    last = dict(zip(shown.table["columns"], shown.table["rows"][-1], strict=True))
+    assert (last["stage"], last["n_entered"], last["n"], last["rate"]) == ("contract-signed", 139, None, None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"segment": "nope"}, "parameter segment: the data have no column 'nope'. Columns: deal_id"),
+        ({"people": "nope"}, "parameter people: the data have no column 'nope'"),
+        ({"evidence": "none.csv"}, "none.csv: no such file"),
+        ({"period": "2026-03-01"}, "2026-03-01 lies after the data, which end on 2025-12-29"),
+    ],
+)
+def test_settings_that_do_not_fit_the_data_are_refused(sample, settings, message):
+    with pytest.raises(DataError, match=re.escape(message)):
+        analysis.analyse(sample, analysis.Settings(**settings))
+
+
+def test_running_period_is_none_of_the_future(sample):
+    analysis.Settings(period="2025-12-31").check(sample)
+
+
+def test_day_before_all_data_is_refused():
+    with pytest.raises(DataError, match="no deal that was known on 2020-01-01"):
+        analysis.analyse(read(*sample_files(), model="industrial-8", as_of="2020-01-01"), analysis.Settings())
+
+
+def test_unknown_way_of_reading_is_refused():
+    with pytest.raises(DataError, match=r"nothing to set by 'encodin'\. Nearest: encoding"):
+        sections.open_pipeline(reading={"encodin": "utf-8"})
+
+
+def test_reason_that_stands_above_is_said_once(sample):
+    found = {"health": analysis._try(analysis._health, sample, analysis.Settings())}
+    found["target"] = analysis._try(analysis._target, sample, analysis.Settings())
+    assert digest.explain(found, "health").text.startswith("No target is given")
+    assert digest.explain(found, "target") is None
+
+
 def test_gates_from_a_file_of_evidence(sample, tmp_path):
     path = tmp_path / "evidence.csv"
     path.write_text("deal_id,stage,gate,met\nA,first-contact,first-contact,yes\nB,初步接触,初步接触,否\n", "utf-8")
     result = analysis._gates(sample, analysis.Settings(evidence=str(path)))
     assert result.table["verdict"].tolist() == ["advance", "stay"]
-    assert result.reading() == "By the evidence given, 1 deals may advance, 1 stay and 0 move back."
+    assert result.reading() == "Deals by the evidence given: may advance 1, stay 1, move back 0."
 
 
 @pytest.mark.skipif(not (SHARED / "data").exists(), reason="shared/data is not beside this checkout")

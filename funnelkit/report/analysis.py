@@ -1,6 +1,7 @@
 """The analyses of the periodic report: made once, each a Result or the reason why the source cannot support it."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,21 @@ class Settings:
     target: float = 0.0
     target_date: str = ""
     evidence: str = ""
+
+    def check(self, pipeline):
+        """Raise DataError where nothing is known yet, or a setting names a column, day or file that is not there."""
+        if pipeline.counts is None and pipeline.deals.empty:
+            raise DataError("nothing_by_then", as_of=f"{pipeline.as_of:%Y-%m-%d}")
+        for name, column in (("segment", self.segment), ("people", self.people)):
+            if column and column not in pipeline.deals and pipeline.counts is None:
+                known = ", ".join(pipeline.deals.columns)
+                raise DataError("no_column_for", name=name, value=column, known=known)
+        if self.evidence and not Path(self.evidence).is_file():
+            raise DataError("no_such_file", file=self.evidence)
+        if self.period not in ("", "current") and pipeline.counts is None:
+            end, calendar = data_end(pipeline), self.calendar()
+            if calendar.start(calendar.number(self.period)) >= end:
+                raise DataError("period_not_begun", period=self.period, end=f"{end - pd.Timedelta(days=1):%Y-%m-%d}")
 
     def calendar(self):
         """Return the calendar of the unit."""
@@ -215,7 +231,11 @@ ANALYSES = {
 
 
 def analyse(pipeline, settings):
-    """Return {name: Result, or the FunnelkitError that says why there is none} of every analysis."""
+    """Return {name: Result, or the FunnelkitError that says why there is none} of every analysis.
+
+    Raises DataError where the settings do not fit the data.
+    """
+    settings.check(pipeline)
     if pipeline.counts is not None:
         return dict.fromkeys(ANALYSES, DataError("counts_only"))
     return {name: _try(make, pipeline, settings) for name, make in ANALYSES.items()}

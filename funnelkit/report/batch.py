@@ -105,9 +105,8 @@ class _Batch:
             run = f"{item.name}/{told['run']}" if told.get("run") else None
             reason = told.get("reason") or error.key  # where there is no folder yet, only the error tells
             return Result(item.name, "failed", error.exit_code, reason, run, _since(started), error=error)
-        now = read_json(target / "run.json")
-        same = all(now.get(key) == before.get(key) for key in ("inputs", "parameters", "template"))
-        since = before.get("started_at") if before and same else None
+        read = _contents(read_json(target / "run.json"))
+        since = before.get("started_at") if read and read == _contents(before) else None
         run = target.resolve().relative_to(self.out.resolve()).as_posix()
         return Result(item.name, "ok", 0, "ok", run, _since(started), since)
 
@@ -129,6 +128,11 @@ class _Batch:
             lang = self.items[0].request.lang
             page = self.out / "index.html"
             publish.prepare_text(page, index.page(status, self.out, lang)).replace(page)
+
+
+def _contents(record):
+    """Return the hashes of what a report was made from: whatever its parameters are, an old export is old."""
+    return [item["sha256"] for item in record.get("inputs", [])]
 
 
 def _since(started):

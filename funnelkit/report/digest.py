@@ -1,11 +1,14 @@
 """The analyses as the report shows them: sentences, a short table, and a first page that sums them up."""
 
+import re
+from dataclasses import replace
+
 import pandas as pd
 
 from funnelkit.errors import FunnelkitError
 from funnelkit.plot_change import bridge_chart, compare_chart, control_chart
 from funnelkit.plot_forecast import backtest_chart, forecast_chart
-from funnelkit.present import Shown, bullets, note, show
+from funnelkit.present import Shown, bullets, note, raw, show
 from funnelkit.rates import rate_columns
 from funnelkit.result import points
 from funnelkit.texts import label, say
@@ -28,7 +31,8 @@ def summary(found, pipeline, lang="en"):
         result = found.get(name)
         if result is not None and not isinstance(result, FunnelkitError):
             answers = result.sentences(lang)
-            lines.append(f"{say(f'report.ask_{name}', lang)} {answers[min(place, len(answers) - 1)]}")
+            ask, answer = say(f"report.ask_{name}", lang), answers[min(place, len(answers) - 1)]
+            lines.append(say("report.answer", lang, ask=ask, answer=answer))
     if not lines:
         return note(say("report.no_summary", lang), "warn")
     shown = bullets(lines, "good")
@@ -36,18 +40,50 @@ def summary(found, pipeline, lang="en"):
 
 
 def explain(found, name, lang="en"):
-    """Return what an analysis says, or why the source cannot support it."""
-    result = found[name]
-    return note(result.say(lang)) if isinstance(result, FunnelkitError) else bullets(result.sentences(lang))
+    """Return what an analysis says, or why the source cannot support it; a reason that stands just above, only once."""
+    result, above = found[name], found.get(_ABOVE.get(name))
+    if not isinstance(result, FunnelkitError):
+        return bullets(result.sentences(lang))
+    reason = result.say(lang)
+    if isinstance(above, FunnelkitError) and above.say(lang) == reason:
+        return None
+    return note(reason[0].upper() + reason[1:] if _PLAIN.match(reason) else reason)
+
+
+_ABOVE = {"cycle": "stays", "backtest": "forecast", "target": "health"}  # the other analysis of the same section
+_PLAIN = re.compile(r"[a-z]+ ")  # a reason that begins with a word, not with the name of a file
 
 
 def table(found, name, pipeline, lang="en"):
-    """Return an analysis's short table; nothing where there is no analysis to show."""
+    """Return an analysis's short table; nothing where there is no analysis to show.
+
+    What is exported are the same rows with their numbers: rates as fractions, stages by id and by name.
+    """
     result = found[name]
     if isinstance(result, FunnelkitError):
         return None
-    rows = _TABLES[name](result.table, pipeline.model, lang)
-    return show(rows, lang, model=pipeline.model) if len(rows) else None
+    rows = _ROWS[name](result.table) if name in _ROWS else result.table
+    if rows.empty:
+        return None
+    shown = show(_TABLES[name](rows, pipeline.model, lang), lang, model=pipeline.model)
+    return replace(shown, table=raw(_exported(rows, name, pipeline.model, lang)))
+
+
+def _exported(rows, name, model, lang):
+    """Return the columns of an analysis that are exported, the stage's name beside its id."""
+    wanted = _EXPORTED[name].split()
+    if name == "people":
+        wanted = [rows.columns[0], *wanted]
+    rows = rows[[column for column in wanted if column in rows]].copy()
+    if "stage" in rows:
+        names = [None if pd.isna(stage) else _stage(stage, model, lang) for stage in rows["stage"]]
+        rows.insert(rows.columns.get_loc("stage") + 1, "stage_name", names)
+    if name == "backtest":  # deals are counted: whole numbers
+        counted = rows["measure"] == "n_won"
+        actual = [int(n) if whole else n for n, whole in zip(rows["actual"], counted, strict=True)]
+        rows["actual"] = pd.Series(actual, index=rows.index, dtype=object)
+        rows["in_80"] = rows["in_80"].astype(bool)
+    return rows
 
 
 def picture(found, name, pipeline, lang="en"):
@@ -93,7 +129,6 @@ def _frame(rows):
 
 
 def _comparison(table, model, lang):
-    compared = table[table["status"] == "compared"]
     return _frame(
         {
             "against": label(row["against"], lang), "stage": _stage(row["stage"], model, lang),
@@ -102,7 +137,7 @@ def _comparison(table, model, lang):
             "change_points": _points_text(row, lang),
             "clear": say(f"present.{str(bool(row['clear'])).lower()}", lang),
         }
-        for row in compared.to_dict("records")
+        for row in table.to_dict("records")
     )  # fmt: skip
 
 
@@ -118,7 +153,7 @@ def _points_text(row, lang):
 def _change(table, model, lang):
     return _frame(
         {
-            "part": label(row["part"], lang),
+            "part": label({"rate": "win_rate"}.get(row["part"], row["part"]), lang),
             "change_points": say("report.points", lang, change=points(row["change"]), low=points(row["low"]),
                                  high=points(row["high"])),
         }
@@ -130,10 +165,10 @@ def _signal(table, model, lang):
     return _frame(
         {
             "period_now": row["period"], "win_rate": rate_text(row, lang),
-            "usual_range": f"{percent(row['lower'])} – {percent(row['upper'])}",
+            "usual_range": _between(percent(row["lower"]), percent(row["upper"])),
             "signal": _verdict(row["signal"], lang),
         }
-        for row in table.astype({"signal": "object"}).tail(LATEST_PERIODS).to_dict("records")
+        for row in table.astype({"signal": "object"}).to_dict("records")
     )  # fmt: skip
 
 
@@ -158,12 +193,11 @@ def _stays(table, model, lang):
             "median_days": _range({**row, "median_days_low": row["low_days"], "median_days_high": row["high_days"]},
                                   "median_days", 1),
         }
-        for row in table[table["n"] > 0].to_dict("records")
+        for row in table.to_dict("records")
     )  # fmt: skip
 
 
 def _stuck(table, model, lang):
-    urgent = table[table["state"].isin(["stuck", "late", "soon"])].head(MOST_DEALS)
     return _frame(
         {
             "deal_id": row["deal_id"], "account": _or_dash(row["account"]), "owner": _or_dash(row["owner"]),
@@ -172,7 +206,7 @@ def _stuck(table, model, lang):
             "act_by": "–" if pd.isna(row["act_by"]) else f"{row['act_by']:%Y-%m-%d}",
             "status": label(f"is_{row['state']}", lang),
         }
-        for row in urgent.to_dict("records")
+        for row in table.to_dict("records")
     )  # fmt: skip
 
 
@@ -186,7 +220,7 @@ def _health(table, model, lang):
             "condition": label(f"condition_{row['condition']}", lang),
             "stage": say("report.all_stages", lang) if pd.isna(row["stage"]) else _stage(row["stage"], model, lang),
             "figure_health": number(row["figure"], 2), "n": number(row["n"]),
-            "usual_range": f"{number(row['low'], 2)} – {number(row['high'], 2)}",
+            "usual_range": _between(number(row["low"], 2), number(row["high"], 2)),
             "verdict": label(f"health_{row['verdict']}", lang),
         }
         for row in table.to_dict("records")
@@ -210,7 +244,7 @@ def _people(table, model, lang):
         {
             who: _or_dash(row[who]), "win_rate": rate_text(_rated(row["k"], row["n"]), lang),
             "expected": percent(row["expected"]),
-            "usual_range": f"{percent(row['limit_low'])} – {percent(row['limit_high'])}",
+            "usual_range": _between(percent(row["limit_low"]), percent(row["limit_high"])),
             "shrunk": percent(row["shrunk"]), "verdict": label(f"verdict_{row['verdict']}", lang),
         }
         for row in table.to_dict("records")
@@ -245,7 +279,6 @@ def _forecast(table, model, lang):
 
 
 def _backtest(table, model, lang):
-    shown = table[(table["part"] == "total") & (table["method"] == "forecast")]
     return _frame(
         {
             "from_day": f"{row['origin']:%Y-%m-%d}", "to_day": f"{row['end']:%Y-%m-%d}",
@@ -253,8 +286,13 @@ def _backtest(table, model, lang):
             "band_80": f"{number(row['low_80'])} – {number(row['high_80'])}",
             "held": say(f"present.{str(bool(row['in_80'])).lower()}", lang),
         }
-        for row in shown.to_dict("records")
+        for row in table.to_dict("records")
     )  # fmt: skip
+
+
+def _between(low, high):
+    """Return two ends as a range, a dash where neither is known."""
+    return low if low == high == "–" else f"{low} – {high}"
 
 
 def _range(row, name, decimals):
@@ -262,6 +300,28 @@ def _range(row, name, decimals):
     return f"{number(row[name], decimals)} [{number(low, decimals)}, {number(high, decimals)}]"
 
 
+# The rows that are shown, where these are not all.
+_ROWS = {
+    "comparison": lambda table: table[table["status"] == "compared"],
+    "signal": lambda table: table.tail(LATEST_PERIODS),
+    "stays": lambda table: table[table["n"] > 0],
+    "stuck": lambda table: table[table["state"].isin(["stuck", "late", "soon"])].head(MOST_DEALS),
+    "backtest": lambda table: table[(table["part"] == "total") & (table["method"] == "forecast")],
+}
+_EXPORTED = {
+    "comparison": "against stage period period_before k n rate low high k_before n_before rate_before"
+                  " change change_low change_high clear",
+    "change": "part n_before n_after change low high", "signal": "period k n rate low high centre lower upper signal",
+    "bottleneck": "stage n rate gain_points gain_points_low gain_points_high p_best",
+    "stays": "stage n n_open median_days low_days high_days",
+    "cycle": "outcome n n_closed median_days low_days high_days",
+    "stuck": "deal_id account owner amount stage age_days usual_days act_by state",
+    "forecast": "period start end part measure median low_80 high_80 low_95 high_95",
+    "backtest": "origin end measure actual low_80 high_80 in_80", "health": "condition stage figure n low high verdict",
+    "target": "stage k n rate low high n_open entries per_week past_per_week",
+    "people": "k n rate expected limit_low limit_high shrunk verdict",
+    "gates": "deal_id stage verdict to_stage gate",
+}  # fmt: skip
 _TABLES = {
     "comparison": _comparison, "change": _change, "signal": _signal, "bottleneck": _bottleneck, "stays": _stays,
     "stuck": _stuck, "cycle": _cycle, "forecast": _forecast, "backtest": _backtest, "health": _health,

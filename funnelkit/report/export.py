@@ -1,6 +1,7 @@
 """The tables of a report for spreadsheets: CSV and XLSX without formulas, columns dropped or hashed."""
 
 import csv
+import difflib
 import hashlib
 import hmac
 import io
@@ -9,6 +10,7 @@ import re
 import zipfile
 
 from funnelkit.errors import ReportError
+from funnelkit.pipeline import DEAL_COLUMNS
 from funnelkit.present import TABLE
 from funnelkit.report.parameters import BAD_PARAMETER
 
@@ -18,17 +20,19 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _CELL = 32_767  # characters a workbook's cell may hold
 HIDDEN = "<"
 # Columns that count people or deals, and those that tell of a count that is hidden.
-_COUNTS = re.compile(r"(k|n|rows|deals|n_.*|.*_n|actual|entries|result)")
+_COUNTS = re.compile(r"(k|n|rows|deals|[nk]_.*|.*_n|actual|entries|result)")
 _RATES = re.compile(r".*(rate|low|high|share|floor|ceiling|value|amount).*")
 # The same within texts: a rate with its n, a whole number, an interval or a percentage.
 _N, _WHOLE, _TELLING = re.compile(r"n = ([\d,]+)"), re.compile(r"\d{1,3}(,\d{3})*"), re.compile(r"[%\[]")
 _ACTIONS = ("drop", "hash", "keep")
+KEY = "FUNNELKIT_HASH_KEY"  # the environment variable that holds the secret
 
 
 def check_policy(policy):
     """Return how tables are exported, {"columns": {name: drop|hash|keep}, "min_cell": n}, checked.
 
-    Raises ReportError (11) where a key, an action or the threshold is none of these.
+    Raises ReportError (11) where a key, an action or the threshold is none of these, or where there is no secret to
+    hash with: without one a list of known names could be hashed and compared.
     """
     columns, least = policy.get("columns", {}), policy.get("min_cell", 0)
     wrong = [name for name in policy if name not in ("columns", "min_cell")]
@@ -40,6 +44,8 @@ def check_policy(policy):
         wrong.append(f"min_cell={least!r}")
     if wrong:
         raise ReportError("export_bad", BAD_PARAMETER, value=", ".join(map(str, wrong))[:200])
+    if "hash" in columns.values() and not os.environ.get(KEY):
+        raise ReportError("export_no_key", BAD_PARAMETER, key=KEY)
     return {"columns": dict(columns), "min_cell": least}
 
 
@@ -56,6 +62,7 @@ def tables(notebook):
 def write(notebook, folder, policy):
     """Write FOLDER/tables/<cell>.csv and FOLDER/tables.xlsx; nothing where the notebook shows no table."""
     policy = check_policy(policy)
+    _refuse_misspelt(policy["columns"], {name for table in tables(notebook).values() for name in table["columns"]})
     found = {name: protect(table, policy) for name, table in tables(notebook).items()}
     found = {name: table for name, table in found.items() if table["columns"]}
     if not found:
@@ -66,6 +73,15 @@ def write(notebook, folder, policy):
     (folder / "tables.xlsx").write_bytes(workbook(found))
 
 
+def _refuse_misspelt(columns, shown):
+    """Raise ReportError (11) for a name that is almost a column's: what it was to protect would be exported."""
+    known = sorted(shown | set(DEAL_COLUMNS))
+    for name in sorted(set(columns) - set(known)):
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+        if near:
+            raise ReportError("export_misspelt", BAD_PARAMETER, name=name, nearest=near[0])
+
+
 def _plain_name(name):
     return re.sub(r"[^\w-]", "_", name)[:64]
 
@@ -73,8 +89,9 @@ def _plain_name(name):
 def protect(table, policy):
     """Return a table with its columns dropped, hashed or kept, and rows of few hidden.
 
-    A row in which some count is above 0 and below `min_cell` keeps its names; its counts read "<5", its rates, amounts
-    and intervals are emptied, for they would give the count away. A text such as "50.0 % [9.5, 90.5] (n = 2)" is both.
+    A row in which some count, or the rest of n that k leaves, is above 0 and below `min_cell` keeps its names; its
+    counts read "<5", its rates, amounts and intervals are emptied, for they would give the count away. A text such as
+    "50.0 % [9.5, 90.5] (n = 2)" is both.
     """
     actions, least = policy["columns"], policy["min_cell"]
     kept = [i for i, name in enumerate(table["columns"]) if actions.get(name) != "drop"]
@@ -82,9 +99,16 @@ def protect(table, policy):
     rows = []
     for row in table["rows"]:
         cells = [_hashed(row[i]) if actions.get(table["columns"][i]) == "hash" else row[i] for i in kept]
-        small = any(0 < n < least for name, cell in zip(names, cells, strict=True) for n in _counts(name, cell))
+        counts = [n for name, cell in zip(names, cells, strict=True) for n in _counts(name, cell)]
+        small = any(0 < n < least for n in (*counts, *_rests(dict(zip(names, cells, strict=True)))))
         rows.append([_hide(name, cell, least) for name, cell in zip(names, cells, strict=True)] if small else cells)
     return {"columns": names, "rows": rows}
+
+
+def _rests(row):
+    """Return n minus k for each pair of them in a row."""
+    pairs = [(row.get(f"k{end}"), row.get(f"n{end}")) for end in ("", "_before")]
+    return [n - k for k, n in pairs if isinstance(k, int) and isinstance(n, int)]
 
 
 def _counts(name, cell):
@@ -104,14 +128,10 @@ def _hide(name, cell, least):
 
 
 def _hashed(value):
-    """Return a text that stands for a value: the same each time for the same key, which others cannot guess.
-
-    The key is $FUNNELKIT_HASH_KEY. Without one a list of known names could be hashed and compared: names then
-    stay apart from each other, no more.
-    """
+    """Return a text that stands for a value: the same each time for the same secret, which others cannot guess."""
     if value is None:
         return None
-    key = os.environ.get("FUNNELKIT_HASH_KEY", "").encode()
+    key = os.environ.get(KEY, "").encode()
     return "id-" + hmac.new(key, str(value).encode(), hashlib.sha256).hexdigest()[:12]
 
 

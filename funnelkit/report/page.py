@@ -19,6 +19,9 @@ _MOST_LINES, _LONGEST_TEXT, _LONGEST_HTML = 2_000, 200_000, 5_000_000
 _CSS = Path(__file__).with_suffix(".css")
 _TEXT = re.compile(r">[^<>]+<")
 _WHOLE = re.compile(r"[-+]?\d[\d,.]* %|\[[-+\d][-+\d,.% ]{2,40}\]|[(（]?n = [\d,]+[)）]?|(?<!\d)\d{4}-\d\d-\d\d(?!\d)")
+# Cells of a table keep words whole, so a longer run of signs gets places to break.
+_CELL = re.compile(r"(<td[^>]*>)([^<]+)(?=</td>)")
+_RUN, _SIGN = re.compile(r"(?:&#?\w+;|[^\s<>&\u2e80-\U0003ffff]){18,}"), re.compile(r"&#?\w+;|.")
 _PARSED = []  # the font, parsed ahead by the process whose forks write pages
 _TAGS = ["a", "b", "blockquote", "br", "caption", "code", "div", "em", "h1", "h2", "h3", "h4", "hr", "i", "img", "li",
          "ol", "p", "pre", "span", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul", "details",
@@ -121,8 +124,14 @@ def _clean(html):
 
 
 def _unbroken(html):
-    """Keep a rate, its interval, its n and a day each on one line, however narrow the column."""
+    """Keep a rate, its interval, its n and a day each on one line, however narrow the column; let long words break."""
+    html = _CELL.sub(lambda cell: cell[1] + _RUN.sub(_breakable, cell[2]), html)
     return _TEXT.sub(lambda text: _WHOLE.sub(r'<span class="w">\g<0></span>', text[0]), html)
+
+
+def _breakable(run):
+    signs = _SIGN.findall(run[0])
+    return "<wbr>".join("".join(signs[i : i + 12]) for i in range(0, len(signs), 12))
 
 
 def _allowed(tag, name, value):

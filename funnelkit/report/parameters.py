@@ -11,7 +11,7 @@ from datetime import date
 from funnelkit.errors import ReportError
 
 BAD_PARAMETER = 11
-_KINDS = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict, "date": str}
+_CHOICE = re.compile(r"[\w-]+( \| [\w-]+)+")
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Parameter:
 def declared(notebook):
     """Return {name: Parameter} of a notebook's cell tagged `parameters`.
 
-    Each line is `name: type = literal  # help`, the type one of str, int, float, bool, list, dict, date. Raises
+    Each line is `name: type = literal  # help`, the type one of str, int, float, bool, list, dict, or in quotes one
+    of "date", "share" (0 to 1), "amount" (0 or more), "one | another" (these words; date among them is any day). Raises
     ReportError (exit code 11) where the cell is missing or a line is not of this form.
     """
     cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
@@ -54,7 +55,7 @@ def _annotation(node):
         ast.literal_eval(node.value)
     except ValueError:
         return None
-    return kind if kind in _KINDS else None
+    return kind if kind in _PARSE or (isinstance(kind, str) and _CHOICE.fullmatch(kind)) else None
 
 
 def check(values, parameters):
@@ -76,14 +77,20 @@ def check(values, parameters):
 
 
 def _typed(parameter, value):
+    kind = parameter.kind
     try:
-        parsed = _PARSE[parameter.kind](value)
+        return _PARSE[kind](value) if kind in _PARSE else _one_of(kind.split(" | "), value)
     except (ValueError, TypeError, json.JSONDecodeError):
         raise ReportError(
-            "ill_typed_parameter", BAD_PARAMETER, name=parameter.name, kind=parameter.kind, value=repr(value)[:80],
-            expected=_EXPECTED[parameter.kind], help=parameter.help,
+            "ill_typed_parameter", BAD_PARAMETER, name=parameter.name, kind=kind, value=repr(value)[:80],
+            expected=_EXPECTED.get(kind, kind), help=parameter.help,
         ) from None  # fmt: skip
-    return parsed
+
+
+def _one_of(choices, value):
+    if value in choices:
+        return value
+    return _as_date(value) if "date" in choices else _refuse()
 
 
 def _as_text(value):
@@ -109,6 +116,16 @@ def _as_float(value):
     if not math.isfinite(parsed):
         raise ValueError
     return parsed
+
+
+def _as_share(value):
+    parsed = _as_float(value)
+    return parsed if 0 <= parsed <= 1 else _refuse()
+
+
+def _as_amount(value):
+    parsed = _as_float(value)
+    return parsed if parsed >= 0 else _refuse()
 
 
 def _as_bool(value):
@@ -147,9 +164,9 @@ def _refuse():
 
 _PARSE = {
     "str": _as_text, "int": _as_int, "float": _as_float, "bool": _as_bool, "date": _as_date, "list": _as_list,
-    "dict": _as_dict,
+    "dict": _as_dict, "share": _as_share, "amount": _as_amount,
 }  # fmt: skip
 _EXPECTED = {
     "str": "text", "int": "12", "float": "0.25", "bool": "true / false", "date": "2026-01-31",
-    "list": 'a,b / ["a", "b"]', "dict": '{"key": "value"}',
+    "list": 'a,b / ["a", "b"]', "dict": '{"key": "value"}', "share": "0.05 (0 ... 1)", "amount": "2000000",
 }  # fmt: skip

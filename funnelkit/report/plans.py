@@ -24,6 +24,7 @@ from funnelkit.report.inputs import from_yaml, located
 from funnelkit.report.parameters import BAD_PARAMETER
 from funnelkit.report.run import Request
 from funnelkit.share import share
+from funnelkit.texts import LANGUAGES
 
 _KINDS = {
     "template": str, "lang": str, "parameters": dict, "data": dict, "each": dict, "reports": list,
@@ -46,11 +47,15 @@ def read_plan(path, out, lang="en"):
     """Return the Items of a plan file, their targets below `out`; raise ReportError (11) naming what is wrong."""
     path = Path(path)
     plan = _checked(from_yaml(path), _KINDS, path)
+    if plan.get("export"):
+        from funnelkit.report.export import check_policy  # which loads pandas
+
+        check_policy(plan["export"])
     data = {str(name): _file_list(files, name, path) for name, files in plan.get("data", {}).items()}
     wanted = [*_grid(plan, data, path), *_singles(plan, data, path)]
     if not wanted:
         raise ReportError("plan_empty", BAD_PARAMETER, file=str(path))
-    items = [Item(name, _request(plan, report, path.parent.resolve(), (out / name, lang))) for name, report in wanted]
+    items = [Item(name, _request(plan, report, path, (out / name, lang))) for name, report in wanted]
     _distinct([item.name for item in items], path)
     return items
 
@@ -111,10 +116,12 @@ def _singles(plan, data, path):
     return found
 
 
-def _request(plan, report, folder, target):
-    out, lang = target
+def _request(plan, report, path, target):
+    folder, (out, lang) = path.parent.resolve(), target
     values = {**plan.get("parameters", {}), **report.get("parameters", {})}
     lang = values.get("lang") or plan.get("lang") or lang
+    if lang not in LANGUAGES:
+        raise ReportError("plan_bad_value", BAD_PARAMETER, file=path.name, name="lang", value=repr(lang)[:80])
     if report["files"]:
         values["data"] = report["files"]
     template = report.get("template") or plan.get("template")

@@ -1,5 +1,7 @@
 """The sections of the report: each takes a Pipeline and returns something to show, or says why it cannot."""
 
+import difflib
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +11,7 @@ from funnelkit.count import count_stages
 from funnelkit.errors import DataError
 from funnelkit.load import ReadOptions, read
 from funnelkit.plot import funnel_chart, rate_chart
-from funnelkit.present import Shown, bullets, note, number, percent, rate_text, show
+from funnelkit.present import Shown, bullets, note, number, percent, rate_text, raw, show
 from funnelkit.rates import rate_table, win_rate
 from funnelkit.share import sample_files
 from funnelkit.texts import label, say
@@ -23,8 +25,18 @@ def open_pipeline(data=(), model="", stages=(), as_of="", reading=None):
     """Read a report's data; empty parameters mean what they mean to `read`, no data means the sample."""
     if not data:
         data, model = sample_files(), model or "industrial-8"
-    options = ReadOptions(**reading) if reading else None
+    options = _options(reading) if reading else None
     return read(*data, model=model or None, stages=list(stages) or None, as_of=as_of or None, options=options)
+
+
+def _options(reading):
+    """Return how to read from the parameter of that name; raise DataError where it names what is none."""
+    known = [part.name for part in fields(ReadOptions) if part.name not in ("progress", "bounds")]
+    for name in reading:
+        if name not in known:
+            nearest = ", ".join(difflib.get_close_matches(name, known, n=1, cutoff=0.4) or known)
+            raise DataError("no_such_reading", name=name, nearest=nearest, known=", ".join(known))
+    return ReadOptions(**reading)
 
 
 def require_clean(pipeline, max_quarantine):
@@ -66,17 +78,21 @@ def headline(pipeline, lang="en"):
     values = _values_by_currency(won)
     table = pd.DataFrame(
         [
-            *[(label(status, lang), number(row[f"n_{status}"])) for status in ("won", "lost", "open", "void")],
-            (say("report.win_rate", lang), rate_text(row, lang)),
-            (say("report.win_rate_bounds", lang), f"{percent(row['floor'])} – {percent(row['ceiling'])}"),
-            *[(say("report.won_value", lang, currency=name), number(value)) for name, value in values.items()],
+            *[(label(status, lang), int(row[f"n_{status}"])) for status in ("won", "lost", "open", "void")],
+            (say("report.win_rate", lang), row["rate"], row["low"], row["high"], int(row["n"])),
+            (say("report.win_rate_bounds", lang), None, row["floor"], row["ceiling"]),
+            *[(say("report.won_value", lang, currency=name).strip(), value) for name, value in values.items()],
         ],
-        columns=["figure", "result"],
+        columns=["figure", "result", "low", "high", "n"],
+        dtype=object,  # counts stay whole numbers beside the rates
     )
+    told = [number(value) for value in table["result"]]
+    told[4:6] = [rate_text(row, lang), f"{percent(row['floor'])} – {percent(row['ceiling'])}"]
+    shown = show(pd.DataFrame({"figure": table["figure"], "result": told}), lang)
     figures = {f"n_{status}": int(row[f"n_{status}"]) for status in ("won", "lost", "open", "void")}
     rate = {part: _json_number(row[part]) for part in ("k", "n", "rate", "low", "high")}
     facts = {**figures, "win_rate": rate, "won_value": values, "limits": [x.as_dict(lang) for x in pipeline.limits]}
-    return show(table, lang, figures=facts)
+    return replace(shown, figures=facts, table=raw(table))
 
 
 def _json_number(value):
@@ -100,8 +116,13 @@ def funnel_table(pipeline, lang="en"):
         counts = counts.drop(columns="value", errors="ignore")
     if pipeline.model.grows or "n_advanced" not in counts:
         return show(counts, lang, model=pipeline.model)
-    rates = rate_table(counts)[["k", "n", "rate", "low", "high"]]
-    return show(pd.concat([counts, rates], axis=1), lang, model=pipeline.model)
+    rates = rate_table(counts)[["k", "n", "rate", "low", "high"]].astype({"k": "Int64", "n": "Int64"})
+    if pipeline.model.won_stage == pipeline.model.stage_ids[-1]:
+        rates.iloc[-1] = pd.NA  # entering the last stage is the win: it promotes to nothing
+    table = pd.concat([counts, rates], axis=1)
+    named = table.copy()
+    named.insert(1, "stage_name", [pipeline.model.stage(stage).name[lang] for stage in table["stage"]])
+    return replace(show(table, lang, model=pipeline.model), table=raw(named))
 
 
 def _amounts_known(pipeline):
@@ -142,7 +163,10 @@ _STANDARD = (
 
 def segment_table(pipeline, segment="", lang="en"):
     """Return the win rate of every segment as a table, or why there is none."""
-    return _by_segment(pipeline, segment, lang, lambda table, by: show(table, lang, names={"rate": "win_rate"}))
+    return _by_segment(pipeline, segment, lang, lambda table, by: show(table, lang, names=_OF_DEALS))
+
+
+_OF_DEALS = {"rate": "win_rate", "n_lost": "lost"}  # of deals, not of a stage
 
 
 def segment_picture(pipeline, segment="", lang="en"):

@@ -29,7 +29,8 @@ def read_record(path):
         record = json.loads(path.read_text(encoding="utf-8"))
         missing = [name for name in _NEEDED if name not in record]
     except (OSError, ValueError, TypeError) as error:
-        raise ReportError("run_record_bad", parameters.BAD_PARAMETER, file=str(path), reason=str(error)) from None
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ReportError("run_record_bad", parameters.BAD_PARAMETER, file=str(path), reason=reason) from None
     if missing:
         raise ReportError("run_record_bad", parameters.BAD_PARAMETER, file=str(path), reason=f"{', '.join(missing)} ?")
     return record, path.resolve().parent.parent.parent

@@ -6,10 +6,12 @@ It is separate so that a deadline, a signal or a crash of a kernel can never tak
 import contextlib
 import json
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
 
+from funnelkit.errors import LANGUAGE, ReportError
 from funnelkit.report.notebooks import figures, heading, import_nbformat, tidy
 from funnelkit.report.processes import die_with_parent
 
@@ -25,8 +27,11 @@ def main(folder):
     """
     folder = Path(folder)
     spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+    os.environ[LANGUAGE] = spec["lang"]  # the kernel inherits it
     try:
         result = _make(folder, spec)
+    except ReportError as error:
+        result = {"exit_code": error.exit_code, "reason": "bad_parameter", "detail": error.say(spec["lang"])}
     except OSError as error:
         result = {"exit_code": CANNOT_WRITE, "reason": "cannot_write", "detail": error.strerror or type(error).__name__}
         if not _write_result(folder, result):
@@ -122,7 +127,7 @@ def _cell_failure(name, value):
     told = bad_data or name == "SystemExit"
     return {
         "exit_code": BAD_DATA if bad_data else CELL_ERROR, "reason": "bad_data" if bad_data else "cell_error",
-        "error": name, "detail": f"{name}: {value}" if told else name,
+        "error": name, "detail": str(value) if bad_data else f"{name}: {value}" if told else name,
     }  # fmt: skip
 
 
