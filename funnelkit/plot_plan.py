@@ -35,7 +35,7 @@ class CascadePicture(Picture):
         self.source = source or say("charts_plan.source_assumed", lang)
 
     def _levels(self, table):
-        levels = [self.model.stage(point).input is None for point in table["point"]]
+        levels = [self.model.stage(point).input is None for point in table["point"].tolist()]
         return table[levels].reset_index(drop=True)
 
     def _draw(self, table):
@@ -63,11 +63,12 @@ class CascadePicture(Picture):
         rows = self._levels(table)
         weak = list(self.weak(rows))
         weak = weak if len(weak) < len(rows) else []
-        start = float(rows["count"].iloc[0])
+        counts = rows["count"].tolist()
+        start = counts[0]
         base = start or 1.0
         texts = self.axes[0].get_yticklabels()
-        for place, row in enumerate(rows.itertuples()):
-            stay, reach = row.remaining / base, rows["count"].iloc[place] / base
+        for place, row in enumerate(rows[["point", "ratio", "remaining"]].itertuples()):
+            stay, reach = row.remaining / base, counts[place] / base
             self.stays[place].set_width(stay)
             self.drops[place].set_x(stay)
             self.drops[place].set_width(reach - stay)

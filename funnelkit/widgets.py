@@ -5,6 +5,7 @@ A panel has no arithmetic of its own. Its headless twin is the function itself, 
 """
 
 import math
+import time
 from base64 import b64encode
 from dataclasses import dataclass
 from html import escape
@@ -16,6 +17,7 @@ from funnelkit.present import note, number, show
 from funnelkit.texts import say
 
 WIDE, NARROW = "34em", "13em"
+LET_GO_S = 0.002  # for the thread that sends: it would get the interpreter only 5 ms later, amid the next picture
 REFUSED = "border-left: 4px solid #b3261e; padding: 0.3em 0.7em; background: #fdf3f2; color: #1f2933"
 
 
@@ -159,6 +161,7 @@ class Panel:
             return
         self.message.value = self.extra.value = ""
         self.reading.value = self.view(self.table).html
+        time.sleep(LET_GO_S)
         self.image.value = self.picture.update(self.table)
 
     def _repr_mimebundle_(self, include=None, exclude=None):

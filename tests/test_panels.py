@@ -14,7 +14,7 @@ from funnelkit import catalog, panels, panels_funnel, widgets
 from funnelkit.loop import influence_loop
 from funnelkit.panels_funnel import sample_rate
 from funnelkit.pharma import cascade
-from funnelkit.picture import _face_of
+from funnelkit.picture import _face_of, png
 from funnelkit.plan import what_if
 from funnelkit.position import perceptual_map
 from funnelkit.target import allocate
@@ -205,6 +205,15 @@ def test_the_fast_picture_is_the_full_one(kind, lang):
     off = np.abs(blurred(fast) - blurred(full))
     assert off.max() < 45 and off.mean() < 0.5
     assert np.abs(start - blurred(full)).max() > 100, "a picture that had not moved would fail"
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 3), (640, 11)])
+def test_png_keeps_every_pixel(size):
+    colours = np.random.default_rng(3).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    image = Image.open(io.BytesIO(png(Image.fromarray(colours))))
+    image.verify()
+    assert (image.size, image.mode) == (size, "RGB")
+    assert (pixels(png(Image.fromarray(colours))) == colours).all()
 
 
 def test_a_sign_that_no_face_has_is_left_to_matplotlib():
