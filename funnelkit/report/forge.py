@@ -71,13 +71,28 @@ def _preload(modules):
                 _try_import(other)
     if "PIL.Image" in sys.modules:
         sys.modules["PIL.Image"].preinit()
-    from funnelkit.report import page
-
-    page.warm()
+    _warm()
     for name in [name for name in sys.modules if name.startswith("matplotlib_inline")]:
         del sys.modules[name]  # its import ties figures to the kernel's shell: it must happen there
     gc.collect()
     gc.freeze()  # else each child's first collection walks, and so copies, all that was imported here
+
+
+def _warm():
+    """Fill what every report would fill for itself: entry points, templates of the page, what finds a font's file."""
+    from jupyter_client.provisioning import KernelProvisionerFactory
+
+    from funnelkit.report import page
+
+    KernelProvisionerFactory.instance()
+    page.warm()
+    if "matplotlib.backends.backend_agg" in sys.modules:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        figure = Figure()
+        figure.subplots().set_title("0")
+        FigureCanvasAgg(figure).draw()
 
 
 def _try_import(name):
