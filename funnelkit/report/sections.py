@@ -76,12 +76,13 @@ def headline(pipeline, lang="en"):
     row = win_rate(pipeline.deals).iloc[0]
     won = pipeline.deals[pipeline.deals["status"] == "won"]
     values = _values_by_currency(won)
+    no = (None, None, None)  # ends and n, which only the rates have
     table = pd.DataFrame(
         [
-            *[(label(status, lang), int(row[f"n_{status}"])) for status in ("won", "lost", "open", "void")],
+            *[(label(status, lang), int(row[f"n_{status}"]), *no) for status in ("won", "lost", "open", "void")],
             (say("report.win_rate", lang), row["rate"], row["low"], row["high"], int(row["n"])),
-            (say("report.win_rate_bounds", lang), None, row["floor"], row["ceiling"]),
-            *[(say("report.won_value", lang, currency=name).strip(), value) for name, value in values.items()],
+            (say("report.win_rate_bounds", lang), None, row["floor"], row["ceiling"], None),
+            *[(say("report.won_value", lang, currency=name).strip(), value, *no) for name, value in values.items()],
         ],
         columns=["figure", "result", "low", "high", "n"],
         dtype=object,  # counts stay whole numbers beside the rates
