@@ -1,7 +1,8 @@
 """Run the peers side by side: python benchmarks/compare.py FOLDER [--runs 5] [--tasks F1,F2] [--peers chdb,polars].
 
 Every run is a process of its own; the runs of all peers interleave, so a busy moment meets all. Answers are compared
-before times. Prints medians and ratios to funnelkit; `--write` puts the table into benchmarks/RESULTS.md.
+before times. Prints medians and ratios to funnelkit; `--write` puts the table into benchmarks/RESULTS.md. A peer that
+needs an environment of its own is named with its interpreter: --interpreter retentioneering=PATH.
 """
 
 import argparse
@@ -14,11 +15,15 @@ from pathlib import Path
 from statistics import median
 
 HERE = Path(__file__).parent
-TASKS = {"funnelkit": ("F1", "F2", "F3", "F4"), "chdb": ("F1", "F2"), "polars": ("F1",), "pandas": ("F1", "F3", "F4")}
+TASKS = {
+    "funnelkit": ("F1", "F2", "F3", "F4", "F5"), "chdb": ("F1", "F2"), "polars": ("F1",), "pandas": ("F1", "F3", "F4"),
+    "retentioneering": ("F5",),
+}  # fmt: skip
+INTERPRETERS = {}
 
 
 def once(peer, task, path):
-    command = [sys.executable, str(HERE / f"peer_{peer}.py"), task, str(path)]
+    command = [INTERPRETERS.get(peer, sys.executable), str(HERE / f"peer_{peer}.py"), task, str(path)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(f"{peer} {task} failed:\n{done.stderr[-2000:]}")
@@ -54,8 +59,10 @@ def main():
     parser.add_argument("--tasks", default="F1,F2,F3,F4")
     parser.add_argument("--files", default="time_int,entity_int,time_text")
     parser.add_argument("--peers", default="chdb,polars,pandas")
+    parser.add_argument("--interpreter", action="append", default=[], metavar="PEER=PATH")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
+    INTERPRETERS.update(pair.split("=", 1) for pair in options.interpreter)
     head = "| rows | file | task | peer | wall s | CPU s | memory MB | wall ratio | CPU ratio | memory ratio |"
     table = [head, "|---|---|---|---|---|---|---|---|---|---|"]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30

@@ -1,4 +1,4 @@
-"""funnelkit: python benchmarks/peer_funnelkit.py F1|F2|F3|F4 FILE."""
+"""funnelkit: python benchmarks/peer_funnelkit.py F1|F2|F3|F4|F5 FILE."""
 
 import duckdb  # noqa: F401  imported before the clock starts, as every peer's library is
 import numpy  # noqa: F401
@@ -38,5 +38,9 @@ def f4(path):
     return trend[["n_entered", "k", "n_open"]].to_numpy().tolist()
 
 
+def f5(path):
+    return count_events(path, STEPS, Rule(), columns=COLUMNS).table["n_entered"].tolist()
+
+
 if __name__ == "__main__":
-    run({"F1": f1, "F2": f2, "F3": f3, "F4": f4})
+    run({"F1": f1, "F2": f2, "F3": f3, "F4": f4, "F5": f5})

@@ -1,4 +1,5 @@
-"""What each peer is asked: F1 counts, F2 by segment, F3 median gaps by segment, F4 monthly cohorts. Shared by all."""
+"""What each peer is asked: F1 counts, F2 by segment, F3 median gaps by segment, F4 monthly cohorts, F5 F1 without a
+window. Shared by all."""
 
 import hashlib
 import json

@@ -1,6 +1,6 @@
 """Blocks: the rows of Parquet files with whole-number ids as pairs of integers, some row groups at a time.
 
-A wave is (calls, share): calls that return the Rows of some entities, or None, and may run at the same time, before
+A wave is (calls, share): calls that return lists of Rows, each of some entities, and may run at the same time, before
 the next wave is asked for; and the share of the log that is done with them. Of a log in order of its entities each
 chunk is counted as it is read; of any other, all is read and dealt into buckets first.
 """
@@ -44,7 +44,8 @@ def dealt_waves(n_rows, reads, layout):
     bits, dealt = keys.bucket_bits(n_rows), []
 
     def deal(read):
-        dealt.append(keys.deal(*read(), bits))
+        dealt.extend(keys.deal(*read(), bits))
+        return []
 
     calls = [partial(deal, read) for read in reads] if isinstance(reads, list) else (partial(deal, r) for r in reads)
     yield calls, 0.5
@@ -52,14 +53,19 @@ def dealt_waves(n_rows, reads, layout):
 
 
 def _ordered(chunk, reading, edges, apart):
-    """Return the Rows of the entities that are in this chunk only; put the rows of others apart."""
+    """Return Rows of the entities that are in this chunk only; put the rows of others apart."""
     columns = _columns(chunk, reading)
     if edges:
-        shared = np.isin(columns[0], list(edges))
-        apart.append(_packed(_taken(columns, shared), reading.layout))
-        columns = _taken(columns, ~shared)
-    rows = keys.presorted(*columns, reading.layout.segments)
-    return keys.group(*_packed(columns, reading.layout), reading.layout) if rows is None else rows
+        if (columns[0][1:] < columns[0][:-1]).any():
+            columns = _taken(columns, np.argsort(columns[0], kind="stable"))
+        first = np.searchsorted(columns[0], chunk.low, side="right") if chunk.low in edges else 0
+        last = np.searchsorted(columns[0], chunk.high) if chunk.high in edges else len(columns[0])
+        last = max(first, last)
+        ends = np.r_[0:first, last : len(columns[0])]
+        apart.append(_packed(_taken(columns, ends), reading.layout))
+        columns = _taken(columns, slice(first, last))
+    pieces = keys.presorted(columns, reading.layout.segments)
+    return keys.group(*_packed(columns, reading.layout), reading.layout) if pieces is None else pieces
 
 
 def read(chunk, reading):

@@ -152,8 +152,7 @@ class Log:
             self.complete, self.n_rows = True, self.footers.n_rows
             self.span = _us(self.footers.first), _us(self.footers.last)
             later = as_of is not None and self.footers.last > as_of
-            sql = f"SELECT count(*) FROM {LOG} WHERE {self.moment} > {self._until()}" if later else "SELECT 0"
-            n_later = self._guard(lambda: self.query(sql).fetchall()[0][0])
+            n_later = self._guard(self._count_later) if later else 0
             return dict(zip(_FACTS, (self.n_rows, 0, 0, n_later, self.footers.last), strict=True))
         after = f"count(*) FILTER (WHERE moment > {self._until()})" if as_of is not None else "0"
         sql = (
@@ -166,6 +165,10 @@ class Log:
         if first is not None:
             self.span, facts["latest"] = (_us(first), _us(facts["latest"])), pd.Timestamp(facts["latest"])
         return facts
+
+    def _count_later(self):
+        sql = f"SELECT count(*) FROM {LOG} WHERE {self.moment} > {self._until()}"
+        return self.query(sql).fetchall()[0][0]
 
     def _footers(self):
         """Return what the footers of Parquet files tell, None where they do not tell enough."""
@@ -188,7 +191,7 @@ class Log:
         """
         layout = self.layout(want)
         if layout is None:
-            yield [lambda: self.sorted_rows(want, part, parts)], 1.0
+            yield [lambda: [self.sorted_rows(want, part, parts)]], 1.0
         elif self._arrow_reads(want):
             columns = (self.columns.id, self.columns.stage, self.columns.at, want.by)
             codes = {name: code for code, name in enumerate(want.names)}

@@ -68,22 +68,21 @@ class Search:
         with Bar(self.log, self.n_parts, progress) as bar, self.log.guarded(), ThreadPoolExecutor(THREADS) as threads:
             for part in range(self.n_parts):
                 for calls, share in self.log.waves(self.want, part, self.n_parts):
-                    for rows, reached in bar.over(_ahead(threads, partial(self._run, want_path), calls), calls, share):
-                        if rows is None:
-                            continue
-                        found = True
-                        self.n_excluded += 0 if rows.excluded is None else len(rows.excluded[0])
-                        yield rows, reached
+                    for pairs in bar.over(_ahead(threads, partial(self._run, want_path), calls), calls, share):
+                        found = found or bool(pairs)
+                        yield from pairs
             if not found:
-                yield self._run(want_path, partial(self.log.sorted_rows, self.want))
+                yield self._one(want_path, self.log.sorted_rows(self.want))
 
     def _run(self, want_path, call):
-        """Return the Rows of a call, and what the rule finds in them; None and None where there are no rows."""
-        rows = call()
-        if rows is None:
-            return None, None
+        """Return [(Rows, Reached)] of the Rows of a call."""
+        return [self._one(want_path, rows) for rows in call()]
+
+    def _one(self, want_path, rows):
+        """Return Rows and what the rule finds in them."""
         missing = set(range(len(self.want.names))) - self.occurred
         self.occurred.update(code for code in missing if (rows.step == code).any())
+        self.n_excluded += 0 if rows.excluded is None else len(rows.excluded[0])
         return rows, chain(rows, self.want.codes, self.rule, want_path)
 
     def notes(self):

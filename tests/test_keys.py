@@ -2,7 +2,6 @@
 
 import itertools
 import sys
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +52,7 @@ def test_every_way_counts_the_same(tmp_path, monkeypatch, order, ids, times, sou
     with Search(log, want.steps, rule, columns=COLUMNS, by="held") as search:
         assert search.log.layout(want) is not None, "keys bring the rows into order"
         quick = list(search.parts())
-        slow = search._run(False, partial(search.log.sorted_rows, want))
+        slow = search._one(False, search.log.sorted_rows(want))
     assert tally(quick) == tally([slow])
     assert sum(len(rows.at) for rows, _ in quick) == len(slow[0].at)
     assert len(quick) > 1
@@ -154,32 +153,41 @@ def test_ties_come_in_the_order_of_the_steps_and_of_the_segments():
     layout = keys.Layout(0, 8, 2, ("x", "y", "z"))
     who = np.array([1, 1, 1, 2, 2, 1])
     at, code, segment = np.array([5, 5, 6, 6, 6, 5]), np.array([2, 0, 1, 1, 0, 0]), np.array([2, 1, 0, 2, 1, 0])
-    rows = keys.group(who, layout.pack(at, code, segment), layout)
+    (rows,) = keys.group(who, layout.pack(at, code, segment), layout)
     assert rows.at.tolist() == [5, 5, 5, 6, 6, 6] and rows.entity.tolist() == [0, 0, 0, 0, 1, 1]
     assert rows.step.tolist() == [0, 0, 2, 1, 0, 1] and rows.segment.tolist() == [0, 1, 2, 0, 1, 2]
-    assert keys.presorted(who, at, code, segment, ("x", "y", "z")) is None, "its entities are in no order"
-    assert keys.presorted(np.array([1, 1]), np.array([2, 1]), code, segment, ()) is None, "nor are these times"
+    assert keys.presorted((who, at, code, segment), ("x", "y", "z")) is None, "its entities are in no order"
+    assert keys.presorted((np.array([1, 1]), np.array([2, 1]), code[:2], None), ()) is None, "nor are these times"
 
 
-def test_rows_in_order_but_for_their_ties_need_no_keys():
+@pytest.mark.parametrize("named", [True, False])
+def test_rows_in_order_but_for_their_ties_need_no_keys(monkeypatch, named):
+    monkeypatch.setattr(keys, "BUCKET_ROWS", 40)
     rng = np.random.default_rng(14)
     who, at = np.sort(rng.integers(0, 60, 900)), rng.integers(0, 6, 900)
     at = at[np.lexsort((at, who))]
-    code, segment = rng.integers(0, 4, 900).astype("int8"), rng.integers(0, 3, 900)
-    layout = keys.Layout(0, 8, 2, ("x", "y", "z"))
-    sorted_rows = keys.group(who.copy(), layout.pack(at.copy(), code, segment), layout)
-    for given in (segment, None):
-        bare = layout if given is not None else keys.Layout(0, 8, 2)
-        expected = keys.group(who.copy(), bare.pack(at.copy(), code, given), bare) if given is None else sorted_rows
-        rows = keys.presorted(who, at, code.copy(), None if given is None else given.copy(), bare.segments)
-        for name in ("entity", "step", "at", "segment", "ids"):
-            assert np.array_equal(getattr(rows, name), getattr(expected, name)), name
+    code, segment = rng.integers(0, 4, 900).astype("int8"), rng.integers(0, 3, 900) if named else None
+    layout = keys.Layout(0, 8, 2, ("x", "y", "z") if named else ())
+    (expected,) = keys.group(who.copy(), layout.pack(at.copy(), code, segment), layout)
+    pieces = keys.presorted([who, at, code, segment], layout.segments)
+    assert len(pieces) > 10 and len(set(pieces[0].ids) & set(pieces[1].ids)) == 0
+    for name in ("step", "at", "ids", *(["segment"] if named else [])):
+        assert np.array_equal(np.concatenate([getattr(rows, name) for rows in pieces]), getattr(expected, name)), name
+    assert all(
+        rows.ids[rows.entity].tolist() == who[part].tolist() for rows, part in zip(pieces, spans(pieces), strict=True)
+    )
+
+
+def spans(pieces):
+    """Return the slice of the whole that each piece is."""
+    ends = np.cumsum([0, *(len(rows.at) for rows in pieces)])
+    return [slice(*pair) for pair in itertools.pairwise(ends)]
 
 
 def test_keys_too_wide_for_63_bits_are_made_of_places():
     hashes = np.array([2**63 - 1, -(2**63), 2**63 - 1, 7])
     layout = keys.Layout(0, 58, 2)
-    rows = keys.group(hashes, layout.pack(np.array([2**57 + 1, 3, 1, 9]), np.array([1, 0, 0, 3])), layout)
+    (rows,) = keys.group(hashes, layout.pack(np.array([2**57 + 1, 3, 1, 9]), np.array([1, 0, 0, 3])), layout)
     found = dict(zip(rows.ids.tolist(), range(3), strict=True))
     mine = rows.entity == found[2**63 - 1]
     assert len(rows.ids) == 3 and rows.at[mine].tolist() == [1, 2**57 + 1] and rows.step[mine].tolist() == [0, 1]
