@@ -78,7 +78,8 @@ def test_the_three_sentences():
         control_limits(series([*STEADY, 0.15])),
         control_limits(series(STEADY[:8])),
     )
-    assert calm.reading().startswith("No signal after the baseline (periods judged: 1)") and "无信号" in calm.reading("zh")
+    assert calm.reading().startswith("No signal after the baseline (periods judged: 1)")
+    assert "无信号" in calm.reading("zh")
     assert drop.reading().startswith("Signal: in m14 the rate, 15.0 %, is below") and "有信号：m14" in drop.reading(
         "zh"
     )
