@@ -76,29 +76,35 @@ def journeys(log, steps, rule=None, *, columns=None, attributes=(), as_of=None, 
     options = {"columns": columns, "as_of": as_of, "partition_rows": partition_rows}
     with Search(log, steps, rule, others=attributes, **options) as search:
         parts = [_entities(*found, search) for found in search.parts(want_path=True)]
-        table = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+        columns = {name: _joined([part.pop(name) for part in parts]) for name in list(parts[0])}
+        table = pd.DataFrame(columns, copy=False)
         return Journeys(table, search.want.steps, rule, search.as_of, search.log.columns, search.notes())
 
 
 def _entities(rows, reached, search):
-    """Return the rows of one partition."""
+    """Return the columns of one partition."""
     began = np.flatnonzero(reached.depth > 0)
     limit = np.iinfo("int64").max if search.as_of is None else search.as_of.value // 1000
     through = reached.depth[began] == len(search.want.steps)
     is_open = (reached.until[began] > limit) & ~through
-    table = pd.DataFrame(
-        {"id": np.asarray(rows.ids)[began], "depth": reached.depth[began].astype(int), "is_open": is_open}
-    )
+    table = {"id": np.asarray(rows.ids)[began], "depth": reached.depth[began].astype(int), "is_open": is_open}
     for place in range(reached.path.shape[1]):
         path = reached.path[:, place][began]
         at = np.where(path < 0, np.iinfo("int64").min, rows.at[path] if len(rows.at) else 0)
         table[f"at_{place + 1}"] = at.view("datetime64[us]")
     for name, values in rows.others.items():
-        table[name] = values.take(reached.start[began]).to_pandas().to_numpy()
+        table[name] = values.take(reached.start[began]).to_pandas().array
     if rows.segment is not None:
         codes = rows.segment[reached.start[began]]
         table[search.want.by] = pd.Series(list(rows.segments), dtype="str").take(codes).array
     return table
+
+
+def _joined(parts):
+    if len(parts) == 1:
+        return parts[0]
+    plain = all(isinstance(part, np.ndarray) for part in parts)
+    return np.concatenate(parts) if plain else pd.concat(map(pd.Series, parts), ignore_index=True).array
 
 
 def time_to_convert(found, by=None):
@@ -114,17 +120,30 @@ def time_to_convert(found, by=None):
     0      B  1       1.0
     1  total  1       1.0
     """
-    times = [f"at_{place}" for place in range(1, len(found.steps) + 1)]
-    groups = [(None, found.matured)] if by is None else found.matured[[by, *times]].groupby(by, dropna=False)
-    parts = []
-    for value, group in groups:
-        for step in [*found.steps[1:], None]:
-            days = _days(found, group, step)
+    table, parts = found.matured, []
+    groups = _groups(table[by]) if by is not None else [(None, slice(None))]
+    order = np.concatenate([rows for _, rows in groups]) if by is not None else slice(None)
+    gaps = {step: _gaps(found, table, step)[order] for step in [*found.steps[1:], None]}
+    end = 0
+    for value, rows in groups:
+        begin, end = (end, end + len(rows)) if by is not None else (None, None)
+        for step, both in gaps.items():
+            days = _timed(both[begin:end])
             quantiles = np.quantile(days, QUANTILES) if len(days) else [np.nan] * len(QUANTILES)
             row = {by: value} if by is not None else {}
             row |= {"stage": step or "total", "n": len(days), "mean_days": days.mean() if len(days) else np.nan}
             parts.append(row | {f"p{q * 100:.0f}_days": at for q, at in zip(QUANTILES, quantiles, strict=True)})
     return pd.DataFrame(parts)
+
+
+def _groups(column):
+    """Return [(value, its rows)] in the order of the values, a missing one last."""
+    codes, values = pd.factorize(column, sort=True)
+    codes = np.where(codes < 0, len(values), codes)
+    order = np.argsort(codes.astype("int16" if len(values) < 2**15 else "int64"), kind="stable")
+    edges = np.searchsorted(codes[order], np.arange(len(values) + 2))
+    names = [*values, np.nan]
+    return [(names[n], order[edges[n] : edges[n + 1]]) for n in range(len(names)) if edges[n] < edges[n + 1]]
 
 
 def time_histogram(found, step=None, bins=20):
@@ -140,11 +159,19 @@ def time_histogram(found, step=None, bins=20):
 
 
 def _days(found, table, step):
+    return _timed(_gaps(found, table, step))
+
+
+def _gaps(found, table, step):
+    """Return the time to `step` from the one before, to the last from the first for None; NaT where it has none."""
     place = len(found.steps) if step is None else found.place(step)
     since = 1 if step is None else place - 1
     if since < 1:
         raise DataError("no_time_before_first", name=str(step))
-    gaps = table[f"at_{place}"].to_numpy() - table[f"at_{since}"].to_numpy()
+    return table[f"at_{place}"].to_numpy() - table[f"at_{since}"].to_numpy()
+
+
+def _timed(gaps):
     return gaps[~np.isnat(gaps)] / np.timedelta64(1, "D")
 
 
