@@ -4,6 +4,7 @@
 """
 
 from dataclasses import dataclass
+from functools import partial
 from statistics import NormalDist
 
 import numpy as np
@@ -75,13 +76,13 @@ def journeys(log, steps, rule=None, *, columns=None, attributes=(), as_of=None, 
         raise RuleError("rule_unsupported", engine="journeys", field="skip", value=repr(rule.skip))
     options = {"columns": columns, "as_of": as_of, "partition_rows": partition_rows}
     with Search(log, steps, rule, others=attributes, **options) as search:
-        parts = [_entities(*found, search) for found in search.parts(want_path=True)]
+        parts = list(search.parts(want_path=True, turn=partial(_entities, search)))
         columns = {name: _joined([part.pop(name) for part in parts]) for name in list(parts[0])}
         table = pd.DataFrame(columns, copy=False)
         return Journeys(table, search.want.steps, rule, search.as_of, search.log.columns, search.notes())
 
 
-def _entities(rows, reached, search):
+def _entities(search, rows, reached):
     """Return the columns of one partition."""
     began = np.flatnonzero(reached.depth > 0)
     limit = np.iinfo("int64").max if search.as_of is None else search.as_of.value // 1000
@@ -89,8 +90,9 @@ def _entities(rows, reached, search):
     is_open = (reached.until[began] > limit) & ~through
     table = {"id": np.asarray(rows.ids)[began], "depth": reached.depth[began].astype(int), "is_open": is_open}
     for place in range(reached.path.shape[1]):
-        path = reached.path[:, place][began]
-        at = np.where(path < 0, np.iinfo("int64").min, rows.at[path] if len(rows.at) else 0)
+        path = reached.path[:, place].take(began)
+        at = rows.at.take(np.maximum(path, 0)) if len(rows.at) else path.astype("int64")
+        at[path < 0] = np.iinfo("int64").min
         table[f"at_{place + 1}"] = at.view("datetime64[us]")
     for name, values in rows.others.items():
         table[name] = values.take(reached.start[began]).to_pandas().array

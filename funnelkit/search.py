@@ -61,22 +61,23 @@ class Search:
     def __exit__(self, *_):
         self.log.__exit__()
 
-    def parts(self, progress=False, want_path=False):
-        """Yield (Rows, Reached) of some entities after others, all of an entity at once."""
-        found = False
+    def parts(self, progress=False, want_path=False, turn=None):
+        """Yield (Rows, Reached) of some entities after others, all of an entity at once; `turn` makes something else
+        of the two, in the threads that search."""
+        found, run = False, partial(self._run, want_path, turn or _both)
         _keep_freed_memory()
         with Bar(self.log, self.n_parts, progress) as bar, self.log.guarded(), ThreadPoolExecutor(THREADS) as threads:
             for part in range(self.n_parts):
                 for calls, share in self.log.waves(self.want, part, self.n_parts):
-                    for pairs in bar.over(_ahead(threads, partial(self._run, want_path), calls), calls, share):
-                        found = found or bool(pairs)
-                        yield from pairs
+                    for made in bar.over(_ahead(threads, run, calls), calls, share):
+                        found = found or bool(made)
+                        yield from made
             if not found:
-                yield self._one(want_path, self.log.sorted_rows(self.want))
+                yield (turn or _both)(*self._one(want_path, self.log.sorted_rows(self.want)))
 
-    def _run(self, want_path, call):
-        """Return [(Rows, Reached)] of the Rows of a call."""
-        return [self._one(want_path, rows) for rows in call()]
+    def _run(self, want_path, turn, call):
+        """Return what `turn` makes of (Rows, Reached) for each of the Rows of a call."""
+        return [turn(*self._one(want_path, rows)) for rows in call()]
 
     def _one(self, want_path, rows):
         """Return Rows and what the rule finds in them."""
@@ -140,6 +141,10 @@ def instant(as_of):
 def _short(near, names):
     """Return the nearest names, or a few of all where nothing is near."""
     return near if len(near) <= 200 else ", ".join(names[:10]) + ", ..."
+
+
+def _both(rows, reached):
+    return rows, reached
 
 
 def _keep_freed_memory():
