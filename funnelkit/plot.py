@@ -224,7 +224,7 @@ def _draw_growth(ax, counts, lang):
         if pd.notna(row.factor):
             ax.plot([1, row.factor], [place + 0.5] * 2, color=COLOURS["n_advanced"], linewidth=2)
             ax.plot([row.factor], [place + 0.5], "o", color=COLOURS["n_advanced"], markersize=6)
-            ax.text(row.factor, place + 0.24, words[place], va="center", ha="center", fontsize=8)
+            ax.text(row.factor, place + 0.24, words[place], va="center", ha="center", fontsize=8, bbox=_BACKING)
     ax.axvline(1, color=COLOURS["accent"], linewidth=1, linestyle="--")
     ax.set_xlim(0, top)
     ax.set_xlabel(wrap(say("charts.factor_axis", lang), 44))
