@@ -236,6 +236,7 @@ def _forget():
 def _report(order):
     from funnelkit.report import worker
 
+    gc.disable()  # it lives for one report; whatever its cells hold is in the kernel
     return worker.main(order["folder"])
 
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import secrets
+import select
 import shutil
 import socket
 import subprocess
@@ -132,6 +133,13 @@ class Worker:
         """Return its exit status, None while it runs."""
         return self.process.poll()
 
+    def pause(self, seconds):
+        """Wait so long, or until there is something to hear of the process."""
+        if isinstance(self.process, Forked):
+            select.select([self.process], [], [], seconds)
+        else:
+            time.sleep(seconds)
+
     def end(self):
         """End it and whatever it started, also what left its session; nothing of it survives."""
         processes.end(lambda: processes.marked(self.mark))
@@ -189,6 +197,6 @@ def wait(worker, deadline, stop, tick=lambda: None):
         if time.monotonic() > deadline:
             return "deadline"
         tick()
-        time.sleep(pause)
+        worker.pause(pause)
         pause = min(pause * 1.5, 0.05)
     return status
