@@ -19,6 +19,7 @@ from funnelkit.footers import read_footers
 from funnelkit.keys import layout_for
 from funnelkit.rows import Rows
 from funnelkit.schema import nearest
+from funnelkit.sql import literal, quote
 
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 _NUMBERS = (*_INTEGERS, "UBIGINT", "HUGEINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN")
@@ -389,13 +390,3 @@ def _open_files(db, paths):
     if parquet.pop():
         return db.read_parquet(names)
     return db.read_csv(names, header=True, all_varchar=True)
-
-
-def quote(name):
-    """Return a column's name as SQL, its quotation marks doubled."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text):
-    """Return a text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
