@@ -123,12 +123,12 @@ def time_to_convert(found, by=None):
     1  total  1       1.0
     """
     table, parts = found.matured, []
-    groups = _groups(table[by]) if by is not None else [(None, slice(None))]
-    order = np.concatenate([rows for _, rows in groups]) if by is not None else slice(None)
+    groups = _groups(table[by]) if by is not None else [(None, np.arange(len(table)))]
+    order = np.concatenate([np.arange(0), *(rows for _, rows in groups)])
     gaps = {step: _gaps(found, table, step)[order] for step in [*found.steps[1:], None]}
     end = 0
     for value, rows in groups:
-        begin, end = (end, end + len(rows)) if by is not None else (None, None)
+        begin, end = end, end + len(rows)
         for step, both in gaps.items():
             days = _timed(both[begin:end])
             quantiles = np.quantile(days, QUANTILES) if len(days) else [np.nan] * len(QUANTILES)

@@ -150,3 +150,11 @@ def test_an_empty_log_gives_empty_tables():
     assert time_to_convert(found)["n"].tolist() == [0, 0]
     assert time_histogram(found)["n"].sum() == 0
     assert paths_between(make([(0, "x")]), found, "A", "B").empty
+
+
+def test_times_of_nobody_are_an_empty_table():
+    log = pd.DataFrame({"deal_id": [1], "stage": ["A"], "entered_at": pd.to_datetime(["2026-01-05"]), "team": ["x"]})
+    found = journeys(log, ["A", "B"], Rule(window="7d"), attributes=["team"], as_of=pd.Timestamp("2026-01-06"))
+    assert len(found.matured) == 0
+    assert len(time_to_convert(found, by="team")) == 0
+    assert time_to_convert(found)["n"].tolist() == [0, 0]
