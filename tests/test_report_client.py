@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import time
 
 import pytest
 from jupyter_client.manager import AsyncKernelManager
@@ -59,7 +58,5 @@ def test_a_kernel_that_never_answers(command, text):
         finally:
             await end(manager, client)
 
-    begun = time.monotonic()
     with pytest.raises(RuntimeError, match=text):
         asyncio.run(run())
-    assert time.monotonic() - begun < 30

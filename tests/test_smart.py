@@ -29,7 +29,7 @@ def test_a_wild_target_overloads_the_team(sample):
     assert verdicts(found) == {"measurable": "met", "time_bound": "unclear", "feasible": "not_met",
                                "challenging": "met", "resources": "not_met", "history": "unclear"}  # fmt: skip
     assert "the team would be overloaded" in found.reading()
-    assert "将超负荷" in found.reading("zh")
+    assert "最多能承担 21.0 个：将超负荷" in found.reading("zh")
 
 
 def test_capacity_decides_on_resources(sample):
