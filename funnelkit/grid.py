@@ -9,6 +9,8 @@ def width(text):
     >>> width("ab"), width("阶段")
     (2, 4)
     """
+    if text.isascii():
+        return len(text)
     return sum(
         2 if unicodedata.east_asian_width(sign) in "WF" else 0 if unicodedata.combining(sign) else 1 for sign in text
     )

@@ -3,6 +3,8 @@
 A panel's `code` is its headless twin written out: the call that gives the same table.
 """
 
+from itertools import compress
+
 from funnelkit import catalog
 from funnelkit.loop import influence_loop
 from funnelkit.pharma import cascade, weakest_levels
@@ -61,7 +63,8 @@ def cascade_picture(model, lang="en"):
     """Return the cascade's picture, its levels of the lowest ratio marked."""
 
     def lowest(levels):
-        return levels.loc[levels["ratio"] == levels["ratio"].min(), "point"].tolist()
+        ratios = levels["ratio"].tolist()
+        return list(compress(levels["point"].tolist(), [ratio == min(ratios) for ratio in ratios]))
 
     return CascadePicture(model, lang, weak=lowest)
 

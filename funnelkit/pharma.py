@@ -6,6 +6,7 @@ Counts and money are computed as exact fractions of the decimals as written: 0.9
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from itertools import compress
 from math import prod
 
 import pandas as pd
@@ -119,19 +120,29 @@ def weakest_levels(table, costs=None, *, points=0.05, model="pharma"):
     """
     model = _model(model)
     spent = _costs(costs, model)
-    rows = table[[_is_level(model, point) for point in table["point"].tolist()]].reset_index(drop=True)
-    names, ratios, counts = (rows[name].tolist() for name in ("point", "ratio", "count"))
+    rows = _level_rows(table, model)
+    names, ratios, counts = rows["point"], rows["ratio"], rows["count"]
     gains = _gains(rows, _fraction(points))
     exact_gain = [gain / spent.get(name, 1) for gain, name in zip(gains, names, strict=True)]
     losses = [(1 - _fraction(ratio)) * _fraction(count) for ratio, count in zip(ratios, counts, strict=True)]
     columns = {
-        "point": rows["point"], "ratio": ratios, "loss": rows["count"] - rows["remaining"],
+        "point": pd.Categorical(names, dtype=table["point"].dtype), "ratio": ratios,
+        "loss": [count - left for count, left in zip(counts, rows["remaining"], strict=True)],
         "gain_sales": [cents(gain) for gain in gains], "cost": [float(spent.get(name, 1)) for name in names],
         "gain_per_cost": [float(gain) for gain in exact_gain], "largest_loss": _largest(losses),
         "lowest_ratio": [ratio == min(ratios) for ratio in ratios], "best_gain": _largest(exact_gain),
     }  # fmt: skip
-    result = pd.DataFrame(columns)
-    return Result(result, *_summary(rows), _verdicts(result, model, costs, points))
+    levels = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return Result(pd.DataFrame(columns), *_summary(rows), _verdicts(levels, model, costs, points))
+
+
+def _level_rows(table, model):
+    """Return the columns of a cascade's levels as lists: pandas is slow on ten rows, and a slider waits for them."""
+    levels = [_is_level(model, point) for point in table["point"].tolist()]
+    return {
+        name: list(compress(table[name].tolist(), levels))
+        for name in ("point", "ratio", "count", "remaining", "price", "sales")
+    }
 
 
 def _largest(values):
@@ -158,7 +169,7 @@ def _gains(rows, points):
     if points is None or not 0 < points <= 1:
         raise DataError("cascade_points", found=points)
     ratios = [_fraction(ratio) for ratio in rows["ratio"]]
-    worth = _fraction(rows["count"].iloc[0]) * Fraction(rows["price"].iloc[0])
+    worth = _fraction(rows["count"][0]) * Fraction(rows["price"][0])
     others = [prod(ratios[:place] + ratios[place + 1 :]) for place in range(len(ratios))]
     return [
         worth * rest * (min(ratio + points, Fraction(1)) - ratio) for ratio, rest in zip(ratios, others, strict=True)
@@ -166,20 +177,20 @@ def _gains(rows, points):
 
 
 def _summary(rows):
-    start, left = float(rows["count"].iloc[0]), float(rows["remaining"].iloc[-1])
+    start, left = float(rows["count"][0]), float(rows["remaining"][-1])
     share = 100 * left / start if start else 0.0
     return "cascade.left", {
-        "n": len(rows),
+        "n": len(rows["count"]),
         "start": start,
         "left": left,
         "share": share,
-        "sales": rows["sales"].iloc[-1],
+        "sales": rows["sales"][-1],
     }
 
 
-def _verdicts(result, model, costs, points):
+def _verdicts(levels, model, costs, points):
     """Return the sentences of the three criteria, then one recommendation for each level that stands out."""
-    notes, weak, levels = [], [], result.to_dict("records")
+    notes, weak = [], []
     for criterion in CRITERIA:
         rows = [level for level in levels if level[criterion]]
         if not rows or (len(rows) == len(levels) > 1):

@@ -6,10 +6,9 @@ draws only what moves on top of them, as Matplotlib's blitting does.
 
 import struct
 import zlib
-from functools import cache
-from itertools import groupby
 
-from funnelkit.plot import DPI, FONTS, Chart, style, wrap
+from funnelkit import lettering
+from funnelkit.plot import Chart, style, wrap
 
 GROUNDS = 8  # of some two megabytes each
 
@@ -53,6 +52,7 @@ class Picture:
         self.heading = figure.suptitle("\n", x=0.01, ha="left", fontsize=12.5)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
+        self.labels = [label for axes in self.axes for label in axes.get_yticklabels()]
         self.canvas = FigureCanvasAgg(figure)
 
     def _moving(self):
@@ -61,13 +61,11 @@ class Picture:
 
     def _still(self):
         """Return what the background depends on: the limits of the axes and the colours of their tick labels."""
-        return tuple(
-            (*axes.get_xlim(), *axes.get_ylim(), *(label.get_color() for label in axes.get_yticklabels()))
-            for axes in self.axes
-        )
+        limits = tuple((*axes.get_xlim(), *axes.get_ylim()) for axes in self.axes)
+        return limits, tuple(label.get_color() for label in self.labels)
 
     def _png(self):
-        from matplotlib.text import Text
+        import numpy as np
         from PIL import Image
 
         still, moving = self._still(), sorted([self.heading, *self._moving()], key=lambda artist: artist.zorder)
@@ -76,13 +74,16 @@ class Picture:
                 del self.grounds[next(iter(self.grounds))]
             self.grounds[still] = self._background(moving)
         self.canvas.restore_region(self.grounds[still])
-        plain = [artist for artist in moving if isinstance(artist, Text) and _is_plain(artist)]
+        plain = [artist for artist in moving if lettering.is_plain(artist)]
+        pixels = np.asarray(self.canvas.buffer_rgba())
         for artist in moving:
-            if artist not in plain:
+            if _is_block(artist):
+                _fill(pixels, artist)
+            elif artist not in plain:
                 artist.draw(self.canvas.get_renderer())
-        image = Image.frombuffer("RGBA", self.canvas.get_width_height(), self.canvas.buffer_rgba()).convert("RGB")
+        image = Image.frombuffer("RGBA", self.canvas.get_width_height(), pixels)
         for text in plain:
-            _write(image, text)
+            lettering.write(image, text)
         return png(image)
 
     def _background(self, moving):
@@ -96,86 +97,41 @@ class Picture:
         return self.canvas.copy_from_bbox(self.axes[0].figure.bbox)
 
 
+def _is_block(artist):
+    """Return True for a bar that Matplotlib draws as a block of whole pixels in one colour."""
+    if type(artist).__name__ != "Rectangle" or artist.get_angle() or artist.get_hatch():
+        return False
+    edged = artist.get_edgecolor()[3] and artist.get_linewidth()
+    return not edged and artist.get_facecolor()[3] == 1 and artist.get_snap() in (None, True)
+
+
+def _fill(pixels, bar):
+    """Fill a bar's pixels where Matplotlib would, in a tenth of its time."""
+    from matplotlib.transforms import Bbox
+
+    if not bar.get_visible():
+        return
+    box = Bbox(bar.get_data_transform().transform(bar.get_bbox().get_points()))
+    box = Bbox.intersection(box, bar.get_clip_box()) if bar.get_clip_box() is not None else box
+    if box is None:
+        return
+    left, right, low, high = (int(edge + 0.5) for edge in (box.xmin, box.xmax, box.ymin, box.ymax))
+    pixels[len(pixels) - high : len(pixels) - low, left:right] = [round(255 * part) for part in bar.get_facecolor()]
+
+
 def png(image):
-    """Return an RGB image of Pillow as PNG bytes, its rows without PNG's filters.
+    """Return an opaque image of Pillow as PNG bytes, its rows without PNG's filters.
 
     Trying the filters on each row takes Pillow longer than all the compression; charts hardly shrink by them.
     """
-    import numpy as np
-
     width, height = image.size
-    rows = np.zeros((height, 3 * width + 1), np.uint8)  # each row begins with the number of its filter: none
-    rows[:, 1:] = np.asarray(image).reshape(height, -1)
+    rows = image.tobytes("raw", "RGB", 3 * width + 1)  # the byte too many is 0: the next row's filter, which is none
+    pack = zlib.compressobj(1)
+    packed = pack.compress(b"\0") + pack.compress(memoryview(rows)[:-1]) + pack.flush()
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits of each of 3 colours
-    parts = (b"IHDR", head), (b"IDAT", zlib.compress(rows, 1)), (b"IEND", b"")
+    parts = (b"IHDR", head), (b"IDAT", packed), (b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in parts)
 
 
 def _chunk(name, data):
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-
-# Matplotlib lays text out sign by sign in Python, some ten milliseconds a line; Pillow writes it with the same faces in
-# a tenth of that. What it could not write alike (turned text, a sign that no face of ours has) stays with Matplotlib.
-
-LINE = 1.2  # Matplotlib's distance of lines, in heights of a line
-
-
-def _is_plain(text):
-    upright = type(text).__name__ == "Text" and text.get_rotation() == 0 and text.get_bbox_patch() is None
-    return upright and text.get_va() in ("top", "center") and None not in map(_face_of, text.get_text())
-
-
-@cache
-def _files():
-    """Return (file, its signs) of each face of the style, in the order in which a sign is looked for."""
-    from matplotlib import font_manager
-    from matplotlib.ft2font import FT2Font
-
-    files = [font_manager.findfont(name) for name in FONTS]
-    return [(file, frozenset(FT2Font(file).get_charmap())) for file in files]
-
-
-@cache
-def _face_of(sign):
-    """Return the number of the first face that has the sign, or None."""
-    return next((place for place, (_, signs) in enumerate(_files()) if sign == "\n" or ord(sign) in signs), None)
-
-
-@cache
-def _face(place, size_px):
-    from PIL import ImageFont
-
-    return ImageFont.truetype(_files()[place][0], size_px, layout_engine=ImageFont.Layout.BASIC)
-
-
-def _write(image, text):
-    """Write a Matplotlib text onto the image where Matplotlib would."""
-    from matplotlib.colors import to_rgb
-    from PIL import ImageDraw
-
-    if not text.get_visible():
-        return
-    size, draw = text.get_fontsize() * DPI / 72, ImageDraw.Draw(image)
-    fill = tuple(round(255 * part) for part in to_rgb(text.get_color()))
-    rows = [
-        [(_face(face, size), "".join(signs)) for face, signs in groupby(line, _face_of)]
-        for line in text.get_text().split("\n")
-    ]
-    x, y = text.get_transform().transform(text.get_unitless_position())
-    base, step = _baseline(rows, size, text.get_va())
-    for place, runs in enumerate(rows):
-        width = sum(face.getlength(signs) for face, signs in runs)
-        at = x - width * {"left": 0, "center": 0.5, "right": 1}[text.get_ha()]
-        for face, signs in runs:
-            draw.text((at, image.height - y + base + place * step), signs, fill=fill, font=face, anchor="ls")
-            at += face.getlength(signs)
-
-
-def _baseline(rows, size, where):
-    """Return (how far the first baseline is below the text's place, how far a line is below the one before)."""
-    _, rise, _, fall = _face(0, size).getbbox("lp", anchor="ls")
-    high = fall - rise
-    if where == "center":
-        return -rise - (high + (len(rows) - 1) * LINE * high) / 2, LINE * high
-    return -min([rise, *(face.getbbox(signs, anchor="ls")[1] for face, signs in rows[0])]), LINE * high

@@ -35,8 +35,7 @@ class CascadePicture(Picture):
         self.source = source or say("charts_plan.source_assumed", lang)
 
     def _levels(self, table):
-        levels = [self.model.stage(point).input is None for point in table["point"].tolist()]
-        return table[levels].reset_index(drop=True)
+        return table[[self.model.stage(point).input is None for point in table["point"].tolist()]]
 
     def _draw(self, table):
         rows = self._levels(table)
@@ -63,17 +62,17 @@ class CascadePicture(Picture):
         rows = self._levels(table)
         weak = list(self.weak(rows))
         weak = weak if len(weak) < len(rows) else []
-        counts = rows["count"].tolist()
+        points, counts, remaining = (rows[name].tolist() for name in ("point", "count", "remaining"))
         start = counts[0]
         base = start or 1.0
         texts = self.axes[0].get_yticklabels()
-        for place, row in enumerate(rows[["point", "ratio", "remaining"]].itertuples()):
-            stay, reach = row.remaining / base, counts[place] / base
+        for place, row_text in enumerate(self._row_texts(rows)):
+            stay, reach = remaining[place] / base, counts[place] / base
             self.stays[place].set_width(stay)
             self.drops[place].set_x(stay)
             self.drops[place].set_width(reach - stay)
-            colour = COLOURS["accent"] if row.point in weak else COLOURS["ink"]
-            self.words[place].set_text(self._row_text(row))
+            colour = COLOURS["accent"] if points[place] in weak else COLOURS["ink"]
+            self.words[place].set_text(row_text)
             self.words[place].set_x(reach + 0.012)
             self.words[place].set_color(colour)
             texts[place].set_color(colour)
@@ -82,8 +81,9 @@ class CascadePicture(Picture):
         )
         self.title = self._headline(rows, weak, base)
 
-    def _row_text(self, row):
-        return say("charts_plan.cascade_row", self.lang, ratio=percent(row.ratio), n=number(row.remaining))
+    def _row_texts(self, rows):
+        pairs = zip(rows["ratio"].tolist(), rows["remaining"].tolist(), strict=True)
+        return [say("charts_plan.cascade_row", self.lang, ratio=percent(ratio), n=number(n)) for ratio, n in pairs]
 
     def _headline(self, rows, weak, base):
         share = percent(rows["remaining"].iloc[-1] / base, 2)
@@ -96,7 +96,7 @@ class CascadePicture(Picture):
         """Return the alt text: the conclusion, then every level."""
         rows = self._levels(table)
         names = [self.model.stage(point).name[self.lang] for point in rows["point"]]
-        return alt_rows(self.title, names, [self._row_text(row) for row in rows.itertuples()], self.lang)
+        return alt_rows(self.title, names, self._row_texts(rows), self.lang)
 
 
 class WhatIfPicture(Picture):

@@ -57,11 +57,16 @@ def show(table, lang="en", *, model=None, caption=None, figures=None, names=None
 
 def raw(table):
     """Return a table's values as JSON holds them, for spreadsheets: numbers stay numbers, days are texts."""
-    rows = [[_json_value(value) for value in row] for row in table.itertuples(index=False, name=None)]
+    columns = [map(_json_value, column.tolist()) for _, column in table.items()]
+    rows = [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in range(len(table))]
     return {"columns": [str(name) for name in table.columns], "rows": rows}
 
 
 def _json_value(value):
+    if type(value) in (str, int, bool):  # most cells: pandas' own questions cost microseconds each
+        return value
+    if type(value) is float:
+        return value if math.isfinite(value) else None
     if isinstance(value, pd.Timestamp):
         return value.strftime("%Y-%m-%d" if value == value.normalize() else "%Y-%m-%d %H:%M:%S")
     if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
@@ -87,8 +92,7 @@ def cell_texts(table, lang="en", model=None):
         elif (rated and name in _RATE_PARTS) or (changed and name in _CHANGE_PARTS):
             continue
         else:
-            decimals = _decimals(name, table[name])
-            cells[name] = [_cell(value, name, (lang, model, decimals)) for value in table[name]]
+            cells[name] = _cells(table[name], name, lang, model)
         numeric.append(name == "rate" or pd.api.types.is_numeric_dtype(table[name].dtype) or _is_money(table[name]))
     return cells, numeric
 
@@ -107,10 +111,14 @@ def _decimals(name, column):
     return 0 if (known == known.round()).all() else 1 if np.abs(known).max() >= 100 else 2
 
 
-def _cell(value, name, reading):
-    lang, model, decimals = reading
+def _cells(column, name, lang, model):
     if model is not None and (name in ("state", "gate", "point") or name.endswith("stage")):
-        return _part_name(value, model, lang)
+        return _part_names(column, model, lang)
+    decimals = _decimals(name, column)
+    return [_cell(value, name, lang, decimals) for value in column.tolist()]
+
+
+def _cell(value, name, lang, decimals):
     if isinstance(value, pd.Timestamp):
         return value.strftime("%Y-%m-%d")
     if isinstance(value, bool):
@@ -126,10 +134,10 @@ def _cell(value, name, reading):
     return label(value, lang) if name in _WORDS else str(value)
 
 
-def _part_name(value, model, lang):
-    """Return the name of a stage or state of the model; what the model does not hold stays as it is."""
+def _part_names(values, model, lang):
+    """Return the names of stages or states of the model; what the model does not hold stays as it is."""
     names = {part.id: part.name[lang] for part in (*model.stages, *model.states)}
-    return names.get(value) or ("–" if pd.isna(value) else label(value, lang))
+    return [names.get(value) or ("–" if pd.isna(value) else label(value, lang)) for value in values.tolist()]
 
 
 def _html_row(tag, cells, numeric):

@@ -58,7 +58,11 @@ class Panel:
         self.compute, self.controls, self.view, self.picture, self.lang = compute, controls, view, picture, lang
         self.code = code
         self._build()
-        self._draw()
+        refused = self._read()
+        if refused:
+            self._refuse(refused)
+        else:
+            self._draw()
 
     @property
     def values(self):
@@ -144,23 +148,28 @@ class Panel:
     def _move(self, control, value):
         changed = value != self._shown[control.name]
         self._shown[control.name], self.message.value = value, ""
+        refused = self._read() if changed else None  # first, for every message before the numbers delays them
         self.sliders[control.name].value = control.place(value)
         self.boxes[control.name].value = _box_text(value)
-        if changed:
+        if refused:
+            self._refuse(refused)
+        elif changed:
             self._draw()
 
     def _refuse(self, message):
         self.message.value = f'<p class="fk fk-warn" role="alert" style="{REFUSED}">{escape(message)}</p>'
 
-    def _draw(self):
-        """Show the table of the present values; an error of the function is a message, the last table stays."""
+    def _read(self):
+        """Show the table of the present values; an error of the function is returned as text, the last table stays."""
         try:
             self.table = self.compute(**self.values)
         except FunnelkitError as error:
-            self._refuse(error.say(self.lang))
-            return
-        self.message.value = self.extra.value = ""
+            return error.say(self.lang)
+        self.extra.value = ""
         self.reading.value = self.view(self.table).html
+        return None
+
+    def _draw(self):
         time.sleep(LET_GO_S)
         self.image.value = self.picture.update(self.table)
 

@@ -23,7 +23,7 @@ LAYERS = (
     ("levels", "arrivals", "hazard", "curves", "simulate", "forecast", "backtesting", "calibration", "goal"),
     ("plan", "pharma", "loop", "tornado", "target", "review", "people", "conditions", "smart", "accounts",
      "position", "diffusion", "statement"),
-    ("present", "plot", "picture", "plot_plan", "plot_position", "plot_time", "plot_change",
+    ("present", "plot", "lettering", "picture", "plot_plan", "plot_position", "plot_time", "plot_change",
      "plot_forecast", "catalog_text"),
     ("checks", "widgets", "panels", "panels_funnel", "server", "report"),
     ("lessons", "starter", "cli", "__main__", "__init__"),

@@ -14,7 +14,7 @@ from funnelkit import catalog, panels, panels_funnel, widgets
 from funnelkit.loop import influence_loop
 from funnelkit.panels_funnel import sample_rate
 from funnelkit.pharma import cascade
-from funnelkit.picture import _face_of, png
+from funnelkit.picture import _fill, _is_block, png
 from funnelkit.plan import what_if
 from funnelkit.position import perceptual_map
 from funnelkit.target import allocate
@@ -207,6 +207,23 @@ def test_the_fast_picture_is_the_full_one(kind, lang):
     assert np.abs(start - blurred(full)).max() > 100, "a picture that had not moved would fail"
 
 
+def test_bars_are_filled_pixel_for_pixel():
+    """Matplotlib's own draw of each bar, on the same ground, is the oracle."""
+    panel = MAKERS["cascade"]("en")
+    move_all(panel)
+    picture = panel.picture
+    for bar in (*picture.stays, *picture.drops):
+        ground = next(iter(picture.grounds.values()))
+        canvas = np.asarray(picture.canvas.buffer_rgba())
+        picture.canvas.restore_region(ground)
+        bar.draw(picture.canvas.get_renderer())
+        full = canvas.copy()
+        picture.canvas.restore_region(ground)
+        assert _is_block(bar) and (full != canvas).any()
+        _fill(canvas, bar)
+        assert (full == canvas).all()
+
+
 @pytest.mark.parametrize("size", [(1, 1), (7, 3), (640, 11)])
 def test_png_keeps_every_pixel(size):
     colours = np.random.default_rng(3).integers(0, 256, (size[1], size[0], 3), np.uint8)
@@ -214,7 +231,3 @@ def test_png_keeps_every_pixel(size):
     image.verify()
     assert (image.size, image.mode) == (size, "RGB")
     assert (pixels(png(Image.fromarray(colours))) == colours).all()
-
-
-def test_a_sign_that_no_face_has_is_left_to_matplotlib():
-    assert _face_of("A") == 0 and _face_of("客") == 1 and _face_of("\U00012000") is None
