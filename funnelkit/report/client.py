@@ -6,10 +6,19 @@ from queue import Empty
 from jupyter_client.asynchronous import AsyncKernelClient
 
 _REPLY_S, _OUTPUT_S = 1, 0.2
+_RETRY_MS = 5
 
 
 class Client(AsyncKernelClient):
-    """jupyter_client's own, which waits until the outputs have been silent for 0.2 s: a good part of a short report."""
+    """jupyter_client's own waits for outputs to be silent for 0.2 s, and 0.1 s for a kernel not yet listening.
+
+    Both are a good part of a short report.
+    """
+
+    def start_channels(self, *args, **kwargs):
+        """Connect to the kernel, again and again where it does not listen yet."""
+        self.context.reconnect_ivl = _RETRY_MS
+        super().start_channels(*args, **kwargs)
 
     async def wait_for_ready(self, timeout=None):
         """Wait until the kernel has answered on both channels; RuntimeError where it died or takes longer."""

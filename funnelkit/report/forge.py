@@ -9,6 +9,7 @@ import atexit
 import contextlib
 import gc
 import importlib
+import io
 import json
 import os
 import selectors
@@ -59,6 +60,7 @@ def main(parent, descriptor, modules):
 
 
 def _preload(modules):
+    gc.disable()  # imports make many objects and hardly any garbage
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
     from funnelkit.report.notebooks import import_nbformat
 
@@ -74,8 +76,8 @@ def _preload(modules):
     _warm()
     for name in [name for name in sys.modules if name.startswith("matplotlib_inline")]:
         del sys.modules[name]  # its import ties figures to the kernel's shell: it must happen there
-    gc.collect()
     gc.freeze()  # else each child's first collection walks, and so copies, all that was imported here
+    gc.enable()
 
 
 def _warm():
@@ -91,8 +93,10 @@ def _warm():
         from matplotlib.figure import Figure
 
         figure = Figure()
-        figure.subplots().set_title("0")
-        FigureCanvasAgg(figure).draw()
+        axes = figure.subplots()
+        axes.bar(["0"], [1])
+        axes.set(title="0", xlabel="0", ylabel="0")
+        FigureCanvasAgg(figure).print_figure(io.BytesIO(), format="png", bbox_inches="tight")
 
 
 def _try_import(name):

@@ -37,7 +37,7 @@ def page(notebook, lang="en", title="funnelkit"):
     page's content policy forbids any request.
     """
     body = _unbroken(_clean(_body(shortened(notebook, lang))))
-    style = _FONT_FACE % (_font(body), _CJK) + _CSS.read_text(encoding="utf-8")
+    style = _font_face(body) + _CSS.read_text(encoding="utf-8")
     return (
         f'<!DOCTYPE html>\n<html lang="{"zh-CN" if lang == "zh" else "en"}"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
@@ -112,7 +112,7 @@ def warm():
 
     text = new_output("stream", text="x")
     html = new_output("display_data", {"text/html": "<p>x</p>", "image/png": "", "text/plain": "x"})
-    page(new_notebook(cells=[new_markdown_cell("# x"), new_code_cell("x", outputs=[text, html])]))
+    _unbroken(_clean(_body(new_notebook(cells=[new_markdown_cell("# x"), new_code_cell("x", outputs=[text, html])]))))
     _PARSED.append(_parse_font())
 
 
@@ -143,13 +143,15 @@ def _allowed(tag, name, value):
     return name in _ATTRIBUTES["*"] or name in _ATTRIBUTES.get(tag, ())
 
 
-def _font(body):
-    """Return the vendored font cut to the page's characters, as base64: a few kilobytes instead of megabytes."""
-    return _font_of("".join(sorted({sign for sign in body if ord(sign) >= 0x2E80})) or "。")
+def _font_face(body):
+    """Return the style that holds the vendored font cut to the page's signs: kilobytes, none where it needs none."""
+    signs = "".join(sorted({sign for sign in body if ord(sign) >= 0x2E80}))
+    return _FONT_FACE % (_font_of(signs), _CJK) if signs else ""
 
 
 @lru_cache(maxsize=8)
 def _font_of(signs):
+    """Return the font of these signs, as base64."""
     from fontTools import subset
 
     font = _PARSED.pop() if _PARSED else _parse_font()  # cutting changes it: each serves once
