@@ -13,6 +13,7 @@ class Forked:
 
     def __init__(self, address, order):
         self.returncode = self.pid = None
+        self.orphaned = False  # the parent ended before it could tell how the process did
         self._socket = socket.socket(socket.AF_UNIX)
         self._unread = b""
         self._socket.connect(address)
@@ -48,7 +49,7 @@ class Forked:
         except OSError:
             data = b""
         if not data:
-            self.returncode = -signal.SIGKILL
+            self.returncode, self.orphaned = -signal.SIGKILL, True
             return
         *lines, self._unread = (self._unread + data).split(b"\n")
         for line in lines:

@@ -157,12 +157,11 @@ def _give_orders(job, values, staging):
 def _work(job, staging, crew, stop):
     """Run the worker to its end, its deadline or a signal; nothing of it lives on. Returns its result."""
     deadline = time.monotonic() + job.request.deadline_s
-    worker = crew.start(staging)
     with Bar("cells", job.request.progress) as bar:
-        try:
-            status = workers.wait(worker, deadline, stop, lambda: bar.show(*read_progress(staging)))
-        finally:
-            worker.end()
+        watch = (deadline, stop, lambda: bar.show(*read_progress(staging)))
+        status, lost = _attend(crew.start(staging), watch)
+        if lost and not (staging / "result.json").exists():
+            status, _ = _attend(crew.start(staging, alone=True), watch)
     if status == "deadline":
         found = {"exit_code": DEADLINE, "reason": "deadline", "detail": f"{job.request.deadline_s:g}"}
     elif status == "cancelled":
@@ -174,6 +173,14 @@ def _work(job, staging, crew, stop):
     if found["exit_code"] and found.get("cell") is None:
         found["cell"] = read_progress(staging)[2] or None
     return found
+
+
+def _attend(worker, watch):
+    """Wait for a worker and end it; return (status, whether it was lost with the parent that all reports share)."""
+    try:
+        return workers.wait(worker, *watch), worker.lost()
+    finally:
+        worker.end()
 
 
 def read_progress(staging):

@@ -67,14 +67,17 @@ class Workers:
         first = Worker(Forked(str(self.runtime / "forge"), order), self.token, self.runtime)
         wait(first, time.monotonic() + within_s, stop)
 
-    def start(self, folder):
-        """Start a worker on FOLDER/spec.json and return it: `poll()` is None while it runs."""
+    def start(self, folder, alone=False):
+        """Start a worker on FOLDER/spec.json and return it: `poll()` is None while it runs.
+
+        One that is `alone` is started as usual: whatever its cells do to their parents, no other worker has these.
+        """
         mark = self.token + secrets.token_hex(4)
         private = self.runtime / mark[8:]
         private.mkdir(mode=0o700)
         log = folder / "worker.log"
         env = self._environment(mark, private) | {"FUNNELKIT_LOG": str(log)}
-        if not can_fork():
+        if alone or not can_fork():
             command = [sys.executable, "-m", "funnelkit.report.worker", str(folder), str(os.getpid())]
             with log.open("w") as handle:
                 process = subprocess.Popen(
@@ -132,6 +135,10 @@ class Worker:
     def poll(self):
         """Return its exit status, None while it runs."""
         return self.process.poll()
+
+    def lost(self):
+        """Tell whether it ended with the preloaded parent: the cells of another report may have killed that."""
+        return getattr(self.process, "orphaned", False)
 
     def pause(self, seconds):
         """Wait so long, or until there is something to hear of the process."""

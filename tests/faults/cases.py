@@ -43,6 +43,7 @@ _BARE_DAEMON = (
     "import subprocess\nsubprocess.Popen(['sleep', '600'], env={'PATH': '/usr/bin:/bin'}, start_new_session=True)"
 )
 _KILL = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+_KILL_PARENT = "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)"
 _MEMORY = """import resource
 used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 300_000_000,) * 2)
@@ -67,6 +68,7 @@ FAULTS = (
     Fault("kernel killed in a middle cell", ("1", _KILL, "2"), **DIED),
     Fault("kernel killed in the last cell", ("1", _KILL), **DIED),
     Fault("os._exit(0)", ("1", "import os; os._exit(0)", "2"), **DIED),
+    Fault("kernel kills its parent", ("1", _KILL_PARENT, "2"), code=13, reason="worker_died"),
     Fault("worker of the report killed", (_CHILD, _DAEMON, _WAIT), kill="worker", code=13, reason="worker_died"),
     Fault("pool worker killed, told", (_DIE + "concurrent.futures.ProcessPoolExecutor(2, fork).submit(die, 1).result()",), **CELL),  # noqa: E501
     Fault("pool worker killed, waited for in vain", (_DIE + "fork.Pool(2).map(die, [1])",), **DEADLINE),
