@@ -1,6 +1,7 @@
 """A kernel provisioner (jupyter_client's interface): kernels forked from the preloaded parent instead of started."""
 
 import asyncio
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from funnelkit.report.forked import Forked
 
 NAME = "funnelkit-fork"
 SOCKET = "FUNNELKIT_FORGE"
+_LOOK_S, _OBEY_S = 0.005, 0.5
 
 
 class ForkProvisioner(LocalProvisioner):
@@ -34,11 +36,20 @@ class ForkProvisioner(LocalProvisioner):
         self.cwd = cwd
         return self.connection_info
 
+    async def shutdown_requested(self, restart=False):
+        """Give the kernel half a second to end: its manager would look only every 100 ms, long for a short report."""
+        await super().shutdown_requested(restart=restart)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._end(), _OBEY_S)
+
     async def wait(self):
-        """Wait for the end in small steps: the ordinary ones of 100 ms are a good part of a short report."""
-        while await self.poll() is None:
-            await asyncio.sleep(0.01)
+        """Wait for the end in small steps, for the same reason."""
+        await self._end()
         return await super().wait()
+
+    async def _end(self):
+        while await self.poll() is None:
+            await asyncio.sleep(_LOOK_S)
 
 
 def _is_own_kernel(cmd):
