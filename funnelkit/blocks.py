@@ -2,7 +2,7 @@
 
 A wave is (calls, share): calls that return lists of Rows, each of some entities, and may run at the same time, before
 the next wave is asked for; and the share of the log that is done with them. Of a log in order of its entities each
-chunk is counted as it is read; of any other, all is read and dealt into buckets first.
+chunk is counted as it is read, batch by batch; of any other, all is read and dealt into buckets first.
 """
 
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from functools import partial
 import numpy as np
 
 from funnelkit import keys
+
+BATCH_ROWS = 1 << 17  # rows read at once: their arrays stay in the cache, and the memory of one batch serves the next
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,9 @@ def waves(footers, reading):
     """Yield the waves of Parquet files."""
     edges = footers.edges
     if edges is None:
-        reads = [partial(read, chunk, reading) for chunk in footers.chunks]
-        yield from dealt_waves(footers.n_rows / reading.parts, reads, reading.layout)
+        n_rows, few = footers.n_rows / reading.parts, len(footers.chunks) < keys.THREADS
+        reads = [partial(read, chunk, reading, keys.bucket_bits(n_rows), few) for chunk in footers.chunks]
+        yield from dealt_waves(n_rows, reads, reading.layout)
         return
     apart = []
     yield [partial(_ordered, chunk, reading, edges & {chunk.low, chunk.high}, apart) for chunk in footers.chunks], 1.0
@@ -40,11 +43,12 @@ def waves(footers, reading):
 
 
 def dealt_waves(n_rows, reads, layout):
-    """Yield two waves: one deals what `reads` return into buckets, the other returns the Rows of each bucket."""
+    """Yield two waves: one deals what `reads` give into buckets, the other returns the Rows of each bucket."""
     bits, dealt = keys.bucket_bits(n_rows), []
 
     def deal(read):
-        dealt.extend(keys.deal(*read(), bits))
+        for who, what in read():
+            dealt.extend(keys.deal(who, what, bits))
         return []
 
     calls = [partial(deal, read) for read in reads] if isinstance(reads, list) else (partial(deal, r) for r in reads)
@@ -52,25 +56,63 @@ def dealt_waves(n_rows, reads, layout):
     yield [partial(keys.bucket, dealt, place, layout) for place in range(1 << bits)], 1.0
 
 
+def names_in(chunk, name):
+    """Return the different texts of a column of a chunk, missing ones as empty text."""
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(chunk.path, read_dictionary=[name])
+    found = set()
+    for batch in file.iter_batches(BATCH_ROWS, row_groups=chunk.places, columns=[name], use_threads=False):
+        found.update(batch.column(0).unique().to_pylist())
+    return {text or "" for text in found}
+
+
+def read(chunk, reading, bits, use_threads):
+    """Yield (who, what) of the rows of a chunk that are steps, batch by batch."""
+    names = _Names.of(reading)
+    for batch in _batches(chunk, reading, max(BATCH_ROWS, keys.piece_rows(bits)), use_threads):
+        columns = _columns(batch, batch.column(reading.columns[0]).to_numpy(), reading, names)
+        yield columns[0], reading.layout.pack(*columns[1:])
+
+
 def _ordered(chunk, reading, edges, apart):
-    """Return Rows of the entities that are in this chunk only; put the rows of others apart."""
-    columns = _columns(chunk, reading)
-    if edges:
-        if (columns[0][1:] < columns[0][:-1]).any():
-            columns = _taken(columns, np.argsort(columns[0], kind="stable"))
-        first = np.searchsorted(columns[0], chunk.low, side="right") if chunk.low in edges else 0
-        last = np.searchsorted(columns[0], chunk.high) if chunk.high in edges else len(columns[0])
-        last = max(first, last)
-        ends = np.r_[0:first, last : len(columns[0])]
-        apart.append(_packed(_taken(columns, ends), reading.layout))
+    """Yield Rows of the entities that are in this chunk only; put the rows of others apart."""
+    ids = _file(chunk, reading).read_row_groups(chunk.places, columns=reading.columns[:1], use_threads=False)
+    ids = ids.column(0).to_numpy()
+    if (ids[1:] < ids[:-1]).any():
+        yield from _unordered(chunk, reading, edges, apart)
+        return
+    names, first = _Names.of(reading), 0
+    for batch in _batches(chunk, reading, BATCH_ROWS, False, ids=False):
+        last = first + batch.num_rows
+        low, high = ids[first], ids[last - 1]
+        shared = {low} if first and ids[first - 1] == low else set()
+        shared |= {high} if last < len(ids) and ids[last] == high else set()
+        columns = _columns(batch, ids[first:last], reading, names)
+        yield from _within(columns, (low, high), shared | edges & {low, high}, (reading.layout, apart))
+        first = last
+
+
+def _unordered(chunk, reading, edges, apart):
+    """Yield Rows as `_ordered` does, of a chunk whose entities are in no order, all of it at once."""
+    names = _Names.of(reading)
+    batches = _batches(chunk, reading, chunk.n_rows, False)
+    parts = [_columns(batch, batch.column(reading.columns[0]).to_numpy(), reading, names) for batch in batches]
+    columns = [None if column[0] is None else np.concatenate(column) for column in zip(*parts, strict=True)]
+    order = np.argsort(columns[0], kind="stable")
+    yield from _within(_taken(columns, order), (chunk.low, chunk.high), edges, (reading.layout, apart))
+
+
+def _within(columns, ends, shared, setting):
+    """Yield Rows of columns in order of who; rows of the entities that are `shared` with neighbours go apart."""
+    (low, high), (layout, apart), n = ends, setting, len(columns[0])
+    if shared:
+        first = np.searchsorted(columns[0], low, side="right") if low in shared else 0
+        last = max(first, np.searchsorted(columns[0], high) if high in shared else n)
+        apart.append(_packed(_taken(columns, np.r_[0:first, last:n]), layout))
         columns = _taken(columns, slice(first, last))
-    pieces = keys.presorted(columns, reading.layout.segments)
-    return keys.group(*_packed(columns, reading.layout), reading.layout) if pieces is None else pieces
-
-
-def read(chunk, reading):
-    """Return (who, what) of the rows of a chunk that are steps."""
-    return _packed(_columns(chunk, reading), reading.layout)
+    rows = keys.presorted(columns, layout.segments)
+    yield from keys.group(*_packed(columns, layout), layout) if rows is None else [rows]
 
 
 def _packed(columns, layout):
@@ -81,44 +123,60 @@ def _taken(columns, rows):
     return [None if column is None else column[rows] for column in columns]
 
 
-def _columns(chunk, reading):
-    """Return (who, instant, code, segment or None) of the rows of a chunk that are steps, as arrays of their own."""
+def _file(chunk, reading):
     import pyarrow.parquet as pq
 
-    named, wanted = [name for name in reading.columns[1::2] if name], [name for name in reading.columns if name]
-    file = pq.ParquetFile(chunk.path, read_dictionary=named)
-    table = file.read_row_groups(chunk.places, columns=wanted, use_threads=False)
-    id_name, step, moment, by = reading.columns
-    code = _codes(table.column(step), reading.codes, "int8")
+    return pq.ParquetFile(chunk.path, read_dictionary=[name for name in reading.columns[1::2] if name])
+
+
+def _batches(chunk, reading, size, use_threads, ids=True):
+    """Return an iterator over batches of a chunk's columns, with or without the ids."""
+    wanted = [name for name in reading.columns[0 if ids else 1 :] if name]
+    options = {"columns": wanted, "use_threads": use_threads}
+    return _file(chunk, reading).iter_batches(size, row_groups=chunk.places, **options)
+
+
+def _columns(batch, who, reading, names):
+    """Return (who, instant, code, segment or None) of the rows of a batch that are steps, as arrays of their own."""
+    _, step, moment, by = reading.columns
+    code, at = names[0].codes(batch.column(step)), _instants(batch.column(moment))
     kept = code >= 0
-    who, at = table.column(id_name).to_numpy(), _instants(table.column(moment))
     if reading.until is not None:
         kept &= at <= reading.until
     kept = np.flatnonzero(kept)
-    who = who[kept].astype("int64", copy=False)
+    who = who.take(kept).astype("int64", copy=False)
     if reading.parts > 1:
         ours = keys.partition_of(who, reading.parts) == reading.part
         who, kept = who[ours], kept[ours]
-    segment = None
-    if by:
+    return who, at.take(kept), code.take(kept), names[1].codes(batch.column(by)).take(kept) if by else None
+
+
+class _Names:
+    """Codes of the names in a column; the last dictionary is remembered, for the next batch often has the same."""
+
+    def __init__(self, known, dtype, missing=-1):
+        self.known, self.dtype, self.missing, self.dictionary, self.table = known, dtype, missing, None, None
+
+    @classmethod
+    def of(cls, reading):
+        """Return those of the steps and of the segments."""
         places = {name: place for place, name in enumerate(reading.layout.segments)}
-        segment = _codes(table.column(by), places, "int32", missing=places.get("", -1))[kept]
-    return who, at[kept], code[kept], segment
+        return cls(reading.codes, "int8"), cls(places, "int32", places.get("", -1))
 
+    def codes(self, column):
+        """Return the code of each row, -1 where its name has none."""
+        import pyarrow as pa
 
-def _codes(column, codes, dtype, missing=-1):
-    """Return the code of each row of a column of names, -1 where it has none."""
-    import pyarrow as pa
-
-    parts = []
-    for chunk in column.chunks:
-        chunk = chunk if pa.types.is_dictionary(chunk.type) else chunk.dictionary_encode()
-        of_name = [codes.get(name, -1) if name is not None else missing for name in chunk.dictionary.to_pylist()]
-        # The last one is for rows without a name.
-        table = np.array([*of_name, missing], dtype=dtype)
-        indices = chunk.indices.fill_null(len(of_name)) if chunk.indices.null_count else chunk.indices
-        parts.append(table[indices.to_numpy()])
-    return np.concatenate(parts) if parts else np.array([], dtype=dtype)
+        column = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+        if self.dictionary is None or not self.dictionary.equals(column.dictionary):
+            self.dictionary = column.dictionary
+            names = self.dictionary.to_pylist()
+            of_name = [self.known.get(name, -1) if name is not None else self.missing for name in names]
+            # The last one is for rows without a name.
+            self.table = np.array([*of_name, self.missing], dtype=self.dtype)
+        indices = column.indices
+        indices = indices.fill_null(len(self.table) - 1) if indices.null_count else indices
+        return self.table.take(indices.to_numpy())
 
 
 def _instants(column):
@@ -126,4 +184,4 @@ def _instants(column):
     import pyarrow as pa
 
     at = column if column.type == pa.timestamp("us") else column.cast(pa.timestamp("us"))
-    return at.to_numpy().view("int64")
+    return at.to_numpy(zero_copy_only=False).view("int64")

@@ -76,7 +76,7 @@ def journeys(log, steps, rule=None, *, columns=None, attributes=(), as_of=None, 
         raise RuleError("rule_unsupported", engine="journeys", field="skip", value=repr(rule.skip))
     options = {"columns": columns, "as_of": as_of, "partition_rows": partition_rows}
     with Search(log, steps, rule, others=attributes, **options) as search:
-        parts = list(search.parts(want_path=True, turn=partial(_entities, search)))
+        parts = list(search.parts(want="path", turn=partial(_entities, search)))
         columns = {name: _joined([part.pop(name) for part in parts]) for name in list(parts[0])}
         table = pd.DataFrame(columns, copy=False)
         return Journeys(table, search.want.steps, rule, search.as_of, search.log.columns, search.notes())

@@ -1,6 +1,7 @@
 """Counting: deals by furthest stage, and event logs under a Rule (DuckDB scans and sorts, numpy runs the chain)."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -126,9 +127,16 @@ def count_events(log, steps, rule=None, *, columns=None, by=None, as_of=None, pa
     """
     with Search(log, steps, rule, columns=columns, by=by, as_of=as_of, partition_rows=partition_rows) as search:
         tally = Tally(search.want.steps, by)
-        for rows, reached in search.parts(progress, want_path=by is not None and search.rule.attribute == "step"):
-            tally.add(rows, reached, search)
+        want = "depth" if by is None else "path" if search.rule.attribute == "step" else "ends"
+        for part in search.parts(progress, want, partial(_tallied, search, by)):
+            tally.merge(part)
         return EventCount(tally.table(), search.rule, search.as_of, search.notes())
+
+
+def _tallied(search, by, rows, reached):
+    tally = Tally(search.want.steps, by)
+    tally.add(rows, reached, search)
+    return tally
 
 
 class Tally:
@@ -160,6 +168,11 @@ class Tally:
                 for code in np.flatnonzero(counts):
                     self._sum(rows.segments, code)[place, step] += counts[code]
 
+    def merge(self, other):
+        """Add what another one has added up."""
+        for name, sums in other.sums.items():
+            self._total(name)[:] += sums
+
     def _add_depths(self, depth, open_until, values, segments):
         """Add entities whose steps are those up to their depth: two bincounts."""
         size, n = len(self.steps), max(1, len(segments))
@@ -176,7 +189,9 @@ class Tally:
         return self.by is not None and search.rule.attribute == "step"
 
     def _sum(self, segments, code):
-        name = segments[code] if self.by is not None else None
+        return self._total(segments[code] if self.by is not None else None)
+
+    def _total(self, name):
         return self.sums.setdefault(name, np.zeros((3, len(self.steps)), dtype="int64"))
 
     @staticmethod

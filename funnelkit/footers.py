@@ -5,6 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
+_TYPES = {
+    "int8": "TINYINT", "int16": "SMALLINT", "int32": "INTEGER", "int64": "BIGINT",
+    "uint8": "UTINYINT", "uint16": "USMALLINT", "uint32": "UINTEGER", "uint64": "UBIGINT",
+    "float": "FLOAT", "double": "DOUBLE", "bool": "BOOLEAN", "date32[day]": "DATE",
+    "string": "VARCHAR", "large_string": "VARCHAR", "string_view": "VARCHAR",
+    "timestamp[ms]": "TIMESTAMP", "timestamp[us]": "TIMESTAMP",
+    "timestamp[ms, tz=UTC]": "TIMESTAMP WITH TIME ZONE", "timestamp[us, tz=UTC]": "TIMESTAMP WITH TIME ZONE",
+}  # fmt: skip
 _ROWS = 1 << 20  # rows that are worth reading at once
 _LARGEST = 1 << 22  # row groups beyond this are left to DuckDB, which reads them bit by bit
 
@@ -41,6 +49,41 @@ class Footers:
         if any(one.high > other.low for one, other in pairs):
             return None
         return {one.high for one, other in pairs if one.high == other.low}
+
+
+def column_types(paths):
+    """Return {column: DuckDB's name of its type} of Parquet files, None where only DuckDB itself can tell."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    # Folders named year=2026 are columns to DuckDB.
+    if not paths or any("=" in part for path in paths for part in path.absolute().parts):
+        return None
+    try:
+        schemas = [pq.read_schema(path) for path in paths]
+    except (OSError, pa.ArrowException):
+        return None
+    names = schemas[0].names
+    same = all(schema.equals(schemas[0]) for schema in schemas) and len({name.lower() for name in names}) == len(names)
+    plain = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in schemas[0].types]
+    types = {name: _TYPES.get(str(kind)) for name, kind in zip(names, plain, strict=True)}
+    return types if same and None not in types.values() else None
+
+
+def has_missing(paths, name):
+    """Return whether a column has missing values, None where the footers do not tell."""
+    import pyarrow.parquet as pq
+
+    counts = []
+    for footer in map(pq.read_metadata, paths):
+        place = footer.schema.to_arrow_schema().get_field_index(name)
+        for part in range(footer.num_row_groups):
+            column = footer.row_group(part).column(place)
+            stats = column.statistics if column.is_stats_set else None
+            if column.path_in_schema != name or stats is None or not stats.has_null_count:
+                return None
+            counts.append(stats.null_count)
+    return any(counts)
 
 
 def read_footers(paths, who, moment):

@@ -36,11 +36,12 @@ class Reached:
     complete, else the latest of that depth. `until`: the latest instant (us) at which a window of it runs. `path`
     (where asked for): the row that first reached each step within that chain, -1 where none. Where every step counts
     for itself (skip), `entered`, `advanced` and `until` are matrices, entities by steps, and depth says who began.
+    Where only the depth was asked for, start and end may be None.
     """
 
     depth: np.ndarray
-    start: np.ndarray
-    end: np.ndarray
+    start: np.ndarray | None
+    end: np.ndarray | None
     until: np.ndarray
     path: np.ndarray | None = None
     entered: np.ndarray | None = None

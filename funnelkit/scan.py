@@ -5,25 +5,27 @@ where more is wanted than keys hold. A log of more rows than a limit is read in 
 bounded by the partition, not by the log.
 """
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from funnelkit.blocks import Reading, dealt_waves, waves
+from funnelkit.blocks import Reading, dealt_waves, names_in, waves
 from funnelkit.errors import DataError
-from funnelkit.footers import read_footers
-from funnelkit.keys import layout_for
+from funnelkit.footers import column_types, has_missing, read_footers
+from funnelkit.keys import THREADS, layout_for
+from funnelkit.opening import named_paths, open_log, parquet_paths
 from funnelkit.rows import Rows
 from funnelkit.schema import nearest
 from funnelkit.sql import literal, quote
 
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 _NUMBERS = (*_INTEGERS, "UBIGINT", "HUGEINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN")
-_PARQUET = (".parquet", ".pq")
 LOG = "funnelkit_log"  # what SQL calls the log
 _FACTS = ("n_rows", "rows_without_id", "rows_without_time", "rows_after_as_of", "latest")
 _SEGMENTS = 1_000  # beyond so many values of a breakdown DuckDB's sort is cheaper than looking each up
@@ -70,30 +72,35 @@ class Log:
     """
 
     def __init__(self, source, columns=None):
-        import duckdb
-
         self.columns, self.source = columns or LogColumns(), source
-        self.as_of, self.span, self.footers, self.n_rows, self._known = (
-            None,
-            None,
-            None,
-            0,
-            {},
-        )  # known once `facts` has been asked
-        self.db = duckdb.connect()
-        self.relation = self._guard(lambda: _open(self.db, source))
-        self.parquet, self.complete = _parquet_paths(source), False  # complete: no id and no time is missing
-        self.types = dict(zip(self.relation.columns, map(str, self.relation.types), strict=True))
+        self.parquet, self.complete = parquet_paths(source), False  # complete: no id and no time is missing
+        self.as_of, self.span, self.footers, self.n_rows = None, None, None, 0  # known once `facts` has been asked
+        self._known = {}
+        types = column_types(self.parquet) if len(self.parquet) == len(named_paths(source)) else None
+        self.types = types or dict(zip(self.relation.columns, map(str, self.relation.types), strict=True))
         for name in (self.columns.id, self.columns.stage, self.columns.at):
             self.require(name)
         if self.types[self.columns.at].split("(")[0] in _NUMBERS:
             raise DataError("time_is_number", column=self.columns.at, kind=self.types[self.columns.at])
 
+    @cached_property
+    def db(self):
+        """Return the log's own DuckDB connection, opened when it is first needed: Arrow reads many logs without."""
+        import duckdb
+
+        return duckdb.connect()
+
+    @cached_property
+    def relation(self):
+        """Return the log as DuckDB's relation."""
+        return self._guard(lambda: open_log(self.db, self.source))
+
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.db.close()
+        if "db" in self.__dict__:
+            self.db.close()
 
     def require(self, name):
         """Refuse a column that the log does not have, naming the nearest."""
@@ -107,12 +114,11 @@ class Log:
     @contextmanager
     def guarded(self):
         """Say what cannot be read instead of how DuckDB or Arrow puts it."""
-        import duckdb
-        import pyarrow
-
         try:
             yield
-        except (duckdb.Error, pyarrow.ArrowException, OSError) as error:
+        except Exception as error:
+            if not isinstance(error, _reading_errors()):
+                raise
             name = self.source if isinstance(self.source, (str, Path)) else "log"
             raise DataError("log_unreadable", file=str(name), reason=str(error).splitlines()[0]) from None
 
@@ -212,9 +218,11 @@ class Log:
 
     def is_text(self, name):
         """Return whether a column of Parquet files is text and nowhere missing; to ask it of others costs a scan."""
+        if not self.parquet or self.types[name] != "VARCHAR":
+            return False
+        missing = self._guard(lambda: has_missing(self.parquet, name))
         sql = f"SELECT 1 FROM {LOG} WHERE {quote(name)} IS NULL LIMIT 1"
-        text = bool(self.parquet) and self.types[name] == "VARCHAR"
-        return text and not self._guard(lambda: self.query(sql).fetchall())
+        return not (self._guard(lambda: self.query(sql).fetchall()) if missing is None else missing)
 
     def _arrow_reads(self, want):
         """Return whether the Parquet files can be read chunk by chunk without DuckDB."""
@@ -256,8 +264,15 @@ class Log:
         """Return the different values of a column as sorted text, missing ones as empty text."""
         if name not in self._known:
             sql = f"SELECT DISTINCT coalesce(CAST({quote(name)} AS VARCHAR), '') FROM {LOG} ORDER BY 1"
-            self._known[name] = tuple(row[0] for row in self._guard(lambda: self.query(sql).fetchall()))
+            readable = self.footers is not None and self.footers.readable and self.types[name] == "VARCHAR"
+            found = self._names_in(name) if readable else self._guard(lambda: self.query(sql).fetchall())
+            self._known[name] = tuple(sorted(found)) if readable else tuple(row[0] for row in found)
         return self._known[name]
+
+    def _names_in(self, name):
+        """Return the different texts of a column as Arrow reads them, which needs no DuckDB."""
+        with self.guarded(), ThreadPoolExecutor(THREADS) as threads:
+            return set().union(*threads.map(partial(names_in, name=name), self.footers.chunks))
 
     def sorted_rows(self, want, part=0, parts=1):
         """Return the rows sorted by DuckDB, with all that `want` asks for."""
@@ -292,14 +307,20 @@ class Log:
         return self._guard(lambda: self.query(sql).fetchall()[0][0])
 
 
+def _reading_errors():
+    """Return the errors of reading; libraries that were not needed had none."""
+    named = (("duckdb", "Error"), ("pyarrow", "ArrowException"))
+    return OSError, *(getattr(sys.modules[module], name) for module, name in named if module in sys.modules)
+
+
 def _us(moment):
     return pd.Timestamp(moment).value // 1000
 
 
 def _integers(batch):
-    """Return (who, what) of a batch as arrays of their own."""
+    """Yield (who, what) of a batch as arrays."""
     who, what = (batch.column(place).to_numpy() for place in (0, 1))
-    return who.astype("int64", copy=False) if who.dtype.kind == "i" else who.view("int64"), what
+    yield who.astype("int64", copy=False) if who.dtype.kind == "i" else who.view("int64"), what
 
 
 def _arrays(table, excluded, want):
@@ -349,44 +370,3 @@ def _excluded(table, ids):
     number = pd.Index(ids).get_indexer(table.column("who").to_pandas())
     known = number >= 0
     return number[known], table.column("at_us").to_numpy()[known]
-
-
-def _open(db, source):
-    """Return a DuckDB relation over the source."""
-    import duckdb
-
-    if isinstance(source, duckdb.DuckDBPyRelation):
-        return source
-    if isinstance(source, pd.DataFrame):
-        return db.from_df(source)
-    if paths := _paths(source):
-        return _open_files(db, paths)
-    try:
-        return db.from_arrow(source)
-    except (duckdb.Error, TypeError):
-        raise DataError("no_such_log", kind=type(source).__name__) from None
-
-
-def _paths(source):
-    """Return the paths that a source names, none where it is no file."""
-    if isinstance(source, (str, Path)):
-        return [Path(source)]
-    named = isinstance(source, (list, tuple)) and all(isinstance(path, (str, Path)) for path in source)
-    return [Path(path) for path in source] if named else []
-
-
-def _parquet_paths(source):
-    return [path for path in _paths(source) if path.suffix.lower() in _PARQUET]
-
-
-def _open_files(db, paths):
-    for path in paths:
-        if not path.is_file():
-            raise DataError("no_such_file", file=str(path))
-    parquet = {path.suffix.lower() in _PARQUET for path in paths}
-    if len(parquet) > 1:
-        raise DataError("mixed_files", files=", ".join(str(path) for path in paths))
-    names = [str(path) for path in paths]
-    if parquet.pop():
-        return db.read_parquet(names)
-    return db.read_csv(names, header=True, all_varchar=True)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from funnelkit.chain import chain
+from funnelkit.depths import depths
 from funnelkit.errors import RuleError
 from funnelkit.keys import THREADS
 from funnelkit.rule import PRESETS, Rule, preset
@@ -61,10 +62,11 @@ class Search:
     def __exit__(self, *_):
         self.log.__exit__()
 
-    def parts(self, progress=False, want_path=False, turn=None):
+    def parts(self, progress=False, want="ends", turn=None):
         """Yield (Rows, Reached) of some entities after others, all of an entity at once; `turn` makes something else
-        of the two, in the threads that search."""
-        found, run = False, partial(self._run, want_path, turn or _both)
+        of the two, in the threads that search. `want`: only the "depth" may be known, or "ends", or also the "path".
+        """
+        found, run = False, partial(self._run, want, turn or _both)
         _keep_freed_memory()
         with Bar(self.log, self.n_parts, progress) as bar, self.log.guarded(), ThreadPoolExecutor(THREADS) as threads:
             for part in range(self.n_parts):
@@ -73,18 +75,19 @@ class Search:
                         found = found or bool(made)
                         yield from made
             if not found:
-                yield (turn or _both)(*self._one(want_path, self.log.sorted_rows(self.want)))
+                yield (turn or _both)(*self._one(want, self.log.sorted_rows(self.want)))
 
-    def _run(self, want_path, turn, call):
+    def _run(self, want, turn, call):
         """Return what `turn` makes of (Rows, Reached) for each of the Rows of a call."""
-        return [turn(*self._one(want_path, rows)) for rows in call()]
+        return [turn(*self._one(want, rows)) for rows in call()]
 
-    def _one(self, want_path, rows):
+    def _one(self, want, rows):
         """Return Rows and what the rule finds in them."""
         missing = set(range(len(self.want.names))) - self.occurred
         self.occurred.update(code for code in missing if (rows.step == code).any())
         self.n_excluded += 0 if rows.excluded is None else len(rows.excluded[0])
-        return rows, chain(rows, self.want.codes, self.rule, want_path)
+        reached = depths(rows, self.want.codes, self.rule) if want == "depth" else None
+        return rows, reached or chain(rows, self.want.codes, self.rule, want == "path")
 
     def notes(self):
         """Return what the reader must know beside the figures, as (key of texts/notes.toml, values)."""

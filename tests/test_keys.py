@@ -4,13 +4,14 @@ import itertools
 import sys
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from funnelkit import footers, keys
+from funnelkit import blocks, footers, keys
 from funnelkit.count import count_events
 from funnelkit.errors import DataError
 from funnelkit.rule import preset
@@ -47,12 +48,13 @@ def kinds(log, tmp_path):
 def test_every_way_counts_the_same(tmp_path, monkeypatch, order, ids, times, source):
     monkeypatch.setattr(keys, "BUCKET_ROWS", 1_000)
     monkeypatch.setattr(footers, "_ROWS", 1_000)
+    monkeypatch.setattr(blocks, "BATCH_ROWS", 300)
     log = kinds(log_in(order, ids, times, np.random.default_rng(2)), tmp_path)[source]
     want, rule = Want(("A", "B", "C", "D"), by="held", ids=False), preset("clickhouse", "5s")
     with Search(log, want.steps, rule, columns=COLUMNS, by="held") as search:
         assert search.log.layout(want) is not None, "keys bring the rows into order"
         quick = list(search.parts())
-        slow = search._one(False, search.log.sorted_rows(want))
+        slow = search._one("ends", search.log.sorted_rows(want))
     assert tally(quick) == tally([slow])
     assert sum(len(rows.at) for rows, _ in quick) == len(slow[0].at)
     assert len(quick) > 1
@@ -83,9 +85,12 @@ def written(tmp_path, log, group_rows):
     return tmp_path / "log.parquet"
 
 
-@pytest.mark.parametrize("partition_rows", [None, 700])
-def test_an_entity_over_the_edges_of_row_groups_is_counted_once(tmp_path, monkeypatch, partition_rows):
-    monkeypatch.setattr(footers, "_ROWS", 1)
+@pytest.mark.parametrize(("partition_rows", "rows_at_once"), [(None, 1), (700, 1), (None, 2_000), (700, 2_000)])
+def test_an_entity_over_the_edges_of_batches_and_groups_is_counted_once(
+    tmp_path, monkeypatch, partition_rows, rows_at_once
+):
+    monkeypatch.setattr(footers, "_ROWS", rows_at_once)
+    monkeypatch.setattr(blocks, "BATCH_ROWS", 53)
     log = random_log(np.random.default_rng(4), 300, longest=10).sort_values(["id", "second"], ignore_index=True)
     # One entity alone fills several groups; others begin in one and end in the next.
     many = pd.DataFrame({"id": 150, "name": np.resize(list("XABDACBX"), 900), "at": START, "second": 3})
@@ -94,7 +99,8 @@ def test_an_entity_over_the_edges_of_row_groups_is_counted_once(tmp_path, monkey
     rule, steps = preset("clickhouse", "5s"), list("ABCD")
     with Log(path, COLUMNS) as opened:
         opened.facts()
-        assert len(opened.footers.edges) >= 5 and 150 in opened.footers.edges
+        assert len(opened.footers.chunks) > 1
+        assert rows_at_once > 1 or (len(opened.footers.edges) >= 5 and 150 in opened.footers.edges)
     events = by_entity(log.assign(held=""), 300)
     events[150] = [*dict.fromkeys(events[150])]  # the same events again change nothing
     expected = [deepest(of_one, steps, rule) for of_one in events]
@@ -108,6 +114,7 @@ def test_row_groups_whose_entities_lie_across_them_agree_with_the_reference(
 ):
     monkeypatch.setattr(footers, "_ROWS", 1_000)
     monkeypatch.setattr(keys, "BUCKET_ROWS", 100)
+    monkeypatch.setattr(blocks, "BATCH_ROWS", 90)
     log = log_in(order, "small", "seconds", np.random.default_rng(11))
     path = written(tmp_path, log, [400] * (len(log) // 400) + [len(log) % 400])
     with Log(path, COLUMNS) as opened:
@@ -161,27 +168,17 @@ def test_ties_come_in_the_order_of_the_steps_and_of_the_segments():
 
 
 @pytest.mark.parametrize("named", [True, False])
-def test_rows_in_order_but_for_their_ties_need_no_keys(monkeypatch, named):
-    monkeypatch.setattr(keys, "BUCKET_ROWS", 40)
+def test_rows_in_order_but_for_their_ties_need_no_keys(named):
     rng = np.random.default_rng(14)
     who, at = np.sort(rng.integers(0, 60, 900)), rng.integers(0, 6, 900)
     at = at[np.lexsort((at, who))]
     code, segment = rng.integers(0, 4, 900).astype("int8"), rng.integers(0, 3, 900) if named else None
     layout = keys.Layout(0, 8, 2, ("x", "y", "z") if named else ())
     (expected,) = keys.group(who.copy(), layout.pack(at.copy(), code, segment), layout)
-    pieces = keys.presorted([who, at, code, segment], layout.segments)
-    assert len(pieces) > 10 and len(set(pieces[0].ids) & set(pieces[1].ids)) == 0
-    for name in ("step", "at", "ids", *(["segment"] if named else [])):
-        assert np.array_equal(np.concatenate([getattr(rows, name) for rows in pieces]), getattr(expected, name)), name
-    assert all(
-        rows.ids[rows.entity].tolist() == who[part].tolist() for rows, part in zip(pieces, spans(pieces), strict=True)
-    )
-
-
-def spans(pieces):
-    """Return the slice of the whole that each piece is."""
-    ends = np.cumsum([0, *(len(rows.at) for rows in pieces)])
-    return [slice(*pair) for pair in itertools.pairwise(ends)]
+    rows = keys.presorted([who, at, code, segment], layout.segments)
+    for name in ("entity", "step", "at", "ids", *(["segment"] if named else [])):
+        assert np.array_equal(getattr(rows, name), getattr(expected, name)), name
+    assert rows.ids[rows.entity].tolist() == who.tolist()
 
 
 def test_keys_too_wide_for_63_bits_are_made_of_places():
@@ -215,3 +212,56 @@ def test_a_file_cut_off_is_said_to_be_unreadable(tmp_path):
     path.write_bytes(data)
     with pytest.raises(DataError, match=r"log\.parquet"):
         count_events(path, "ABCD", columns=COLUMNS)
+
+
+def test_footers_name_the_types_as_duckdb_does(tmp_path):
+    kinds = [pa.int8(), pa.uint32(), pa.uint64(), pa.float32(), pa.float64(), pa.bool_(), pa.date32(), pa.string()]
+    kinds += [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())]
+    kinds += [pa.timestamp(unit, zone) for unit in ("s", "ms", "us") for zone in (None, "UTC")]
+    path = tmp_path / "log.parquet"
+    pq.write_table(pa.table({str(kind): pa.nulls(1, kind) for kind in kinds}), path)
+    relation = duckdb.connect().read_parquet(str(path))
+    expected = dict(zip(relation.columns, map(str, relation.types), strict=True))
+    assert footers.column_types([path]) == expected
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("ns"), pa.list_(pa.int64()), pa.decimal128(9, 2), pa.duration("us")])
+def test_types_that_only_duckdb_can_name_are_left_to_it(tmp_path, kind):
+    pq.write_table(pa.table({"id": pa.array([1]), "other": pa.nulls(1, kind)}), tmp_path / "log.parquet")
+    assert footers.column_types([tmp_path / "log.parquet"]) is None
+
+
+def test_folders_that_are_columns_and_files_that_differ_are_left_to_duckdb(tmp_path):
+    (tmp_path / "year=2026").mkdir()
+    paths = [tmp_path / "year=2026" / "log.parquet", tmp_path / "a.parquet", tmp_path / "b.parquet"]
+    for place, path in enumerate(paths):
+        pq.write_table(pa.table({"id": pa.array([1], pa.int64() if place < 2 else pa.int32())}), path)
+    assert footers.column_types(paths[1:2]) == {"id": "BIGINT"}
+    assert footers.column_types(paths[:1]) is None and footers.column_types(paths[1:]) is None
+    (tmp_path / "c.parquet").write_text("no Parquet")
+    assert (
+        footers.column_types([tmp_path / "c.parquet"]) is None
+        and footers.column_types([tmp_path / "d.parquet"]) is None
+    )
+
+
+@pytest.mark.parametrize("by", [None, "held"])
+def test_whole_number_ids_in_parquet_are_counted_without_duckdb(tmp_path, by):
+    log = log_in("time", "small", "seconds", np.random.default_rng(8))
+    log.loc[:20, "held"] = None
+    path, steps = kinds(log, tmp_path)["parquet"], list("ABCD")
+    with Search(path, steps, preset("clickhouse", "5s"), columns=COLUMNS, by=by) as search:
+        tables = [list(search.parts())]
+        assert "db" not in search.log.__dict__ and tables
+    found = [count_events(source, steps, columns=COLUMNS, by=by).table for source in (path, log)]
+    pd.testing.assert_frame_equal(*found)
+    assert by is None or "" in set(found[0]["held"])
+
+
+@pytest.mark.parametrize("missing", [True, False])
+def test_footers_tell_whether_a_column_has_missing_values(tmp_path, missing):
+    path = tmp_path / "log.parquet"
+    pq.write_table(pa.table({"id": [1, 2], "name": ["A", None if missing else "B"]}), path, row_group_size=1)
+    assert footers.has_missing([path], "name") is missing
+    pq.write_table(pa.table({"name": ["A", None]}), path, write_statistics=False)
+    assert footers.has_missing([path], "name") is None

@@ -16,8 +16,8 @@ LAYERS = (
     ("elapsed", "tables", "history", "counts", "quarantine", "join", "limits", "load", "synth_text", "synth_b2b",
      "synth", "synth_ratings"),
     # counting a log: rows scanned and sorted, then a chain, a strict machine or a loose search over them
-    ("sql", "rows", "keys", "footers", "blocks", "scan", "chain", "machine", "loose", "search", "rates", "result",
-     "periods", "spells"),
+    ("sql", "rows", "keys", "opening", "footers", "blocks", "scan", "chain", "depths", "machine", "loose", "search",
+     "rates", "result", "periods", "spells"),
     ("count", "expression", "semantics", "conversion", "compare", "peers", "split", "bridge", "control", "leak"),
     ("survival", "durations", "timing", "stuck"),
     ("levels", "arrivals", "hazard", "curves", "simulate", "forecast", "backtesting", "calibration", "goal"),
