@@ -29,20 +29,22 @@ class Reading:
 
 def waves(footers, reading):
     """Yield the waves of Parquet files."""
-    edges = footers.edges
+    edges, few = footers.edges, len(footers.chunks) < keys.THREADS
     if edges is None:
-        n_rows, few = footers.n_rows / reading.parts, len(footers.chunks) < keys.THREADS
+        n_rows = footers.n_rows / reading.parts
         reads = [partial(read, chunk, reading, keys.bucket_bits(n_rows), few) for chunk in footers.chunks]
         yield from dealt_waves(n_rows, reads, reading.layout)
         return
     apart = []
-    yield [partial(_ordered, chunk, reading, edges & {chunk.low, chunk.high}, apart) for chunk in footers.chunks], 1.0
-    if apart:
-        who, what = (np.concatenate(parts) for parts in zip(*apart, strict=True))
-        yield [partial(keys.group, who, what, reading.layout)], 1.0
+    calls = [
+        partial(_ordered, chunk, reading, edges & {chunk.low, chunk.high}, (apart, few)) for chunk in footers.chunks
+    ]
+    yield calls, 0.9
+    reads = [partial(iter, [pair]) for pair in apart]
+    yield from dealt_waves(sum(len(who) for who, _ in apart), reads, reading.layout, 0.95)
 
 
-def dealt_waves(n_rows, reads, layout):
+def dealt_waves(n_rows, reads, layout, share=0.5):
     """Yield two waves: one deals what `reads` give into buckets, the other returns the Rows of each bucket."""
     bits, dealt = keys.bucket_bits(n_rows), []
 
@@ -52,7 +54,7 @@ def dealt_waves(n_rows, reads, layout):
         return []
 
     calls = [partial(deal, read) for read in reads] if isinstance(reads, list) else (partial(deal, r) for r in reads)
-    yield calls, 0.5
+    yield calls, share
     yield [partial(keys.bucket, dealt, place, layout) for place in range(1 << bits)], 1.0
 
 
@@ -75,32 +77,25 @@ def read(chunk, reading, bits, use_threads):
         yield columns[0], reading.layout.pack(*columns[1:])
 
 
-def _ordered(chunk, reading, edges, apart):
-    """Yield Rows of the entities that are in this chunk only; put the rows of others apart."""
+def _ordered(chunk, reading, edges, setting):
+    """Yield Rows of the entities that are in this chunk only; rows of others go apart, or all if it is in no order."""
+    apart, use_threads = setting
     ids = _file(chunk, reading).read_row_groups(chunk.places, columns=reading.columns[:1], use_threads=False)
     ids = ids.column(0).to_numpy()
-    if (ids[1:] < ids[:-1]).any():
-        yield from _unordered(chunk, reading, edges, apart)
-        return
+    in_order = not (ids[1:] < ids[:-1]).any()
     names, first = _Names.of(reading), 0
-    for batch in _batches(chunk, reading, BATCH_ROWS, False, ids=False):
+    for batch in _batches(chunk, reading, BATCH_ROWS, use_threads, ids=False):
         last = first + batch.num_rows
-        low, high = ids[first], ids[last - 1]
-        shared = {low} if first and ids[first - 1] == low else set()
-        shared |= {high} if last < len(ids) and ids[last] == high else set()
         columns = _columns(batch, ids[first:last], reading, names)
-        yield from _within(columns, (low, high), shared | edges & {low, high}, (reading.layout, apart))
+        if in_order:
+            low, high = ids[first], ids[last - 1]
+            shared = edges & {low, high}
+            shared |= {low} if first and ids[first - 1] == low else set()
+            shared |= {high} if last < len(ids) and ids[last] == high else set()
+            yield from _within(columns, (low, high), shared, (reading.layout, apart))
+        else:
+            apart.append(_packed(columns, reading.layout))
         first = last
-
-
-def _unordered(chunk, reading, edges, apart):
-    """Yield Rows as `_ordered` does, of a chunk whose entities are in no order, all of it at once."""
-    names = _Names.of(reading)
-    batches = _batches(chunk, reading, chunk.n_rows, False)
-    parts = [_columns(batch, batch.column(reading.columns[0]).to_numpy(), reading, names) for batch in batches]
-    columns = [None if column[0] is None else np.concatenate(column) for column in zip(*parts, strict=True)]
-    order = np.argsort(columns[0], kind="stable")
-    yield from _within(_taken(columns, order), (chunk.low, chunk.high), edges, (reading.layout, apart))
 
 
 def _within(columns, ends, shared, setting):

@@ -131,7 +131,7 @@ def time_to_convert(found, by=None):
         begin, end = end, end + len(rows)
         for step, both in gaps.items():
             days = _timed(both[begin:end])
-            quantiles = np.quantile(days, QUANTILES) if len(days) else [np.nan] * len(QUANTILES)
+            quantiles = _quantiles(days) if len(days) else [np.nan] * len(QUANTILES)
             row = {by: value} if by is not None else {}
             row |= {"stage": step or "total", "n": len(days), "mean_days": days.mean() if len(days) else np.nan}
             parts.append(row | {f"p{q * 100:.0f}_days": at for q, at in zip(QUANTILES, quantiles, strict=True)})
@@ -146,6 +146,17 @@ def _groups(column):
     edges = np.searchsorted(codes[order], np.arange(len(values) + 2))
     names = [*values, np.nan]
     return [(names[n], order[edges[n] : edges[n + 1]]) for n in range(len(names)) if edges[n] < edges[n + 1]]
+
+
+def _quantiles(values):
+    """Return the QUANTILES as np.quantile does by default, several times as fast where values are few."""
+    place = np.array(QUANTILES) * (len(values) - 1)
+    below = place.astype(int)
+    above = np.minimum(below + 1, len(values) - 1)
+    ordered = np.partition(values, np.r_[below, above])
+    low, high, share = ordered[below], ordered[above], place - below
+    # From the nearer of the two, so that rounding never passes the other.
+    return np.where(share < 0.5, low + (high - low) * share, high - (high - low) * (1 - share))
 
 
 def time_histogram(found, step=None, bins=20):

@@ -158,3 +158,9 @@ def test_times_of_nobody_are_an_empty_table():
     assert len(found.matured) == 0
     assert len(time_to_convert(found, by="team")) == 0
     assert time_to_convert(found)["n"].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 1_001])
+def test_quantiles_are_those_of_numpy(n):
+    values = np.random.default_rng(n).exponential(size=n).round(1)
+    assert conversion._quantiles(values).tolist() == np.quantile(values, conversion.QUANTILES).tolist()
