@@ -40,8 +40,8 @@ def waves(footers, reading):
         partial(_ordered, chunk, reading, edges & {chunk.low, chunk.high}, (apart, few)) for chunk in footers.chunks
     ]
     yield calls, 0.9
-    reads = [partial(iter, [pair]) for pair in apart]
-    yield from dealt_waves(sum(len(who) for who, _ in apart), reads, reading.layout, 0.95)
+    n_rows, reads = sum(len(who) for who, _ in apart), [lambda: [apart.pop()]] * len(apart)
+    yield from dealt_waves(n_rows, reads, reading.layout, 0.95)
 
 
 def dealt_waves(n_rows, reads, layout, share=0.5):
@@ -67,6 +67,15 @@ def names_in(chunk, name):
     for batch in file.iter_batches(BATCH_ROWS, row_groups=chunk.places, columns=[name], use_threads=False):
         found.update(batch.column(0).unique().to_pylist())
     return {text or "" for text in found}
+
+
+def count_later(chunk, moment, until):
+    """Return how many rows of a chunk are later than an instant (us)."""
+    import pyarrow.parquet as pq
+
+    options = {"row_groups": chunk.places, "columns": [moment], "use_threads": False}
+    batches = pq.ParquetFile(chunk.path).iter_batches(BATCH_ROWS, **options)
+    return sum(int(np.count_nonzero(_instants(batch.column(0)) > until)) for batch in batches)
 
 
 def read(chunk, reading, bits, use_threads):

@@ -19,13 +19,14 @@ _LARGEST = 1 << 22  # row groups beyond this are left to DuckDB, which reads the
 
 @dataclass(frozen=True)
 class Chunk:
-    """Neighbouring row groups of one file that are read at once, with the least and largest id in them."""
+    """Neighbouring row groups of one file that are read at once, with their least and largest id and latest time."""
 
     path: Path
     places: tuple[int, ...]
     n_rows: int
     low: object
     high: object
+    last: pd.Timestamp
 
 
 @dataclass(frozen=True)
@@ -103,11 +104,12 @@ def read_footers(paths, who, moment):
             times = _times(spans[1])
             if times is None:
                 return None
-            groups.append((Chunk(path, (part,), group.num_rows, *spans[0]), *times))
+            groups.append((Chunk(path, (part,), group.num_rows, *spans[0], times[1]), times[0]))
     if not groups:
         return None
-    chunks, firsts, lasts = zip(*groups, strict=True)
-    return Footers(sum(chunk.n_rows for chunk in chunks), min(firsts), max(lasts), tuple(_joined(chunks)))
+    chunks, firsts = zip(*groups, strict=True)
+    last = max(chunk.last for chunk in chunks)
+    return Footers(sum(chunk.n_rows for chunk in chunks), min(firsts), last, tuple(_joined(chunks)))
 
 
 def _span(column):
@@ -135,6 +137,6 @@ def _joined(chunks):
         if last is None or last.path != chunk.path or last.n_rows + chunk.n_rows > _ROWS:
             joined.append(chunk)
             continue
-        low, high = min(last.low, chunk.low), max(last.high, chunk.high)
-        joined[-1] = Chunk(last.path, last.places + chunk.places, last.n_rows + chunk.n_rows, low, high)
+        low, high, until = min(last.low, chunk.low), max(last.high, chunk.high), max(last.last, chunk.last)
+        joined[-1] = Chunk(last.path, last.places + chunk.places, last.n_rows + chunk.n_rows, low, high, until)
     return joined

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from funnelkit.blocks import Reading, dealt_waves, names_in, waves
+from funnelkit.blocks import Reading, count_later, dealt_waves, names_in, waves
 from funnelkit.errors import DataError
 from funnelkit.footers import column_types, has_missing, read_footers
 from funnelkit.keys import THREADS, layout_for
@@ -174,8 +174,11 @@ class Log:
         return facts
 
     def _count_later(self):
-        sql = f"SELECT count(*) FROM {LOG} WHERE {self.moment} > {self._until()}"
-        return self.query(sql).fetchall()[0][0]
+        if not self.footers.readable:
+            sql = f"SELECT count(*) FROM {LOG} WHERE {self.moment} > {self._until()}"
+            return self.query(sql).fetchall()[0][0]
+        late = [chunk for chunk in self.footers.chunks if chunk.last > self.as_of]
+        return sum(self._each(partial(count_later, moment=self.columns.at, until=_us(self.as_of)), late))
 
     def _footers(self):
         """Return what the footers of Parquet files tell, None where they do not tell enough."""
@@ -265,14 +268,17 @@ class Log:
         if name not in self._known:
             sql = f"SELECT DISTINCT coalesce(CAST({quote(name)} AS VARCHAR), '') FROM {LOG} ORDER BY 1"
             readable = self.footers is not None and self.footers.readable and self.types[name] == "VARCHAR"
-            found = self._names_in(name) if readable else self._guard(lambda: self.query(sql).fetchall())
-            self._known[name] = tuple(sorted(found)) if readable else tuple(row[0] for row in found)
+            if readable:
+                found = sorted(set().union(*self._each(partial(names_in, name=name), self.footers.chunks)))
+            else:
+                found = [row[0] for row in self._guard(lambda: self.query(sql).fetchall())]
+            self._known[name] = tuple(found)
         return self._known[name]
 
-    def _names_in(self, name):
-        """Return the different texts of a column as Arrow reads them, which needs no DuckDB."""
+    def _each(self, action, chunks):
+        """Return what an action gives for each chunk of Parquet files, read in threads."""
         with self.guarded(), ThreadPoolExecutor(THREADS) as threads:
-            return set().union(*threads.map(partial(names_in, name=name), self.footers.chunks))
+            return list(threads.map(action, chunks))
 
     def sorted_rows(self, want, part=0, parts=1):
         """Return the rows sorted by DuckDB, with all that `want` asks for."""

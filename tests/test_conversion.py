@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from funnelkit import conversion
 from funnelkit.conversion import (
     attribute_odds,
     benjamini_hochberg,
