@@ -12,7 +12,7 @@ import numpy as np
 
 from funnelkit import keys
 
-BATCH_ROWS = 1 << 17  # rows read at once: their arrays stay in the cache, and the memory of one batch serves the next
+BATCH_ROWS = 1 << 18  # rows read at once: their arrays stay in the cache, and the memory of one batch serves the next
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,8 @@ def count_later(chunk, moment, until):
 def read(chunk, reading, bits, use_threads):
     """Yield (who, what) of the rows of a chunk that are steps, batch by batch."""
     names = _Names.of(reading)
-    for batch in _batches(chunk, reading, max(BATCH_ROWS, keys.piece_rows(bits)), use_threads):
+    size = max(BATCH_ROWS, keys.piece_rows(bits))
+    for batch in _batches(_file(chunk, reading), chunk.places, reading.columns, size, use_threads):
         columns = _columns(batch, batch.column(reading.columns[0]).to_numpy(), reading, names)
         yield columns[0], reading.layout.pack(*columns[1:])
 
@@ -89,11 +90,11 @@ def read(chunk, reading, bits, use_threads):
 def _ordered(chunk, reading, edges, setting):
     """Yield Rows of the entities that are in this chunk only; rows of others go apart, or all if it is in no order."""
     apart, use_threads = setting
-    ids = _file(chunk, reading).read_row_groups(chunk.places, columns=reading.columns[:1], use_threads=False)
-    ids = ids.column(0).to_numpy()
+    file = _file(chunk, reading)
+    ids = file.read_row_groups(chunk.places, columns=reading.columns[:1], use_threads=False).column(0).to_numpy()
     in_order = not (ids[1:] < ids[:-1]).any()
     names, first = _Names.of(reading), 0
-    for batch in _batches(chunk, reading, BATCH_ROWS, use_threads, ids=False):
+    for batch in _batches(file, chunk.places, reading.columns[1:], BATCH_ROWS, use_threads):
         last = first + batch.num_rows
         columns = _columns(batch, ids[first:last], reading, names)
         if in_order:
@@ -133,11 +134,10 @@ def _file(chunk, reading):
     return pq.ParquetFile(chunk.path, read_dictionary=[name for name in reading.columns[1::2] if name])
 
 
-def _batches(chunk, reading, size, use_threads, ids=True):
-    """Return an iterator over batches of a chunk's columns, with or without the ids."""
-    wanted = [name for name in reading.columns[0 if ids else 1 :] if name]
-    options = {"columns": wanted, "use_threads": use_threads}
-    return _file(chunk, reading).iter_batches(size, row_groups=chunk.places, **options)
+def _batches(file, places, columns, size, use_threads):
+    """Return an iterator over batches of some columns of row groups."""
+    wanted = [name for name in columns if name]
+    return file.iter_batches(size, row_groups=places, columns=wanted, use_threads=use_threads)
 
 
 def _columns(batch, who, reading, names):
