@@ -9,13 +9,15 @@ from funnelkit.hazard import OUT, UP
 
 @dataclass(frozen=True)
 class Draws:
-    """Hazards per day of age as drawn: `up` and `out` are (draws, stages, ages), `share` (draws, stages, won + 1).
+    """Hazards per day of age as drawn: `up` and `out` are (draws, stages, ages), and so is `jump`, the share of exits up
+    that jump over the next stage; `share`, (draws, stages, won + 1), says to which stages they jump.
 
     The last `cap[stage]` of each stage stands for all later ages.
     """
 
     up: np.ndarray
     out: np.ndarray
+    jump: np.ndarray
     share: np.ndarray
     cap: np.ndarray
 
@@ -24,26 +26,39 @@ def draw_hazards(hazards, rng, n, horizon):
     """Draw the hazards n times and lay them out per whole day of age, `horizon` days beyond the last age group."""
     caps = np.array([int(np.ceil(hazards.longest(stage))) for stage in range(hazards.won)])
     size = int(caps.max()) + horizon + 1
-    up, out = (np.empty((n, hazards.won, size), np.float32) for _ in range(2))
+    up, out, jump = (np.empty((n, hazards.won, size), np.float32) for _ in range(3))
     share = np.empty((n, hazards.won, hazards.won + 1), np.float32)
     for stage in range(hazards.won):
-        rates = hazards.draw(stage, rng, n)
-        group = np.searchsorted(hazards.edges[stage], np.arange(size) + 0.5, side="right") - 1
-        up[:, stage], out[:, stage] = rates[:, group, UP], rates[:, group, OUT]
+        rates, inside = hazards.draw(stage, rng, n), _days_inside(hazards.edges[stage], size)
+        up[:, stage], out[:, stage] = rates[:, :, UP] @ inside, rates[:, :, OUT] @ inside
+        jump[:, stage] = hazards.draw_jump(stage, rng, n) @ inside
         share[:, stage] = hazards.draw_share(stage, rng, n)
-    return Draws(up, out, share, caps)
+    return Draws(up, out, jump, share, caps)
+
+
+def _days_inside(edges, size):
+    """Return how much of each whole day of age lies in each age group, (groups, size).
+
+    Groups begin anywhere in a day. Taking a day for its middle would lose the exits around the turn of the day, where
+    they crowd when deals move in office hours.
+    """
+    day = np.arange(size)
+    return np.clip(np.minimum(edges[1:, None], day + 1) - np.maximum(edges[:-1, None], day), 0, 1)
 
 
 def exits_up(draws, up_factor, out_factor):
-    """Return (chance of leaving upwards at each day of age, chance of still being there), (draws, stages, ages).
+    """Return (chance of leaving upwards at each day of age, chance of still being there).
 
-    Both count from the entry into the stage. The factors, (draws, stages, 1), multiply the hazards.
+    Both count from the entry into the stage. The first is (2, draws, stages, ages): to the next stage, and beyond; the
+    other (draws, stages, ages). The factors, (draws, stages, 1), multiply the hazards.
     """
     up = draws.up * up_factor.astype(np.float32)
     total = up + draws.out * out_factor.astype(np.float32)
     stay = np.exp(-np.cumsum(total, axis=2, dtype=np.float32))
     before = np.concatenate([np.ones_like(stay[:, :, :1]), stay[:, :, :-1]], axis=2)
-    return before * up / np.maximum(total, 1e-12) * -np.expm1(-total), before
+    leave = before * up / np.maximum(total, 1e-12) * -np.expm1(-total)
+    beyond = leave * draws.jump
+    return np.stack([leave - beyond, beyond]), before
 
 
 def entry_curves(leave, share, horizon):
@@ -52,19 +67,24 @@ def entry_curves(leave, share, horizon):
     Backwards from the last stage: leave the stage on some day, then win from the stage reached in the days left; a
     day's exits happen on average at its middle.
     """
-    n, stages, _ = leave.shape
+    _, n, stages, _ = leave.shape
     curve = np.zeros((n, stages + 1, horizon + 1), np.float32)
     curve[:, stages] = 1.0
     for stage in reversed(range(stages)):
         onward = _onward(curve, share, stage)
-        curve[:, stage, 1:] = _convolve(leave[:, stage, :horizon], onward)
+        curve[:, stage, 1:] = sum(_convolve(leave[way, :, stage, :horizon], won) for way, won in enumerate(onward))
     return curve[:, :stages]
 
 
 def _onward(curve, share, stage):
-    """Return the chance of a win within j and a half days after leaving a stage upwards, (draws, horizon)."""
-    mixed = np.einsum("nd,ndh->nh", share[:, stage, stage + 1 :], curve[:, stage + 1 :])
-    return (mixed[:, :-1] + mixed[:, 1:]).astype(float) / 2
+    """Return the chance of a win within j and a half days after leaving a stage to the next and beyond, (draws, days).
+
+    Only the first of the two where nobody can jump, and both in one list.
+    """
+    ways = [curve[:, stage + 1]]
+    if share[:, stage].any():
+        ways.append(np.einsum("nd,ndh->nh", share[:, stage, stage + 2 :], curve[:, stage + 2 :]))
+    return [(way[:, :-1] + way[:, 1:]).astype(float) / 2 for way in ways]
 
 
 def _convolve(first, second):
@@ -79,7 +99,7 @@ def waiting_curves(leave, stay, share, curve, ends):
 
     (draws, stages, ages, ends); `curve` is what `entry_curves` gave for a horizon of at least max(ends).
     """
-    n, stages, size = leave.shape
+    _, n, stages, size = leave.shape
     horizon = curve.shape[2] - 1
     full = np.concatenate([curve, np.ones((n, 1, horizon + 1), np.float32)], axis=1)
     ages = size - horizon
@@ -87,11 +107,12 @@ def waiting_curves(leave, stay, share, curve, ends):
     found = np.empty((n, stages, ages, len(ends)), np.float32)
     for stage in range(stages):
         onward = _onward(full, share, stage)
-        spectrum = np.fft.rfft(leave[:, stage].astype(float), width)
+        spectra = [np.fft.rfft(way.astype(float), width) for way in leave[: len(onward), :, stage]]
         for number, end in enumerate(ends):
             # Correlation: exits at age a + j, won from there in the end - j days that are left.
-            kernel = np.conj(np.fft.rfft(onward[:, :end][:, ::-1], width))
-            found[:, stage, :, number] = np.fft.irfft(spectrum * kernel, width)[:, :ages]
+            kernels = [np.conj(np.fft.rfft(way[:, :end][:, ::-1], width)) for way in onward]
+            both = sum(spectrum * kernel for spectrum, kernel in zip(spectra, kernels, strict=True))
+            found[:, stage, :, number] = np.fft.irfft(both, width)[:, :ages]
     found /= np.maximum(stay[:, :, :ages, None], 1e-9)
     return np.clip(found, 0, 1, out=found)
 
@@ -99,18 +120,19 @@ def waiting_curves(leave, stay, share, curve, ends):
 def reach_curves(leave, share, entry, horizon):
     """Return the chance that a new deal has reached each stage within 0..horizon days, (stages + 1, horizon + 1).
 
-    `leave` is (stages, ages), `share` (stages, stages + 1), `entry` the shares of the stages that deals begin in. A
+    `leave` is (2, stages, ages), `share` (stages, stages + 1), `entry` the shares of the stages that deals begin in. A
     stage that is jumped over counts as reached. The last row is the win.
     """
-    stages = len(leave)
+    _, stages, _ = leave.shape
     arrive = np.zeros((stages + 1, horizon + 1))  # those who come to stand in the stage on each day
     arrive[:stages, 0] = entry
     reach = np.zeros_like(arrive)
     reach[:stages, 0] = entry[::-1].cumsum()[::-1]
+    number = np.arange(stages + 1)
     for stage in range(stages):
-        left = _convolve(leave[None, stage, : horizon + 1], arrive[None, stage])[0]
-        after = np.r_[0, left[:-1]]  # who leaves within a day has left at its end, and on average at its middle
-        arrive += share[stage][:, None] * (left + after) / 2
-        onward = np.where(np.arange(stages + 1) > stage, share[stage][::-1].cumsum()[::-1], 0)
-        reach += onward[:, None] * after
+        for way, to in zip(leave[:, stage, : horizon + 1], (number == stage + 1, share[stage]), strict=True):
+            left = _convolve(way[None], arrive[None, stage])[0]
+            after = np.r_[0, left[:-1]]  # who leaves within a day has left at its end, and on average at its middle
+            arrive += to[:, None] * (left + after) / 2
+            reach += np.where(number > stage, to[::-1].cumsum()[::-1], 0)[:, None] * after
     return reach.cumsum(axis=1)

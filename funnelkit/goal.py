@@ -1,18 +1,18 @@
 """Goal: "revenue R by date D" turned into entries per stage and per week, with the odds; or why it is out of reach."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from funnelkit.count import count_stages
-from funnelkit.curves import draw_hazards, entry_curves, exits_up, reach_curves
+from funnelkit.curves import entry_curves, reach_curves
 from funnelkit.errors import DataError
 from funnelkit.forecast import REFUSED, cut_periods
 from funnelkit.hazard import won_position
 from funnelkit.rates import rate_table
 from funnelkit.result import Result, refuse_limits
-from funnelkit.simulate import draw_chances, draw_worlds, entry_mix, fit_history, open_book, simulate_open
+from funnelkit.simulate import draw_chances, draw_worlds, entry_mix, fit_history, new_mix, open_book, simulate_open
 from funnelkit.spells import column
 from funnelkit.words import number, percent
 
@@ -116,8 +116,7 @@ def outlook(pipeline, fit, target, rng, with_open=True):
     """Return the Outlook of a target (revenue, horizon in days) from a fitted history."""
     revenue, horizon = target
     worlds = draw_worlds(fit, horizon, rng, DRAWS)  # new and open deals share them: a bad one is bad for both
-    leave, share = worlds.exits_up()[0], worlds.draws.share
-    win = np.einsum("s,nsh->nh", entry_mix(fit), entry_curves(leave, share, horizon))
+    win, reach = _new_deals(fit, worlds, new_mix(fit, rng, DRAWS), horizon)
     brought = np.zeros(PATHS)
     if with_open:
         book = open_book(pipeline, fit)
@@ -128,8 +127,19 @@ def outlook(pipeline, fit, target, rng, with_open=True):
         raise DataError("no_won_amount")
     draw = np.repeat(np.arange(DRAWS), PATHS // DRAWS)
     needed = _wins_needed(revenue - brought, amounts, draw, rng)
-    reach = reach_curves(leave.mean(axis=0), share.mean(axis=0), entry_mix(fit), horizon)
     return Outlook(win, needed, draw, reach, _lag(fit, rng))
+
+
+def _new_deals(fit, worlds, mix, horizon):
+    """Return the `win` and the `reach` of an Outlook: those of the segments, mixed as the new deals are."""
+    win, reach, share = 0.0, 0.0, worlds.draws.share
+    for segment in range(len(fit.segments)):
+        leave, _ = worlds.exits_up(segment)
+        curve = np.einsum("s,nsh->nh", entry_mix(fit), entry_curves(leave, share, horizon))
+        win = win + mix[:, [segment]] * curve
+        means = leave.mean(axis=1), share.mean(axis=0), entry_mix(fit)
+        reach = reach + mix[:, segment].mean() * reach_curves(*means, horizon)
+    return win, reach
 
 
 def _wins_needed(missing, amounts, draw, rng):
@@ -171,9 +181,9 @@ def _lag(fit, rng):
     """Return after how many days QUICKEST of all the wins that new deals will ever bring are in."""
     longest = sum(fit.hazards.longest(stage) for stage in range(fit.hazards.won))
     horizon = int(np.clip(longest, 30, 3650))
-    draws = draw_hazards(fit.hazards, rng, 50, horizon)
-    leave, _ = exits_up(draws, np.ones((1, 1, 1)), np.ones((1, 1, 1)))
-    curve = reach_curves(leave.mean(axis=0), draws.share.mean(axis=0), entry_mix(fit), horizon)[-1]
+    worlds = draw_worlds(fit, horizon, rng, 50)
+    worlds = replace(worlds, level=[np.ones_like(level) for level in worlds.level])
+    curve = _new_deals(fit, worlds, new_mix(fit, rng, 50), horizon)[1][-1]
     return int(np.argmax(curve >= QUICKEST * curve[-1]))
 
 

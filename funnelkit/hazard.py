@@ -109,15 +109,16 @@ def _seen_from(pipeline):
 class Hazards:
     """Fitted hazards: per stage the edges of its age groups (days; the last group has no end), exits and exposure.
 
-    `exits[stage]` is (groups, 2) of UP and OUT, `exposure[stage]` the days at risk of each group, `average[stage]` the
-    prior hazard of both kinds per day, `share[stage]` how often an exit UP led to which stage.
+    `exits[stage]` is (groups, 2) of UP and OUT, `exposure[stage]` the days at risk of each group, weighted for each
+    kind, `average[stage]` the prior hazard of both kinds per day, `share[stage]`, (groups, won + 1), how often an exit
+    UP led to which stage. A jump is often two stays of which one was not recorded: those who jump have waited longer.
     """
 
     edges: list
     exits: list
     exposure: list
     average: np.ndarray
-    share: np.ndarray
+    share: list
     won: int
 
     def rate(self, stage):
@@ -130,12 +131,19 @@ class Hazards:
         shape, weight = self._posterior(stage)
         return rng.standard_gamma(shape, size=(n, *shape.shape)) / weight
 
+    def draw_jump(self, stage, rng, n):
+        """Draw n times the share of the exits UP of each age group that jump over the next stage, (n, groups)."""
+        seen = self.share[stage]
+        jumps, steps = seen[:, stage + 2 :].sum(axis=1), seen[:, stage + 1]
+        usual = jumps.sum() / (seen.sum() + 1)  # of the stage: one exit weighs as much in each of its age groups
+        jump, step = (rng.standard_gamma(part, (n, len(seen))) for part in (jumps + usual, steps + 1 - usual))
+        return jump / (jump + step)
+
     def draw_share(self, stage, rng, n):
-        """Draw n times the shares of the stages that an exit UP leads to, (n, won + 1)."""
-        target = np.zeros(self.won + 1)
-        target[stage + 1] = 1.0  # one pseudo-exit to the next stage
-        weights = rng.standard_gamma(self.share[stage] + target, size=(n, self.won + 1))
-        return weights / weights.sum(axis=1, keepdims=True)
+        """Draw n times the shares of the stages that jumps over the next one lead to, (n, won + 1)."""
+        weights = rng.standard_gamma(self.share[stage].sum(axis=0), size=(n, self.won + 1))
+        weights[:, : stage + 2] = 0
+        return weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
 
     def longest(self, stage):
         """Return the longest time in days after which anyone ever left the stage."""
@@ -149,29 +157,29 @@ class Hazards:
         return knots[group] + rate[group] * (age - edges[group])
 
     def _posterior(self, stage):
-        prior = np.full_like(self.exits[stage], PRIOR_EVENTS, dtype=float)
-        return self.exits[stage] + prior, self.exposure[stage][:, None] + PRIOR_EVENTS / self.average[stage]
+        return self.exits[stage] + PRIOR_EVENTS, self.exposure[stage] + PRIOR_EVENTS / self.average[stage]
 
 
-def fit_hazards(spells):
+def fit_hazards(spells, weight=None):
     """Fit the hazards of every stage before the win, each age group drawn towards its stage, each stage to all.
 
     Age groups hold about equally many exits; the last begins at the longest stay that ever ended and has no end, so
     those who have waited longer than anyone who left are judged by the waiting of their like, not by an average.
+    `weight`, (spells, 2), multiplies the days at risk of each spell: how fast it goes UP and OUT against the others.
     """
     kind, age, begin = spells.kind, spells.age, spells.seen - spells.start
+    weight = np.ones((len(age), 2)) if weight is None else weight
     at_risk = np.maximum(age - begin, 0)
     pooled = np.array([(kind == exit_kind).sum() + 0.5 for exit_kind in (UP, OUT)]) / max(at_risk.sum(), 1.0)
-    edges, exits, exposure, average = [], [], [], []
-    share = np.zeros((spells.won, spells.won + 1))
+    edges, exits, exposure, average, share = [], [], [], [], []
     for stage in range(spells.won):
         here = spells.stage == stage
         edge = _age_groups(age[here & (kind != OPEN)])
         edges.append(edge)
         exits.append(np.stack([_tally(age[here & (kind == one)], edge) for one in (UP, OUT)], axis=1))
-        exposure.append(_exposure(begin[here], age[here], edge))
-        average.append((exits[-1].sum(axis=0) + 1) / (exposure[-1].sum() + 1 / pooled))
-        share[stage] = np.bincount(spells.to[here & (kind == UP)], minlength=spells.won + 1)
+        exposure.append(_inside(begin[here], age[here], edge).T @ weight[here])
+        average.append((exits[-1].sum(axis=0) + 1) / (exposure[-1].sum(axis=0) + 1 / pooled))
+        share.append(np.stack([_tally(age[here & (spells.to == to)], edge) for to in range(spells.won + 1)], axis=1))
     return Hazards(edges, exits, exposure, np.array(average), share, spells.won)
 
 
@@ -190,10 +198,10 @@ def _tally(ages, edges):
     return np.bincount(np.maximum(group, 0), minlength=len(edges) - 1).astype(float)
 
 
-def _exposure(begin, end, edges):
+def _inside(begin, end, edges):
+    """Return how long each spell was at risk in each age group, (spells, groups)."""
     low, high = edges[:-1], edges[1:]
-    inside = np.minimum(end[:, None], high) - np.maximum(begin[:, None], low)
-    return np.maximum(inside, 0).sum(axis=0)
+    return np.maximum(np.minimum(end[:, None], high) - np.maximum(begin[:, None], low), 0)
 
 
 def expected_exits(hazards, spells, begin, end, kind):

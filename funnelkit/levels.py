@@ -84,18 +84,46 @@ def draw_ratios(observed, expected, rng, n):
     Ratio ~ Gamma(c, c), observed ~ Poisson(ratio * expected); the concentration c has the highest marginal likelihood
     of a grid (empirical Bayes). Returns (n, groups).
     """
+    seen, hoped = np.asarray(observed, float), np.asarray(expected, float)
+    best = _concentration(seen, hoped)
+    return rng.standard_gamma(best + seen, size=(n, len(seen))) / (best + hoped)
+
+
+def mean_ratios(observed, expected):
+    """Return the mean of what `draw_ratios` draws, (groups,)."""
+    best = _concentration(observed, expected)
+    return (best + observed) / (best + expected)
+
+
+def draw_nested_ratios(observed, expected, rng, n):
+    """Draw n times the ratios of groups in several rows, (rows, groups); returns (n, rows, groups).
+
+    A group's ratio over all rows times the row's own, which is drawn towards 1 as far as the rows are alike.
+    """
+    total = observed.sum(axis=0), expected.sum(axis=0)
+    group = draw_ratios(*total, rng, n)[:, None]
+    best = _concentration(observed.ravel(), (mean_ratios(*total) * expected).ravel())
+    return group * rng.standard_gamma(best + observed, size=(n, *observed.shape)) / (best + group * expected)
+
+
+def mean_nested_ratios(observed, expected):
+    """Return about the mean of what `draw_nested_ratios` draws, (rows, groups)."""
+    group = mean_ratios(observed.sum(axis=0), expected.sum(axis=0))
+    return group * mean_ratios(observed.ravel(), (group * expected).ravel()).reshape(observed.shape)
+
+
+def _concentration(seen, hoped):
+    """Return the concentration of the grid that makes the ratios seen likeliest."""
     from scipy.special import gammaln
 
-    seen, hoped = np.asarray(observed, float), np.maximum(np.asarray(expected, float), 1e-9)
-    grid = CONCENTRATIONS[:, None]
+    grid, hoped = CONCENTRATIONS[:, None], np.maximum(hoped, 1e-9)
     fit = (
         gammaln(grid + seen)
         - gammaln(grid)
         + grid * np.log(grid / (grid + hoped))
         + seen * np.log(hoped / (grid + hoped))
     )
-    best = CONCENTRATIONS[fit.sum(axis=1).argmax()]
-    return rng.standard_gamma(best + seen, size=(n, len(seen))) / (best + hoped)
+    return CONCENTRATIONS[fit.sum(axis=1).argmax()]
 
 
 def windows(first, as_of, horizon):

@@ -9,10 +9,11 @@ import pandas as pd
 from funnelkit.arrivals import Arrivals, draw_arrivals
 from funnelkit.curves import Draws, draw_hazards, entry_curves, exits_up, waiting_curves
 from funnelkit.hazard import OPEN, OUT, UP, Hazards, Spells, days, expected_exits, fit_hazards, stage_spells
-from funnelkit.levels import draw_level, draw_own_levels, draw_ratios, windows
+from funnelkit.levels import draw_level, draw_nested_ratios, draw_own_levels, mean_nested_ratios, windows
 
 DRAWS = 500  # draws of the parameters; each carries paths / DRAWS paths
 SWING_EVENTS = 20
+ROUNDS = 8  # of fitting hazards and ratios in turns; they settle after four or five
 FEWEST_AMOUNTS = 20  # fewer won deals of a segment than this borrow the amounts of all
 
 
@@ -40,6 +41,7 @@ class Fit:
 
     spells: Spells
     hazards: Hazards
+    ratio: np.ndarray  # (2, stages, segments): of the hazards up and out of each segment to these
     segments: list
     segment: np.ndarray  # of each row of the deals table
     amounts: list  # per segment: amounts of won deals
@@ -47,8 +49,9 @@ class Fit:
     longest_cycle: float
 
     def hoped(self, begin, end, kind):
-        """Return the exits of a kind that the hazards expect of each spell between two times."""
-        return expected_exits(self.hazards, self.spells, begin, end, kind)
+        """Return the exits of a kind that hazards and ratios expect of each spell between two times."""
+        ratio = self.ratio[kind, self.spells.stage, self.segment[self.spells.deal]]
+        return ratio * expected_exits(self.hazards, self.spells, begin, end, kind)
 
 
 def fit_history(pipeline, by=None):
@@ -67,7 +70,30 @@ def fit_history(pipeline, by=None):
     cycle = days(deals["closed_at"]) - days(deals["created_at"])
     closed = deals["status"].isin(["won", "lost"]).to_numpy() & ~np.isnan(cycle)
     longest = float(cycle[closed].max()) if closed.any() else np.inf
-    return Fit(spells, fit_hazards(spells), names, segment, amounts, every, longest)
+    hazards, ratio = _fit_segments(spells, segment[spells.deal], len(names))
+    return Fit(spells, hazards, ratio, names, segment, amounts, every, longest)
+
+
+def _fit_segments(spells, segment, size):
+    """Return the hazards of a deal of ratio 1 and the ratios of the segments to them, (2, stages, segments).
+
+    Each is fitted given the other, in turns (maximum likelihood of two factors by iterative proportional fitting).
+    Segments leave the funnel at different stages, so hazards of all together would be those of another mix in each.
+    """
+    hazards, ratio = fit_hazards(spells), np.ones((2, spells.won, size))
+    for _ in range(ROUNDS if size > 1 else 0):
+        pairs = [_segment_exits(spells, segment, hazards, kind, size) for kind in (UP, OUT)]
+        ratio = np.stack([mean_nested_ratios(*pair) for pair in pairs])
+        hazards = fit_hazards(spells, ratio[:, spells.stage, segment].T)
+    return hazards, ratio
+
+
+def _segment_exits(spells, segment, hazards, kind, size):
+    """Return the exits of a kind per stage and segment, and how many there would be at the ratio 1."""
+    cell, shape = spells.stage * size + segment, (spells.won, size)
+    hoped = expected_exits(hazards, spells, -np.inf, np.inf, kind)
+    seen = np.bincount(cell[spells.kind == kind], minlength=spells.won * size)
+    return seen.reshape(shape), np.bincount(cell, weights=hoped, minlength=spells.won * size).reshape(shape)
 
 
 def open_book(pipeline, fit):
@@ -96,48 +122,58 @@ class Chances:
 
 @dataclass(frozen=True)
 class Worlds:
-    """Drawn futures: hazards, and the levels of the exits up and out, (draws, stages, 1), that all deals share."""
+    """Drawn futures: hazards, the levels of the exits up and out, (draws, stages, 1), that all deals share, and the
+    ratios of the segments to them, (draws, stages, segments), of the exits up and out."""
 
     draws: Draws
     level: list
+    ratio: list
 
-    def exits_up(self, ratios=(1.0, 1.0)):
-        """Return what `curves.exits_up` gives, the levels multiplied by these ratios of exits up and out."""
-        return exits_up(self.draws, *(level * ratio for level, ratio in zip(self.level, ratios, strict=True)))
+    def exits_up(self, segment):
+        """Return what `curves.exits_up` gives for the deals of a segment (its number)."""
+        pairs = zip(self.level, self.ratio, strict=True)
+        return exits_up(self.draws, *(level * ratio[:, :, segment, None] for level, ratio in pairs))
 
 
 def draw_worlds(fit, horizon, rng, n=DRAWS):
-    """Draw the hazards and levels of the next `horizon` days n times."""
+    """Draw the hazards, levels and ratios of the next `horizon` days n times."""
     draws = draw_hazards(fit.hazards, rng, n, horizon)
-    return Worlds(draws, [draw_levels(fit, kind, horizon, rng, n) for kind in (UP, OUT)])
+    kinds = UP, OUT
+    level = [draw_levels(fit, kind, horizon, rng, n) for kind in kinds]
+    return Worlds(draws, level, [_segment_ratios(fit, kind, rng, n) for kind in kinds])
 
 
 def draw_chances(fit, book, ends, rng, worlds):
     """Draw the chances of open deals and new business by `ends` (whole days from the as-of date) in each world.
 
-    Each draw has its own factors of segments and of deals beyond all experience, too.
+    Each draw has its own factor of deals beyond all experience, too.
     """
     horizon, draws = int(max(ends)), worlds.draws
     n = len(draws.share)
-    ratio = [_segment_ratios(fit, kind, rng, n) for kind in (UP, OUT)]
     old = _old_ratio(fit, rng, n) if book.beyond_cycle.any() else None
     arrivals = draw_arrivals(_births(fit)[0], fit.spells.as_of, horizon, rng, n)
-    mix = _new_mix(fit, rng, n)
+    mix = new_mix(fit, rng, n)
     waiting = np.zeros((n, len(book.deal), len(ends)), np.float32)
     expected = np.zeros((n, len(fit.segments), len(ends)))
-    cell = np.minimum(book.age.astype(int), draws.cap[book.stage])
     for number in range(len(fit.segments)):
-        leave, stay = worlds.exits_up([ratio[kind][:, number, None, None] for kind in (UP, OUT)])
+        leave, stay = worlds.exits_up(number)
         curve = entry_curves(leave, draws.share, horizon)
-        expected[:, number] = (
-            _new_wins(np.einsum("s,nsh->nh", entry_mix(fit), curve), arrivals, ends) * mix[:, [number]]
-        )
-        table = waiting_curves(leave, stay, draws.share, curve, ends)
+        wins = _new_wins(np.einsum("s,nsh->nh", entry_mix(fit), curve), arrivals, ends)
+        expected[:, number] = wins * mix[:, [number]]
         own = book.segment == number
-        waiting[:, own] = table[:, book.stage[own], cell[own]]
+        table = waiting_curves(leave, stay, draws.share, curve, ends)
+        waiting[:, own] = _at_age(table, book.stage[own], np.minimum(book.age[own], draws.cap[book.stage[own]]))
     if old is not None:
         waiting[:, book.beyond_cycle] *= np.minimum(old, 1)[:, None, None].astype(np.float32)
     return Chances(waiting, expected, arrivals)
+
+
+def _at_age(table, stage, age):
+    """Return the chances of deals of some age, which lies between two whole days, (draws, deals, ends)."""
+    day = age.astype(int)
+    part = (age - day).astype(np.float32)[:, None]
+    later = np.minimum(day + 1, table.shape[2] - 1)
+    return table[:, stage, day] * (1 - part) + table[:, stage, later] * part
 
 
 def draw_levels(fit, kind, horizon, rng, n):
@@ -162,12 +198,9 @@ def draw_levels(fit, kind, horizon, rng, n):
 def _segment_ratios(fit, kind, rng, n):
     size = len(fit.segments)
     if size == 1:
-        return np.ones((n, 1))
-    spells = fit.spells
-    segment = fit.segment[spells.deal]
-    seen = np.bincount(segment[spells.kind == kind], minlength=size)
-    hoped = np.bincount(segment, weights=fit.hoped(-np.inf, np.inf, kind), minlength=size)
-    return draw_ratios(seen, hoped, rng, n)
+        return np.ones((n, fit.spells.won, 1))
+    seen = _segment_exits(fit.spells, fit.segment[fit.spells.deal], fit.hazards, kind, size)
+    return draw_nested_ratios(*seen, rng, n)
 
 
 def _old_ratio(fit, rng, n):
@@ -191,7 +224,7 @@ def entry_mix(fit):
     return entry / max(entry.sum(), 1.0)
 
 
-def _new_mix(fit, rng, n):
+def new_mix(fit, rng, n):
     """Draw the shares of the segments among the new deals of the last year."""
     born, _, segment = _births(fit)
     recent = np.bincount(segment[born > fit.spells.as_of - 365], minlength=len(fit.segments))
