@@ -9,8 +9,8 @@ from funnelkit.hazard import OUT, UP
 
 @dataclass(frozen=True)
 class Draws:
-    """Hazards per day of age as drawn: `up` and `out` are (draws, stages, ages), and so is `jump`, the share of exits up
-    that jump over the next stage; `share`, (draws, stages, won + 1), says to which stages they jump.
+    """Hazards per day of age as drawn: `up` and `out` are (draws, stages, ages), and so is `jump`, the share of exits
+    up that jump over the next stage; `share`, (draws, stages, won + 1), says to which stages they jump.
 
     The last `cap[stage]` of each stage stands for all later ages.
     """
