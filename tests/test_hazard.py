@@ -95,6 +95,20 @@ def test_those_beyond_all_experience_are_judged_by_their_like():
     assert drawn[:, 0].mean(axis=0) == pytest.approx(rates[0], rel=0.02)
 
 
+def test_those_who_wait_longer_jump_more_often():
+    rng = np.random.default_rng(4)
+    n = 8_000
+    age, zero = rng.uniform(0.5, 40, n), np.zeros(n, int)
+    to = np.where(rng.random(n) < np.where(age > 20, 0.3, 0.0), 2, 1)
+    start = np.full(n, DAY)
+    hazards = fit_hazards(Spells(np.arange(n), zero, start, start, start + age, to, start, 3, DAY + 60))
+    drawn, edges = hazards.draw_jump(0, rng, 2_000).mean(axis=0), hazards.edges[0]
+    assert drawn[edges[1:] <= 19] == pytest.approx(0, abs=1e-3)
+    assert drawn[:-1][edges[:-2] >= 21] == pytest.approx(0.3, abs=0.06)
+    assert hazards.draw_share(0, rng, 5) == pytest.approx(np.tile([0, 0, 1, 0], (5, 1)))
+    assert not hazards.draw_jump(1, rng, 5).any()
+
+
 def test_a_stage_without_exits_borrows_from_all():
     spells = exponential_spells(np.random.default_rng(3), 500)
     hazards = fit_hazards(Spells(spells.deal, spells.stage, spells.start, spells.seen, spells.end,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from funnelkit.levels import draw_level, draw_own_levels, draw_ratios, windows
+from funnelkit.levels import draw_level, draw_nested_ratios, draw_own_levels, draw_ratios, mean_nested_ratios, windows
 
 
 def spread(observed, expected, ahead=1.0):
@@ -67,6 +67,19 @@ def test_ratios_are_drawn_towards_one_as_far_as_groups_are_alike():
     assert np.abs(alike - 1).max() < 0.15
     unlike = draw_ratios([300, 900], [600.0, 600.0], rng, 4_000).mean(axis=0)
     assert unlike == pytest.approx([0.5, 1.5], rel=0.03)
+
+
+def test_nested_ratios_follow_the_group_and_where_rows_differ_the_row():
+    rng = np.random.default_rng(9)
+    expected = np.full((6, 2), 600.0)
+    same = np.array([[300.0, 900.0]] * 6)
+    assert mean_nested_ratios(same, expected) == pytest.approx(same / expected, rel=0.02)
+    apart = same * np.array([0.5, 1.5, 1, 1, 1, 1])[:, None]
+    found = draw_nested_ratios(apart, expected, rng, 4_000)
+    assert found.mean(axis=0) == pytest.approx(apart / expected, rel=0.06)
+    assert mean_nested_ratios(apart, expected) == pytest.approx(found.mean(axis=0), rel=0.02)
+    few = np.vstack([same, [[0.0, 0.0]]]), np.vstack([expected, [[0.0, 0.0]]])
+    assert mean_nested_ratios(*few)[-1] == pytest.approx([0.5, 1.5], rel=0.03)  # a row without news has the group's
 
 
 @pytest.mark.parametrize(("span", "horizon", "length"), [(730, 30, 30), (730, 365, 91), (100, 90, 12.5)])
