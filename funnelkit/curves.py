@@ -99,11 +99,13 @@ def waiting_curves(leave, stay, share, curve, ends):
 
     (draws, stages, ages, ends); `curve` is what `entry_curves` gave for a horizon of at least max(ends).
     """
+    from scipy.fft import next_fast_len
+
     _, n, stages, size = leave.shape
     horizon = curve.shape[2] - 1
     full = np.concatenate([curve, np.ones((n, 1, horizon + 1), np.float32)], axis=1)
     ages = size - horizon
-    width = int(2 ** np.ceil(np.log2(size + horizon)))
+    width = next_fast_len(size, real=True)  # no age and days ahead together reach beyond: nothing wraps around
     found = np.empty((n, stages, ages, len(ends)), np.float32)
     for stage in range(stages):
         onward = _onward(full, share, stage)
