@@ -249,6 +249,9 @@ def _kernel(order):
 
     sys.argv = order["argv"]
     IPKernelApp.launch_instance(argv=order["argv"][1:])
+    # Its control thread still flushes the outputs of the shutdown. Where the exit functions have ended the thread of
+    # outputs by then, it waits for 10 s; the manager kills the kernel after 3.
+    IPKernelApp.instance().control_thread.join(timeout=1)
     return 0
 
 
