@@ -194,7 +194,7 @@ class AllocationPicture(Picture):
         self.words = [ax.text(0, place, "", va="center", fontsize=9) for place in places]
         ax.set_yticks(places, self._names(table))
         ax.set_ylim(len(table) - 0.5, -0.5)
-        ax.set_xlim(0, 1.45)
+        ax.set_xlim(0, 1.58)
         ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
         ax.xaxis.set_major_formatter(lambda value, _: percent(value, 0))
         ax.set_xlabel(say("widgets.share_axis", self.lang))
