@@ -10,7 +10,7 @@ import statistics
 import time
 
 from funnelkit.forecast import forecast_open
-from funnelkit.load import read
+from funnelkit.reading import read
 from funnelkit.synth import synthesize
 
 PATHS, PEER_PATHS = 10_000, 20

@@ -80,8 +80,8 @@ def measure(path):
     """Read the file in this process; print the figures as JSON."""
     import resource
 
-    from funnelkit.load import ReadOptions, read
-    from funnelkit.report.progress import Bar
+    from funnelkit.reading import ReadOptions, read
+    from funnelkit.report import Bar
 
     before = resource.getrusage(resource.RUSAGE_SELF)
     start_bytes, start = peak(), time.perf_counter()

@@ -6,9 +6,7 @@ import pandas as pd
 import pyarrow.parquet  # noqa: F401
 from tasks import AS_OF, STEPS, WINDOW_DAYS, run
 
-from funnelkit.conversion import conversion_trend, journeys, time_to_convert
-from funnelkit.count import LogColumns, count_events
-from funnelkit.rule import Rule, preset
+from funnelkit.events import LogColumns, Rule, conversion_trend, count_events, journeys, preset, time_to_convert
 
 COLUMNS = LogColumns("id", "stage", "at")
 RULE = preset("clickhouse", f"{WINDOW_DAYS}d")

@@ -19,9 +19,8 @@ from pathlib import Path
 import nbformat
 import numpy as np
 
-from funnelkit.report.batch import read_json
-from funnelkit.report.processes import descendants
-from funnelkit.share import share
+from funnelkit.language import share
+from funnelkit.report import descendants, read_json
 
 RESULTS = Path(__file__).with_name("REPORTS.md")
 SMALL = (

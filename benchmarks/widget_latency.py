@@ -20,11 +20,11 @@ sys.path.insert(0, str(ROOT))
 from tests.browser.lab import FLAGS, chromium, jupyterlab, run_notebook  # noqa: E402
 
 CELLS = {
-    "panel": "from funnelkit import panels\npanel = panels.cascade_panel()\npanel",
+    "panel": "from funnelkit.explore import panels\npanel = panels.cascade_panel()\npanel",
     "interact": (
         "import ipywidgets as w\nimport matplotlib.pyplot as plt\n%matplotlib inline\n"
-        "from funnelkit import catalog, cascade, plot\nfrom IPython.display import HTML, display\n"
-        "names = [stage.name.en for stage in catalog.funnel('pharma').stages]\n"
+        "from funnelkit import cascade, funnel\nfrom IPython.display import HTML, display\n"
+        "names = [stage.name.en for stage in funnel('pharma').stages]\n"
         "def draw(awareness):\n"
         "    table = cascade({'disease-awareness': round(awareness / 100, 6)})\n"
         "    left = table['remaining'].iloc[-1]\n"

@@ -7,7 +7,8 @@ import os
 import sys
 
 from funnelkit import __version__
-from funnelkit.errors import FunnelkitError
+from funnelkit.language import FunnelkitError
+from funnelkit.models import funnel, list_text, model_text
 
 USAGE = 64
 
@@ -33,12 +34,10 @@ def add_models(commands):
 
 
 def run_models(options):
-    from funnelkit import catalog, catalog_text
-
     if options.name:
-        print(catalog_text.model_text(catalog.funnel(options.name, options.lang)))
+        print(model_text(funnel(options.name, options.lang)))
     else:
-        print(catalog_text.list_text(options.lang))
+        print(list_text(options.lang))
     return 0
 
 
@@ -51,9 +50,9 @@ def add_synth(commands):
 
 
 def run_synth(options):
-    from funnelkit import synth
+    from funnelkit.synth import synthesize, write
 
-    for path in synth.write(synth.synthesize(options.name, options.seed), options.out):
+    for path in write(synthesize(options.name, options.seed), options.out):
         print(path)
     return 0
 
@@ -78,14 +77,14 @@ def add_count(commands):
 
 
 def run_count(options):
-    from funnelkit import count, present
-    from funnelkit.rates import rate_table
-    from funnelkit.texts import say
+    from funnelkit.analysis import rate_table
+    from funnelkit.events import step_rates
+    from funnelkit.language import say, show
 
     found = _count(options)
-    notes = [say(f"notes.{key}", options.lang, **values) for key, values in found.notes]
+    notes = [say(f"events.notes.{key}", options.lang, **values) for key, values in found.notes]
     if options.json:
-        rows = json.loads(count.step_rates(found.table, options.by).to_json(orient="records", force_ascii=False))
+        rows = json.loads(step_rates(found.table, options.by).to_json(orient="records", force_ascii=False))
         print(
             json.dumps({"rule": options.rule, "steps": options.steps, "rows": rows, "notes": notes}, ensure_ascii=False)
         )
@@ -95,30 +94,28 @@ def run_count(options):
         table["rate_bounds"] = [
             _bounds(*ends, options.lang) for ends in zip(rates["floor"], rates["ceiling"], strict=True)
         ]
-        print("\n".join([present.show(table, options.lang).text, *notes]))
+        print("\n".join([show(table, options.lang).text, *notes]))
     return 0
 
 
 def _bounds(floor, ceiling, lang):
     """Return the rates if none or all of the open entities advance, as text."""
-    from funnelkit.texts import say
-    from funnelkit.words import percent
+    from funnelkit.language import percent, say
 
-    return "–" if floor != floor else say("present.bounds", lang, floor=percent(floor), ceiling=percent(ceiling))
+    return (
+        "–" if floor != floor else say("language.present.bounds", lang, floor=percent(floor), ceiling=percent(ceiling))
+    )
 
 
 def _count(options):
-    from funnelkit import count
-    from funnelkit.errors import RuleError
-    from funnelkit.rule import preset
+    from funnelkit.events import LogColumns, count_events, count_on, preset
+    from funnelkit.language import RuleError
 
-    columns = count.LogColumns(options.id, options.stage, options.at)
+    columns = LogColumns(options.id, options.stage, options.at)
     rule = preset(options.rule, options.window, tuple(options.exclude))
     if options.engine == "duckdb":
         settings = {"columns": columns, "by": options.by, "as_of": options.as_of, "progress": sys.stderr.isatty()}
-        return count.count_events(options.file, options.steps, rule, **settings)
-    from funnelkit.expression import count_on
-
+        return count_events(options.file, options.steps, rule, **settings)
     if options.by or len(options.file) > 1:
         field = "--by" if options.by else "FILE"
         raise RuleError("engine_option", engine=options.engine, option=field)
@@ -133,9 +130,9 @@ def _names(text):
 
 
 def add_reports(commands):
-    from funnelkit.report import commands as reports
+    from funnelkit.report import ADD
 
-    for add in reports.ADD:
+    for add in ADD:
         add(commands, pair=_pair)
 
 
@@ -149,7 +146,7 @@ def add_check(commands):
 
 
 def add_reading_options(command):
-    """Add the options that say how to read a source; `reading` turns them into arguments of `load.read`."""
+    """Add the options that say how to read a source; `reading` turns them into arguments of `reading.read`."""
     command.add_argument("--layout", choices=("deals", "events", "counts"), help="of the first file; default: found")
     command.add_argument("--preset", metavar="NAME", help="column names of a system, such as salesforce")
     command.add_argument("--stages", metavar="MODEL|A,B,C", help="a model's id, a model file, or stage names in order")
@@ -174,8 +171,8 @@ def add_reading_options(command):
 
 
 def reading(options, progress=None):
-    """Return the arguments of `load.read` that the reading options ask for."""
-    from funnelkit.files import ReadOptions
+    """Return the arguments of `reading.read` that the reading options ask for."""
+    from funnelkit.reading import ReadOptions
 
     names = ("encoding", "decimal", "date_order", "currency", "timezone", "delimiter", "sheet", "table")
     values = {name: getattr(options, name) for name in names}
@@ -190,18 +187,17 @@ def reading(options, progress=None):
 
 
 def run_check(options):
-    from funnelkit import check, load
-    from funnelkit.database import shown
-    from funnelkit.report.progress import Bar
+    from funnelkit.reading import EXIT, check_text, read, shown, summary
+    from funnelkit.report import Bar
 
     with Bar("%", sys.stderr.isatty()) as bar:
         try:
-            result = load.read(*options.files, **reading(options, lambda share: bar.show(int(100 * share), 100, "%")))
+            result = read(*options.files, **reading(options, lambda share: bar.show(int(100 * share), 100, "%")))
         except FunnelkitError as error:
             result = error
-    found = check.summary(result, options.lang, map(shown, options.files))
-    print(json.dumps(found, ensure_ascii=False, indent=1) if options.json else check.check_text(found, options.lang))
-    return check.EXIT[found["outcome"]]
+    found = summary(result, options.lang, map(shown, options.files))
+    print(json.dumps(found, ensure_ascii=False, indent=1) if options.json else check_text(found, options.lang))
+    return EXIT[found["outcome"]]
 
 
 def add_new(commands):
@@ -213,9 +209,9 @@ def add_new(commands):
 
 
 def run_new(options):
-    from funnelkit import starter
+    from funnelkit.course import write_notebook
 
-    print(starter.write_notebook(options.file, options.out, **reading(options)))
+    print(write_notebook(options.file, options.out, **reading(options)))
     return 0
 
 
@@ -230,20 +226,22 @@ def add_lessons(commands):
 
 
 def run_lessons(options):
-    from funnelkit import lessons
-    from funnelkit.texts import LANGUAGES, say
+    from funnelkit.course import build, confirm, names, student
+    from funnelkit.language import LANGUAGES, say
 
     langs = (options.lang,) if options.lang else LANGUAGES
     if options.action == "translated":
-        for name in options.names or lessons.names():
-            changed = lessons.confirm(name, options.cell)
+        for name in options.names or names():
+            changed = confirm(name, options.cell)
             words = ", ".join(changed) or "-"
-            print(say("lessons.confirmed", options.lang or default_lang(), n=len(changed), name=name, cells=words))
+            print(
+                say("course.lessons.confirmed", options.lang or default_lang(), n=len(changed), name=name, cells=words)
+            )
         return 0
     if options.action == "student":
-        paths = lessons.student(options.out or "out/student", langs, options.names)
+        paths = student(options.out or "out/student", langs, options.names)
     else:
-        paths = lessons.build(options.out, langs, options.names)
+        paths = build(options.out, langs, options.names)
     for path in paths:
         print(path)
     return 0

@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass, field, replace
 
 import pandas as pd
 
-from funnelkit.catalog import Funnel
-from funnelkit.texts import say
+from funnelkit.language import say
+from funnelkit.models import Funnel
 
 STATUSES = ("open", "won", "lost", "void")
 DEAL_COLUMNS = (
@@ -31,7 +31,7 @@ class Finding:
     def message(self, lang="en"):
         """Return the sentence for people."""
         place = {"file": self.file, "line": self.line, "column": self.column, "value": self.value}
-        return say(f"findings.{self.rule}", lang, **{**place, **self.values})
+        return say(f"reading.findings.{self.rule}", lang, **{**place, **self.values})
 
     def as_dict(self, lang="en"):
         """Return the keys that `funnelkit check --json` prints."""
@@ -49,7 +49,7 @@ class Limit:
 
     def message(self, lang="en"):
         """Return the sentence for people."""
-        return say(f"limits.{self.code}", lang, **self.values)
+        return say(f"reading.limits.{self.code}", lang, **self.values)
 
     def as_dict(self, lang="en"):
         """Return code and message, as JSON holds them."""

@@ -4,12 +4,9 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from funnelkit.errors import DataError
-from funnelkit.rates import rate_columns
-from funnelkit.schema import Text
-from funnelkit.texts import say
-from funnelkit.words import points as points
-from funnelkit.words import rate_text
+from funnelkit.language import DataError, Text, rate_text, say
+from funnelkit.language import points as points
+from funnelkit.stats import rate_columns
 
 _BETWEEN = {"en": " ", "zh": ""}
 

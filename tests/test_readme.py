@@ -46,10 +46,10 @@ def blocks(path, language):
 
 
 def test_the_plan_is_one(tmp_path, monkeypatch):
-    from funnelkit.report.export import check_policy
-    from funnelkit.report.notebooks import read_template
-    from funnelkit.report.parameters import check, declared
-    from funnelkit.report.plans import read_plan
+    from funnelkit.report.pages.export import check_policy
+    from funnelkit.report.runs.notebooks import read_template
+    from funnelkit.report.runs.parameters import check, declared
+    from funnelkit.report.runs.plan import read_plan
 
     monkeypatch.setenv("FUNNELKIT_HASH_KEY", "secret")
     (block,) = blocks(ROOT / "README.md", "yaml")

@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 from funnelkit import result
-from funnelkit.errors import DataError
+from funnelkit.language.errors import DataError
+from funnelkit.language.texts import Text
 from funnelkit.result import LimitError, Result, localise, refuse_limits
-from funnelkit.schema import Text
 
 
 class Limit:

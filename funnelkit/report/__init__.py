@@ -1,1 +1,5 @@
-"""Reports: a notebook run with checked parameters, published complete or not at all."""
+"""Reports: sections, runs, pages and kernels."""
+
+from funnelkit.doors import open_door
+
+__getattr__, __dir__, __all__ = open_door(__name__)

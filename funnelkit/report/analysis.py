@@ -6,11 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from funnelkit.count import count_stages
-from funnelkit.errors import DataError, FunnelkitError
-from funnelkit.periods import Calendar, data_end
-from funnelkit.plot_forecast import fan_table
-from funnelkit.rates import rate_table
+from funnelkit.analysis import Calendar, count_stages, data_end, rate_table
+from funnelkit.charts import fan_table
+from funnelkit.language import DataError, FunnelkitError
 from funnelkit.report.sections import own_segments, segment_column
 
 SEED = 0  # a report draws the same numbers each time
@@ -72,14 +70,14 @@ class Settings:
 
 
 def _comparison(pipeline, settings):
-    from funnelkit.compare import compare_periods
+    from funnelkit.analysis import compare_periods
 
     return compare_periods(pipeline, settings.calendar(), on=settings.day(pipeline))
 
 
 def _change(pipeline, settings):
     """Split the change of the win rate from the period before into mix and rate, by segment."""
-    from funnelkit.split import split_change
+    from funnelkit.analysis import split_change
 
     by = segment_column(pipeline, settings.segment)
     if by is None:
@@ -104,7 +102,7 @@ def _closed(pipeline, calendar, by=None):
 
 def _signal(pipeline, settings):
     """Judge the win rate of the closes of each full period against its own past."""
-    from funnelkit.control import control_limits
+    from funnelkit.analysis import control_limits
 
     calendar = settings.calendar()
     table = _closed(pipeline, calendar)
@@ -120,7 +118,7 @@ def _signal(pipeline, settings):
 
 
 def _bottleneck(pipeline, settings):
-    from funnelkit.tornado import sensitivity
+    from funnelkit.planning import sensitivity
 
     rates = rate_table(count_stages(pipeline))
     if pipeline.model.won_stage == pipeline.model.stage_ids[-1]:
@@ -135,13 +133,13 @@ def _names(pipeline, stages):
 
 
 def _stays(pipeline, settings):
-    from funnelkit.timing import time_in_stage
+    from funnelkit.analysis import time_in_stage
 
     return time_in_stage(pipeline)
 
 
 def _cycle(pipeline, settings):
-    from funnelkit.timing import promotion_cycle
+    from funnelkit.analysis import promotion_cycle
 
     return promotion_cycle(pipeline)
 
@@ -167,20 +165,20 @@ def _by_day(made):
 
 
 def _backtest(pipeline, settings):
-    from funnelkit.backtesting import backtest
+    from funnelkit.forecast import backtest
 
     rng = np.random.default_rng(SEED)
     return backtest(pipeline, unit=settings.unit, n_origins=BACKTEST_PERIODS, paths=500, rng=rng)
 
 
 def _stuck(pipeline, settings):
-    from funnelkit.stuck import stuck_deals
+    from funnelkit.analysis import stuck_deals
 
     return stuck_deals(pipeline)
 
 
 def _health(pipeline, settings):
-    from funnelkit.conditions import health
+    from funnelkit.forecast import health
 
     _require_target(settings)
     return health(pipeline, settings.target, settings.target_date, rng=np.random.default_rng(SEED))
@@ -192,7 +190,7 @@ def _require_target(settings):
 
 
 def _target(pipeline, settings):
-    from funnelkit.goal import solve_target
+    from funnelkit.forecast import solve_target
 
     _require_target(settings)
     rng = np.random.default_rng(SEED)
@@ -200,7 +198,7 @@ def _target(pipeline, settings):
 
 
 def _people(pipeline, settings):
-    from funnelkit.people import review_people
+    from funnelkit.analysis import review_people
 
     makes_hard = [name for name in own_segments(pipeline) if name != settings.people]
     return review_people(pipeline, by=settings.people, mix=makes_hard[:1])
@@ -208,8 +206,8 @@ def _people(pipeline, settings):
 
 def _gates(pipeline, settings):
     """Judge the stage gates from a file of evidence: deal_id, stage, gate, met."""
+    from funnelkit.analysis import check_gates
     from funnelkit.result import Result
-    from funnelkit.review import check_gates
 
     if not settings.evidence:
         raise DataError("no_evidence")
@@ -218,7 +216,9 @@ def _gates(pipeline, settings):
         evidence["met"] = evidence["met"].str.strip().str.lower().map(_MET)
     verdicts = check_gates(evidence, pipeline.model)
     counts = verdicts["verdict"].value_counts()
-    return Result(verdicts, "report.gates", {name: str(counts[name]) for name in ("advance", "stay", "move_back")})
+    return Result(
+        verdicts, "report.report.gates", {name: str(counts[name]) for name in ("advance", "stay", "move_back")}
+    )
 
 
 _MET = {"yes": True, "true": True, "1": True, "是": True, "no": False, "false": False, "0": False, "否": False}

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from funnelkit.texts import say
+from funnelkit.language import say
 
 
 def add_report(commands, pair, **_):
@@ -49,8 +49,8 @@ def _seconds(text):
 
 
 def run_report(options):
-    from funnelkit.report.run import Request, report_values, run_report
-    from funnelkit.share import share
+    from funnelkit.language import share
+    from funnelkit.report.runs.run import Request, report_values, run_report
 
     values, inputs = report_values(options.file, dict(options.parameter), options.data, options.max_quarantine)
     template = Path(options.template) if options.template else share("report") / f"{options.lang}.ipynb"
@@ -80,26 +80,28 @@ def _plan_form():
     """Return the plan's form, which stands where plans are read."""
     import ast
 
-    tree = ast.parse(Path(__file__).with_name("plans.py").read_text(encoding="utf-8"))
+    tree = ast.parse(Path(__file__).with_name("runs").joinpath("plan.py").read_text(encoding="utf-8"))
     return ast.get_docstring(tree).partition("\n\n")[2].replace("%", "%%")
 
 
 def run_batch(options):
-    from funnelkit.report.batch import run_batch
-    from funnelkit.report.plans import read_plan
+    from funnelkit.report.runs.batch import run_batch
+    from funnelkit.report.runs.plan import read_plan
 
     out = Path(options.out)
     items = read_plan(options.plan, out, options.lang)
     results = run_batch(items, out, options.jobs, options.retry, sys.stderr.isatty())
     for result in results:
         if result.error is not None:
-            message = say("batch.one_failed", options.lang, name=result.name, message=_message(result, options.lang))
+            message = say(
+                "report.batch.one_failed", options.lang, name=result.name, message=_message(result, options.lang)
+            )
             print(message, file=sys.stderr)
     same = [result.name for result in results if result.unchanged_since]
     if same:
-        print(say("batch.unchanged_all", options.lang, n=len(same), names=", ".join(same)), file=sys.stderr)
+        print(say("report.batch.unchanged_all", options.lang, n=len(same), names=", ".join(same)), file=sys.stderr)
     good = sum(result.outcome != "failed" for result in results)
-    print(say("batch.done", options.lang, good=good, n=len(results), page=out / "index.html"))
+    print(say("report.batch.done", options.lang, good=good, n=len(results), page=out / "index.html"))
     return 0 if good == len(results) else 1
 
 
@@ -114,15 +116,18 @@ def add_verify(commands, **_):
 
 
 def run_verify(options):
-    from funnelkit.report.verify import verify
+    from funnelkit.report.runs.verify import verify
 
     n, differences = verify(options.record)
     for item in differences:
-        values = {"kind": say(f"batch.kind_{item.kind}", options.lang), "file": item.name}
+        values = {"kind": say(f"report.batch.kind_{item.kind}", options.lang), "file": item.name}
         key = "verify_version" if item.kind == "version" else "verify_changed" if item.found else "verify_missing"
-        print(say(f"batch.{key}", options.lang, **values, expected=item.expected, found=item.found), file=sys.stderr)
+        print(
+            say(f"report.batch.{key}", options.lang, **values, expected=item.expected, found=item.found),
+            file=sys.stderr,
+        )
     if not any(item.kind != "version" for item in differences):
-        print(say("batch.verified", options.lang, file=options.record, n=n))
+        print(say("report.batch.verified", options.lang, file=options.record, n=n))
     return 1 if any(item.kind != "version" for item in differences) else 0
 
 
@@ -134,14 +139,14 @@ def add_rerun(commands, **_):
 
 
 def run_rerun(options):
-    from funnelkit.report.verify import read_record, rerun
+    from funnelkit.report.runs.verify import read_record, rerun
 
     target, differing = rerun(options.record, options.out, options.deadline)
     for name in differing:
-        print(say("batch.rerun_differs", options.lang, file=name), file=sys.stderr)
+        print(say("report.batch.rerun_differs", options.lang, file=name), file=sys.stderr)
     if not differing:
         n = len(read_record(options.record)[0]["outputs"])
-        print(say("batch.rerun_same", options.lang, n=n))
+        print(say("report.batch.rerun_same", options.lang, n=n))
     print(target / "report.html")
     return 1 if differing else 0
 

@@ -5,14 +5,22 @@ from dataclasses import replace
 
 import pandas as pd
 
-from funnelkit.errors import FunnelkitError
-from funnelkit.plot_change import bridge_chart, compare_chart, control_chart
-from funnelkit.plot_forecast import backtest_chart, forecast_chart
-from funnelkit.present import Shown, bullets, note, raw, show
-from funnelkit.rates import rate_columns
-from funnelkit.result import points
-from funnelkit.texts import label, say
-from funnelkit.words import number, percent, rate_text
+from funnelkit.charts import backtest_chart, bridge_chart, compare_chart, control_chart, forecast_chart
+from funnelkit.language import (
+    FunnelkitError,
+    Shown,
+    bullets,
+    label,
+    note,
+    number,
+    percent,
+    points,
+    rate_text,
+    raw,
+    say,
+    show,
+)
+from funnelkit.stats import rate_columns
 
 LATEST_PERIODS, MOST_DEALS = 13, 20
 
@@ -31,10 +39,10 @@ def summary(found, pipeline, lang="en"):
         result = found.get(name)
         if result is not None and not isinstance(result, FunnelkitError):
             answers = result.sentences(lang)
-            ask, answer = say(f"report.ask_{name}", lang), answers[min(place, len(answers) - 1)]
-            lines.append(say("report.answer", lang, ask=ask, answer=answer))
+            ask, answer = say(f"report.report.ask_{name}", lang), answers[min(place, len(answers) - 1)]
+            lines.append(say("report.report.answer", lang, ask=ask, answer=answer))
     if not lines:
-        return note(say("report.no_summary", lang), "warn")
+        return note(say("report.report.no_summary", lang), "warn")
     shown = bullets(lines, "good")
     return Shown(shown.html, shown.text, {"summary": lines})
 
@@ -121,7 +129,7 @@ def _backtest_picture(result, model, lang):
 
 
 def _stage(value, model, lang):
-    return model.stage(value).name[lang] if value in model.stage_ids else say("report.overall", lang)
+    return model.stage(value).name[lang] if value in model.stage_ids else say("report.report.overall", lang)
 
 
 def _frame(rows):
@@ -135,7 +143,7 @@ def _comparison(table, model, lang):
             "rate_now": rate_text(row, lang),
             "rate_then": rate_text(_rated(row["k_before"], row["n_before"]), lang),
             "change_points": _points_text(row, lang),
-            "clear": say(f"present.{str(bool(row['clear'])).lower()}", lang),
+            "clear": say(f"language.present.{str(bool(row['clear'])).lower()}", lang),
         }
         for row in table.to_dict("records")
     )  # fmt: skip
@@ -147,14 +155,14 @@ def _rated(k, n):
 
 def _points_text(row, lang):
     ends = (points(row["change_low"]), points(row["change_high"]))
-    return say("report.points", lang, change=points(row["change"]), low=ends[0], high=ends[1])
+    return say("report.report.points", lang, change=points(row["change"]), low=ends[0], high=ends[1])
 
 
 def _change(table, model, lang):
     return _frame(
         {
             "part": label({"rate": "win_rate"}.get(row["part"], row["part"]), lang),
-            "change_points": say("report.points", lang, change=points(row["change"]), low=points(row["low"]),
+            "change_points": say("report.report.points", lang, change=points(row["change"]), low=points(row["low"]),
                                  high=points(row["high"])),
         }
         for row in table.to_dict("records")
@@ -173,7 +181,7 @@ def _signal(table, model, lang):
 
 
 def _verdict(signal, lang):
-    return say(f"report.signal_{'none' if pd.isna(signal) else str(bool(signal)).lower()}", lang)
+    return say(f"report.report.signal_{'none' if pd.isna(signal) else str(bool(signal)).lower()}", lang)
 
 
 def _bottleneck(table, model, lang):
@@ -218,7 +226,7 @@ def _health(table, model, lang):
     return _frame(
         {
             "condition": label(f"condition_{row['condition']}", lang),
-            "stage": say("report.all_stages", lang) if pd.isna(row["stage"]) else _stage(row["stage"], model, lang),
+            "stage": say("report.report.all_stages", lang) if pd.isna(row["stage"]) else _stage(row["stage"], model, lang),
             "figure_health": number(row["figure"], 2), "n": number(row["n"]),
             "usual_range": _between(number(row["low"], 2), number(row["high"], 2)),
             "verdict": label(f"health_{row['verdict']}", lang),
@@ -284,7 +292,7 @@ def _backtest(table, model, lang):
             "from_day": f"{row['origin']:%Y-%m-%d}", "to_day": f"{row['end']:%Y-%m-%d}",
             "measure": label(f"measure_{row['measure']}", lang), "actual": number(row["actual"]),
             "band_80": f"{number(row['low_80'])} – {number(row['high_80'])}",
-            "held": say(f"present.{str(bool(row['in_80'])).lower()}", lang),
+            "held": say(f"language.present.{str(bool(row['in_80'])).lower()}", lang),
         }
         for row in table.to_dict("records")
     )  # fmt: skip

@@ -7,14 +7,23 @@ from pathlib import Path
 import pandas as pd
 
 from funnelkit import __version__
-from funnelkit.count import count_stages
-from funnelkit.errors import DataError
-from funnelkit.load import ReadOptions, read
-from funnelkit.plot import funnel_chart, rate_chart
-from funnelkit.present import Shown, bullets, note, number, percent, rate_text, raw, show
-from funnelkit.rates import rate_table, win_rate
-from funnelkit.share import sample_files
-from funnelkit.texts import label, say
+from funnelkit.analysis import count_stages, rate_table, win_rate
+from funnelkit.charts import funnel_chart, rate_chart
+from funnelkit.language import (
+    DataError,
+    Shown,
+    bullets,
+    label,
+    note,
+    number,
+    percent,
+    rate_text,
+    raw,
+    sample_files,
+    say,
+    show,
+)
+from funnelkit.reading import ReadOptions, read
 
 MAX_SEGMENTS = 30
 MIN_VALUED = 0.95
@@ -51,12 +60,12 @@ def quality(pipeline, lang="en"):
     rows = pipeline.rows
     share_out = rows.quarantined / rows.rows_in if rows.rows_in else 0.0
     lines = [
-        say("report.rows", lang, rows_in=number(rows.rows_in), good=number(rows.good),
+        say("report.report.rows", lang, rows_in=number(rows.rows_in), good=number(rows.good),
             quarantined=number(rows.quarantined), share=percent(share_out), ignored=number(rows.ignored)),
     ]  # fmt: skip
     if pipeline.as_of is not pd.NaT:  # a table of counts has no day
         how = "given" if pipeline.as_of_given else "derived"
-        lines.append(say(f"report.as_of_{how}", lang, as_of=_day(pipeline.as_of)))
+        lines.append(say(f"report.report.as_of_{how}", lang, as_of=_day(pipeline.as_of)))
     loud = [finding for finding in pipeline.findings if finding.severity in LOUD]
     lines += [finding.message(lang) for finding in loud]
     shown = bullets(lines, "warn" if loud else "good")
@@ -72,7 +81,7 @@ def _day(time):
 def headline(pipeline, lang="en"):
     """Return the headline figures: won, lost, open, void, win rate with its interval, won value by currency."""
     if pipeline.counts is not None:
-        return note(say("report.no_deals", lang))
+        return note(say("report.report.no_deals", lang))
     row = win_rate(pipeline.deals).iloc[0]
     won = pipeline.deals[pipeline.deals["status"] == "won"]
     values = _values_by_currency(won)
@@ -80,9 +89,12 @@ def headline(pipeline, lang="en"):
     table = pd.DataFrame(
         [
             *[(label(status, lang), int(row[f"n_{status}"]), *no) for status in ("won", "lost", "open", "void")],
-            (say("report.win_rate", lang), row["rate"], row["low"], row["high"], int(row["n"])),
-            (say("report.win_rate_bounds", lang), None, row["floor"], row["ceiling"], None),
-            *[(say("report.won_value", lang, currency=name).strip(), value, *no) for name, value in values.items()],
+            (say("report.report.win_rate", lang), row["rate"], row["low"], row["high"], int(row["n"])),
+            (say("report.report.win_rate_bounds", lang), None, row["floor"], row["ceiling"], None),
+            *[
+                (say("report.report.won_value", lang, currency=name).strip(), value, *no)
+                for name, value in values.items()
+            ],
         ],
         columns=["figure", "result", "low", "high", "n"],
         dtype=object,  # counts stay whole numbers beside the rates
@@ -178,19 +190,21 @@ def segment_picture(pipeline, segment="", lang="en"):
 def _by_segment(pipeline, segment, lang, draw):
     by = segment_column(pipeline, segment)
     if pipeline.counts is not None or by is None:
-        return note(say("report.no_segment", lang, most=MAX_SEGMENTS))
+        return note(say("report.report.no_segment", lang, most=MAX_SEGMENTS))
     if by not in pipeline.deals:
-        return note(say("report.unknown_segment", lang, name=by, known=", ".join(pipeline.deals.columns)), "warn")
+        return note(
+            say("report.report.unknown_segment", lang, name=by, known=", ".join(pipeline.deals.columns)), "warn"
+        )
     table = win_rate(pipeline.deals, by)
     if len(table) > MAX_SEGMENTS + 1:
-        return note(say("report.many_segments", lang, name=by, n=number(len(table)), most=MAX_SEGMENTS), "warn")
+        return note(say("report.report.many_segments", lang, name=by, n=number(len(table)), most=MAX_SEGMENTS), "warn")
     return draw(table.drop(columns=["floor", "ceiling"]), by)
 
 
 def limits(pipeline, lang="en"):
     """Return what the source cannot tell."""
     if not pipeline.limits:
-        return note(say("report.no_limits", lang), "good")
+        return note(say("report.report.no_limits", lang), "good")
     return bullets([limit.message(lang) for limit in pipeline.limits])
 
 
@@ -199,4 +213,4 @@ def provenance(data, pipeline, lang="en"):
     files = [Path(path).name for path in data] or [path.name for path in sample_files()]
     values = {"files": ", ".join(files), "rows": number(pipeline.rows.rows_in), "version": __version__}
     values |= {"model": pipeline.model.name[lang], "as_of": _day(pipeline.as_of)}
-    return note(say("report.provenance", lang, **values))
+    return note(say("report.report.provenance", lang, **values))

@@ -6,8 +6,8 @@ import json
 import pytest
 from openpyxl import load_workbook
 
-from funnelkit.report.batch import run_batch
-from funnelkit.report.plans import read_plan
+from funnelkit.report.runs.batch import run_batch
+from funnelkit.report.runs.plan import read_plan
 
 from .lab import chromium
 

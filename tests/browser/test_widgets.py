@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from funnelkit import lessons
+from funnelkit.course import lessons
 
 from .lab import ROOT, chromium, jupyterlab, run_notebook, squeeze
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import nbformat
 from cases import Fault
 
-from funnelkit.report.processes import descendants, kill
+from funnelkit.report.kernels.processes import descendants, kill
 
 GRACE_S = 5
 
@@ -232,7 +232,7 @@ def victim(root, kind):
             if b"ipykernel_launcher" in words:
                 return pid if kind == "kernel" else root
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            if b"funnelkit.report.forge" in words:
+            if b"funnelkit.report.kernels.prefork" in words:
                 found.append((int(fields[19]), pid, int(fields[1])))
     forks = sorted(item for item in found if item[2] in {pid for _, pid, _ in found})
     place = ("worker", "kernel").index(kind)  # the worker is forked first, then its kernel
@@ -269,7 +269,7 @@ def inflict(bench):
 def _start_s():
     """Return how long a Python needs to begin on this machine now: a deadline counts from there."""
     started = time.monotonic()
-    subprocess.run([sys.executable, "-c", "import funnelkit.report.run"], check=True)
+    subprocess.run([sys.executable, "-c", "import funnelkit.report.runs.run"], check=True)
     return time.monotonic() - started
 
 

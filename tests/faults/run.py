@@ -12,13 +12,11 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-
 from batched import Batch, groups, judge_batch
 from cases import FAULTS
 from harness import Kit, Papermill, good_report, judge
 
-from funnelkit.report.processes import adopt_orphans
+from funnelkit.report.kernels.processes import adopt_orphans
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 TOOLS = {tool.name: tool for tool in (Kit, Batch, Papermill)}

@@ -11,12 +11,10 @@ import threading
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-
 from cases import Fault
 from harness import GRACE_S, Bench, Kit, good_report, survivors, template
 
-from funnelkit.report.processes import adopt_orphans, kill
+from funnelkit.report.kernels.processes import adopt_orphans, kill
 
 
 class Reader(threading.Thread):

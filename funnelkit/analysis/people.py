@@ -1,0 +1,200 @@
+"""People: who wins more or less than their mix of deals leads to expect, and who is faster. No ranking of chance."""
+
+import numpy as np
+import pandas as pd
+
+from funnelkit.analysis.stays import column
+from funnelkit.language import DataError, Text, label, number, percent
+from funnelkit.result import Result, refuse_limits
+from funnelkit.stats import OPEN, OUT, UP, expected_exits, fit_hazards, stage_spells
+
+LEVEL, FAR = 0.95, 0.998  # usual limits of a funnel plot: two and three standard deviations
+MATURE = 0.9  # cohorts are old enough when this share of closed deals would have closed
+PRECISIONS = np.array([2.0, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096])
+VERDICTS = ("above", "below", "no_difference", "too_few")
+LEAST = 5
+
+
+def review_people(pipeline, *, by="owner", mix=(), mature_days=None, overdispersion=False, level=LEVEL):
+    """Compare each person's won deals with what their mix of deals leads to expect, in order of name: no ranking.
+
+    Expected wins are the rates of the cells of `mix` (columns such as industry) times the person's deals in them
+    (indirect standardisation). Limits are exact (sum of binomials); `overdispersion` widens them to a beta-binomial
+    with the winsorised dispersion of the crowd (Spiegelhalter 2005). Verdicts control the false discovery rate over
+    all people at 1 - level (Benjamini and Hochberg 1995). Deals count if they began at least `mature_days` before the
+    data's end (default: the time in which 90 % of closed deals closed), or the young would favour fast losses.
+
+    Returns [by], k, n (won, closed), n_open (old enough and undecided), rate, expected (rate), n_comparable (deals in
+    cells where others sell too), limit_low, limit_high, far_low, far_high (95 and 99.8 %), p_value, shrunk,
+    shrunk_low, shrunk_high (empirical Bayes towards expected), n_exits, expected_exits, pace, pace_p (exits of stages
+    against the hazards of all; NaN without stage times), verdict and pace_verdict (above, below, no_difference,
+    too_few). Raises LimitError without owners, outcomes or lost deals, DataError for an unknown column.
+    """
+    refuse_limits(pipeline, "review_people", *(("no_owner",) if by == "owner" else ()), "no_outcome", "no_lost_deals")
+    column(pipeline, by)
+    for name in mix:
+        column(pipeline, name)
+    cutoff = _maturity(pipeline, mature_days)
+    deals = pipeline.deals[pipeline.deals["status"].isin(["won", "lost", "open"])]
+    old = deals[deals["created_at"].fillna(pd.Timestamp.min) <= pipeline.as_of - pd.Timedelta(days=cutoff)]
+    table = _counts(old, by, list(mix))
+    cells = table.attrs.pop("cells")
+    if not len(table):
+        raise DataError("nobody_to_review", by=by, days=number(cutoff))
+    table = _judge(table, cells, overdispersion)
+    table = table.merge(_pace(pipeline, by), on=by, how="left")
+    table["verdict"] = _verdicts(table["p_value"], table["rate"] > table["expected"], table["n_comparable"], 1 - level)
+    fast = table["n_exits"] > table["expected_exits"]
+    table["pace_verdict"] = _verdicts(table["pace_p"], fast, table["n_exits"].fillna(0), 1 - level)
+    return _read(table, by, (mix, cutoff))
+
+
+def _maturity(pipeline, given):
+    """Return how many days ago a deal must have begun to count."""
+    if given is not None:
+        return float(given)
+    deals = pipeline.deals[pipeline.deals["status"].isin(["won", "lost"])]
+    cycle = (deals["closed_at"] - deals["created_at"]) / pd.Timedelta(days=1)
+    return float(cycle.quantile(MATURE)) if cycle.notna().any() else 0.0
+
+
+def _counts(deals, by, mix):
+    """Return k, n, n_open, rate, expected, n_comparable per person; attrs["cells"] has (deals, rate) per cell."""
+    who = deals[by].astype("object").where(deals[by].notna(), None)
+    frame = pd.DataFrame({by: who, "won": deals["status"] == "won", "open": deals["status"] == "open"})
+    frame["cell"] = deals.groupby(mix, dropna=False).ngroup() if mix else 0
+    closed = frame[~frame["open"]]
+    cell = closed.groupby("cell")["won"].agg(["sum", "size"])
+    overall = closed["won"].mean() if len(closed) else np.nan
+    rate = (cell["sum"] + overall) / (cell["size"] + 1)  # one deal's worth of the overall rate, for empty cells
+    own = closed.groupby([by, "cell"]).size().rename("n").reset_index()
+    own["rate"], shared = own["cell"].map(rate), own.groupby("cell")[by].transform("size") > 1
+    own["hoped"], own["shared"] = own["n"] * own["rate"], own["n"].where(shared, 0)
+    table = closed.groupby(by)["won"].agg(k="sum", n="size").astype("int64")
+    table["n_open"] = frame[frame["open"]].groupby(by).size().reindex(table.index, fill_value=0)
+    sums = own.groupby(by)[["hoped", "shared"]].sum()
+    table["rate"], table["expected"] = table["k"] / table["n"], sums["hoped"] / table["n"]
+    table["n_comparable"] = sums["shared"].astype("int64")
+    table = table.reset_index()
+    table.attrs["cells"] = [(part["n"].to_numpy(), part["rate"].to_numpy()) for _, part in own.groupby(by)]
+    return table
+
+
+def _judge(table, cells, overdispersion):
+    """Add limits, p values and shrunk rates."""
+    dispersion = _dispersion(table, cells) if overdispersion else 1.0
+    rows = []
+    for (n, rate), k in zip(cells, table["k"], strict=True):
+        pmf = _wins_pmf(n, rate, dispersion)
+        below = pmf.cumsum()
+        p = min(1.0, 2 * min(below[k], 1 - below[k] + pmf[k]))
+        ends = [np.searchsorted(below, share) / n.sum() for level in (LEVEL, FAR)
+                for share in ((1 - level) / 2, (1 + level) / 2)]  # fmt: skip
+        rows.append((*np.minimum(ends, 1.0), p))
+    names = ["limit_low", "limit_high", "far_low", "far_high", "p_value"]
+    judged = pd.concat([table, pd.DataFrame(rows, columns=names)], axis=1)
+    return judged.assign(**_shrink(judged)).assign(dispersion=dispersion)
+
+
+def _wins_pmf(n, rate, dispersion=1.0):
+    """Return the chances of 0, 1, ... wins of deals in cells: a sum of binomials, or a beta-binomial like it."""
+    from scipy.stats import betabinom, binom
+
+    total, mean = int(n.sum()), float((n * rate).sum() / n.sum())
+    if dispersion > 1 and total > 1 and 0 < mean < 1:
+        rho = min((dispersion - 1) / (total - 1), 0.99)
+        weight = (1 - rho) / rho
+        return betabinom.pmf(np.arange(total + 1), total, mean * weight, (1 - mean) * weight)
+    pmf = np.ones(1)
+    for size, share in zip(n, rate, strict=True):
+        pmf = np.convolve(pmf, binom.pmf(np.arange(size + 1), size, share))
+    return pmf
+
+
+def _dispersion(table, cells):
+    """Return the winsorised dispersion of the crowd around expected: 1 where it is no wider than chance."""
+    spread = np.array([np.sqrt((n * rate * (1 - rate)).sum()) for n, rate in cells])
+    z = (table["k"] - table["expected"] * table["n"]).to_numpy() / np.maximum(spread, 1e-9)
+    low, high = np.quantile(z, [0.1, 0.9])
+    found = float((np.clip(z, low, high) ** 2).mean())
+    # Under pure chance the mean of squares has about the spread sqrt(2 / people): less than that is chance.
+    return found if found > 1 + 2 * np.sqrt(2 / len(z)) else 1.0
+
+
+def _shrink(table):
+    """Return empirical-Bayes rates: Beta(M e, M (1 - e)) around expected e, averaged over M (how alike)."""
+    from scipy.special import betainc, betaln
+
+    k, n = table["k"].to_numpy(float), table["n"].to_numpy(float)
+    e = table["expected"].clip(1e-6, 1 - 1e-6).to_numpy()
+    grid = PRECISIONS[:, None]
+    a, b = k + grid * e, n - k + grid * (1 - e)
+    fit = (betaln(a, b) - betaln(grid * e, grid * (1 - e))).sum(axis=1)
+    weight = np.exp(fit - fit.max())
+    weight /= weight.sum()
+    likely, rates = weight > 1e-4, np.linspace(0, 1, 301)
+    below = np.einsum("m,mpr->pr", weight[likely], betainc(a[likely][:, :, None], b[likely][:, :, None], rates))
+    low, high = (
+        np.array([np.interp(share, row, rates) for row in below]) for share in ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+    )
+    return {"shrunk": weight @ (a / (a + b)), "shrunk_low": low, "shrunk_high": high}
+
+
+def _pace(pipeline, by):
+    """Return n_exits, expected_exits, pace, pace_p per person: exits of stages, against the hazards of all."""
+    from scipy.stats import poisson
+
+    empty = pd.DataFrame({by: [], "n_exits": [], "expected_exits": [], "pace": [], "pace_p": []}).astype({by: "object"})
+    if pipeline.limit("no_history") is not None and pipeline.limit("one_date_per_stage") is None:
+        return empty
+    spells = stage_spells(pipeline)
+    if not (spells.kind != OPEN).any():
+        return empty
+    hazards = fit_hazards(spells)
+    hoped = sum(expected_exits(hazards, spells, -np.inf, np.inf, kind) for kind in (UP, OUT))
+    who = pipeline.deals[by].astype("object").to_numpy()[spells.deal]
+    frame = pd.DataFrame({by: who, "n_exits": spells.kind != OPEN, "expected_exits": hoped})
+    table = frame.groupby(by).sum().astype({"n_exits": "int64"}).reset_index()
+    seen, mean = table["n_exits"], table["expected_exits"]
+    tail = np.minimum(poisson.cdf(seen, mean), poisson.sf(seen - 1, mean))
+    return table.assign(pace=seen / mean, pace_p=np.minimum(1, 2 * tail))
+
+
+def _verdicts(p_value, above, n, alpha):
+    """Return verdicts that keep the share of false ones among the named below alpha (Benjamini-Hochberg)."""
+    usable = (p_value.notna() & (n >= LEAST)).to_numpy()
+    p = p_value.to_numpy()[usable]
+    order = np.argsort(p)
+    passed = p[order] <= alpha * np.arange(1, len(p) + 1) / max(len(p), 1)
+    named = np.zeros(len(p), bool)
+    if passed.any():
+        named[order[: np.flatnonzero(passed).max() + 1]] = True
+    verdict = np.full(len(usable), "too_few", dtype=object)
+    verdict[usable] = np.where(named, np.where(above.to_numpy()[usable], "above", "below"), "no_difference")
+    return pd.Categorical(verdict, categories=VERDICTS)
+
+
+def _read(table, by, context):
+    mix, cutoff = context
+    named = {side: table.loc[table["verdict"] == side, by].tolist() for side in ("above", "below")}
+    key = "analysis.people.differs" if named["above"] or named["below"] else "analysis.people.no_difference"
+    values = {"n": number(len(table)), "n_deals": number(table["n"].sum()), "above": named["above"] or ["–"],
+              "below": named["below"] or ["–"], "low": percent(table["rate"].min()),
+              "high": percent(table["rate"].max()),
+              "n_same": number((table["verdict"] == "no_difference").sum())}  # fmt: skip
+    notes = [
+        ("analysis.people.mix", {"mix": [Text(name, label(name, "zh")) for name in mix]})
+        if mix
+        else ("analysis.people.no_mix", {})
+    ]
+    notes.append(("analysis.people.mature", {"days": number(cutoff), "n_open": number(table["n_open"].sum())}))
+    if table["pace_p"].isna().all():
+        notes.append(("analysis.people.no_pace", {}))
+    else:
+        fast, slow = ([*table.loc[table["pace_verdict"] == side, by]] for side in ("above", "below"))
+        pace = ("analysis.people.pace", {"fast": fast or ["–"], "slow": slow or ["–"]})
+        notes.append(pace if fast or slow else ("analysis.people.same_pace", {}))
+    if (table["verdict"] == "too_few").any():
+        few = table.loc[table["verdict"] == "too_few", by].tolist()
+        notes.append(("analysis.people.too_few", {"names": few, "least": number(LEAST)}))
+    return Result(table, key, values, tuple(notes))

@@ -1,0 +1,5 @@
+from .lessons import build as build
+from .lessons import confirm as confirm
+from .lessons import names as names
+from .lessons import student as student
+from .starter import write_notebook as write_notebook

@@ -1,0 +1,52 @@
+"""Checks of the lesson on why something changed."""
+
+import numpy as np
+
+from funnelkit.analysis import split_change
+from funnelkit.course.checks import check_number
+
+
+def check_mix(answer, before, after, by, lang="en"):
+    """Judge the mix part of the change of a rate, as a fraction."""
+    parts = split_change(before, after, by).table.set_index("part")["change"]
+    pair = [table.set_index(by) for table in (before, after)]
+    share, rate = [table["n"] / table["n"].sum() for table in pair], [table["k"] / table["n"] for table in pair]
+    moved = share[1] - share[0]
+    wrong = [
+        (100 * parts["mix"], "not_fraction"),
+        (float((moved * rate[0]).sum()), "mix_old_rates"),
+        (float((moved * rate[1]).sum()), "mix_new_rates"),
+        (parts["rate"], "mix_is_rate"),
+        (parts.sum(), "mix_is_total"),
+        (-parts["mix"], "mix_sign"),
+    ]
+    return check_number(answer, parts["mix"], wrong, lang)
+
+
+def check_lower_limit(answer, row, sigma, lang="en"):
+    """Judge the lower control limit of one period; `row` has centre and n, `sigma` is sigma_z."""
+    error = float(np.sqrt(row["centre"] * (1 - row["centre"]) / row["n"]))
+    right = max(0.0, row["centre"] - 3 * sigma * error)
+    wrong = [
+        (100 * right, "not_fraction"),
+        (row["centre"] - 3 * error, "limit_no_sigma"),
+        (row["centre"] + 3 * sigma * error, "limit_upper"),
+        (row["centre"] - 2 * sigma * error, "limit_two"),
+        (row["centre"] - 1.96 * sigma * error, "limit_two"),
+        (row["centre"] - sigma * error, "limit_two"),
+        (3 * sigma * error, "limit_no_centre"),
+    ]
+    return check_number(answer, right, wrong, lang)
+
+
+def check_half_regained(answer, row, lang="en"):
+    """Judge how many more reach the end if half of the loss within reach at this link stops."""
+    right = row["regained"] / 2
+    wrong = [
+        (row["regained"], "half_is_all"),
+        (row["n_within"] / 2, "half_not_end"),
+        (row["n_within"], "half_not_end"),
+        (row["n_lost"] / 2, "half_beyond"),
+        (right * row["n_lost"] / row["n_within"], "half_beyond"),
+    ]
+    return check_number(answer, right, wrong, lang, tolerance=0.01)

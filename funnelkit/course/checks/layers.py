@@ -1,0 +1,42 @@
+"""Checks of the lesson on the purchase funnel's layers."""
+
+from funnelkit.course.checks import check_number, result
+
+PLACED = {"P": ("bofu", 0), "Q": ("tofu", 3), "R": ("mofu", 3)}
+
+
+def tasks_to_place(model):
+    """Return {letter: task}, one task of each layer, out of order."""
+    return {letter: model.stage(layer).tasks[place] for letter, (layer, place) in PLACED.items()}
+
+
+def check_layers(answer, model, lang="en"):
+    """Judge {letter: layer}, letter by letter; the first wrong one is named."""
+    if not answer or (isinstance(answer, dict) and not any(answer.values())):
+        return result("empty", lang)
+    if not isinstance(answer, dict):
+        return result("no_layers", lang, found=type(answer).__name__)
+    for letter, (layer, _) in PLACED.items():
+        given = str(answer.get(letter) or "").strip().lower()
+        if given not in model.stage_ids:
+            return result("layer_unknown", lang, letter=letter, known=", ".join(model.stage_ids))
+        if given != layer:
+            early = model.stage_ids.index(given) < model.stage_ids.index(layer)
+            return result("layer_early" if early else "layer_late", lang, letter=letter)
+    return result("right", lang)
+
+
+def check_points(answer, seen, lang="en"):
+    """Judge the difference at the top in percentage points; `seen` has layer, kind, k, n."""
+    rows = seen[seen["layer"] == "tofu"].set_index("kind")
+    rates = rows["k"] / rows["n"]
+    right = 100 * (rates["articles"] - rates["features"])
+    pooled = seen.groupby("kind")[["k", "n"]].sum()
+    pooled = pooled["k"] / pooled["n"]
+    wrong = [
+        (right / 100, "points_fraction"),
+        (-right, "points_sign"),
+        (100 * (pooled["articles"] - pooled["features"]), "points_pooled"),
+        (100 * (pooled["features"] - pooled["articles"]), "points_pooled"),
+    ]
+    return check_number(answer, right, wrong, lang)

@@ -1,0 +1,45 @@
+"""Checks of the lesson on the pharma target group."""
+
+from funnelkit.course.checks import check_number, result
+
+
+def check_halved(answer, table, lang="en"):
+    """Judge how many patients are left if one level keeps half of what it kept; `table` is the cascade as it is."""
+    left, start = table["remaining"].iloc[-1], table["remaining"].iloc[2]
+    wrong = [
+        (left, "halved_same"),
+        (start / 2, "halved_start"),
+        (left * 0.5**7, "halved_all"),
+        (left / start / 2, "halved_share"),
+    ]
+    return check_number(answer, left / 2, wrong, lang)
+
+
+def check_equal_ratio(answer, keep, n_levels, lang="en"):
+    """Judge the ratio that each of `n_levels` equal levels must keep so that `keep` is left."""
+    right = keep ** (1 / n_levels)
+    wrong = [
+        (keep, "ratio_is_whole"),
+        (1 - (1 - keep) / n_levels, "ratio_losses_added"),
+        (100 * right, "ratio_in_percent"),
+        (keep**n_levels, "ratio_power_turned"),
+    ]
+    return check_number(answer, right, wrong, lang, tolerance=0.0005)
+
+
+def check_best_level(answer, levels, lang="en"):
+    """Judge the level that gains most per unit of cost; `levels` is the table of `weakest_levels`."""
+    if answer is None:
+        return result("empty", lang)
+    rows = levels.set_index(levels["point"].astype(str))
+    if str(answer) not in rows.index:
+        return result("level_unknown", lang, known=", ".join(rows.index))
+    row = rows.loc[str(answer)]
+    if row["best_gain"]:
+        return result("right", lang)
+    hints = [
+        (row["cost"] == levels["cost"].min(), "level_cheapest"),
+        (row["lowest_ratio"], "level_lowest"),
+        (row["largest_loss"], "level_loss"),
+    ]
+    return result(next((hint for is_so, hint in hints if is_so), "level_other"), lang)

@@ -1,0 +1,48 @@
+"""Checks of the lesson on reading a funnel."""
+
+from funnelkit.analysis import Calendar, compare_peers
+from funnelkit.course.checks import check_choices, check_number
+
+VERDICTS = ("ours", "industry", "ahead", "too_few")
+
+
+def check_open_rate(answer, n_entered, n_advanced, n_open, lang="en"):
+    """Judge the promotion rate of a stage in which some are still open."""
+    rate = n_advanced / (n_entered - n_open)
+    wrong = [
+        (100 * rate, "not_fraction"),
+        (n_advanced / n_entered, "open_as_lost"),
+        ((n_advanced + n_open) / n_entered, "open_as_advanced"),
+        (1 - rate, "share_lost"),
+    ]
+    return check_number(answer, rate, wrong, lang)
+
+
+def check_year_growth(answer, deals, as_of, day, lang="en"):
+    """Judge the growth of new deals: the first `day` days of the month of `as_of` against those a year before."""
+    month = Calendar("month")
+    current = int(month.number(as_of))
+    year_before = month.year_before(current)
+    counts = {number: _created(deals, *month.like(number, day)) for number in (current, current - 1, year_before)}
+    new, before, last = counts[current], counts[year_before], counts[current - 1]
+    whole = _created(deals, month.start(year_before), month.start(year_before + 1))
+    wrong = [
+        (100 * (new / before - 1), "not_fraction"),
+        (new / before, "growth_ratio"),
+        (before / new - 1, "growth_turned"),
+        (new - before, "growth_count"),
+        (new / whole - 1, "whole_month"),
+        (new / last - 1, "other_month"),
+    ]
+    return check_number(answer, new / before - 1, wrong, lang)
+
+
+def _created(deals, start, stop):
+    return int(deals["created_at"].between(start, stop, inclusive="left").sum())
+
+
+def check_peer_verdicts(answer, ours, peers, lang="en"):
+    """Judge {stage: verdict} against `compare_peers`; the hint says what the word given would need."""
+    table = compare_peers(ours, peers).table
+    right = dict(zip(table["stage"], table["verdict"], strict=True))
+    return check_choices(answer, right, VERDICTS, lambda given, word: f"peer_{given}", lang)

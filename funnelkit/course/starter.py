@@ -1,0 +1,152 @@
+"""Starter: a notebook of the user's own from a data file: mapping, checks, first funnel, next steps."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from funnelkit.language import DataError, label, say, show
+from funnelkit.models import names as model_names
+from funnelkit.reading import ReadOptions, as_text, date_stem, is_url, map_columns, open_source, read, without_password
+
+_OTHERS = ("encoding", "decimal", "date_order", "currency", "timezone", "delimiter", "sheet", "table")
+_READ = """from funnelkit import count_stages, plot
+from funnelkit.course import starter
+from funnelkit.reading import ReadOptions, read
+from funnelkit.report import sections
+
+_ = plot.use_style(lang)
+options = ReadOptions(map=columns, **reading)
+how = {"layout": layout or None, "preset": preset or None, "as_of": as_of or None, "lang": lang}
+pipeline = read(*data, model=model or None, stages=None if model else stages or None, options=options, join=join, **how)
+starter.show_mapping(data, columns, options, lang)"""
+_CELLS = (
+    ("quality", "sections.quality(pipeline, lang)"),
+    ("limits", "sections.limits(pipeline, lang)"),
+    ("funnel", "sections.funnel_table(pipeline, lang)"),
+    ("chart", "plot.funnel_chart(count_stages(pipeline), pipeline.model, lang)"),
+    ("headline", "sections.headline(pipeline, lang)"),
+    ("segment", "sections.segment_table(pipeline, segment, lang)"),
+)
+
+
+def write_notebook(file, out=None, lang="en", **reading):
+    """Read a file and write a notebook that reads it the same way; return the notebook's path.
+
+    `reading` holds the arguments of `read`. The notebook stands at `out`, else in the current folder under the file's
+    name. Raises DataError, and writes nothing, where the file cannot be read, none of its rows is good, or the
+    notebook exists already.
+    """
+    path = Path(out) if out else Path(f"{_stem(file)}.ipynb")
+    if path.exists():
+        raise DataError("notebook_exists", file=str(path))
+    pipeline = read(file, lang=lang, **reading)
+    if not pipeline.rows.good:
+        raise DataError("nothing_to_start", file=str(file), n=pipeline.rows.quarantined)
+    text = _document(_values(file, pipeline, lang, reading), _cells(pipeline), lang)
+    try:
+        with path.open("x", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+    except FileExistsError:
+        raise DataError("notebook_exists", file=str(path)) from None
+    except OSError as error:
+        raise DataError("notebook_unwritable", file=str(path), reason=error.strerror) from None
+    return path
+
+
+def _stem(file):
+    return (
+        without_password(file).rpartition("/")[2].partition("?")[0].replace("#", "_")
+        if is_url(file)
+        else Path(file).stem
+    )
+
+
+def _values(file, pipeline, lang, reading):
+    """Return the parameters of the notebook: what was found while reading."""
+    options = reading.get("options") or ReadOptions()
+    model = pipeline.model.id if pipeline.model.id in model_names() else _model_file(reading.get("stages"))
+    names = [] if model else [stage.name[lang] for stage in pipeline.model.stages]
+    stated = {name: getattr(options, name) for name in _OTHERS}
+    stated["on"] = options.on or None
+    return {
+        "data": [_place(file)], "join": [_place(source) for source in reading.get("join") or ()],
+        "columns": _mapping(file, options, pipeline.layout, reading.get("preset")), "layout": pipeline.layout,
+        "preset": reading.get("preset") or "", "model": model, "stages": names,
+        "as_of": f"{pipeline.as_of:%Y-%m-%d}" if reading.get("as_of") else "",
+        "reading": {name: value for name, value in stated.items() if value is not None}, "segment": "", "lang": lang,
+    }  # fmt: skip
+
+
+def _model_file(stages):
+    """Return the path of a model file that was given as the stages, else nothing."""
+    given = isinstance(stages, str) and "," not in stages and Path(stages).is_file()
+    return str(Path(stages).resolve()) if given else ""
+
+
+def _place(source):
+    """Return where a source is, from any folder; a password stays out."""
+    return without_password(source) if is_url(source) else str(Path(source).resolve())
+
+
+def _mapping(file, options, layout, preset):
+    """Return {canonical name: header}; empty where the columns alone do not tell, for some exports are rearranged."""
+    try:
+        return map_columns(open_source(file, options), options, layout, preset).columns
+    except DataError:
+        return {}
+
+
+def show_mapping(data, columns, options, lang="en"):
+    """Return a table of the first source's columns: what each is taken as, and its first value."""
+    table = open_source(data[0], options)
+    meaning = {header: label(name, lang) for name, header in columns.items()}
+    rows = []
+    for header in table.cells.columns:
+        known = as_text(table.cells[header].head(1000)).dropna()
+        value = str(known.iloc[0])[:60] if len(known) else ""
+        other = say("course.starter.stage_date" if date_stem(header) else "course.starter.kept", lang)
+        rows.append((header, meaning.get(header, other), value))
+    head = [say(f"course.starter.{name}", lang) for name in ("column", "meaning", "example")]
+    return show(pd.DataFrame(rows, columns=head), lang)
+
+
+def _cells(pipeline):
+    """Return the cells that this source can fill: a table of counts has no deals, and seldom who advanced."""
+    if pipeline.counts is None:
+        return _CELLS
+    can = {"quality", "limits", "funnel", *(["chart"] if "n_advanced" in pipeline.counts else [])}
+    return [cell for cell in _CELLS if cell[0] in can]
+
+
+# --- the document ----------------------------------------------------------------------------------------------------
+
+
+def _document(values, steps, lang):
+    from funnelkit.report import import_nbformat
+
+    nbformat = import_nbformat()
+    new = nbformat.v4
+    cells = [
+        new.new_markdown_cell(say("course.starter.title", lang), id="title"),
+        new.new_markdown_cell(say("course.starter.parameters", lang), id="parameters-title"),
+        new.new_code_cell(_parameters(values, lang), id="parameters", metadata={"tags": ["parameters"]}),
+        new.new_markdown_cell(say("course.starter.mapping", lang), id="read-title"),
+        new.new_code_cell(_READ, id="read"),
+    ]
+    for name, code in steps:
+        cells.append(new.new_markdown_cell(say(f"course.starter.{name}", lang), id=f"{name}-title"))
+        cells.append(new.new_code_cell(code, id=name))
+    cells.append(new.new_markdown_cell(say("course.starter.next", lang), id="next"))
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook = new.new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+    return nbformat.writes(notebook) + "\n"
+
+
+def _parameters(values, lang):
+    """Return the cell of parameters: each a literal, so that nothing of the data is ever run."""
+    texts = {"segment": "segment_name"}
+    lines = (
+        f"{name}: {type(value).__name__} = {value!r}  # {say(f'course.starter.{texts.get(name, name)}', lang)}"
+        for name, value in values.items()
+    )
+    return "\n".join(lines)

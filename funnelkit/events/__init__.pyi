@@ -1,0 +1,9 @@
+from .count import count_events as count_events
+from .count import step_rates as step_rates
+from .journeys import conversion_trend as conversion_trend
+from .journeys import journeys as journeys
+from .journeys import time_to_convert as time_to_convert
+from .log import LogColumns as LogColumns
+from .rule import Rule as Rule
+from .rule import preset as preset
+from .warehouse import count_on as count_on

@@ -1,0 +1,1 @@
+"""The counting of sorted rows; its one door is `events.search`."""

@@ -1,0 +1,191 @@
+"""Blocks: the rows of Parquet files with whole-number ids as pairs of integers, some row groups at a time.
+
+A wave is (calls, share): calls that return lists of Rows, each of some entities, and may run at the same time, before
+the next wave is asked for; and the share of the log that is done with them. Of a log in order of its entities each
+chunk is counted as it is read, batch by batch; of any other, all is read and dealt into buckets first.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from funnelkit.events.engine import sort_keys
+
+BATCH_ROWS = 1 << 18  # rows read at once: their arrays stay in the cache, and the memory of one batch serves the next
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What to read of each chunk: columns (who, step, moment, segment or None), codes, up to when, which partition."""
+
+    columns: tuple[str, str, str, str | None]
+    codes: dict
+    layout: sort_keys.Layout
+    until: int | None = None
+    part: int = 0
+    parts: int = 1
+
+
+def waves(footers, reading):
+    """Yield the waves of Parquet files."""
+    edges, few = footers.edges, len(footers.chunks) < sort_keys.THREADS
+    if edges is None:
+        n_rows = footers.n_rows / reading.parts
+        reads = [partial(read, chunk, reading, sort_keys.bucket_bits(n_rows), few) for chunk in footers.chunks]
+        yield from dealt_waves(n_rows, reads, reading.layout)
+        return
+    apart = []
+    calls = [
+        partial(_ordered, chunk, reading, edges & {chunk.low, chunk.high}, (apart, few)) for chunk in footers.chunks
+    ]
+    yield calls, 0.9
+    n_rows, reads = sum(len(who) for who, _ in apart), [lambda: [apart.pop()]] * len(apart)
+    yield from dealt_waves(n_rows, reads, reading.layout, 0.95)
+
+
+def dealt_waves(n_rows, reads, layout, share=0.5):
+    """Yield two waves: one deals what `reads` give into buckets, the other returns the Rows of each bucket."""
+    bits, dealt = sort_keys.bucket_bits(n_rows), []
+
+    def deal(read):
+        for who, what in read():
+            dealt.extend(sort_keys.deal(who, what, bits))
+        return []
+
+    calls = [partial(deal, read) for read in reads] if isinstance(reads, list) else (partial(deal, r) for r in reads)
+    yield calls, share
+    yield [partial(sort_keys.bucket, dealt, place, layout) for place in range(1 << bits)], 1.0
+
+
+def names_in(chunk, name):
+    """Return the different texts of a column of a chunk, missing ones as empty text."""
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(chunk.path, read_dictionary=[name])
+    found = set()
+    for batch in file.iter_batches(BATCH_ROWS, row_groups=chunk.places, columns=[name], use_threads=False):
+        found.update(batch.column(0).unique().to_pylist())
+    return {text or "" for text in found}
+
+
+def count_later(chunk, moment, until):
+    """Return how many rows of a chunk are later than an instant (us)."""
+    import pyarrow.parquet as pq
+
+    options = {"row_groups": chunk.places, "columns": [moment], "use_threads": False}
+    batches = pq.ParquetFile(chunk.path).iter_batches(BATCH_ROWS, **options)
+    return sum(int(np.count_nonzero(_instants(batch.column(0)) > until)) for batch in batches)
+
+
+def read(chunk, reading, bits, use_threads):
+    """Yield (who, what) of the rows of a chunk that are steps, batch by batch."""
+    names = _Names.of(reading)
+    size = max(BATCH_ROWS, sort_keys.piece_rows(bits))
+    for batch in _batches(_file(chunk, reading), chunk.places, reading.columns, size, use_threads):
+        columns = _columns(batch, batch.column(reading.columns[0]).to_numpy(), reading, names)
+        yield columns[0], reading.layout.pack(*columns[1:])
+
+
+def _ordered(chunk, reading, edges, setting):
+    """Yield Rows of the entities that are in this chunk only; rows of others go apart, or all if it is in no order."""
+    apart, use_threads = setting
+    file = _file(chunk, reading)
+    ids = file.read_row_groups(chunk.places, columns=reading.columns[:1], use_threads=False).column(0).to_numpy()
+    in_order = not (ids[1:] < ids[:-1]).any()
+    names, first = _Names.of(reading), 0
+    for batch in _batches(file, chunk.places, reading.columns[1:], BATCH_ROWS, use_threads):
+        last = first + batch.num_rows
+        columns = _columns(batch, ids[first:last], reading, names)
+        if in_order:
+            low, high = ids[first], ids[last - 1]
+            shared = edges & {low, high}
+            shared |= {low} if first and ids[first - 1] == low else set()
+            shared |= {high} if last < len(ids) and ids[last] == high else set()
+            yield from _within(columns, (low, high), shared, (reading.layout, apart))
+        else:
+            apart.append(_packed(columns, reading.layout))
+        first = last
+
+
+def _within(columns, ends, shared, setting):
+    """Yield Rows of columns in order of who; rows of the entities that are `shared` with neighbours go apart."""
+    (low, high), (layout, apart), n = ends, setting, len(columns[0])
+    if shared:
+        first = np.searchsorted(columns[0], low, side="right") if low in shared else 0
+        last = max(first, np.searchsorted(columns[0], high) if high in shared else n)
+        apart.append(_packed(_taken(columns, np.r_[0:first, last:n]), layout))
+        columns = _taken(columns, slice(first, last))
+    rows = sort_keys.presorted(columns, layout.segments)
+    yield from sort_keys.group(*_packed(columns, layout), layout) if rows is None else [rows]
+
+
+def _packed(columns, layout):
+    return columns[0], layout.pack(*columns[1:])
+
+
+def _taken(columns, rows):
+    return [None if column is None else column[rows] for column in columns]
+
+
+def _file(chunk, reading):
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(chunk.path, read_dictionary=[name for name in reading.columns[1::2] if name])
+
+
+def _batches(file, places, columns, size, use_threads):
+    """Return an iterator over batches of some columns of row groups."""
+    wanted = [name for name in columns if name]
+    return file.iter_batches(size, row_groups=places, columns=wanted, use_threads=use_threads)
+
+
+def _columns(batch, who, reading, names):
+    """Return (who, instant, code, segment or None) of the rows of a batch that are steps, as arrays of their own."""
+    _, step, moment, by = reading.columns
+    code, at = names[0].codes(batch.column(step)), _instants(batch.column(moment))
+    kept = code >= 0
+    if reading.until is not None:
+        kept &= at <= reading.until
+    kept = np.flatnonzero(kept)
+    who = who.take(kept).astype("int64", copy=False)
+    if reading.parts > 1:
+        ours = sort_keys.partition_of(who, reading.parts) == reading.part
+        who, kept = who[ours], kept[ours]
+    return who, at.take(kept), code.take(kept), names[1].codes(batch.column(by)).take(kept) if by else None
+
+
+class _Names:
+    """Codes of the names in a column; the last dictionary is remembered, for the next batch often has the same."""
+
+    def __init__(self, known, dtype, missing=-1):
+        self.known, self.dtype, self.missing, self.dictionary, self.table = known, dtype, missing, None, None
+
+    @classmethod
+    def of(cls, reading):
+        """Return those of the steps and of the segments."""
+        places = {name: place for place, name in enumerate(reading.layout.segments)}
+        return cls(reading.codes, "int8"), cls(places, "int32", places.get("", -1))
+
+    def codes(self, column):
+        """Return the code of each row, -1 where its name has none."""
+        import pyarrow as pa
+
+        column = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+        if self.dictionary is None or not self.dictionary.equals(column.dictionary):
+            self.dictionary = column.dictionary
+            names = self.dictionary.to_pylist()
+            of_name = [self.known.get(name, -1) if name is not None else self.missing for name in names]
+            # The last one is for rows without a name.
+            self.table = np.array([*of_name, self.missing], dtype=self.dtype)
+        indices = column.indices
+        indices = indices.fill_null(len(self.table) - 1) if indices.null_count else indices
+        return self.table.take(indices.to_numpy())
+
+
+def _instants(column):
+    """Return the times as microseconds."""
+    import pyarrow as pa
+
+    at = column if column.type == pa.timestamp("us") else column.cast(pa.timestamp("us"))
+    return at.to_numpy(zero_copy_only=False).view("int64")

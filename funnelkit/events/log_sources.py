@@ -1,0 +1,51 @@
+"""Opening: a DuckDB relation over any kind of log, and the files that one names."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from funnelkit.language import DataError
+
+_PARQUET = (".parquet", ".pq")
+
+
+def open_log(db, source):
+    """Return a DuckDB relation over the source."""
+    import duckdb
+
+    if isinstance(source, duckdb.DuckDBPyRelation):
+        return source
+    if isinstance(source, pd.DataFrame):
+        return db.from_df(source)
+    if paths := named_paths(source):
+        return _open_files(db, paths)
+    try:
+        return db.from_arrow(source)
+    except (duckdb.Error, TypeError):
+        raise DataError("no_such_log", kind=type(source).__name__) from None
+
+
+def named_paths(source):
+    """Return the paths that a source names, none where it is no file."""
+    if isinstance(source, (str, Path)):
+        return [Path(source)]
+    named = isinstance(source, (list, tuple)) and all(isinstance(path, (str, Path)) for path in source)
+    return [Path(path) for path in source] if named else []
+
+
+def parquet_paths(source):
+    """Return the Parquet files that a source names."""
+    return [path for path in named_paths(source) if path.suffix.lower() in _PARQUET]
+
+
+def _open_files(db, paths):
+    for path in paths:
+        if not path.is_file():
+            raise DataError("no_such_file", file=str(path))
+    parquet = {path.suffix.lower() in _PARQUET for path in paths}
+    if len(parquet) > 1:
+        raise DataError("mixed_files", files=", ".join(str(path) for path in paths))
+    names = [str(path) for path in paths]
+    if parquet.pop():
+        return db.read_parquet(names)
+    return db.read_csv(names, header=True, all_varchar=True)

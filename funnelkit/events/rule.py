@@ -1,0 +1,200 @@
+"""Rule: what a conversion means. Every system answers differently; here the meaning is an object with a name."""
+
+import re
+from dataclasses import dataclass, fields, replace
+
+import pandas as pd
+
+from funnelkit.language import RuleError, nearest
+
+_CHOICES = {
+    "order": ("ordered", "strict", "any"),
+    "window_from": ("first", "previous"),
+    "reentry": ("first", "latest"),
+    "ties": ("progress", "strict", "grace"),
+    "skip": ("drop", "touch", "backfill"),
+    "exclusion": ("person", "keep"),
+    "attribute": ("first", "last", "step"),
+}
+_UNITS = {"s": "s", "m": "min", "h": "h", "d": "D", "w": "W"}
+_NO_WINDOW = ("none", "")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The meaning of a conversion from one step to the next.
+
+    order: other events may lie between the steps (ordered), may not (strict), or the steps come in any order.
+        Strict is ClickHouse's strict_order: an event that is no step, or a step before its time, ends the search;
+        repeats of steps already reached do not.
+    window: the longest time from the first (or `window_from="previous"`) step, end included; None is unlimited.
+        From the previous step it may be a tuple, one for each transition.
+    reentry: a chain starts at the entity's first step-1 event only, or at the latest that helps. Under strict order
+        step 1 always restarts, and `latest` also passes over steps that come too early (ClickHouse's allow_reentry).
+    ties: events at the same instant count as progress in step order, do not (strict), or are interchangeable within
+        `grace_s` seconds (grace).
+    skip: a step left out ends the chain (drop), every step counts for itself (touch), or the steps before the
+        furthest are filled in (backfill; not for an entity with an excluded event, such as a lost deal).
+    exclude: events that remove the person who has one between the chain's first and last step (until the window's end
+        if it did not convert), or (`exclusion="keep"`) end the chain but keep its steps. At the same instant an
+        excluded event comes after the steps.
+    hold: a column, or a tuple of columns, whose value must stay the same in the whole chain.
+    attribute: a breakdown uses the value at the chain's first event, at its last, or at each step's own event.
+    deduplicate: a repeat of a step already reached, other than step 1, ends the search (strict_deduplication).
+    once: an event counts for one step only where several steps have the same name (strict_once).
+
+    >>> Rule(window="30d").window
+    Timedelta('30 days 00:00:00')
+    """
+
+    order: str = "ordered"
+    window: pd.Timedelta | tuple[pd.Timedelta, ...] | None = None
+    window_from: str = "first"
+    reentry: str = "first"
+    ties: str = "progress"
+    grace_s: float = 0
+    skip: str = "drop"
+    exclude: tuple[str, ...] = ()
+    exclusion: str = "person"
+    hold: str | tuple[str, ...] | None = None
+    attribute: str = "first"
+    deduplicate: bool = False
+    once: bool = True
+
+    def __post_init__(self):
+        for field, choices in _CHOICES.items():
+            if getattr(self, field) not in choices:
+                raise RuleError("bad_rule", field=field, value=repr(getattr(self, field)), choices=", ".join(choices))
+        object.__setattr__(self, "window", parse_window(self.window))
+        exclude = (self.exclude,) if isinstance(self.exclude, str) else self.exclude
+        object.__setattr__(self, "exclude", tuple(str(name) for name in exclude))
+        for one, other, contradicts in _contradictions(self):
+            if contradicts:
+                shown = [f"{field}={getattr(self, field)!r}" for field in (one, other)]
+                raise RuleError("rule_contradiction", one=shown[0], other=shown[1])
+
+    @property
+    def held(self):
+        """Return the held columns as a tuple."""
+        return () if self.hold is None else (self.hold,) if isinstance(self.hold, str) else tuple(self.hold)
+
+    def windows_us(self, transitions):
+        """Return the longest time of each transition in microseconds, None where there is no window."""
+        if self.window is None:
+            return None
+        windows = self.window if isinstance(self.window, tuple) else (self.window,) * transitions
+        if len(windows) != transitions:
+            raise RuleError("window_count", given=len(windows), needed=transitions)
+        return tuple(window // pd.Timedelta(microseconds=1) for window in windows)
+
+
+def _contradictions(rule):
+    """Return (field, field, whether they contradict each other): combinations that no meaning can be given to."""
+    free = rule.order == "any" or rule.skip != "drop"
+    machine = rule.order == "strict" or rule.deduplicate
+    return (
+        ("window", "window_from", isinstance(rule.window, tuple) and rule.window_from != "previous"),
+        ("ties", "grace_s", (rule.ties == "grace") != (rule.grace_s > 0)),
+        ("order", "window_from", rule.order == "any" and rule.window_from == "previous"),
+        ("skip", "window_from", rule.skip == "backfill" and rule.window_from == "previous"),
+        ("skip", "window", _follows(rule) and rule.window is not None and rule.window_from == "first"),
+        ("skip", "reentry", rule.skip != "drop" and rule.reentry == "latest"),
+        ("skip", "order", rule.skip != "drop" and rule.order == "strict"),
+        ("skip" if rule.skip != "drop" else "order", "hold", free and rule.hold is not None),
+        ("skip" if rule.skip != "drop" else "order", "deduplicate", free and rule.deduplicate),
+        ("skip" if rule.skip != "drop" else "order", "ties", free and not _follows(rule) and rule.ties == "grace"),
+        ("order", "ties", rule.order == "strict" and rule.ties == "grace"),
+        ("deduplicate", "ties", rule.deduplicate and rule.ties == "grace"),
+        ("order", "hold", rule.order == "strict" and rule.hold is not None),
+        ("deduplicate" if rule.deduplicate else "order", "attribute", machine and rule.attribute == "step"),
+    )
+
+
+def _follows(rule):
+    """Return whether each step counts for itself and advances to the next step only (an open funnel)."""
+    return rule.skip == "touch" and rule.order == "ordered"
+
+
+def parse_window(window):
+    """Return a Timedelta from one, from text such as 30d, 12h, 90m, 45s, 2w, or None; of a list or "7d,14d" a tuple.
+
+    >>> parse_window("36h")
+    Timedelta('1 days 12:00:00')
+    >>> len(parse_window("7d,14d"))
+    2
+    """
+    if isinstance(window, str) and "," in window:
+        window = window.split(",")
+    if isinstance(window, (list, tuple)):
+        return tuple(parse_window(part) for part in window)
+    if window is None or isinstance(window, pd.Timedelta):
+        parsed = window
+    else:
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([smhdw])\s*", str(window))
+        if not match:
+            raise RuleError("bad_window", value=repr(window))
+        parsed = pd.Timedelta(float(match[1]), unit=_UNITS[match[2]])
+    if parsed is not None and not parsed > pd.Timedelta(0):
+        raise RuleError("bad_window", value=repr(str(window)))
+    return parsed
+
+
+# Each preset gives the number that the named system shows for uniques. Where sources contradict each other, or are
+# silent, the comment says what is followed; the table of texts/rules.toml says the same to the reader.
+PRESETS = {
+    # The kit's own: others may lie between, no window, the first step 1, one event for one step.
+    "default": Rule(),
+    # Window of 14 days is PostHog's default. Ties are not documented: progress, as its queries ask for >=.
+    "posthog": Rule(window=pd.Timedelta(days=14)),
+    # 7 days from the first step 1 is Mixpanel's default; "optimised re-entry" is replace(rule, reentry="latest").
+    "mixpanel": Rule(window=pd.Timedelta(days=7), ties="grace", grace_s=2, exclusion="keep"),
+    # "Earliest-longest path": the depth of the best start. Within 1 s either order; its rounding of times to whole
+    # seconds is left out, for it would make 1.9 s equal to 1 s or not by the clock.
+    "amplitude": Rule(reentry="latest", ties="grace", grace_s=1, exclusion="keep"),
+    # windowFunnel: t1 <= ... <= tN <= t1 + W, any step 1; a row that meets several conditions counts for each.
+    "clickhouse": Rule(reentry="latest", once=False),
+    "clickhouse_strict_order": Rule(order="strict", once=False),
+    "clickhouse_strict_order_reentry": Rule(order="strict", reentry="latest", once=False),
+    # g7: the documentation of StarRocks and Doris gives 3 for A, B, C, B, D, ClickHouse gave 2 until its fix of March
+    # 2026 (ClickHouse pull request 99003 for issue 37177); since then all agree on 3, and 3 is followed here.
+    "clickhouse_strict_deduplication": Rule(reentry="latest", deduplicate=True, once=False),
+    # g11: ClickHouse keeps only the latest event of a step and so misses an earlier one that strictly increases
+    # (issues 52844 and 93789, open): 1 there, 2 here, as documented.
+    "clickhouse_strict_increase": Rule(reentry="latest", ties="strict", once=False),
+    # The time limit runs from the previous step. Re-entry is not documented: the latest start that fits.
+    "ga4_closed": Rule(window_from="previous", reentry="latest"),
+    "ga4_open": Rule(skip="touch", window_from="previous"),
+    # "All stages": whoever skips a stage drops out there.
+    "hubspot_all": Rule(),
+    # "Any stages": whoever touched the stage, whenever; a later stage may show more than an earlier one.
+    "hubspot_any": Rule(order="any", skip="touch"),
+    # Skipped stages are filled in up to the furthest. Not for lost deals: name the lost event in `exclude`.
+    "bitrix24": Rule(order="any", skip="backfill", exclusion="keep"),
+}
+
+
+def preset(name, window=None, exclude=()):
+    """Return the rule of this name, with a window and excluded events of one's own; window "none" removes it.
+
+    >>> preset("mixpanel").window, preset("mixpanel", "none").window
+    (Timedelta('7 days 00:00:00'), None)
+    """
+    if name not in PRESETS:
+        raise RuleError("no_such_rule", name=name, known=nearest(name, PRESETS))
+    rule = PRESETS[name]
+    if window is not None:
+        rule = replace(rule, window=None if str(window).strip().lower() in _NO_WINDOW else parse_window(window))
+    return replace(rule, exclude=exclude) if exclude else rule
+
+
+def refuse_unsupported(rule, engine, supported):
+    """Refuse, before anything runs, a rule whose fields go beyond what `engine` counts.
+
+    `supported` maps a field to the values it may have; fields not named must keep their default.
+    """
+    for field in fields(Rule):
+        value = getattr(rule, field.name)
+        single = field.name == "window" and not isinstance(value, tuple)
+        if single or value in supported.get(field.name, (field.default,)):
+            continue
+        raise RuleError("rule_unsupported", engine=engine, field=field.name, value=repr(value))

@@ -1,0 +1,223 @@
+"""Panels over any funnel model: the explorer, the small-sample demonstrator, the allocator of hours by state."""
+
+import pandas as pd
+
+from funnelkit.charts import COLOURS, Picture, WhatIfPicture, alt_rows, new_figure
+from funnelkit.explore.panels import joined
+from funnelkit.explore.widgets import Control, Panel
+from funnelkit.language import bullets, note, number, percent, rate_text, say, show
+from funnelkit.models import funnel
+from funnelkit.planning import allocate, describe_allocation, describe_what_if, sensitivity, what_if
+from funnelkit.stats import rate_columns
+
+# --- explorer: any model ---------------------------------------------------------------------------------------------
+
+
+def explorer_panel(source, volume=100, deal_value=1.0, cycle_days=30.0, *, model=None, lang="en"):
+    """Return a Panel over `what_if` of any model: a slider for every rate, the volume, the value and the cycle.
+
+    `source` is a model with default rates or a rate table (then `model` names its stages). The reading also says
+    which stage helps most at the rates that the sliders stand at. Its headless twin is `what_if(source, changes,
+    volume, deal_value, model, cycle_days=...)`.
+    """
+    model = model or source
+    base = what_if(source, None, volume, deal_value, model, cycle_days=cycle_days)
+    rated = base[base["rate_base"].notna() & (base["stage"].astype(str) != model.won_stage)]
+    most = 10.0 if model.grows else 1.0
+    labels = [say("explore.widgets.rate", lang, stage=model.stage(stage).name[lang]) for stage in rated["stage"]]
+    controls = [
+        Control(str(stage), label, 0, most, rate, 0.01, 100)
+        for stage, label, rate in zip(rated["stage"], labels, rated["rate_base"], strict=True)
+    ]
+    levers = {"volume": volume, "deal_value": deal_value, "cycle_days": cycle_days}
+    for name, start in levers.items():
+        least = float(start) / 100 if name == "cycle_days" else 0.0
+        label = say(f"explore.widgets.{name}", lang)
+        controls.append(Control(name, label, least, 5 * float(start), float(start), float(start) / 100))
+
+    def compute(**changes):
+        return what_if(source, changes, volume, deal_value, model, cycle_days=cycle_days)
+
+    def code(values):
+        return f"what_if(source, {values!r}, {volume!r}, {deal_value!r}, model, cycle_days={cycle_days!r})"
+
+    return Panel(
+        compute, controls, lambda table: view_explorer(table, model, lang), WhatIfPicture(model, lang), lang, code=code
+    )
+
+
+def _reach(table, model, lang):
+    """Return how many reach the last stage, for models whose last stage is not yet a win."""
+    first, last = table.iloc[0], table.iloc[-1]
+    share = percent(last["n"] / first["n"]) if first["n"] else "–"
+    values = {"n": number(first["n"]), "share": share, "stage": model.stage(last["stage"]).name[lang]}
+    return say("explore.widgets.reach", lang, **values, reached=number(last["n"], 1), base=number(last["n_base"], 1))
+
+
+def view_explorer(table, model, lang="en"):
+    """Return reading, table, and which stage helps most, ready to display."""
+    drop = ["value_base", "value", "value_per_day_base", "value_per_day"]
+    said = describe_what_if(table, lang) if model.won_stage else _reach(table, model, lang)
+    parts = [note(said), show(table.drop(columns=drop), lang, model=model)]
+    stages = table[["stage", "rate"]].dropna()
+    if model.won_stage is not None and len(stages) == len(table):
+        stages = stages[stages["stage"].astype(str) != model.won_stage]
+    if (stages["rate"] > 0).all() and len(stages):
+        parts.append(bullets(sensitivity(stages, table["n"].iloc[0] or 1, model=model).sentences(lang)[2:3]))
+    return joined(*parts)
+
+
+# --- small samples ---------------------------------------------------------------------------------------------------
+
+
+def sample_rate(n, rate):
+    """Return the rate row of `n` cases of which the share `rate` went on, to the nearest case: k, n, rate, low, high.
+
+    >>> sample_rate(20, 0.5)[["k", "n", "rate"]].iloc[0].tolist()
+    [10.0, 20.0, 0.5]
+    """
+    n = round(n)
+    return pd.DataFrame(rate_columns([round(n * rate)], [n]))
+
+
+def sample_panel(n=20, rate=0.5, *, most=1000, lang="en"):
+    """Return a Panel over `sample_rate`, its headless twin: n moves, the interval breathes."""
+    controls = [
+        Control("n", say("explore.widgets.sample_n", lang), 1, float(most), float(n), 1),
+        Control("rate", say("explore.widgets.sample_rate", lang), 0, 1, rate, 0.01, 100),
+    ]
+
+    def code(values):
+        return f"sample_rate({values['n']!r}, {values['rate']!r})"
+
+    return Panel(sample_rate, controls, lambda table: view_sample(table, lang), SamplePicture(lang), lang, code=code)
+
+
+def view_sample(table, lang="en"):
+    """Return what so many cases tell, ready to display."""
+    row = table.iloc[0]
+    values = {"rate": rate_text(row, lang), "width": number(100 * (row["high"] - row["low"]), 1)}
+    return joined(
+        note(say("explore.widgets.sample_says", lang, **values)), show(table[["k", "n", "rate", "low", "high"]], lang)
+    )
+
+
+class SamplePicture(Picture):
+    """One rate with its interval on the line from 0 to 100 %."""
+
+    def _draw(self, table):
+        figure = new_figure(8.4, 2.2)
+        ax = figure.subplots()
+        (self.bar,) = ax.plot(
+            [0, 1], [0, 0], color=COLOURS["n_advanced"], linewidth=7, solid_capstyle="butt", alpha=0.45
+        )
+        (self.dot,) = ax.plot([0.5], [0], "o", color=COLOURS["n_advanced"], markersize=11)
+        ax.set_xlim(-0.02, 1.02)
+        ax.set_ylim(-1, 1)
+        ax.set_yticks([])
+        ax.xaxis.set_major_formatter(lambda value, _: percent(value, 0))
+        ax.set_xlabel(say("explore.widgets.sample_axis", self.lang))
+        self.axes = (ax,)
+
+    def _moving(self):
+        return [self.bar, self.dot]
+
+    def _move(self, table):
+        row = table.iloc[0]
+        self.bar.set_xdata([row["low"], row["high"]])
+        self.dot.set_xdata([row["rate"]])
+        self.title = say("explore.widgets.sample_title", self.lang, rate=rate_text(row, self.lang))
+
+    def alt(self, table):
+        """Return the alt text: the rate, its interval, its n."""
+        return alt_rows(
+            self.title,
+            [say("explore.widgets.sample_axis", self.lang)],
+            [rate_text(table.iloc[0], self.lang)],
+            self.lang,
+        )
+
+
+# --- allocation of hours ---------------------------------------------------------------------------------------------
+
+
+def allocator_panel(states, budget, unit="hours", *, model=None, lang="en"):
+    """Return a Panel over `allocate`: the budget, and the cost of moving one deal on in each state.
+
+    `states` as `state_table` gives them, with their cost. Its headless twin is
+    `allocate(states.assign(cost=[...]), budget, unit)`.
+    """
+    model = model or funnel("industrial-8", lang)
+    named = {state.id: state.name[lang] for state in model.states}
+    controls = [
+        Control("budget", say("explore.widgets.budget", lang), 0, 5 * float(budget), float(budget), float(budget) / 100)
+    ]
+    for place, row in enumerate(states.to_dict("records")):
+        label = say("explore.widgets.cost_of", lang, state=named.get(row["state"], row["state"]))
+        controls.append(Control(f"cost{place}", label, 1, 10 * float(row["cost"]), float(row["cost"]), 1))
+
+    def arguments(values):
+        return [values[f"cost{place}"] for place in range(len(states))], values["budget"]
+
+    def compute(**values):
+        costs, given = arguments(values)
+        return allocate(states.assign(cost=costs), given, unit)
+
+    def code(values):
+        costs, given = arguments(values)
+        return f"allocate(states.assign(cost={costs!r}), {given!r}, {unit!r})"
+
+    def view(table):
+        return joined(bullets(describe_allocation(table, unit, lang, model)), show(table, lang, model=model))
+
+    return Panel(compute, controls, view, AllocationPicture(unit, model, lang), lang, code=code)
+
+
+class AllocationPicture(Picture):
+    """What each state gets of the budget, and how many deals that moves on."""
+
+    def __init__(self, unit, model, lang="en"):
+        super().__init__(lang)
+        self.unit, self.model = unit, model
+
+    def _names(self, table):
+        named = {state.id: state.name[self.lang] for state in self.model.states}
+        return [named.get(state, str(state)) for state in table["state"]]
+
+    def _draw(self, table):
+        figure = new_figure(8.4, 1.7 + 0.55 * len(table))
+        ax = figure.subplots()
+        places = range(len(table))
+        self.bars = ax.barh(places, [1.0] * len(table), height=0.6, color=COLOURS["n_advanced"])
+        self.words = [ax.text(0, place, "", va="center", fontsize=9) for place in places]
+        ax.set_yticks(places, self._names(table))
+        ax.set_ylim(len(table) - 0.5, -0.5)
+        ax.set_xlim(0, 1.58)
+        ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
+        ax.xaxis.set_major_formatter(lambda value, _: percent(value, 0))
+        ax.set_xlabel(say("explore.widgets.share_axis", self.lang))
+        self.axes = (ax,)
+
+    def _moving(self):
+        return [*self.bars, *self.words]
+
+    def _words(self, table):
+        words = []
+        for row in table.to_dict("records"):
+            counts = {"pushed": number(row["n_pushed"], 1), "n": number(row["n_open"])}
+            words.append(say("explore.widgets.gets", self.lang, given=number(row[self.unit]), **counts))
+        return words
+
+    def _move(self, table):
+        for bar, text, words, share in zip(
+            self.bars, self.words, self._words(table), table["share_budget"], strict=True
+        ):
+            bar.set_width(share)
+            text.set_text(words)
+            text.set_x(share + 0.015)
+        best = self._names(table)[int(table["gain_per_unit"].to_numpy().argmax())]
+        self.title = say("explore.widgets.allocation_title", self.lang, state=best)
+
+    def alt(self, table):
+        """Return the alt text: the finding and what each state gets."""
+        return alt_rows(self.title, self._names(table), self._words(table), self.lang)

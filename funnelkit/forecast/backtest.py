@@ -1,0 +1,214 @@
+"""Backtest: forecasts made at past dates from what was known then, scored against what came, beside plain methods."""
+
+import numpy as np
+import pandas as pd
+
+from funnelkit.analysis import Calendar, data_end, furthest_stage
+from funnelkit.forecast.forecast import BANDS, FEW_WINS, REFUSED, forecast_open
+from funnelkit.language import DataError, number, percent
+from funnelkit.result import Result, refuse_limits
+from funnelkit.stats import wilson
+
+QUANTILES = (0.1, 0.5, 0.9)
+METHODS = ("forecast", "weighted", "seasonal", "past_windows")
+_DAY = pd.Timedelta(days=1)
+
+
+def backtest(pipeline, *, unit="quarter", n_origins=8, by=None, paths=2_000, rng=None):
+    """Forecast each of the last complete periods from what was known before it, and score the forecasts.
+
+    Periods are calendar weeks, months, quarters or years (`unit`) and do not overlap, so their outcomes are not the
+    same deals counted twice. Each origin sees `pipeline.at(origin)` only. Methods: `forecast` (forecast_open);
+    `weighted`, the pipeline weighted by the win rate of closed deals that reached the stage, of deals whose expected
+    close falls before the end (all, where the source has none), plus the mean new business of past windows;
+    `seasonal`, the same period a year ago; `past_windows`, the spread of all earlier windows of this length.
+
+    Returns origin, end, part (total, open), measure (n_won, value), method, n_open, actual, mean, low_80, high_80,
+    in_50, in_80, in_95 (did the band hold the actual; NaN for methods without a band), crps, pinball_10, pinball_50,
+    pinball_90 (in the unit of the measure; a point has crps |actual - point|). Origins with fewer than 20 won deals
+    before them are left out. Raises LimitError as forecast_open does, DataError where no origin is left.
+
+    crps = mean |x - y| - mean |x - x'| / 2 over the paths (Gneiting and Raftery 2007); pinball loss at q is
+    max(q (y - x), (q - 1) (y - x)) (Koenker and Bassett 1978).
+    """
+    refuse_limits(pipeline, "backtest", *REFUSED)
+    rng = rng or np.random.default_rng(0)
+    spans = _spans(pipeline, unit, n_origins)
+    if not spans:
+        raise DataError("no_origin", unit=unit, n=FEW_WINS)
+    parts = [_score_origin(pipeline, *span, {"by": by, "paths": paths, "rng": rng}) for span in spans]
+    table = pd.DataFrame([row for rows in parts for row in rows])
+    return _read(table, n_origins)
+
+
+def score_table(table):
+    """Return the scores of a backtest by part, measure and method.
+
+    Returns part, measure, method, n (origins), crps, pinball_10, pinball_50, pinball_90 (means), k_80 (how often the
+    80 % band held the actual), rate_80, low, high (its Wilson interval), bias (mean forecast / mean actual).
+    """
+    keys, scores = ["part", "measure", "method"], ["crps", *(f"pinball_{round(q * 100)}" for q in QUANTILES)]
+    known = table[table["crps"].notna()]
+    found = known.groupby(keys, sort=False, observed=True)
+    means = found[scores].mean()
+    banded = found["in_80"].agg(lambda held: held.notna().sum())
+    k_80 = found["in_80"].sum().astype(float).where(banded > 0)
+    low, high = wilson(k_80.fillna(0), banded)
+    bias = found["mean"].sum() / found["actual"].sum()
+    return (
+        means.assign(n=found.size(), k_80=k_80, rate_80=k_80 / banded.where(banded > 0), low=low, high=high, bias=bias)
+        .reset_index()
+        .loc[:, [*keys, "n", *scores, "k_80", "rate_80", "low", "high", "bias"]]
+    )
+
+
+def crps(sample, actual):
+    """Return the continuous ranked probability score of a sample; |actual - x| for a single x.
+
+    >>> crps([3.0], 5.0), crps([0.0, 2.0], 1.0)
+    (2.0, 0.5)
+    """
+    ordered = np.sort(np.asarray(sample, float))
+    n = len(ordered)
+    spread = ((2 * np.arange(1, n + 1) - n - 1) * ordered).sum() / n**2
+    return float(np.abs(ordered - actual).mean() - spread)
+
+
+def pinball(quantile, actual, q):
+    """Return the pinball loss of a forecast quantile.
+
+    >>> pinball(10.0, 14.0, 0.9), pinball(10.0, 9.0, 0.9)
+    (3.6, 0.1)
+    """
+    return round(max(q * (actual - quantile), (q - 1) * (actual - quantile)), 12)
+
+
+def _spans(pipeline, unit, n_origins):
+    """Return (origin, start, stop) of the last complete periods that have enough wins before them."""
+    calendar, end = Calendar(unit), data_end(pipeline)
+    whole = end > pipeline.as_of.normalize()  # bare dates: all of the origin's day is known
+    last = int(calendar.number(end))
+    spans = []
+    for one in range(last - n_origins, last):
+        start, stop = calendar.start(one), calendar.start(one + 1)
+        origin = start - _DAY if whole else start
+        wins = (pipeline.deals["status"] == "won") & (pipeline.deals["closed_at"] <= origin)
+        if wins.sum() >= FEW_WINS:
+            spans.append((origin, start, stop))
+    return spans
+
+
+def _score_origin(pipeline, origin, start, stop, options):
+    past = pipeline.at(origin)
+    made = forecast_open(past, stop - _DAY, **options)
+    came = _came(pipeline, past, start, stop)
+    base = {"origin": origin, "end": stop - _DAY, "n_open": len(made.deals)}
+    days = (stop - start).days
+    rows = []
+    for part in ("total", "open"):
+        for measure in made.paths["total"]:
+            samples = {"forecast": made.paths[part][measure].sum(axis=1)}
+            if part == "total":
+                samples |= _plain_methods(past, start, days, measure)
+            for method, sample in samples.items():
+                key = {"part": part, "measure": measure, "method": method, "actual": came[part][measure]}
+                rows.append({**base, **key, **_scores(np.asarray(sample, float), came[part][measure])})
+    return rows
+
+
+def _came(pipeline, past, start, stop):
+    """Return what was won in the period, in all and of the deals that were open at the origin."""
+    deals = pipeline.deals
+    won = deals[(deals["status"] == "won") & (deals["closed_at"] >= start) & (deals["closed_at"] < stop)]
+    before = past.deals.loc[past.deals["status"] == "open", "deal_id"]
+    old = won[won["deal_id"].astype(object).isin(before.astype(object))]
+    return {
+        part: {"n_won": float(len(rows)), "value": float(rows["amount"].sum())}
+        for part, rows in (("total", won), ("open", old))
+    }
+
+
+def _scores(sample, actual):
+    """Score a sample against what came; an empty sample (nothing to forecast from) has no scores."""
+    if not len(sample):
+        sample = np.array([np.nan])
+    banded = len(sample) > 1
+    ends = {band: np.quantile(sample, [(1 - band) / 2, (1 + band) / 2]) for band in BANDS}
+    held = {f"in_{round(band * 100)}": float(low <= actual <= high) if banded else np.nan
+            for band, (low, high) in ends.items()}  # fmt: skip
+    losses = {f"pinball_{round(q * 100)}": pinball(float(np.quantile(sample, q)), actual, q) for q in QUANTILES}
+    return {"mean": sample.mean(), "low_80": ends[0.8][0], "high_80": ends[0.8][1], **held,
+            "crps": crps(sample, actual), **losses}  # fmt: skip
+
+
+def _plain_methods(past, start, days, measure):
+    """Return the samples of the plain methods for open plus new business; a point forecast is a sample of one."""
+    windows = _past_windows(past, start, days, measure)
+    recent_new = [new for _, new in windows]
+    new = float(np.mean(recent_new)) if recent_new else 0.0
+    year = pd.DateOffset(years=1)
+    first = past.deals["closed_at"].min()
+    ago = (start - year, start + days * _DAY - year)
+    seasonal = [_won_between(past.deals, *ago, measure)] if ago[0] >= first.normalize() else []
+    spread = [total for total, _ in windows]
+    return {"weighted": [weighted_pipeline(past, start + days * _DAY, measure) + new], "seasonal": seasonal,
+            "past_windows": spread if len(spread) > 1 else []}  # fmt: skip
+
+
+def _past_windows(past, start, days, measure):
+    """Return (won in all, won of deals created within) of each earlier window of this length with closes recorded."""
+    deals, first, found = past.deals, past.deals["closed_at"].min(), []
+    low = start - days * _DAY
+    while low >= first.normalize():
+        high = low + days * _DAY
+        found.append((_won_between(deals, low, high, measure), _won_between(deals, low, high, measure, new=True)))
+        low -= days * _DAY
+    return found
+
+
+def _won_between(deals, low, high, measure, new=False):
+    hit = (deals["status"] == "won") & (deals["closed_at"] >= low) & (deals["closed_at"] < high)
+    if new:
+        hit &= deals["created_at"] >= low
+    return float(deals.loc[hit, "amount"].sum() if measure == "value" else hit.sum())
+
+
+def weighted_pipeline(past, before, measure="value"):
+    """Return the textbook weighted pipeline: win rate of the stage times amount, of deals expected before a date."""
+    deals, stage = past.deals, furthest_stage(past).to_numpy()
+    status = deals["status"].to_numpy()
+    closed, won = np.isin(status, ("won", "lost")), status == "won"
+    reached = [closed & (stage >= one) for one in range(len(past.model.stages))]
+    rate = np.array([won[rows].mean() if rows.any() else 0.0 for rows in reached])
+    amount = deals["amount"].to_numpy(float)
+    if past.limit("lost_value_zero"):
+        amount = np.where(won, amount, np.nan)
+    amount = np.where(np.isnan(amount), np.nanmean(amount[won]) if won.any() else 0.0, amount)
+    due = status == "open"
+    if deals["expected_close"].notna().any():
+        due = due & (deals["expected_close"] < before).to_numpy()
+    weight = amount if measure == "value" else np.ones(len(deals))
+    return float((rate[stage] * weight)[due].sum())
+
+
+def _read(table, asked):
+    """Say how often the band held and how the scores compare."""
+    scores = score_table(table).set_index(["part", "measure", "method"])
+    measure = "value" if ("total", "value", "forecast") in scores.index else "n_won"
+    own = scores.loc[("total", measure, "forecast")]
+    values = {"n": number(own["n"]), "k": number(own["k_80"]), "rate": percent(own["rate_80"]),
+              "low": percent(own["low"]), "high": percent(own["high"])}  # fmt: skip
+    notes = []
+    for method in METHODS[1:]:
+        if ("total", measure, method) in scores.index:
+            other = scores.loc[("total", measure, method)]
+            same = table[(table["part"] == "total") & (table["measure"] == measure)]
+            both = same[same["origin"].isin(same.loc[(same["method"] == method) & same["crps"].notna(), "origin"])]
+            mine = both.loc[both["method"] == "forecast", "crps"].mean()
+            key = "better" if mine < other["crps"] else "no_better"
+            notes.append(
+                (f"forecast.forecast.{key}_than_{method}", {"mine": number(mine), "other": number(other["crps"])})
+            )
+    if own["n"] < asked:
+        notes.append(("forecast.forecast.fewer_origins", {"n": number(own["n"]), "asked": number(asked)}))
+    return Result(table, "forecast.forecast.backtest", values, tuple(notes))

@@ -1,0 +1,112 @@
+"""Calibrate: do stage probabilities come true? Deals still open count for the time that they have been watched."""
+
+import numpy as np
+import pandas as pd
+
+from funnelkit.analysis import refuse_without_times
+from funnelkit.language import DataError, number, percent
+from funnelkit.result import Result, refuse_limits
+from funnelkit.stats import aalen_johansen, days, interval, stage_spells
+
+VERDICTS = ("fits", "too_high", "too_low", "not_yet_known", "no_deals")
+AT_RISK = 10  # the curve is read where at least so many deals are still watched
+
+
+def calibrate(pipeline, probabilities=None):
+    """Compare stage probabilities with what came of the deals that entered each stage.
+
+    `probabilities` maps stages to the chance of a final win of a deal in the stage; without it those of the model
+    (`Funnel.win_chance`, which reads probabilities "on leaving" as those of the stage after). Closed deals alone would
+    be biased, for slow deals are still open and losses may close faster: the share won is the Aalen-Johansen curve
+    from the entry into the stage, which weighs open deals by the time they were watched (as inverse censoring
+    weights do), read at the last age at which 10 deals are still watched.
+
+    Returns stage, probability, n, n_won, n_lost, n_open, observed, low, high (95 %), undecided (share still open at
+    that age), at_days (the age), closed_only (won / closed, biased, for comparison), brier, verdict: fits (within the
+    interval), too_high, too_low, not_yet_known (above it, but the undecided could make it true), no_deals. The reading
+    has the Brier score and its parts over all entries (Murphy 1973): brier = reliability - resolution + uncertainty.
+    Raises LimitError without outcomes, lost deals or stage times, DataError for unknown stages or no probability.
+    """
+    refuse_limits(pipeline, "calibrate", "no_outcome", "no_lost_deals", "no_open_deals")
+    refuse_without_times(pipeline, "calibrate")
+    stated = _stated(pipeline.model, probabilities)
+    spells = stage_spells(pipeline)
+    status, closed = pipeline.deals["status"].to_numpy(), days(pipeline.deals["closed_at"])
+    end = np.where(np.isnan(closed[spells.deal]), spells.as_of, closed[spells.deal])
+    cause = pd.Series(status[spells.deal]).map({"won": 1, "lost": 2, "void": 2, "open": 0}).to_numpy()
+    rows = []
+    for stage, name in enumerate(pipeline.model.stage_ids[: spells.won]):
+        if name in stated:
+            here = spells.stage == stage
+            entry = np.maximum(spells.seen - spells.start, 0)[here]
+            rows.append((name, *_row(stated[name], np.maximum(end - spells.start, 0)[here], cause[here], entry)))
+    columns = ["stage", "probability", "n", "n_won", "n_lost", "n_open", "observed", "low", "high", "undecided",
+               "at_days", "closed_only", "brier", "verdict"]  # fmt: skip
+    table = pd.DataFrame(rows, columns=columns)
+    table["stage"] = pd.Categorical(table["stage"], categories=pipeline.model.stage_ids, ordered=True)
+    table["verdict"] = pd.Categorical(table["verdict"], categories=VERDICTS)
+    return _read(table, pipeline.model)
+
+
+def _stated(model, probabilities):
+    """Return the probabilities by stage id, those that are given."""
+    if probabilities is None:
+        found = {stage: model.win_chance(stage) for stage in model.stage_ids if stage != model.won_stage}
+    else:
+        found = {model.stage(name).id: value for name, value in dict(probabilities).items()}
+    known = {stage: float(value) for stage, value in found.items() if value is not None and not pd.isna(value)}
+    if not known:
+        raise DataError("no_probabilities", model=model.id)
+    for stage, value in known.items():
+        if not 0 <= value <= 1:
+            raise DataError("bad_probability", stage=stage, found=repr(value))
+    return known
+
+
+def _row(stated, age, cause, entry):
+    """Return one stage's figures after its name."""
+    n_won, n_lost, n_open = (int((cause == one).sum()) for one in (1, 2, 0))
+    if not n_won + n_lost:
+        verdict = "no_deals" if not n_open else "not_yet_known"
+        return (stated, len(age), n_won, n_lost, n_open, *[np.nan] * 7, verdict)
+    curves = aalen_johansen(age, cause, 2, entry)
+    enough = np.flatnonzero(curves.n_at_risk >= min(AT_RISK, curves.n_at_risk.max()))
+    at = enough.max()
+    won, stay = float(curves.left[at, 0]), float(curves.stay[at])
+    low, high = (float(end) for end in interval(won, curves.left_error[at, 0], len(age)))
+    brier = won * (1 - stated) ** 2 + (1 - won) * stated**2
+    verdict = "fits" if low <= stated <= high else "too_low" if stated < low else "too_high"
+    if verdict == "too_high" and stated <= high + stay and stay > 0.05:
+        verdict = "not_yet_known"
+    return (stated, len(age), n_won, n_lost, n_open, won, low, high, stay, float(curves.days[at]),
+            n_won / (n_won + n_lost), brier, verdict)  # fmt: skip
+
+
+def murphy(table):
+    """Return the Brier score over all entries and its parts: reliability - resolution + uncertainty."""
+    known = table[table["observed"].notna()]
+    weight = known["n"] / known["n"].sum()
+    base = float((weight * known["observed"]).sum())
+    return {
+        "brier": float((weight * known["brier"]).sum()),
+        "reliability": float((weight * (known["probability"] - known["observed"]) ** 2).sum()),
+        "resolution": float((weight * (known["observed"] - base) ** 2).sum()),
+        "uncertainty": base * (1 - base),
+    }
+
+
+def _read(table, model):
+    names = {
+        verdict: [model.stage(stage).name for stage in table.loc[table["verdict"] == verdict, "stage"]]
+        for verdict in VERDICTS
+    }
+    values = {"n": number(table["n"].sum()), **{key: number(value, 3) for key, value in murphy(table).items()}}
+    notes = [(f"forecast.calibrate.{verdict}", {"stages": found}) for verdict, found in names.items() if found]
+    worst = table.assign(gap=(table["probability"] - table["observed"]).abs()).sort_values("gap").dropna(subset="gap")
+    if len(worst):
+        row = worst.iloc[-1]
+        notes.append(("forecast.calibrate.widest", {"stage": model.stage(row["stage"]).name,
+                      "stated": percent(row["probability"], 0), "came": percent(row["observed"], 0),
+                      "low": percent(row["low"], 0), "high": percent(row["high"], 0),
+                      "n": number(row["n"])}))  # fmt: skip
+    return Result(table, "forecast.calibrate.brier", values, tuple(notes))

@@ -1,0 +1,265 @@
+"""Goal: "revenue R by date D" turned into entries per stage and per week, with the odds; or why it is out of reach."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from funnelkit.analysis import column, count_stages, rate_table
+from funnelkit.forecast.forecast import REFUSED, cut_periods
+from funnelkit.forecast.simulate import (
+    draw_chances,
+    draw_worlds,
+    entry_mix,
+    fit_history,
+    new_mix,
+    open_book,
+    simulate_open,
+)
+from funnelkit.forecast.win_curves import entry_curves, reach_curves
+from funnelkit.language import DataError, number, percent
+from funnelkit.result import Result, refuse_limits
+from funnelkit.stats import won_position
+
+DRAWS, PATHS = 500, 5_000
+QUICKEST = 0.05  # share of a new deal's win chance that its quickest wins make up
+CELLS = 2e7
+OVERLOAD = 1.25  # a plan that asks for more than this multiple of the past pace is flagged
+_DAY = pd.Timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Plan(Result):
+    """A back-solved target: `table` per stage, `schedule` per week and stage, and the figures of the verdict.
+
+    `entries` into the first stage in all (NaN: out of reach), `odds` that the plan reaches the target, `odds_open`
+    that the open deals do alone, `latest_start`, the last day on which an entry can still be won in time.
+    """
+
+    schedule: pd.DataFrame = field(default_factory=pd.DataFrame)
+    entries: float = np.nan
+    odds: float = np.nan
+    odds_open: float = np.nan
+    latest_start: pd.Timestamp = pd.NaT
+    verdict: str = "reachable"
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What new deals can bring by the date: `win` (draws, horizon + 1), the chance of a win within so many days of
+    the entry; `needed` (paths), how many wins the target still needs; `draw` of each path; `reach` (stages,
+    horizon + 1), the mean chance of reaching each stage within so many days; `lag_days`, after how many days the
+    quickest wins of new deals are in (5 % of all that they will ever bring)."""
+
+    win: np.ndarray
+    needed: np.ndarray
+    draw: np.ndarray
+    reach: np.ndarray
+    lag_days: int
+
+    def odds(self, entries, first=0):
+        """Return the chance that `entries` new deals, spread evenly from day `first` on, make up what is needed.
+
+        The wins of a path are binomial: each entry is won in time with the mean chance of its days.
+        """
+        from scipy.special import betainc
+
+        days = self.win.shape[1] - 1 - first
+        chance = self.win[:, : days + 1]
+        mean = ((chance[:, 1:] + chance[:, :-1]) / 2).mean(axis=1)[self.draw] if days > 0 else np.zeros(len(self.draw))
+        rest = np.maximum(entries - self.needed + 1, 1e-9)
+        reached = betainc(np.maximum(self.needed, 1e-9), rest, mean)
+        return float(np.where(self.needed <= 0, 1, np.where(entries >= self.needed, reached, 0)).mean())
+
+
+def solve_target(pipeline, revenue, until, *, odds=0.8, capacity_per_week=None, with_open=True, by=None, rng=None):
+    """Solve "revenue by date" for the entries per stage and per week that reach it with the odds asked for.
+
+    Promotion, its time and its uncertainty come from the hazards that `forecast_open` uses; the size of a win from
+    the won deals (drawn anew in each draw, so that few wins leave it unsure). Entries are spread evenly from the day
+    after the data to `until`. `with_open` counts what the open deals bring; `by` names a column whose values have win
+    ratios of their own (name one where large deals win more or less often than small ones, or the open deals bring
+    more or less than said); `capacity_per_week` is the most entries a week that the team can take.
+
+    Returns a Plan whose table has stage, k, n, rate, low, high (promotion so far), n_open (deals there now), entries
+    (new entries by `until`), per_week, past_per_week (of the last 13 weeks). Its verdict: open_suffices, reachable,
+    beyond_capacity, or too_late (95 % of the wins of a deal that begins today come after `until`). `latest_start` is
+    the last day on which starting can still do: at capacity where one is given, else by that lag. Raises LimitError
+    as forecast_open does and without amounts, DataError for a revenue or odds that cannot be, a date not ahead, or an
+    unknown column.
+
+    P(reached) = mean over draws of P(Binomial(entries, chance of a win in time) >= wins needed).
+    """
+    _check(revenue, odds)
+    refuse_limits(pipeline, "solve_target", *REFUSED, "no_amount")
+    rng = rng or np.random.default_rng(0)
+    horizon = int(cut_periods(pipeline, until)["day"].iloc[-1])
+    if by is not None:
+        column(pipeline, by)
+    fit = fit_history(pipeline, by)
+    view = outlook(pipeline, fit, (revenue, horizon), rng, with_open=with_open)
+    entries, verdict = _entries(view, odds, capacity_per_week, horizon)
+    first = cut_periods(pipeline, until)["start"].iloc[0]
+    last = _latest_day(view, odds, capacity_per_week, horizon)
+    start = pd.NaT if np.isnan(last) else first + int(last) * _DAY
+    table, schedule = _rows(pipeline, fit, view, (entries, horizon))
+    most = entries if np.isfinite(entries) else (capacity_per_week or 0) * horizon / 7
+    found = {"entries": entries, "odds": view.odds(most), "odds_open": view.odds(0), "latest_start": start,
+             "verdict": verdict}  # fmt: skip
+    values = _values(pipeline, found, (revenue, until, odds, capacity_per_week), horizon)
+    return Plan(table, f"forecast.target.{verdict}", values, _notes(table, found), schedule, **found)
+
+
+def _check(revenue, odds):
+    if not (isinstance(revenue, (int, float, np.number)) and np.isfinite(revenue) and revenue > 0):
+        raise DataError("bad_revenue", found=repr(revenue))
+    if not 0 < odds < 1:
+        raise DataError("bad_odds", found=repr(odds))
+
+
+def outlook(pipeline, fit, target, rng, with_open=True):
+    """Return the Outlook of a target (revenue, horizon in days) from a fitted history."""
+    revenue, horizon = target
+    worlds = draw_worlds(fit, horizon, rng, DRAWS)  # new and open deals share them: a bad one is bad for both
+    win, reach = _new_deals(fit, worlds, new_mix(fit, rng, DRAWS), horizon)
+    brought = np.zeros(PATHS)
+    if with_open:
+        book = open_book(pipeline, fit)
+        chances = draw_chances(fit, book, [horizon], rng, worlds)
+        brought = simulate_open(book, chances, fit.amounts, rng, PATHS)[1][:, -1]
+    amounts = fit.every
+    if not len(amounts):
+        raise DataError("no_won_amount")
+    draw = np.repeat(np.arange(DRAWS), PATHS // DRAWS)
+    needed = _wins_needed(revenue - brought, amounts, draw, rng)
+    return Outlook(win, needed, draw, reach, _lag(fit, rng))
+
+
+def _new_deals(fit, worlds, mix, horizon):
+    """Return the `win` and the `reach` of an Outlook: those of the segments, mixed as the new deals are."""
+    win, reach, share = 0.0, 0.0, worlds.draws.share
+    for segment in range(len(fit.segments)):
+        leave, _ = worlds.exits_up(segment)
+        curve = np.einsum("s,nsh->nh", entry_mix(fit), entry_curves(leave, share, horizon))
+        win = win + mix[:, [segment]] * curve
+        means = leave.mean(axis=1), share.mean(axis=0), entry_mix(fit)
+        reach = reach + mix[:, segment].mean() * reach_curves(*means, horizon)
+    return win, reach
+
+
+def _wins_needed(missing, amounts, draw, rng):
+    """Return for each path how many wins fill what is missing; each draw has its own resample of the amounts."""
+    sample = amounts[rng.integers(len(amounts), size=(draw.max() + 1, len(amounts)))]
+    needed, missing = np.zeros(len(missing)), missing.astype(float).copy()
+    block = int(np.clip(missing.max(initial=0) / amounts.mean(), 8, CELLS / len(missing)))
+    still = np.flatnonzero(missing > 0)
+    while len(still):
+        pick = rng.integers(len(amounts), size=(len(still), block))
+        total = sample[draw[still][:, None], pick].cumsum(axis=1)
+        enough = total >= missing[still, None]
+        done = enough[:, -1]
+        needed[still] += np.where(done, enough.argmax(axis=1) + 1, block)
+        missing[still] -= total[:, -1]
+        still = still[~done]
+    return needed
+
+
+def _entries(view, odds, capacity, horizon):
+    """Return the fewest entries that reach the odds (NaN: none can) and the verdict."""
+    if view.odds(0) >= odds:
+        return 0.0, "open_suffices"
+    if horizon < view.lag_days:
+        return np.nan, "too_late"
+    most = 1e9 if capacity is None else capacity * horizon / 7
+    low, high = 0.0, max(1.0, float(view.needed.mean()))
+    while view.odds(high) < odds and high < most:
+        low, high = high, min(high * 2, most)
+    if view.odds(high) < odds:
+        return np.nan, "too_late" if capacity is None else "beyond_capacity"
+    while high - low > 0.5:
+        middle = (low + high) / 2
+        low, high = (low, middle) if view.odds(middle) >= odds else (middle, high)
+    return float(np.ceil(high)), "reachable"
+
+
+def _lag(fit, rng):
+    """Return after how many days QUICKEST of all the wins that new deals will ever bring are in."""
+    longest = sum(fit.hazards.longest(stage) for stage in range(fit.hazards.won))
+    horizon = int(np.clip(longest, 30, 3650))
+    worlds = draw_worlds(fit, horizon, rng, 50)
+    worlds = replace(worlds, level=[np.ones_like(level) for level in worlds.level])
+    curve = _new_deals(fit, worlds, new_mix(fit, rng, 50), horizon)[1][-1]
+    return int(np.argmax(curve >= QUICKEST * curve[-1]))
+
+
+def _latest_day(view, odds, capacity, horizon):
+    """Return the last day (counted from the first day ahead) on which starting can still do, NaN if none can."""
+    if capacity is None:
+        return horizon - view.lag_days
+    if view.odds(capacity * horizon / 7) < odds:
+        return np.nan
+    low, high = 0, horizon
+    while low < high:
+        middle = (low + high + 1) // 2
+        enough = view.odds(capacity * (horizon - middle) / 7, middle) >= odds
+        low, high = (middle, high) if enough else (low, middle - 1)
+    return low
+
+
+def _rows(pipeline, fit, view, plan):
+    """Return the table per stage and the schedule: entries of new deals per stage and week."""
+    entries, horizon = plan
+    won, ids = won_position(pipeline.model), pipeline.model.stage_ids
+    rates = rate_table(count_stages(pipeline)).iloc[:won][["stage", "k", "n", "rate", "low", "high"]]
+    # Entries spread evenly: those who reach a stage by the date are the mean of the curve over the days left.
+    middle = (view.reach[:, 1:] + view.reach[:, :-1]) / 2
+    cumulative = entries / horizon * np.c_[np.zeros(won + 1), middle.cumsum(axis=1)]
+    here = np.bincount(fit.spells.stage[fit.spells.to == -1], minlength=won)
+    recent = fit.spells.start >= fit.spells.as_of - 91
+    table = rates.assign(
+        n_open=here,
+        entries=cumulative[:won, -1],
+        per_week=cumulative[:won, -1] / horizon * 7,
+        past_per_week=np.bincount(fit.spells.stage[recent], minlength=won) / 13,
+    ).reset_index(drop=True)
+    return table, _schedule(pipeline, cumulative, (ids[:won], horizon))
+
+
+def _schedule(pipeline, cumulative, size):
+    """Return week (its first day), stage and entries of each week of the plan; the last row of a week is the wins."""
+    stages, horizon = size
+    first = cut_periods(pipeline, pipeline.as_of + horizon * _DAY)["start"].iloc[0]
+    edges = np.unique(np.r_[np.arange(0, horizon, 7), horizon])
+    steps = np.diff(cumulative[:, edges], axis=1)
+    names = [*stages, "won"]
+    weeks = [first + int(edge) * _DAY for edge in edges[:-1]]
+    return pd.DataFrame(
+        {
+            "week": np.repeat(pd.DatetimeIndex(weeks), len(names)),
+            "stage": pd.Categorical(names * len(weeks), categories=names, ordered=True),
+            "entries": steps.T.ravel(),
+        }
+    )
+
+
+def _values(pipeline, found, asked, horizon):
+    revenue, until, odds, capacity = asked
+    currencies = pipeline.deals["currency"].dropna().unique()
+    money = f"{number(revenue)} {currencies[0]}" if len(currencies) else number(revenue)
+    start = found["latest_start"]
+    return {
+        "revenue": money, "until": str(pd.Timestamp(until).date()), "odds": percent(odds, 0),
+        "entries": number(found["entries"]), "per_week": number(found["entries"] / horizon * 7, 1),
+        "odds_open": percent(found["odds_open"], 0), "reached": percent(found["odds"], 0), "days": number(horizon),
+        "latest": "–" if pd.isna(start) else str(start.date()), "capacity": number(capacity, 1),
+    }  # fmt: skip
+
+
+def _notes(table, found):
+    """Warn where the plan asks for more than the past pace."""
+    first = table.iloc[0]
+    if found["entries"] > 0 and first["past_per_week"] > 0:
+        ratio = first["per_week"] / first["past_per_week"]
+        key = "forecast.target.overload" if ratio > OVERLOAD else "forecast.target.pace"
+        return ((key, {"ratio": number(ratio, 1), "past": number(first["past_per_week"], 1)}),)
+    return ()

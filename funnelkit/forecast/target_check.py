@@ -1,0 +1,124 @@
+"""Smart: is a target measurable, time-bound, feasible yet challenging, within the team's means, founded on history?"""
+
+import numpy as np
+import pandas as pd
+
+from funnelkit.analysis import count_stages, rate_table
+from funnelkit.forecast.forecast import cut_periods, forecast_open
+from funnelkit.forecast.target import OVERLOAD, solve_target
+from funnelkit.language import DataError, Text, number, percent, say
+from funnelkit.result import Result, refuse_limits
+
+CRITERIA = ("measurable", "time_bound", "feasible", "challenging", "resources", "history")
+VERDICTS = ("met", "not_met", "unclear")
+FEASIBLE, SURE = 0.2, 0.8  # a target with lower odds at the past pace is a wish, one with higher odds no challenge
+_DAY = pd.Timedelta(days=1)
+
+
+def check_target(pipeline, revenue, until, *, odds=0.8, capacity_per_week=None, rng=None):
+    """Check a target against the SMART criteria, each with a figure, what it is compared with, and a verdict.
+
+    measurable: share of won deals with an amount, against 0.95. time_bound: days left; met where `until` ends a
+    month. feasible: odds of reaching it at the past pace, at least 0.2. challenging: the same odds, at most 0.8.
+    resources: entries a week that `solve_target` asks for, against capacity_per_week or 1.25 times the pace of the
+    last 13 weeks (an overload is not met). history: the revenue against the best past window of the same length
+    (unclear where it is higher, or where fewer than two windows fit).
+
+    Returns criterion (ordered categorical), figure, benchmark, verdict (met, not_met, unclear). Raises what
+    forecast_open and solve_target raise.
+    """
+    refuse_limits(pipeline, "check_target", "no_amount")
+    rng = rng or np.random.default_rng(0)
+    plan = solve_target(pipeline, revenue, until, odds=odds, capacity_per_week=capacity_per_week, rng=rng)
+    usual = forecast_open(pipeline, until, rng=rng).chance(revenue)
+    won = pipeline.deals[pipeline.deals["status"] == "won"]
+    last = pd.Timestamp(until).normalize()
+    valued = float((won["amount"] > 0).mean()) if len(won) else np.nan
+    left = int(cut_periods(pipeline, until)["day"].iloc[-1])
+    rows = [
+        ("measurable", valued, 0.95, "met" if valued >= 0.95 else "not_met"),
+        ("time_bound", left, np.nan, "met" if (last + _DAY).day == 1 else "unclear"),
+        ("feasible", usual, FEASIBLE, "met" if usual >= FEASIBLE else "not_met"),
+        ("challenging", usual, SURE, "met" if usual <= SURE else "not_met"),
+        ("resources", *_resources(plan, capacity_per_week)),
+        ("history", *_history(won, revenue, (pipeline.as_of, left))),
+    ]
+    table = pd.DataFrame(rows, columns=["criterion", "figure", "benchmark", "verdict"])
+    table["criterion"] = pd.Categorical(table["criterion"], categories=CRITERIA, ordered=True)
+    table["verdict"] = pd.Categorical(table["verdict"], categories=VERDICTS)
+    return _read(table, plan)
+
+
+def _resources(plan, capacity):
+    """Return the entries a week that are asked for, what the team can take, and the verdict."""
+    first = plan.table.iloc[0]
+    most = capacity if capacity is not None else OVERLOAD * first["past_per_week"]
+    needed = first["per_week"]
+    if np.isnan(needed):
+        return np.nan, most, "not_met"
+    return needed, most, "met" if needed <= most else "not_met"
+
+
+def _history(won, revenue, time):
+    """Return the revenue over the best past window as long as the time left, 1, and the verdict."""
+    as_of, left = time
+    age = ((as_of - won["closed_at"]) / _DAY).dropna()
+    n = int(age.max() // left) if len(age) else 0
+    if n < 2:
+        return np.nan, 1.0, "unclear"
+    window = (age // left).astype(int)
+    total = won.loc[age.index, "amount"].groupby(window).sum().reindex(range(n), fill_value=0)
+    ratio = float(revenue / total.max()) if total.max() > 0 else np.inf
+    return ratio, 1.0, "met" if ratio <= 1 else "unclear"
+
+
+def _read(table, plan):
+    names = {
+        verdict: [_both(f"forecast.target_check.{one}") for one in table.loc[table["verdict"] == verdict, "criterion"]]
+        for verdict in VERDICTS
+    }
+    figures = table.set_index("criterion")
+    notes = [
+        (f"forecast.target_check.{verdict}", {"criteria": found})
+        for verdict, found in names.items()
+        if verdict != "met" and found
+    ]
+    needed, most = figures.loc["resources", ["figure", "benchmark"]]
+    if figures.loc["resources", "verdict"] == "not_met" and not np.isnan(needed):
+        notes.append(("forecast.target_check.overload", {"needed": number(needed, 1), "most": number(most, 1)}))
+    notes.append((plan.key, plan.values))
+    values = {"n": number((table["verdict"] == "met").sum()), "of": number(len(table)),
+              "odds": percent(figures.loc["feasible", "figure"], 0)}  # fmt: skip
+    return Result(table, "forecast.target_check.summary", values, tuple(notes))
+
+
+def _both(key):
+    return Text(say(key, "en"), say(key, "zh"))
+
+
+def compare_target_rates(pipeline, targets):
+    """Compare each stage's target rate with the actual promotion rate.
+
+    `targets` maps stages to the rates set for them. Returns stage, target_rate, k, n, rate, low, high (Wilson, of
+    those who left the stage), n_open, gap (rate - target_rate), verdict: met (the whole interval at or above the
+    target), missed (all of it below), no_evidence (the interval holds the target), no_deals. Raises CatalogError for
+    an unknown stage, DataError for a rate outside 0 to 1.
+    """
+    model = pipeline.model
+    given = {model.stage(name).id: float(rate) for name, rate in dict(targets).items()}
+    for stage, rate in given.items():
+        if not 0 <= rate <= 1:
+            raise DataError("bad_target_rate", stage=stage, found=repr(rate))
+    rates = rate_table(count_stages(pipeline)).set_index("stage")
+    table = rates.loc[list(given), ["k", "n", "rate", "low", "high", "n_open"]].reset_index()
+    table["stage"] = pd.Categorical(table["stage"], categories=model.stage_ids, ordered=True)
+    table.insert(1, "target_rate", list(given.values()))
+    table["gap"] = table["rate"] - table["target_rate"]
+    verdict = np.select(
+        [table["n"] == 0, table["low"] >= table["target_rate"], table["high"] < table["target_rate"]],
+        ["no_deals", "met", "missed"], "no_evidence",
+    )  # fmt: skip
+    table["verdict"] = pd.Categorical(verdict, categories=("met", "missed", "no_evidence", "no_deals"))
+    stages = {one: [model.stage(name).name for name in table.loc[table["verdict"] == one, "stage"]] or ["–"]
+              for one in ("met", "missed", "no_evidence")}  # fmt: skip
+    return Result(table, "forecast.target_check.rates", stages)

@@ -1,0 +1,140 @@
+"""Win curves: the chance that a deal is won within so many days, from hazards drawn many times over, vectorised."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from funnelkit.stats import OUT, UP
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Hazards per day of age as drawn: `up` and `out` are (draws, stages, ages), and so is `jump`, the share of exits
+    up that jump over the next stage; `share`, (draws, stages, won + 1), says to which stages they jump.
+
+    The last `cap[stage]` of each stage stands for all later ages.
+    """
+
+    up: np.ndarray
+    out: np.ndarray
+    jump: np.ndarray
+    share: np.ndarray
+    cap: np.ndarray
+
+
+def draw_hazards(hazards, rng, n, horizon):
+    """Draw the hazards n times and lay them out per whole day of age, `horizon` days beyond the last age group."""
+    caps = np.array([int(np.ceil(hazards.longest(stage))) for stage in range(hazards.won)])
+    size = int(caps.max()) + horizon + 1
+    up, out, jump = (np.empty((n, hazards.won, size), np.float32) for _ in range(3))
+    share = np.empty((n, hazards.won, hazards.won + 1), np.float32)
+    for stage in range(hazards.won):
+        rates, inside = hazards.draw(stage, rng, n), _days_inside(hazards.edges[stage], size)
+        up[:, stage], out[:, stage] = rates[:, :, UP] @ inside, rates[:, :, OUT] @ inside
+        jump[:, stage] = hazards.draw_jump(stage, rng, n) @ inside
+        share[:, stage] = hazards.draw_share(stage, rng, n)
+    return Draws(up, out, jump, share, caps)
+
+
+def _days_inside(edges, size):
+    """Return how much of each whole day of age lies in each age group, (groups, size).
+
+    Groups begin anywhere in a day. Taking a day for its middle would lose the exits around the turn of the day, where
+    they crowd when deals move in office hours.
+    """
+    day = np.arange(size)
+    return np.clip(np.minimum(edges[1:, None], day + 1) - np.maximum(edges[:-1, None], day), 0, 1)
+
+
+def exits_up(draws, up_factor, out_factor):
+    """Return (chance of leaving upwards at each day of age, chance of still being there).
+
+    Both count from the entry into the stage. The first is (2, draws, stages, ages): to the next stage, and beyond; the
+    other (draws, stages, ages). The factors, (draws, stages, 1), multiply the hazards.
+    """
+    up = draws.up * up_factor.astype(np.float32)
+    total = up + draws.out * out_factor.astype(np.float32)
+    stay = np.exp(-np.cumsum(total, axis=2, dtype=np.float32))
+    before = np.concatenate([np.ones_like(stay[:, :, :1]), stay[:, :, :-1]], axis=2)
+    leave = before * up / np.maximum(total, 1e-12) * -np.expm1(-total)
+    beyond = leave * draws.jump
+    return np.stack([leave - beyond, beyond]), before
+
+
+def entry_curves(leave, share, horizon):
+    """Return the chance of a win within 0..horizon days of entering each stage, (draws, stages, horizon + 1).
+
+    Backwards from the last stage: leave the stage on some day, then win from the stage reached in the days left; a
+    day's exits happen on average at its middle.
+    """
+    _, n, stages, _ = leave.shape
+    curve = np.zeros((n, stages + 1, horizon + 1), np.float32)
+    curve[:, stages] = 1.0
+    for stage in reversed(range(stages)):
+        onward = _onward(curve, share, stage)
+        curve[:, stage, 1:] = sum(_convolve(leave[way, :, stage, :horizon], won) for way, won in enumerate(onward))
+    return curve[:, :stages]
+
+
+def _onward(curve, share, stage):
+    """Return the chance of a win within j and a half days after leaving a stage to the next and beyond, (draws, days).
+
+    Only the first of the two where nobody can jump, and both in one list.
+    """
+    ways = [curve[:, stage + 1]]
+    if share[:, stage].any():
+        ways.append(np.einsum("nd,ndh->nh", share[:, stage, stage + 2 :], curve[:, stage + 2 :]))
+    return [(way[:, :-1] + way[:, 1:]).astype(float) / 2 for way in ways]
+
+
+def _convolve(first, second):
+    """Return sum over a of first[a] second[h - a] for h = 0..size-1, row by row, by Fourier transform."""
+    size = first.shape[1]
+    width = 2 * size
+    return np.fft.irfft(np.fft.rfft(first.astype(float), width) * np.fft.rfft(second, width), width)[:, :size]
+
+
+def waiting_curves(leave, stay, share, curve, ends):
+    """Return the chance that a deal now `age` days in its stage is won within each of `ends` days.
+
+    (draws, stages, ages, ends); `curve` is what `entry_curves` gave for a horizon of at least max(ends).
+    """
+    from scipy.fft import next_fast_len
+
+    _, n, stages, size = leave.shape
+    horizon = curve.shape[2] - 1
+    full = np.concatenate([curve, np.ones((n, 1, horizon + 1), np.float32)], axis=1)
+    ages = size - horizon
+    width = next_fast_len(size, real=True)  # no age and days ahead together reach beyond: nothing wraps around
+    found = np.empty((n, stages, ages, len(ends)), np.float32)
+    for stage in range(stages):
+        onward = _onward(full, share, stage)
+        spectra = [np.fft.rfft(way.astype(float), width) for way in leave[: len(onward), :, stage]]
+        for number, end in enumerate(ends):
+            # Correlation: exits at age a + j, won from there in the end - j days that are left.
+            kernels = [np.conj(np.fft.rfft(way[:, :end][:, ::-1], width)) for way in onward]
+            both = sum(spectrum * kernel for spectrum, kernel in zip(spectra, kernels, strict=True))
+            found[:, stage, :, number] = np.fft.irfft(both, width)[:, :ages]
+    found /= np.maximum(stay[:, :, :ages, None], 1e-9)
+    return np.clip(found, 0, 1, out=found)
+
+
+def reach_curves(leave, share, entry, horizon):
+    """Return the chance that a new deal has reached each stage within 0..horizon days, (stages + 1, horizon + 1).
+
+    `leave` is (2, stages, ages), `share` (stages, stages + 1), `entry` the shares of the stages that deals begin in. A
+    stage that is jumped over counts as reached. The last row is the win.
+    """
+    _, stages, _ = leave.shape
+    arrive = np.zeros((stages + 1, horizon + 1))  # those who come to stand in the stage on each day
+    arrive[:stages, 0] = entry
+    reach = np.zeros_like(arrive)
+    reach[:stages, 0] = entry[::-1].cumsum()[::-1]
+    number = np.arange(stages + 1)
+    for stage in range(stages):
+        for way, to in zip(leave[:, stage, : horizon + 1], (number == stage + 1, share[stage]), strict=True):
+            left = _convolve(way[None], arrive[None, stage])[0]
+            after = np.r_[0, left[:-1]]  # who leaves within a day has left at its end, and on average at its middle
+            arrive += to[:, None] * (left + after) / 2
+            reach += np.where(number > stage, to[::-1].cumsum()[::-1], 0)[:, None] * after
+    return reach.cumsum(axis=1)

@@ -1,0 +1,25 @@
+"""Names as people write them: compared without case, width and blanks; and the nearest of those that are known."""
+
+import difflib
+import unicodedata
+
+
+def fold(name):
+    """Return a name without letter case, width, blanks and invisible signs, for comparing.
+
+    >>> fold("Ｗon\\u200b ") == fold("WON")
+    True
+    """
+    plain = unicodedata.normalize("NFKC", str(name)).casefold()
+    return "".join(sign for sign in plain if not sign.isspace() and unicodedata.category(sign) not in ("Cf", "Cc"))
+
+
+def nearest(name, known):
+    """Return up to three of `known` that read like `name`, joined for a message; all of them if none does.
+
+    >>> nearest("stagez", ["stages", "states", "name"])
+    'stages, states'
+    """
+    by_fold = {fold(text): str(text) for text in known}
+    close = difflib.get_close_matches(fold(name), list(by_fold), n=3, cutoff=0.5)
+    return ", ".join(by_fold[folded] for folded in close) or ", ".join(dict.fromkeys(by_fold.values()))

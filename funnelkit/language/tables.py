@@ -1,0 +1,193 @@
+"""Tables and sentences for people: labels and number formats of the language, everything escaped.
+
+`show(table, lang)` is the one way from a tidy table to a page; it renders as HTML and as aligned text.
+"""
+
+import math
+import unicodedata
+from dataclasses import dataclass, field
+from decimal import Decimal
+from html import escape
+
+import numpy as np
+import pandas as pd
+
+from funnelkit.language.formats import change_text, number, percent, rate_text
+from funnelkit.language.texts import label, say
+
+FIGURES = "application/vnd.funnelkit.figures+json"
+TABLE = "application/vnd.funnelkit.table+json"
+_RATE_PARTS = ("k", "n", "low", "high", "floor", "ceiling")
+_CHANGE_PARTS = ("change_low", "change_high")
+_MONEY = ("value", "amount", "price", "sales")
+_WORDS = ("status", "state", "verdict", "basis")
+_FRACTIONS = ("share", "rate", "ratio", "win_probability", "p_best", "peer_rate")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Something to display: HTML for pages, text for terminals and tests, figures for machines."""
+
+    html: str
+    text: str
+    figures: dict = field(default_factory=dict)
+    table: dict = field(default_factory=dict)
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        bundle = {"text/html": self.html, "text/plain": self.text, FIGURES: self.figures, TABLE: self.table}
+        return {kind: content for kind, content in bundle.items() if content}
+
+
+def show(table, lang="en", *, model=None, caption=None, figures=None, names=None):
+    """Return a table ready to display, its columns named and formatted in `lang`.
+
+    The columns k, n, rate, low, high of a rate become one cell with interval and n, change, change_low, change_high of
+    a rate one in percentage points; `stage` and `state` are named by
+    `model`. `names` maps a column to the label that it should bear, such as {"rate": "win_probability"}.
+    """
+    cells, numeric = cell_texts(table, lang, model)
+    head = [label((names or {}).get(name, name), lang) for name in cells]
+    rows = [list(row) for row in zip(*cells.values(), strict=True)]
+    body = "".join(_html_row("td", row, numeric) for row in rows)
+    title = f"<caption>{escape(caption)}</caption>" if caption else ""
+    html = f'<table class="fk">{title}<thead>{_html_row("th", head, numeric)}</thead><tbody>{body}</tbody></table>'
+    text = align([head, *rows], right=[i for i, right in enumerate(numeric) if right])
+    return Shown(html, f"{caption}\n{text}" if caption else text, figures or {}, raw(table))
+
+
+def raw(table):
+    """Return a table's values as JSON holds them, for spreadsheets: numbers stay numbers, days are texts."""
+    columns = [map(_json_value, column.tolist()) for _, column in table.items()]
+    rows = [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in range(len(table))]
+    return {"columns": [str(name) for name in table.columns], "rows": rows}
+
+
+def _json_value(value):
+    if type(value) in (str, int, bool):  # most cells: pandas' own questions cost microseconds each
+        return value
+    if type(value) is float:
+        return value if math.isfinite(value) else None
+    if isinstance(value, pd.Timestamp):
+        return value.strftime("%Y-%m-%d" if value == value.normalize() else "%Y-%m-%d %H:%M:%S")
+    if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
+        return None
+    if pd.api.types.is_bool(value):
+        return bool(value)
+    if pd.api.types.is_number(value):
+        return int(value) if pd.api.types.is_integer(value) else float(value) if math.isfinite(value) else None
+    return str(value)
+
+
+def cell_texts(table, lang="en", model=None):
+    """Return ({column: texts}, [is numeric]): a table as people read it, before any markup."""
+    rated = {"rate", "low", "high", "n"} <= set(table.columns)
+    changed = {"change", *_CHANGE_PARTS} <= set(table.columns)
+    cells, numeric = {}, []
+    for name in table.columns:
+        if rated and name == "rate":
+            rows = table.to_dict("records")  # a stage without promotion has no rate at all
+            cells[name] = ["–" if pd.isna(row["n"]) else rate_text(row, lang) for row in rows]
+        elif changed and name == "change":
+            cells[name] = [change_text(row) for row in table.to_dict("records")]
+        elif (rated and name in _RATE_PARTS) or (changed and name in _CHANGE_PARTS):
+            continue
+        else:
+            cells[name] = _cells(table[name], name, lang, model)
+        numeric.append(name == "rate" or pd.api.types.is_numeric_dtype(table[name].dtype) or _is_money(table[name]))
+    return cells, numeric
+
+
+def _is_money(column):
+    """Return True for amounts exact to the cent, which pandas holds as objects."""
+    return len(column) > 0 and all(isinstance(value, Decimal) for value in column)
+
+
+def _decimals(name, column):
+    """Return how many decimals a column of numbers needs: none for money and whole numbers."""
+    if not pd.api.types.is_numeric_dtype(column.dtype) or name.startswith(_MONEY):
+        return 0
+    values = column.to_numpy(dtype=float, na_value=np.nan)
+    known = values[~np.isnan(values)]
+    return 0 if (known == known.round()).all() else 1 if np.abs(known).max() >= 100 else 2
+
+
+def _cells(column, name, lang, model):
+    if model is not None and (name in ("state", "gate", "point") or name.endswith("stage")):
+        return _part_names(column, model, lang)
+    decimals = _decimals(name, column)
+    return [_cell(value, name, lang, decimals) for value in column.tolist()]
+
+
+def _cell(value, name, lang, decimals):
+    if isinstance(value, pd.Timestamp):
+        return value.strftime("%Y-%m-%d")
+    if isinstance(value, bool):
+        return say(f"language.present.{str(value).lower()}", lang)
+    if isinstance(value, Decimal):
+        return number(value, 2)
+    if isinstance(value, (int, float)) or pd.api.types.is_number(value):
+        if name.startswith(_FRACTIONS):
+            return percent(value)
+        return number(value, decimals)
+    if value is None or value is pd.NA or value is pd.NaT:
+        return "–"
+    return label(value, lang) if name in _WORDS else str(value)
+
+
+def _part_names(values, model, lang):
+    """Return the names of stages or states of the model; what the model does not hold stays as it is."""
+    names = {part.id: part.name[lang] for part in (*model.stages, *model.states)}
+    return [names.get(value) or ("–" if pd.isna(value) else label(value, lang)) for value in values.tolist()]
+
+
+def _html_row(tag, cells, numeric):
+    inner = "".join(
+        f"<{tag}{' class=r' if right else ''}>{escape(str(cell))}</{tag}>"
+        for cell, right in zip(cells, numeric, strict=True)
+    )
+    return f"<tr>{inner}</tr>"
+
+
+def note(text, kind="note"):
+    """Return a sentence as a box of its kind: note, warn, good."""
+    return Shown(f'<p class="fk fk-{kind}">{escape(text)}</p>', text)
+
+
+def bullets(texts, kind="note"):
+    """Return sentences as a list, each escaped."""
+    items = "".join(f"<li>{escape(text)}</li>" for text in texts)
+    return Shown(f'<ul class="fk fk-{kind}">{items}</ul>', "\n".join(f"- {text}" for text in texts))
+
+
+# --- tables of a terminal, where a Chinese sign takes two columns -----------------------------------------------------
+
+
+def width(text):
+    """Return how many terminal columns a text takes.
+
+    >>> width("ab"), width("阶段")
+    (2, 4)
+    """
+    if text.isascii():
+        return len(text)
+    return sum(
+        2 if unicodedata.east_asian_width(sign) in "WF" else 0 if unicodedata.combining(sign) else 1 for sign in text
+    )
+
+
+def pad(text, columns, right=False):
+    """Return the text filled with blanks to `columns` terminal columns."""
+    blanks = " " * max(columns - width(text), 0)
+    return blanks + text if right else text + blanks
+
+
+def align(rows, right=()):
+    """Return rows of texts as one text, the columns whose position is in `right` flush right.
+
+    >>> print(align([["Stage", "n"], ["阶段", "12"]], right=(1,)))
+    Stage   n
+    阶段   12
+    """
+    size = [max(width(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ("  ".join(pad(cell, size[i], i in right) for i, cell in enumerate(row)).rstrip() for row in rows)
+    return "\n".join(lines)

@@ -1,0 +1,369 @@
+"""Funnel models as frozen data: stages, labels in both languages, gates, tasks, states, default rates.
+
+The catalogue's models are `catalogue/*.toml`; a model of one's own is a file of the same form, checked the same way.
+"""
+
+import re
+import tomllib
+from dataclasses import dataclass, replace
+from dataclasses import field as default
+from functools import cache, cached_property
+from pathlib import Path
+
+from funnelkit.language import CatalogError, Text, as_text, fold, nearest
+from funnelkit.models.checking import CASE, COMMON, MODEL, STAGE, both, check, refuse
+
+CATALOG = Path(__file__).parent / "catalogue"
+ORDER = (
+    "purchase-5", "selling-5", "simple-5", "purchase-aidma", "influence", "customer-5", "awareness-4", "principle-6",
+    "closing-5", "manager-6", "industrial-8", "project-7", "key-account-5", "execution-4", "pharma",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class State:
+    """A group of stages with the indicators by which it is recognised."""
+
+    id: str
+    name: Text
+    indicators: tuple[Text, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage. Texts are None where the model says nothing; `rate` is the default share promoted to the next."""
+
+    id: str
+    name: Text
+    aliases: tuple[str, ...] = ()
+    level: int | None = None  # number of a cascade's level as its table counts it, from the weak end
+    input: str | None = None  # count or share: given by the user, not a default of the model
+    layer: Text | None = None
+    phase: Text | None = None  # phases of a buyer's model (AIDMA) that the stage covers
+    state: str | None = None
+    definition: Text | None = None
+    entry: Text | None = None
+    marker: Text | None = None
+    conditions: Text | None = None
+    tools: tuple[Text, ...] = ()
+    information: tuple[Text, ...] = ()
+    tasks: tuple[Text, ...] = ()
+    tactics: tuple[Text, ...] = ()
+    buyer: Text | None = None
+    role: Text | None = None
+    push: Text | None = None
+    message: Text | None = None
+    audience: Text | None = None
+    rate: float | None = None
+    count: int | None = None
+    duration_days: float | None = None
+    win_probability: float | None = None
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of a topic; `remedy` answers it where the topic pairs problems with answers, `share` is a fraction."""
+
+    text: Text
+    id: str | None = None
+    name: Text | None = None
+    remedy: Text | None = None
+    share: float | None = None
+
+
+@dataclass(frozen=True)
+class Topic:
+    """What a model teaches beside its stages: benefits, questions, tactics."""
+
+    id: str
+    title: Text
+    items: tuple[Item, ...]
+
+    def item(self, item_id):
+        """Return the item of this id."""
+        return next(item for item in self.items if item.id == item_id)
+
+
+@dataclass(frozen=True)
+class Funnel:
+    """A funnel model. `lang` is the language that `label` answers in; `won_stage` the stage whose entry is the win."""
+
+    id: str
+    name: Text
+    summary: Text
+    entity: Text
+    stages: tuple[Stage, ...]
+    kind: str = "pipeline"  # pipeline, influence (counts may grow) or cascade
+    won_stage: str | None = None
+    states: tuple[State, ...] = ()
+    topics: tuple[Topic, ...] = ()
+    aliases: tuple[str, ...] = ()
+    win_probability_at: str = "stage"  # its values hold while in the stage, or on leaving it
+    own_choice: tuple[str, ...] = ()  # this kit's values, not the source's: field, stage.field or topics.id
+    lang: str = "en"
+    extra: dict = default(default_factory=dict, compare=False)
+
+    @property
+    def stage_ids(self):
+        """Return the stage ids in order."""
+        return tuple(stage.id for stage in self.stages)
+
+    @property
+    def grows(self):
+        """Return True where counts may grow from stage to stage, as in the influence funnel only."""
+        return self.kind == "influence"
+
+    def label(self, stage_id):
+        """Return the name of a stage in the model's language."""
+        return self.stage(stage_id).name[self.lang]
+
+    def stage(self, name):
+        """Return the stage of this id, name in either language, or alias; letter case and blanks do not matter.
+
+        >>> funnel("industrial-8").stage("业绩展示").id
+        'solution-demo'
+        """
+        found = self._places.get(fold(name))
+        if found is None:
+            known = [text for stage in self.stages for text in (stage.id, stage.name.en, stage.name.zh)]
+            raise CatalogError("no_such_stage", name=str(name), model=self.id, nearest=nearest(name, known))
+        return self.stages[found]
+
+    @cached_property  # and not a cache by model: hashing a whole model for each name costs more than the name
+    def _places(self):
+        """Return the place of the stage by each of its names."""
+        found = {}
+        for place, stage in enumerate(self.stages):
+            for name in _stage_names(stage):
+                found.setdefault(fold(name), place)
+        return found
+
+    def topic(self, topic_id):
+        """Return the topic of this id."""
+        return next(topic for topic in self.topics if topic.id == topic_id)
+
+    def chose(self, stage_id, field):
+        """Return True where the value of this field is the kit's own choice, the source being silent.
+
+        >>> funnel("selling-5").chose("value-proposition", "win_probability")
+        True
+        """
+        return field in self.own_choice or f"{stage_id}.{field}" in self.own_choice
+
+    def win_chance(self, stage_id):
+        """Return the default win probability of an entity that is in the stage now, or None.
+
+        Where the model gives probabilities on leaving, it is that of the stage before, and 0 in the first.
+
+        >>> [funnel("selling-5").win_chance(stage) for stage in ("first-contact", "needs-analysis")]
+        [0.0, 0.2]
+        """
+        if self.win_probability_at == "stage":
+            return self.stage(stage_id).win_probability
+        position = self.stage_ids.index(self.stage(stage_id).id)
+        return self.stages[position - 1].win_probability if position else 0.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of a case's table: a product line with a value for each year."""
+
+    id: str
+    name: Text
+    values: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A teaching case: figures as its source prints them, notes on what they are, topics to work through."""
+
+    id: str
+    name: Text
+    summary: Text
+    measure: str
+    years: tuple[int, ...]
+    lines: tuple[Line, ...]
+    notes: tuple[Text, ...] = ()
+    topics: tuple[Topic, ...] = ()
+
+    def table(self):
+        """Return the figures, one row a year and product line.
+
+        Columns: year, product_line (ordered categorical of the case's line ids), and the measure (a count).
+
+        >>> case("telecom").table().head(2)
+           year product_line  disconnections
+        0  2004  residential            1030
+        1  2004   enterprise            1290
+        """
+        import pandas as pd
+
+        ids = [line.id for line in self.lines]
+        rows = [(year, line.id, line.values[at]) for at, year in enumerate(self.years) for line in self.lines]
+        table = pd.DataFrame(rows, columns=["year", "product_line", self.measure])
+        table["product_line"] = pd.Categorical(table["product_line"], categories=ids, ordered=True)
+        return table
+
+
+def _stage_names(stage):
+    return (stage.id, stage.name.en, stage.name.zh, *stage.aliases)
+
+
+def names():
+    """Return the ids of the catalogue's models in teaching order."""
+    return ORDER
+
+
+def funnel(name, lang="en"):
+    """Return the model `name`: an id of the catalogue, or a path to a TOML file of the same form.
+
+    Raises CatalogError with the nearest names, or with file, key and what is expected.
+
+    >>> funnel("industrial-8", "zh").label("negotiation")
+    '商务谈判'
+    """
+    if str(name).endswith(".toml"):
+        return replace(load_model(Path(name)), lang=lang)
+    known = {fold(model.id): model for model in catalog()}
+    known |= {fold(alias): model for model in catalog() for alias in model.aliases}
+    model = known.get(fold(name))
+    if model is None:
+        raise CatalogError("no_such_model", name=str(name), nearest=nearest(name, names()))
+    return replace(model, lang=lang)
+
+
+@cache
+def catalog():
+    """Return all models of the catalogue in teaching order."""
+    return tuple(load_model(CATALOG / f"{name}.toml") for name in ORDER)
+
+
+def load_model(path):
+    """Read and check one model file."""
+    raw = _read_toml(path)
+    check(raw, MODEL, path)
+    model = _build(Funnel, {"id": path.stem, **raw})
+    _check_names(model, path)
+    _check_references(model, path)
+    return model
+
+
+@cache
+def common():
+    """Return the topics that hold for any model: conditions, comparison, indicators, follow-up, principles, controls.
+
+    >>> [item.id for item in common()[0].items]
+    ['volume', 'flow']
+    """
+    path = CATALOG / "common" / "topics.toml"
+    raw = _read_toml(path)
+    check(raw, COMMON, path)
+    return tuple(_build(Topic, row) for row in raw["topics"])
+
+
+@cache
+def case(name):
+    """Return the teaching case `name` of the catalogue."""
+    path = CATALOG / "cases" / f"{name}.toml"
+    known = sorted(file.stem for file in path.parent.glob("*.toml"))
+    if name not in known:
+        raise CatalogError("no_such_case", name=str(name), nearest=nearest(name, known))
+    raw = _read_toml(path)
+    check(raw, CASE, path)
+    found = _build(Case, {"id": path.stem, **raw})
+    for number, line in enumerate(found.lines, 1):
+        if len(line.values) != len(found.years):
+            expected = both("expected_length", length=len(found.years))
+            refuse(path, f"lines[{number}].values", str(len(line.values)), expected)
+    return found
+
+
+def _read_toml(path):
+    """Return the table in a TOML file; an editor's byte order mark is no fault."""
+    try:
+        data = path.read_bytes()
+        return tomllib.loads(data.decode("utf-8-sig"))
+    except FileNotFoundError:
+        raise CatalogError("model_not_found", file=str(path)) from None
+    except OSError as error:
+        raise CatalogError("model_unreadable", file=str(path), reason=error.strerror) from None
+    except UnicodeDecodeError as error:
+        raise CatalogError("model_not_utf8", file=str(path), line=data.count(b"\n", 0, error.start) + 1) from None
+    except tomllib.TOMLDecodeError as error:
+        # tomllib of Python 3.11 gives the place only within its message.
+        reason, _, place = str(error).rpartition(" (at ")
+        at = re.match(r"line (\d+), column (\d+)", place)
+        line, column = at.groups() if at else (data.count(b"\n") + 1, 1)
+        raise CatalogError("model_not_toml", file=str(path), line=line, column=column, reason=reason) from None
+
+
+def custom(stage_names, *, model_id="custom", won_stage=None, lang="en"):
+    """Return a model made of bare stage names, in order, each its own id and label.
+
+    >>> custom(["Lead", "Offer"]).stage_ids
+    ('Lead', 'Offer')
+    """
+    stages = tuple(Stage(id=name, name=Text(name, name)) for name in stage_names)
+    text = Text(model_id, model_id)
+    return Funnel(
+        id=model_id, name=text, summary=text, entity=Text("deal", "商机"), stages=stages, won_stage=won_stage, lang=lang
+    )
+
+
+_PARTS = {"stages": Stage, "states": State, "topics": Topic, "items": Item, "lines": Line}
+
+
+def _build(kind, raw):
+    """Turn a checked table into its dataclass; texts and lists of texts become Text and tuples of Text."""
+    values = {}
+    for key, value in raw.items():
+        if key in _PARTS:
+            value = tuple(_build(_PARTS[key], row) for row in value)
+        elif isinstance(value, dict) and key != "extra":
+            value = as_text(value)
+        elif isinstance(value, list):
+            value = tuple(value)
+        values[key] = value
+    if kind is Item:
+        values["text"] = Text(values.pop("en"), values.pop("zh"))
+    return kind(**values)
+
+
+def _check_names(model, path):
+    """Refuse an id that stands twice, and a stage that another stage's id, name or alias already means."""
+    owners = {}
+    for number, stage in enumerate(model.stages, 1):
+        for name in _stage_names(stage):
+            other = owners.setdefault(fold(name), number)
+            if other != number:
+                expected = both("expected_unique", other=f"stages[{other}]")
+                refuse(path, f"stages[{number}]", repr(name), expected)
+    _check_ids(model.states, "states", path)
+    _check_ids(model.topics, "topics", path)
+    for number, topic in enumerate(model.topics, 1):
+        _check_ids([item for item in topic.items if item.id], f"topics[{number}].items", path)
+
+
+def _check_ids(rows, where, path):
+    seen = set()
+    for row in rows:
+        if row.id in seen:
+            refuse(path, f"{where}.id", repr(row.id), both("expected_unique_ids"))
+        seen.add(row.id)
+
+
+def _check_references(model, path):
+    """Refuse states, won stages and own choices that name nothing."""
+    ids, states = model.stage_ids, [state.id for state in model.states]
+    if model.won_stage is not None and model.won_stage not in ids:
+        refuse(path, "won_stage", repr(model.won_stage), ", ".join(ids))
+    for number, stage in enumerate(model.stages, 1):
+        if stage.state is not None and stage.state not in states:
+            expected = ", ".join(states) or both("expected_no_state")
+            refuse(path, f"stages[{number}].state", repr(stage.state), expected)
+    topics = [topic.id for topic in model.topics]
+    for choice in model.own_choice:
+        owner, _, field = choice.rpartition(".")
+        known = field in topics if owner == "topics" else field in STAGE and owner in ("", *ids)
+        if not known:
+            refuse(path, "own_choice", repr(choice), both("expected_choice"))

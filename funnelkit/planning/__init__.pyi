@@ -1,0 +1,11 @@
+from .allocate import allocate as allocate
+from .allocate import describe_allocation as describe_allocation
+from .cascade import cascade as cascade
+from .cascade import weakest_levels as weakest_levels
+from .influence import influence_loop as influence_loop
+from .perceptual_map import mean_ratings as mean_ratings
+from .perceptual_map import perceptual_map as perceptual_map
+from .perceptual_map import space_profile as space_profile
+from .sensitivity import sensitivity as sensitivity
+from .what_if import describe_what_if as describe_what_if
+from .what_if import what_if as what_if

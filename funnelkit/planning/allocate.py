@@ -1,0 +1,193 @@
+"""Targets: where effort is best spent, by the state that open deals are in."""
+
+import pandas as pd
+
+from funnelkit.analysis import furthest_stage
+from funnelkit.language import DataError, nearest, number, percent, say
+from funnelkit.stats import rate_columns
+
+LEAST_CLOSED = 10  # closed deals below which a state's win rate is too unsure to plan with
+_NEEDED = ("n_open", "value_open", "win_probability", "win_probability_after", "cost")
+
+
+def state_table(pipeline, least=LEAST_CLOSED):
+    """Return what is open in each state of the model, its win probability now and once moved on.
+
+    Returns state (ordered categorical), n_open, n_valued (open deals whose amount is known), value_open (sum of their
+    amounts), k, n, rate, low, high (won among the closed deals that reached the state), win_probability,
+    win_probability_after, basis. `win_probability_after` is that of the next state; in the last state that of its
+    last stage before the win. Where fewer than `least` closed deals tell, the model's default stands in: `basis` is
+    "data" or "model" and covers both probabilities. A deal is in the state of the furthest stage that it reached.
+    Raises DataError where the model has no states, open amounts have several currencies, or nobody knows a
+    probability.
+
+    The gain of moving a deal on is read off deals that moved on by themselves: read it as an upper bound.
+
+    >>> from funnelkit.models import funnel
+    >>> from funnelkit.pipeline import Pipeline
+    >>> model = funnel("industrial-8")
+    >>> deals = pd.DataFrame({"deal_id": ["a"], "status": ["open"], "amount": [5.0], "currency": ["CNY"]})
+    >>> stage = pd.Categorical(["negotiation"], categories=model.stage_ids, ordered=True)
+    >>> events = pd.DataFrame({"deal_id": ["a"], "stage": stage})
+    >>> state_table(Pipeline(model, deals, events, pd.Timestamp("2026-01-01")))[["state", "n_open", "value_open"]]
+           state  n_open  value_open
+    0     search       0         0.0
+    1  in-funnel       0         0.0
+    2       best       1         5.0
+    """
+    model, deals = pipeline.model, _open_in_one_currency(pipeline.deals)
+    if not model.states:
+        raise DataError("model_without_states", model=model.id)
+    stage_of = furthest_stage(pipeline)
+    first = [_first_position(model, state.id) for state in model.states]
+    onward = [*first[1:], _last_before_win(model)]
+    rows = [
+        _state_row(pipeline.deals, deals, stage_of, (model, state.id, here, then), least)
+        for state, here, then in zip(model.states, first, onward, strict=True)
+    ]
+    table = pd.DataFrame(rows)
+    table["state"] = pd.Categorical(table["state"], categories=[state.id for state in model.states], ordered=True)
+    return table
+
+
+def _open_in_one_currency(deals):
+    still_open = deals[deals["status"] == "open"]
+    names = sorted(still_open.loc[still_open["amount"].notna(), "currency"].fillna("").unique())
+    if len(names) > 1:
+        raise DataError("several_currencies", names=", ".join(names))
+    return still_open
+
+
+def _first_position(model, state):
+    return next(place for place, stage in enumerate(model.stages) if stage.state == state)
+
+
+def _last_before_win(model):
+    won = model.stage_ids.index(model.won_stage) if model.won_stage else len(model.stages) - 1
+    return max(won - 1, 0)
+
+
+def _state_row(deals, still_open, stage_of, where, least):
+    model, state, here, then = where
+    stages = [place for place, stage in enumerate(model.stages) if stage.state == state]
+    mine = still_open[stage_of[still_open.index].isin(stages)]
+    amounts = mine["amount"].dropna()
+    now, after = _won_of(deals, stage_of, here), _won_of(deals, stage_of, then)
+    known = now["n"] >= least and after["n"] >= least
+    chances = [now["rate"], after["rate"]] if known else [model.win_chance(model.stage_ids[at]) for at in (here, then)]
+    if None in chances:
+        raise DataError("no_win_probability", state=model.label(model.stage_ids[here]), model=model.id, n=now["n"])
+    return {
+        "state": state, "n_open": len(mine), "n_valued": len(amounts), "value_open": float(amounts.sum()),
+        **now, "win_probability": chances[0], "win_probability_after": chances[1],
+        "basis": "data" if known else "model",
+    }  # fmt: skip
+
+
+def _won_of(deals, stage_of, position):
+    """Return k, n, rate, low, high of the wins among the closed deals that reached the stage at `position`."""
+    reached = deals[(stage_of >= position) & deals["status"].isin(["won", "lost"])]
+    columns = rate_columns([(reached["status"] == "won").sum()], [len(reached)])
+    return {name: columns[name][0] for name in ("k", "n", "rate", "low", "high")}
+
+
+def allocate(rows, budget, unit="hours"):
+    """Return how to spread a budget over rows (states, accounts) so that the expected value won is largest.
+
+    Takes columns n_open, value_open (and n_valued, where some amounts are unknown), win_probability,
+    win_probability_after, cost (of moving one entity on, in `unit`); `least` and `most` (in `unit`) bound a row where
+    they are given. Returns the leading columns up to n_open with cost, gain_per_unit (expected value won by one unit
+    of the budget), `unit` (what the row gets), n_pushed (entities moved on, part of one meaning a share of the work),
+    n_won_more, value_won_more (expected), share_budget. What is not worth spending is left over, so shares may sum to
+    less than 1.
+
+    A row gains (win_probability_after - win_probability) x mean value for each entity, at most once an entity. Gain
+    is linear in effort, so giving first the minima, then the rest by gain per unit, is the exact optimum (the
+    fractional knapsack, Dantzig 1957). Raises DataError for a missing column, a cost, budget or probability out of
+    range, minima above the budget or above what a row can use.
+
+    >>> rows = pd.DataFrame({"state": ["search", "best"], "n_open": [10, 2], "value_open": [100.0, 40.0],
+    ...                      "win_probability": [0.1, 0.6], "win_probability_after": [0.2, 0.9], "cost": [5.0, 4.0]})
+    >>> allocate(rows, 20)[["state", "gain_per_unit", "hours", "n_pushed", "value_won_more"]]
+        state  gain_per_unit  hours  n_pushed  value_won_more
+    0  search            0.2   12.0       2.4             2.4
+    1    best            1.5    8.0       2.0            12.0
+    """
+    _check_rows(rows, budget)
+    valued = rows["n_valued"] if "n_valued" in rows else rows["n_open"]
+    mean_value = (rows["value_open"] / valued.where(valued > 0)).fillna(0.0)
+    chance = rows["win_probability_after"] - rows["win_probability"]
+    gain = chance * mean_value / rows["cost"]
+    given = _fill(gain, *_bounds(rows, budget), budget)
+    pushed = given / rows["cost"]
+    lead = rows.columns[: rows.columns.get_loc("n_open") + 1]
+    return rows[lead].assign(
+        cost=rows["cost"], gain_per_unit=gain, **{unit: given}, n_pushed=pushed, n_won_more=pushed * chance,
+        value_won_more=given * gain, share_budget=given / budget if budget else 0.0,
+    )  # fmt: skip
+
+
+def _fill(gain, least, most, budget):
+    """Give the minima, then fill the rows in falling order of gain; a row without gain gets its minimum only."""
+    given = least.copy()
+    rest = budget - given.sum()
+    for place in gain[gain > 0].sort_values(ascending=False, kind="stable").index:
+        more = min(most[place] - given[place], rest)
+        given[place] += more
+        rest -= more
+    return given
+
+
+def _bounds(rows, budget):
+    """Return the least and the most that each row can get."""
+    usable = rows["n_open"] * rows["cost"]
+    most = usable if "most" not in rows else rows["most"].fillna(usable).clip(upper=usable)
+    least = pd.Series(0.0, index=rows.index) if "least" not in rows else rows["least"].fillna(0.0).astype(float)
+    for place in rows.index[least > most + 1e-9]:
+        raise DataError("least_above_most", row=rows.loc[place].iloc[0], least=least[place], most=most[place])
+    if least.sum() > budget + 1e-9:
+        raise DataError("least_above_budget", least=least.sum(), budget=budget)
+    return least, most.astype(float)
+
+
+def _check_rows(rows, budget):
+    for name in _NEEDED:
+        if name not in rows:
+            raise DataError("no_such_column", name=name, nearest=nearest(name, rows.columns))
+    if not budget >= 0 or budget == float("inf"):
+        raise DataError("bad_budget", value=budget)
+    checks = {name: rows[name] >= 0 for name in ("n_open", "value_open", "least", "most") if name in rows}
+    checks |= {name: rows[name].between(0, 1) for name in ("win_probability", "win_probability_after")}
+    checks["cost"] = rows["cost"] > 0
+    for name, fine in checks.items():
+        fine = fine | rows[name].isna() if name in ("least", "most") else fine
+        for place in rows.index[~fine.fillna(False).astype(bool)]:
+            raise DataError("bad_amount", column=name, value=rows.at[place, name], row=rows.loc[place].iloc[0])
+
+
+def _deals(count):
+    """Return a number of deals, with one decimal where part of the work is done."""
+    return number(count, 0 if abs(count - round(count)) < 0.05 else 1)
+
+
+def describe_allocation(table, unit="hours", lang="en", model=None):
+    """Return one sentence for each row that gets part of the budget, and one on the sum and what is left over."""
+    lead = table.columns[0]
+    names = {state.id: state.name[lang] for state in model.states} if model else {}
+    words = [
+        say("planning.allocate.row", lang, name=names.get(row[lead], row[lead]), amount=number(row[unit]),
+            unit=say(f"planning.allocate.unit_{unit}", lang), one=say(f"planning.allocate.one_{unit}", lang),
+            share=percent(row["share_budget"]), n=_deals(row["n_pushed"]),
+            n_open=number(row["n_open"]), gain=number(row["gain_per_unit"]), value=number(row["value_won_more"]))
+        for row in table.sort_values("gain_per_unit", ascending=False).to_dict("records") if row[unit] > 0
+    ]  # fmt: skip
+    total = {name: table[name].sum() for name in (unit, "n_won_more", "value_won_more", "share_budget")}
+    left = total[unit] / total["share_budget"] - total[unit] if total["share_budget"] else 0.0
+    summary = say("planning.allocate.sum", lang, amount=number(total[unit]), unit=say(f"planning.allocate.unit_{unit}", lang),
+                  n=_deals(total["n_won_more"]), value=number(total["value_won_more"]))  # fmt: skip
+    rest = (
+        [say("planning.allocate.left", lang, amount=number(left), unit=say(f"planning.allocate.unit_{unit}", lang))]
+        if left >= 0.5
+        else []
+    )
+    return [*words, summary, *rest]

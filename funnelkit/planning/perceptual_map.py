@@ -1,0 +1,212 @@
+"""Positioning: the perceptual map of a ratings table with the needs' weights, and the SPACE profile against rivals."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from funnelkit.language import DataError, fold, nearest
+from funnelkit.models import funnel
+from funnelkit.result import Result
+
+TINY = 1e-9
+_LONG = ("product", "attribute", "rating")
+
+
+@dataclass(frozen=True)
+class PerceptualMap(Result):
+    """The map's table with its reading; `explained` are the shares of variance of all components, largest first."""
+
+    explained: tuple[float, ...] = ()
+
+
+def mean_ratings(ratings):
+    """Return the mean rating of every product (rows) on every attribute (columns).
+
+    Takes a long table (product, attribute, rating, one row an answer; missing answers are left out), or a wide one:
+    a column product, or product names as index, and one column of numbers for each attribute. Raises DataError where
+    a product has no answer on an attribute, where a rating is no number, or fewer than two of either are there.
+
+    >>> long = pd.DataFrame({"product": list("AAB"), "attribute": "price", "rating": [1, 3, 4]})
+    >>> mean_ratings(pd.concat([long, long.assign(attribute="effect")])).loc["A", "price"].item()
+    2.0
+    """
+    wide = _wide(ratings)
+    for product, row in wide.iterrows():
+        for attribute, value in row.items():
+            if not np.isfinite(value):
+                raise DataError("rating_missing", product=product, attribute=attribute)
+    if min(wide.shape) < 2:
+        raise DataError("ratings_too_few", products=wide.shape[0], attributes=wide.shape[1])
+    return wide
+
+
+def _wide(ratings):
+    if set(_LONG) <= set(ratings.columns):
+        scores = _numbers(ratings["rating"], ratings["product"], ratings["attribute"])
+        long = pd.DataFrame({"product": ratings["product"], "attribute": ratings["attribute"], "rating": scores})
+        order = [list(dict.fromkeys(long[name])) for name in ("product", "attribute")]
+        means = long.groupby(["product", "attribute"], observed=True, sort=False)["rating"].mean().unstack("attribute")
+        return means.reindex(index=order[0], columns=order[1])
+    wide = ratings.set_index("product") if "product" in ratings else ratings
+    if wide.index.has_duplicates:
+        raise DataError("rating_twice", product=wide.index[wide.index.duplicated()][0])
+    return wide.apply(lambda column: _numbers(column, wide.index, [column.name] * len(column)))
+
+
+def _numbers(values, products, attributes):
+    """Return ratings as floats, missing ones NaN; refuse what is no number, by product and attribute."""
+    scores = pd.to_numeric(values, errors="coerce").astype(float)
+    for value, score, product, attribute in zip(values, scores, products, attributes, strict=True):
+        if not np.isfinite(score) and not pd.isna(value):
+            raise DataError("rating_not_number", found=value, product=product, attribute=attribute)
+    return scores
+
+
+def perceptual_map(ratings, weights=None):
+    """Place products and attributes on one map, so that near products are seen as alike where the needs count.
+
+    `ratings` as `mean_ratings` takes them; `weights` maps an attribute to the weight of its need (0 or more; 1 each
+    without it). Returns a PerceptualMap: kind (product, attribute, needs), name, weight, score (a product's weighted
+    mean rating), x, y, quality (share of the row's variance shown). Product . attribute is about the product's rating
+    above the mean times the root of the weight; products further along `needs` serve the weighted needs better.
+
+    A biplot (Gabriel 1971): the singular value decomposition of the centred ratings times the root of the weights,
+    products U S, attributes V. Orientation is stable: each axis points the way in which its attributes' sum grows
+    (the largest attribute, where the sum is zero), whatever the order of rows and columns and the weights' scale.
+    Raises DataError for a bad rating or weight, or where all products are rated alike.
+
+    >>> ratings = pd.DataFrame({"product": ["Ours", "A", "B"], "effect": [9, 5, 4], "price": [3, 4, 8]})
+    >>> found = perceptual_map(ratings)
+    >>> found.table.loc[found.table["kind"] == "product", ["name", "score"]]
+       name  score
+    0  Ours    6.0
+    1     A    4.5
+    2     B    6.0
+    """
+    wide = mean_ratings(ratings)
+    weight = _weights(weights, wide.columns)
+    values = wide.to_numpy(float)
+    spread = (values - values.mean(axis=0)) * np.sqrt(weight)
+    left, size, right = np.linalg.svd(spread, full_matrices=False)
+    if size[0] < TINY * max(1.0, np.abs(values).max()):
+        raise DataError("ratings_alike")
+    signs = _orientation(right, weight, list(wide.columns))
+    places, arrows = (left * size * signs)[:, :2], (right * signs[:, None]).T[:, :2]
+    explained = tuple(float(share) for share in size**2 / np.sum(size**2))
+    score = values @ weight / weight.sum()
+    rows = (
+        _rows("product", wide.index, places, _quality(places, spread), score=score),
+        _rows("attribute", wide.columns, arrows, _attribute_quality(arrows, size, spread), weight=weight),
+        _rows("needs", ["needs"], (np.sqrt(weight) @ arrows)[None, :], np.nan),
+    )
+    table = pd.concat(rows, ignore_index=True)
+    return PerceptualMap(table, *_map_words(table, explained), explained=explained)
+
+
+def _weights(weights, attributes):
+    """Return one weight for each attribute, their mean 1."""
+    given = dict(weights or {})
+    for name, weight in given.items():
+        if name not in attributes:
+            raise DataError("weight_unknown", name=name, nearest=nearest(name, attributes))
+        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < np.inf:
+            raise DataError("weight_bad", name=name, found=weight)
+    chosen = np.array([float(given.get(name, 1.0)) for name in attributes])
+    if chosen.sum() == 0:
+        raise DataError("weights_zero")
+    return chosen / chosen.mean()
+
+
+def _orientation(right, weight, names):
+    """Return +1 or -1 for each component, depending on nothing but the attributes' loadings and names."""
+    signs = []
+    for loading in right:
+        total = float(np.sqrt(weight) @ loading)
+        if abs(total) < 1e-6:
+            total = max(
+                zip(np.round(np.abs(loading), 9), names, loading, strict=True), key=lambda row: (row[0], str(row[1]))
+            )[2]
+        signs.append(-1.0 if total < 0 else 1.0)
+    return np.array(signs)
+
+
+def _rows(kind, names, places, quality, *, weight=np.nan, score=np.nan):
+    table = pd.DataFrame({"kind": kind, "name": [str(name) for name in names], "weight": weight, "score": score})
+    return table.assign(x=places[:, 0], y=places[:, 1], quality=quality)
+
+
+def _quality(places, spread):
+    whole = (spread**2).sum(axis=1)
+    return np.divide((places**2).sum(axis=1), whole, out=np.ones_like(whole), where=whole > TINY)
+
+
+def _attribute_quality(arrows, size, spread):
+    whole = (spread**2).sum(axis=0)
+    shown = ((arrows * size[: arrows.shape[1]]) ** 2).sum(axis=1)
+    return np.divide(shown, whole, out=np.ones_like(whole), where=whole > TINY)
+
+
+def _map_words(table, explained):
+    """Return the leading sentence and notes: what the map shows, who serves the needs best, who is seen as alike."""
+    products = table[table["kind"] == "product"].reset_index(drop=True)
+    shown = 100 * sum(explained[:2])
+    best = products.loc[products["score"].idxmax()]
+    notes = [("planning.perceptual_map.best", {"name": best["name"], "score": best["score"]})]
+    gap = np.hypot(*(products[[axis]].to_numpy() - products[[axis]].to_numpy().T for axis in "xy"))
+    np.fill_diagonal(gap, np.inf)
+    if len(products) > 2:
+        one, other = np.unravel_index(gap.argmin(), gap.shape)
+        notes.append(("planning.perceptual_map.near", {"one": products["name"][one], "other": products["name"][other]}))
+    if shown < 70:
+        notes.append(("planning.perceptual_map.weak_map", {"shown": shown}))
+    first = 100 * explained[0]
+    return "planning.perceptual_map.explained", {"shown": shown, "first": first, "second": shown - first}, tuple(notes)
+
+
+def space_profile(ratings, ours):
+    """Compare our product with its rivals on safety, performance, appearance, convenience and economy.
+
+    `ratings` as `mean_ratings` takes them, attributes named by id or in either language; `ours` is our product's
+    name. Returns a Result: dimension (ordered categorical of ids), ours, rival_mean, best_rival, rival (its name),
+    lead (ours less the best rival). The reading names our strongest and weakest dimension. Raises DataError for a
+    dimension that is missing and for a product that is not there.
+
+    >>> ratings = pd.DataFrame({"product": ["Ours", "A"], "safety": [8, 6], "performance": [7, 7],
+    ...                         "appearance": [5, 6], "convenience": [9, 4], "economy": [4, 7]})
+    >>> space_profile(ratings, "Ours").table["lead"].tolist()
+    [2.0, 0.0, -1.0, 5.0, -3.0]
+    """
+    items = funnel("pharma").topic("space").items
+    wide = mean_ratings(ratings)
+    by_fold = {fold(name): name for name in wide.columns}
+    columns = {}
+    for item in items:
+        named = [by_fold[fold(name)] for name in (item.id, *item.name) if fold(name) in by_fold]
+        if not named:
+            raise DataError("space_missing", dimension=item.name.en, known=", ".join(map(str, wide.columns)))
+        columns[item.id] = wide[named[0]]
+    space = pd.DataFrame(columns)
+    if ours not in space.index:
+        raise DataError("no_such_product", name=ours, nearest=nearest(ours, space.index))
+    rivals = space.drop(index=ours)
+    dimensions = pd.Categorical(list(columns), categories=list(columns), ordered=True)
+    table = pd.DataFrame({"dimension": dimensions, "ours": space.loc[ours].to_numpy()})
+    table["rival_mean"], table["best_rival"] = rivals.mean().to_numpy(), rivals.max().to_numpy()
+    table["rival"] = rivals.idxmax().to_numpy()
+    table["lead"] = table["ours"] - table["best_rival"]
+    return Result(table, *_space_words(table, items))
+
+
+def _space_words(table, items):
+    names = {item.id: item.name for item in items}
+    top, low = table.loc[table["lead"].idxmax()], table.loc[table["lead"].idxmin()]
+    notes = []
+    for row, kind in ((top, "lead"), (low, "gap")):
+        key = (
+            f"planning.perceptual_map.space_{kind}"
+            if (row["lead"] > 0) == (kind == "lead") and row["lead"]
+            else f"planning.perceptual_map.space_no_{kind}"
+        )
+        notes.append((key, {"dimension": names[row["dimension"]], "points": abs(row["lead"]), "rival": row["rival"]}))
+    return "planning.perceptual_map.space", {"ahead": int((table["lead"] > 0).sum()), "n": len(table)}, tuple(notes)

@@ -1,0 +1,166 @@
+"""Sensitivity: which stage helps the result most, per relative gain, per percentage point, per unit of cost."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from funnelkit.language import DataError, nearest
+from funnelkit.models import funnel
+from funnelkit.result import Result
+
+LEVEL = 0.95
+GAINS = ("gain_relative", "gain_points", "gain_per_cost")
+
+
+def sensitivity(
+    rates, volume=1000, value=1.0, *, relative=0.1, points=0.05, costs=None, model=None, rng=None, draws=4000
+):
+    """Return what a better rate of each stage alone would add to the result, with intervals where counts are known.
+
+    `rates` is a Funnel or its name (default rates), or a table with stage and rate, and k and n where counted (as
+    `rate_table` gives it; `model` then names its stages). The result is volume x product of the rates x value of one
+    success. Each rate is raised to (1 + `relative`) times itself, and by `points` (a fraction), never beyond 1 unless
+    the model's counts may grow. `costs` maps a stage to the money that `points` more cost there, 1 each without it.
+
+    Returns a Result whose table holds stage, rate, n (0 where not counted), cost, gain_relative, gain_points and
+    gain_per_cost (of `points`), each with _low and _high (95 %, NaN unless every rate is counted), and p_best: the
+    share of `draws` in which the stage gains most per cost. Draws: each rate from Beta(k + 1/2, n - k + 1/2)
+    (Jeffreys), all stages together, `rng` a numpy Generator (default_rng(0) without it). Raises DataError for a
+    missing column, a rate out of range, a setting not above 0.
+
+    >>> rates = pd.DataFrame({"stage": ["Lead", "Offer"], "rate": [0.2, 0.5]})
+    >>> found = sensitivity(rates, volume=1000)
+    >>> found.table[["stage", "gain_relative", "gain_points"]].round(3)
+       stage  gain_relative  gain_points
+    0   Lead           10.0         25.0
+    1  Offer           10.0         10.0
+    """
+    rates, model = _rates(rates, model)
+    table = rates[["stage", "rate", "n"]].copy()
+    table["cost"] = _costs(costs, table["stage"], model)
+    size = Size(
+        _positive("volume", volume) * _positive("value", value), _positive("relative", relative),
+        _positive("points", points), np.inf if model is not None and model.grows else 1.0,
+    )  # fmt: skip
+    gains = _gains(table["rate"].to_numpy(float)[None, :], table["cost"].to_numpy(), size)
+    rng = np.random.default_rng(0) if rng is None else rng
+    drawn = _drawn_gains(rates, table["cost"].to_numpy(), size, (rng, draws))
+    table = table.assign(**_gain_columns(gains, drawn))
+    baseline = size.worth * float(table["rate"].prod())
+    return Result(
+        table,
+        "planning.sensitivity.baseline",
+        {"baseline": baseline},
+        _sentences(table, size, costs is not None, model),
+    )
+
+
+class Size(NamedTuple):
+    """What is varied: the worth of the first stage's volume, the two raises, and the most that a rate may be."""
+
+    worth: float
+    relative: float
+    points: float
+    most: float
+
+
+def _rates(rates, model):
+    """Return (stage, rate, k, n) of the stages before the win, and the model."""
+    if isinstance(rates, str) or hasattr(rates, "stages"):
+        model = funnel(rates) if isinstance(rates, str) else rates
+        known = [stage for stage in model.stages if stage.rate is not None]
+        rates = pd.DataFrame({"stage": [stage.id for stage in known], "rate": [stage.rate for stage in known]})
+    for name in ("stage", "rate"):
+        if name not in rates:
+            raise DataError("no_such_column", name=name, nearest=nearest(name, rates.columns))
+    counted = {"k", "n"} <= set(rates.columns)
+    found = pd.DataFrame({"stage": rates["stage"].astype(str).array, "rate": rates["rate"].to_numpy(float)})
+    found["k"] = rates["k"].to_numpy(float) if counted else 0.0
+    found["n"] = rates["n"].to_numpy(int) if counted else 0
+    if model is not None and model.won_stage in found["stage"].tolist():
+        found = found.iloc[: found["stage"].tolist().index(model.won_stage)]
+    elif len(found) and pd.isna(found["rate"].iloc[-1]):
+        found = found.iloc[:-1]  # the last stage leads nowhere
+    if not len(found):
+        raise DataError("sensitivity_no_rates")
+    return found, model
+
+
+def _positive(name, value):
+    if not 0 < value < math.inf:
+        raise DataError("sensitivity_setting", name=name, found=value)
+    return value
+
+
+def _costs(costs, stages, model):
+    costs = {(model.stage(name).id if model else name): cost for name, cost in (costs or {}).items()}
+    for name, cost in costs.items():
+        if name not in set(stages):
+            raise DataError("sensitivity_stage", name=name, nearest=nearest(name, stages))
+        _positive(f"costs[{name}]", cost)
+    return [float(costs.get(stage, 1.0)) for stage in stages]
+
+
+def _gains(rates, costs, size):
+    """Return each kind of gain for rows of rates (draws x stages): the result with one rate raised, less without."""
+    if not np.all((rates >= 0) & (rates <= size.most) & np.isfinite(rates)):
+        raise DataError("sensitivity_rate", found=", ".join(f"{rate:g}" for rate in rates[0]))
+    ones = np.ones((len(rates), 1))
+    before = np.cumprod(np.hstack([ones, rates[:, :-1]]), axis=1)
+    after = np.cumprod(np.hstack([ones, rates[:, :0:-1]]), axis=1)[:, ::-1]
+    others = size.worth * before * after
+    points = others * (np.minimum(rates + size.points, size.most) - rates)
+    relative = others * (np.minimum(rates * (1 + size.relative), size.most) - rates)
+    return {"gain_relative": relative, "gain_points": points, "gain_per_cost": points / costs}
+
+
+def _drawn_gains(rates, costs, size, drawing):
+    """Return the gains of draws of the rates, or None where a rate is not counted (a factor of growth never is)."""
+    if not (rates["n"] > 0).all() or size.most > 1:
+        return None
+    rng, draws = drawing
+    k, n = rates["k"].to_numpy(), rates["n"].to_numpy()
+    return _gains(rng.beta(k + 0.5, n - k + 0.5, size=(draws, len(rates))), costs, size)
+
+
+def _gain_columns(gains, drawn):
+    columns = {}
+    for name in GAINS:
+        columns[name] = gains[name][0]
+        ends = np.quantile(drawn[name], [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0) if drawn else (np.nan, np.nan)
+        columns[f"{name}_low"], columns[f"{name}_high"] = ends
+    return {**columns, "p_best": _best_share(drawn["gain_per_cost"]) if drawn else np.nan}
+
+
+def _best_share(gains):
+    return np.bincount(gains.argmax(axis=1), minlength=gains.shape[1]) / len(gains)
+
+
+def _leaders(table, name):
+    """Return the stages whose gain ties with the largest, but none where all tie."""
+    best = table[name].max()
+    tied = np.isclose(table[name], best, rtol=1e-9, atol=0)
+    return [] if best <= 0 or (tied.all() and len(table) > 1) else table.loc[tied, "stage"].tolist()
+
+
+def _sentences(table, size, costed, model):
+    values = {"relative": 100 * size.relative, "points": 100 * size.points}
+    notes = []
+    for name in GAINS if costed else GAINS[:2]:
+        leaders = _leaders(table, name)
+        names = tuple(_name(stage, model) for stage in leaders)
+        kind = name if leaders else f"{name}_none"
+        notes.append((f"planning.sensitivity.{kind}", {**values, "stages": names, "gain": table[name].max()}))
+    if table["p_best"].notna().all():
+        best = table.loc[table["p_best"].idxmax()]
+        key = "planning.sensitivity.sure" if best["p_best"] >= LEVEL else "planning.sensitivity.unsure"
+        notes.append((key, {"stage": _name(best["stage"], model), "share": 100 * best["p_best"]}))
+    elif size.most == 1:
+        notes.append(("planning.sensitivity.not_counted", {}))
+    return tuple(notes)
+
+
+def _name(stage, model):
+    return model.stage(stage).name if model is not None else stage

@@ -1,0 +1,1 @@
+"""What a cell holds: text, numbers, dates."""

@@ -1,0 +1,268 @@
+"""Dates: columns of cells -> times without zone, in microseconds. An order of day and month is proven or refused."""
+
+import re
+import unicodedata
+from datetime import UTC, datetime, timedelta
+from datetime import timezone as fixed_zone
+from itertools import permutations
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from funnelkit.language import DataError
+from funnelkit.pipeline import Finding
+from funnelkit.reading.cells.text import Parsed, as_text, is_text_categories
+
+ORDERS = ("dmy", "mdy", "ymd")
+YEARS = (1900, 2199)
+_ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?)?$"
+_CLOCK = (
+    r"(?:(?:[T\s]+|(?<=日))(?P<half>上午|下午)?\s*(?P<hour>\d{1,2})[:时](?P<minute>\d{1,2})(?:[:分](?P<second>\d{1,2})"
+    r"(?:[.,](?P<fraction>\d{1,9}))?秒?)?\s*(?P<ampm>[AaPp]\.?[Mm]\.?)?\s*(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})?)?"
+)
+_YEAR_FIRST = re.compile(r"(?P<y>\d{4})\s*[-/.年]\s*(?P<m>\d{1,2})\s*[-/.月]\s*(?P<d>\d{1,2})日?" + _CLOCK)
+_COMPACT = re.compile(
+    r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?:T(?P<hour>\d{2})(?P<minute>\d{2})(?P<second>\d{2})?(?P<zone>Z)?)?"
+)
+_YEAR_LAST = re.compile(r"(?P<a>\d{1,2})[-/.](?P<b>\d{1,2})[-/.](?P<c>\d{4}|\d{2})" + _CLOCK)
+_DAY_NAME = re.compile(r"(?P<d>\d{1,2})[-\s./]*(?P<name>[A-Za-z]{3,9})\.?[-\s,./]*(?P<y>\d{4})" + _CLOCK)
+_NAME_DAY = re.compile(r"(?P<name>[A-Za-z]{3,9})\.?\s+(?P<d>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<y>\d{4})" + _CLOCK)
+_EPOCH = re.compile(r"\d{10}|\d{13}")
+_MONTHS = {
+    name[:length]: number
+    for number, name in enumerate(
+        ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+         "december"), 1)
+    for length in (3, 4, len(name))
+}  # fmt: skip
+
+
+def as_time(cells, place, order=None, timezone=None, serial=False):
+    """Return a column of times. Blank is NaT; what is no date, or lacks a zone among others that have one, is a fault.
+
+    `serial` reads the numbers of a workbook column as day numbers. Raises DataError where `03/04/2022` stays undecided.
+    """
+    if pd.api.types.is_datetime64_any_dtype(cells.dtype):
+        return _typed_time(cells, place, timezone)
+    if is_text_categories(cells):
+        return _category_times(cells, place, order=order, timezone=timezone)
+    if not isinstance(cells.dtype, pd.StringDtype):
+        cells = cells.map(_from_serial if serial else _as_cell, na_action="ignore")
+    text = pc.utf8_trim_whitespace(pa.array(as_text(cells), pa.large_string(), from_pandas=True))
+    blank = np.asarray(pc.fill_null(pc.equal(text, ""), True))
+    clean = _clean_times(text, blank)
+    if clean is not None:
+        return Parsed(pd.Series(clean, cells.index))
+    codes, uniques = pd.factorize(pd.Series(text.to_numpy(zero_copy_only=False)).mask(blank))
+    return _times_of(uniques, codes, cells.index, place, order=order, timezone=timezone)
+
+
+def _clean_times(text, blank):
+    """Return the times of a column in which every cell is blank or an ISO time of the years allowed, else None."""
+    if not (np.asarray(pc.fill_null(pc.match_substring_regex(text, _ISO), False)) | blank).all():
+        return None
+    try:
+        times = pc.cast(pc.if_else(pa.array(blank), None, text), pa.timestamp("us"))
+    except pa.ArrowInvalid:  # a day that no month has
+        return None
+    years = pc.min_max(pc.year(times)).as_py()
+    if years["min"] is not None and not YEARS[0] <= years["min"] <= years["max"] <= YEARS[1]:
+        return None
+    return times.to_numpy(zero_copy_only=False)
+
+
+def _category_times(cells, place, *, order, timezone):
+    """Parse each category that occurs once."""
+    cells = cells.cat.remove_unused_categories()
+    names = pc.utf8_trim_whitespace(pa.array(cells.cat.categories, pa.large_string()))
+    trimmed, uniques = pd.factorize(pd.Series(names.to_numpy(zero_copy_only=False)).replace("", None))
+    codes = np.append(trimmed, -1)[cells.cat.codes.to_numpy()]
+    return _times_of(uniques, codes, cells.index, place, order=order, timezone=timezone)
+
+
+def _times_of(uniques, codes, index, place, *, order, timezone):
+    iso = pc.match_substring_regex(pa.array(uniques, pa.large_string()), _ISO)
+    if pc.all(iso).as_py() is not False:
+        times = pd.to_datetime(pd.Series(uniques, dtype="str"), errors="coerce", format="ISO8601").astype(
+            "datetime64[us]"
+        )
+        return _finish(times, {}, codes, index, [])
+    return _slow_times(uniques, codes, index, place, order=order, timezone=timezone)
+
+
+def _typed_time(cells, place, timezone):
+    notes = []
+    if getattr(cells.dtype, "tz", None) is not None:
+        cells = cells.dt.tz_convert(timezone or "UTC").dt.tz_localize(None)
+        notes = [Finding("timezone_found", "note", place.file, None, place.column, timezone or "UTC")]
+    times = cells.astype("datetime64[us]")
+    bad = (times.notna() & ~times.dt.year.between(*YEARS)).to_numpy()
+    return Parsed(times.mask(bad), {"date_range": bad}, notes)
+
+
+def _as_cell(cell):
+    return str(int(cell)) if isinstance(cell, (int, float)) and not isinstance(cell, bool) and cell == cell else cell
+
+
+def _from_serial(cell):
+    """A day number of a workbook (1900 system) becomes its date."""
+    if isinstance(cell, (int, float)) and not isinstance(cell, bool) and 1 <= cell < 110_000:
+        return (datetime(1899, 12, 30) + timedelta(seconds=round(cell * 86_400))).isoformat(sep=" ")
+    return _as_cell(cell)
+
+
+def _slow_times(uniques, codes, index, place, *, order, timezone):
+    """Parse each different text by itself."""
+    plain = [unicodedata.normalize("NFKC", text).strip() for text in uniques]
+    splits = [_split_date(text) for text in plain]
+    order, notes = _date_order(splits, uniques, codes, place, order)
+    zone = _zone(timezone, place)
+    results = [_time_of(split, order) for split in splits]
+    zoned = np.array([isinstance(result, datetime) and result.tzinfo is not None for result in results], dtype=bool)
+    rules = {i: result for i, result in enumerate(results) if isinstance(result, str)}
+    if zoned.any():
+        notes.append(Finding("timezone_found", "note", place.file, None, place.column, timezone or "UTC"))
+        if timezone is None:
+            rules |= {i: "timezone_missing" for i, r in enumerate(results) if isinstance(r, datetime) and not zoned[i]}
+    if any("epoch" in (split or {}) for split in splits):
+        notes.append(Finding("epoch_found", "note", place.file, None, place.column))
+    times = [
+        _naive(result, zone) if isinstance(result, datetime) and i not in rules else None
+        for i, result in enumerate(results)
+    ]
+    series = (
+        pd.Series(pd.to_datetime(times), dtype="datetime64[us]") if times else pd.Series([], dtype="datetime64[us]")
+    )
+    return _finish(series, rules, codes, index, notes)
+
+
+def _finish(times, rules, codes, index, notes):
+    """Bring the time of each different text back to its rows; a text without a time and rule is no date."""
+    outside = times.notna() & ~times.dt.year.between(*YEARS)
+    rule = np.array([*("" if known else "not_a_date" for known in times.notna()), ""], dtype=object)
+    rule[:-1][outside.to_numpy()] = "date_range"
+    for number, name in rules.items():
+        rule[number] = name
+    faults = {name: rule[codes] == name for name in set(rule) - {""}}
+    values = np.append(times.mask(outside).to_numpy(), np.datetime64("NaT", "us"))[codes]
+    return Parsed(pd.Series(values, index, dtype="datetime64[us]"), faults, notes)
+
+
+def _split_date(text):
+    """Return the named parts of a date's text, None where it is none."""
+    for pattern in (_YEAR_FIRST, _COMPACT, _YEAR_LAST, _DAY_NAME, _NAME_DAY):
+        match = pattern.fullmatch(text)
+        if match:
+            parts = {key: value for key, value in match.groupdict().items() if value is not None}
+            if "name" in parts:
+                parts["m"] = _MONTHS.get(parts["name"].lower(), 0)
+            return parts
+    return {"epoch": text} if _EPOCH.fullmatch(text) else None
+
+
+def _numbers(parts, order):
+    """Return (year, month, day) of a date with the year last, read in `order`."""
+    values = dict(zip(order, (parts["a"], parts["b"], parts["c"]), strict=True))
+    if order == "ymd" and len(parts["c"]) == 4:
+        raise ValueError("two years")
+    year = int(values["y"])
+    century = (2000 if year < 70 else 1900) if len(values["y"]) <= 2 else 0
+    return century + year, int(values["m"]), int(values["d"])
+
+
+def _reading(parts, order):
+    """Return the day that these parts mean in `order`, None where they mean none."""
+    try:
+        return datetime(*_numbers(parts, order)).date()
+    except ValueError:
+        return None
+
+
+def _date_order(splits, uniques, codes, place, declared):
+    """Return (order of day and month, notes): as declared, or the one order in which all dates exist."""
+    dates = [(i, split) for i, split in enumerate(splits) if split and "a" in split]
+    if not dates or declared:
+        return declared, []
+    readings = {i: {order: _reading(split, order) for order in ORDERS} for i, split in dates}
+    real = {i: reading for i, reading in readings.items() if any(reading.values())}
+    possible = [order for order in ORDERS if all(reading[order] for reading in real.values())]
+    if not possible:
+        one, other = _contradiction(real)
+        place_at = {**place.at(codes == other), "value": str(uniques[other]), "other": str(uniques[one])}
+        raise DataError("date_order_conflict", **place_at)
+    for one, other in permutations(possible, 2):
+        differs = next((i for i, reading in real.items() if reading[one] != reading[other]), None)
+        if differs is not None:
+            both = {"one": f"{real[differs][one]} ({one})", "other": f"{real[differs][other]} ({other})"}
+            raise DataError("date_order_ambiguous", **place.at(codes == differs), value=str(uniques[differs]), **both)
+    proof = next((i for i, reading in real.items() if sum(map(bool, reading.values())) == 1), None)
+    if proof is None:
+        return possible[0], []
+    return possible[0], [
+        Finding("date_order_found", "note", place.file, None, place.column, str(uniques[proof]), {"order": possible[0]})
+    ]
+
+
+def _contradiction(real):
+    """Return two dates of which each exists only in an order in which the other does not."""
+    sets = {i: {order for order, day in reading.items() if day} for i, reading in real.items()}
+    narrow = sorted(sets, key=lambda i: (len(sets[i]), i))
+    for one in narrow:
+        other = next((i for i in narrow if not sets[i] & sets[one]), None)
+        if other is not None:
+            return min(one, other), max(one, other)
+    return narrow[0], narrow[-1]
+
+
+def _time_of(parts, order):
+    """Return the datetime that the parts mean, or the rule they break."""
+    if parts is None:
+        return "not_a_date"
+    try:
+        if "epoch" in parts:
+            number = int(parts["epoch"]) / (1000 if len(parts["epoch"]) == 13 else 1)
+            return datetime.fromtimestamp(number, ZoneInfo("UTC"))
+        year, month, day = (
+            _numbers(parts, order) if "a" in parts else (int(parts["y"]), int(parts["m"]), int(parts["d"]))
+        )
+        hour, shift = int(parts.get("hour", 0)), _half(parts)
+        if shift is not None:
+            if not 1 <= hour <= 12:
+                return "not_a_date"
+            hour = hour % 12 + shift
+        fraction = int(parts.get("fraction", "0").ljust(6, "0")[:6])
+        time = datetime(year, month, day, hour, int(parts.get("minute", 0)), int(parts.get("second", 0)), fraction)
+        return time if "zone" not in parts else time.replace(tzinfo=_offset(parts["zone"]))
+    except (ValueError, KeyError, OverflowError):
+        return "not_a_date"
+
+
+def _half(parts):
+    """Return the hours to add for the half of the day, None where the clock has 24 hours."""
+    if "ampm" in parts:
+        return 12 if parts["ampm"][0] in "pP" else 0
+    if "half" in parts and int(parts["hour"]) <= 12:
+        return 12 if parts["half"] == "下午" else 0
+    return None
+
+
+def _offset(zone):
+    if zone[0] not in "+-":
+        return UTC
+    digits = zone[1:].replace(":", "").ljust(4, "0")
+    minutes = int(digits[:2]) * 60 + int(digits[2:])
+    return fixed_zone((1 if zone[0] == "+" else -1) * timedelta(minutes=minutes))
+
+
+def _zone(name, place):
+    try:
+        return ZoneInfo(name or "UTC")
+    except (KeyError, ValueError, OSError):
+        raise DataError("timezone_unknown", file=place.file, value=name) from None
+
+
+def _naive(time, zone):
+    return time if time.tzinfo is None else time.astimezone(zone).replace(tzinfo=None)

@@ -1,0 +1,186 @@
+"""Numbers and money of any export: thousands, decimal marks, currency signs, units, percent."""
+
+import re
+import unicodedata
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from funnelkit.language import DataError
+from funnelkit.pipeline import Finding
+from funnelkit.reading.cells.text import INVISIBLE, Parsed, as_text, is_text_categories
+
+_CURRENCY = r"(?:[A-Z]{3}|US\$|[$€£¥￥₩₹₽元円圆])"
+
+
+_NUMBER = re.compile(
+    rf"(?P<open>\()?\s*(?P<sign>[+-])?\s*(?P<before>{_CURRENCY})?\s*(?P<sign2>[+-])?\s*"
+    rf"(?P<core>\d[\d.,' ]*|\.\d+)(?P<exponent>[eE][+-]?\d+)?\s*(?P<percent>%)?\s*(?P<after>{_CURRENCY})?\s*"
+    r"(?P<close>\))?(?P<trail>-)?"
+)
+
+
+_UNIT = re.compile(r"[\d.,' ]+\s*(?:[万亿萬億千百]|[kKmMbB]n?|mio|mln|Mrd)\.?\s*元?")
+
+
+_SIMPLE = r"^[+-]?[0-9]+(\.[0-9]*)?$"
+
+
+_TRIPLE = r"^[+-]?[1-9][0-9]{0,2}\.[0-9]{3}$"
+
+
+_SYMBOLS = {
+    "€": "EUR",
+    "£": "GBP",
+    "₩": "KRW",
+    "₹": "INR",
+    "₽": "RUB",
+    "元": "CNY",
+    "圆": "CNY",
+    "円": "JPY",
+    "US$": "USD",
+}
+
+
+_GROUPED = {mark: re.compile(rf"\d{{1,3}}(?:[{mark}]\d{{3}})+") for mark in (",", ".", "'", " ")}
+
+
+def as_number(cells, place, decimal=None, percent=False):
+    """Return a column of numbers. Blank is NaN; what is no finite number is a fault of its row.
+
+    `found["currency"]` has the currency each cell names. Raises DataError where `1,234` stays undecided.
+    """
+    if pd.api.types.is_bool_dtype(cells.dtype) or not pd.api.types.is_numeric_dtype(cells.dtype):
+        return _mixed_number(cells, place, decimal, percent)
+    values = cells.astype("float64")
+    return Parsed(values.mask(np.isinf(values)), {"not_finite": np.isinf(values).to_numpy()})
+
+
+def _mixed_number(cells, place, decimal, percent):
+    """Parse text, or the cells of a workbook column in which text and numbers are mixed."""
+    if is_text_categories(cells):
+        cells = as_text(cells)
+    if isinstance(cells.dtype, pd.StringDtype):
+        return _text_number(cells, place, decimal, percent)
+    typed = cells.map(
+        lambda cell: isinstance(cell, (int, float, np.number, Decimal)) and not isinstance(cell, bool)
+    ).to_numpy(bool)
+    parsed = _text_number(as_text(cells.mask(typed)), place, decimal, percent)
+    numbers = pd.to_numeric(cells.where(typed), errors="coerce").astype("float64")
+    parsed.faults["not_finite"] = parsed.faults.get("not_finite", False) | np.isinf(numbers).to_numpy()
+    parsed.values = parsed.values.where(~typed, numbers.mask(np.isinf(numbers)))
+    return parsed
+
+
+def _text_number(cells, place, decimal, percent):
+    text = pc.utf8_trim_whitespace(pa.array(cells, pa.large_string(), from_pandas=True))
+    blank = np.asarray(pc.fill_null(pc.equal(text, ""), True))
+    simple = np.asarray(pc.fill_null(pc.match_substring_regex(text, _SIMPLE), False))
+    dotted = np.asarray(pc.fill_null(pc.match_substring(text, "."), False))
+    triple = np.asarray(pc.fill_null(pc.match_substring_regex(text, _TRIPLE), False))
+    plain = decimal in (None, ".") and (simple | blank).all()
+    if plain and not (decimal is None and dotted.any() and (triple | ~dotted).all()):
+        values = pc.cast(pc.if_else(pa.array(blank), None, text), pa.float64()).to_pandas().to_numpy(dtype="float64")
+        endless = np.isinf(values)  # more digits than a number of the machine can hold
+        faults = {"not_finite": endless} if endless.any() else {}
+        return Parsed(pd.Series(values, cells.index).mask(endless), faults)
+    codes, uniques = pd.factorize(pd.Series(text.to_numpy(zero_copy_only=False)).mask(blank))
+    parts = [_split_number(value, percent) for value in uniques]
+    mark, notes = _decimal_mark(parts, uniques, codes, place, decimal)
+    results = [_join_number(part, mark) for part in parts]
+    return _spread(results, parts, codes, cells.index, notes)
+
+
+def _spread(results, parts, codes, index, notes):
+    """Bring the result of each different text back to its rows."""
+    number = np.array([result if isinstance(result, float) else np.nan for result in results] + [np.nan])
+    rule = np.array([result if isinstance(result, str) else "" for result in results] + [""], dtype=object)
+    currency = np.array([part.get("currency") for part in parts] + [None], dtype=object)
+    faults = {name: rule[codes] == name for name in set(rule) - {""}}
+    found = {"currency": pd.Series(currency[codes], index)} if any(currency) else {}
+    return Parsed(pd.Series(number[codes], index), faults, notes, found)
+
+
+def _split_number(text, percent):
+    """Return the parts of a number's text, or {"rule": why it is none}."""
+    plain = "".join(sign for sign in unicodedata.normalize("NFKC", text) if sign not in INVISIBLE).strip()
+    plain = plain.replace("−", "-").replace("’", "'").replace("\u202f", " ")
+    if re.fullmatch(r"[+-]?(?:inf(?:inity)?|nan)", plain, re.IGNORECASE):
+        return {"rule": "not_finite"}
+    if _UNIT.fullmatch(plain):
+        return {"rule": "number_unit"}
+    match = _NUMBER.fullmatch(plain)
+    if (
+        not match
+        or (match["sign"] and match["sign2"])
+        or bool(match["open"]) != bool(match["close"])
+        or (match["percent"] and not percent)
+    ):
+        return {"rule": "not_a_number"}
+    negative = sum(bool(match[part]) for part in ("open", "trail")) + (match["sign"] == "-") + (match["sign2"] == "-")
+    symbol = match["before"] or match["after"]
+    return {
+        "core": match["core"].strip(), "exponent": match["exponent"] or "", "negative": negative % 2 == 1,
+        "percent": bool(match["percent"]), "currency": _SYMBOLS.get(symbol, symbol),
+    }  # fmt: skip
+
+
+def _mark_evidence(core):
+    """Return the decimal mark that this number proves: "." or ",", "?" where it could be either, None without any."""
+    commas, dots = core.count(","), core.count(".")
+    if commas and dots:
+        return "," if core.rfind(",") > core.rfind(".") else "."
+    if commas + dots == 0:
+        return None
+    mark, other = (",", ".") if commas else (".", ",")
+    if commas + dots > 1:  # groups of thousands prove the other mark; anything else is no number and proves nothing
+        return other if _GROUPED[mark].fullmatch(core) else None
+    before, after = core.replace(" ", "").replace("'", "").split(mark)
+    undecided = len(after) == 3 and 1 <= len(before) <= 3 and before[0] != "0"
+    return "?" if undecided and before == core.split(mark)[0] else mark
+
+
+def _decimal_mark(parts, uniques, codes, place, decimal):
+    """Return (decimal mark, notes): as declared, or as the column proves."""
+    if decimal:
+        return decimal, []
+    first = {}
+    for number, part in enumerate(parts):
+        if "core" in part:
+            first.setdefault(_mark_evidence(part["core"]), number)
+    if "." in first and "," in first:
+        one, other = first["."], first[","]
+        raise DataError(
+            "decimal_conflict", **place.at(codes == max(one, other)), value=str(uniques[max(one, other)]),
+            other=str(uniques[min(one, other)]),
+        )  # fmt: skip
+    if "?" in first and "." not in first and "," not in first:
+        text = parts[first["?"]]["core"]
+        one, other = (re.sub(r"[.,]", "", text), text.replace(",", "."))
+        raise DataError(
+            "decimal_ambiguous", **place.at(codes == first["?"]), value=str(uniques[first["?"]]), one=one, other=other
+        )
+    mark = "," if "," in first else "."
+    proof = first.get(mark)
+    if proof is None:
+        return mark, []
+    return mark, [Finding("decimal_found", "note", place.file, None, place.column, str(uniques[proof]), {"mark": mark})]
+
+
+def _join_number(part, mark):
+    """Return the number, or the rule it breaks."""
+    if "rule" in part:
+        return part["rule"]
+    whole, _, rest = part["core"].partition(mark)
+    for thousands in {",", ".", "'", " "} - {mark}:
+        if _GROUPED[thousands].fullmatch(whole):
+            whole = whole.replace(thousands, "")
+    if not re.fullmatch(r"\d*", whole) or not re.fullmatch(r"\d*", rest) or not (whole or rest):
+        return "not_a_number"
+    value = float(f"{whole or 0}.{rest or 0}{part['exponent']}")
+    if not np.isfinite(value):
+        return "not_finite"
+    return (-value if part["negative"] else value) / (100 if part["percent"] else 1)

@@ -1,0 +1,1 @@
+"""What a source comes in: CSV, Excel, JSON, Parquet, a database."""

@@ -1,0 +1,86 @@
+"""Counts: a table that already holds how many entered each stage, or the share that went on."""
+
+import pandas as pd
+
+from funnelkit.language import DataError, nearest
+from funnelkit.models import custom
+from funnelkit.pipeline import DEAL_COLUMNS, EVENT_COLUMNS, Pipeline
+from funnelkit.reading.cells.numbers import as_number
+from funnelkit.reading.cells.text import as_text
+from funnelkit.reading.layouts.presets import key, status_word, word_keys
+from funnelkit.reading.layouts.stage_names import name_stages
+from funnelkit.reading.sheet import type_sheet
+
+NUMBERS = ("n_entered", "n_advanced", "n_lost", "n_open", "value", "rate")
+
+
+def read_counts(sheets, model, journal, lang):
+    """Return a Pipeline whose `counts` is the table read: [period, segment], stage, n_entered ... or rate.
+
+    Without a model the stages stand in the order of the file.
+    """
+    if len(sheets) > 1:
+        raise DataError("counts_alone", file=sheets[0].table.name)
+    sheet = sheets[0]
+    type_sheet(sheet)
+    total = sheet.stage_names.map(lambda name: key(name) in word_keys("total"), na_action="ignore")
+    sheet.set_aside(total.fillna(False).astype(bool) & sheet.good, "totals_row", sheet.mapping.columns["stage"])
+    for name in NUMBERS:
+        if sheet.has(name):
+            _take_number(sheet, name)
+    for name in ("period", "segment"):
+        if sheet.has(name):
+            sheet.frame[name] = as_text(sheet.cells(name))
+    names = list(sheet.stage_names[sheet.good].str.strip().drop_duplicates())
+    if model is None:
+        model = custom(names or ["-"], won_stage=next((n for n in names if status_word(n) == "won"), None), lang=lang)
+        journal.add("stage_order_file", value=" > ".join(names))
+    naming = name_stages(sheet.stage_names.dropna().unique(), model)
+    known = [text for stage in model.stages for text in dict.fromkeys((stage.id, stage.name.en, stage.name.zh))]
+    unknown = sheet.stage_names.map(naming.stage).isna().to_numpy() & sheet.good
+    sheet.set_aside(
+        unknown, "stage_unknown", sheet.mapping.columns["stage"], lambda text: {"nearest": nearest(text, known)}
+    )
+    _set_contradictions_aside(sheet, naming)
+    return _pipeline(sheet, model, naming)
+
+
+def _set_contradictions_aside(sheet, naming):
+    """Set aside rows of one stage that stand twice in a period and segment, and rows that count more out than in."""
+    place = sheet.frame[[name for name in ("period", "segment") if name in sheet.frame]].copy()
+    for header in sheet.mapping.extra:
+        place[f"{header} (source)"] = as_text(sheet.table.cells[header])
+    place = place.assign(stage=sheet.stage_names.map(naming.stage))[sheet.good]
+    twice = pd.Series(False, sheet.frame.index)
+    twice[place.index] = place.duplicated(keep=False)
+    sheet.set_aside(twice, "counts_twice", sheet.mapping.columns["stage"])
+    parts = [name for name in ("n_advanced", "n_lost", "n_open") if sheet.has(name)]
+    if sheet.has("n_entered") and parts:
+        more = sheet.frame[parts].sum(axis=1) > sheet.frame["n_entered"]
+        sheet.set_aside(more & sheet.good, "counts_do_not_add", sheet.mapping.columns["n_entered"])
+
+
+def _take_number(sheet, name):
+    parsed = sheet.take(
+        name, lambda cells, place: as_number(cells, place, sheet.options.decimal, percent=name == "rate")
+    )
+    sheet.set_aside((parsed.values < 0).to_numpy() & sheet.good, "negative_count", sheet.mapping.columns[name])
+
+
+def _pipeline(sheet, model, naming):
+    frame = sheet.frame.copy()
+    for header in sheet.mapping.extra:
+        frame[header] = as_text(sheet.table.cells[header])
+    stages = sheet.stage_names.map(naming.stage)
+    frame["stage"] = pd.Categorical(stages, categories=model.stage_ids, ordered=True)
+    first = [column for column in frame.columns if column not in (*NUMBERS, "stage")]
+    numbers = [column for column in NUMBERS if column in frame]
+    counts = frame.loc[sheet.good, [*first, "stage", *numbers]].reset_index(drop=True)
+    total = float(counts[numbers[0]].sum()) if numbers else None
+    deals = pd.DataFrame({column: pd.Series(dtype="object") for column in DEAL_COLUMNS})
+    events = pd.DataFrame({column: pd.Series(dtype="object") for column in EVENT_COLUMNS})
+    events["stage"] = pd.Categorical([], categories=model.stage_ids, ordered=True)
+    return Pipeline(
+        model, deals, events, pd.NaT, False, layout="counts", counts=counts, amount_total=total,
+        sample=tuple(counts.head(5).to_dict("records")),
+    )  # fmt: skip

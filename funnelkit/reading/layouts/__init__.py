@@ -1,0 +1,1 @@
+"""How a table is laid out: which column means what, which stages there are."""

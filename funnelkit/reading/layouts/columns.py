@@ -1,0 +1,205 @@
+"""Columns: headers of a source -> canonical columns, and which layout the table has. The aliases are presets/*.toml."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+
+from funnelkit.language import DataError, nearest
+from funnelkit.pipeline import Finding
+from funnelkit.reading.cells.text import as_text
+from funnelkit.reading.layouts.presets import Form, find_form, key, preset
+
+LAYOUTS = ("deals", "events", "counts")
+REQUIRED = {"deals": ("deal_id", "stage"), "events": ("deal_id", "stage", "entered_at"), "counts": ("stage",)}
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """`columns`: canonical name -> header; `extra`: headers carried along; `form`: what export it is."""
+
+    layout: str
+    columns: dict
+    extra: tuple[str, ...]
+    notes: tuple[Finding, ...] = ()
+    form: Form | None = None
+
+
+def map_columns(table, options, layout=None, preset_name=None, beside=False):
+    """Return the Mapping of a table's headers. Raises DataError where a required column is missing.
+
+    A table of deals that stands `beside` others needs no stage, for a history may tell it (see `need_stages`).
+    """
+    if layout not in (None, *LAYOUTS):
+        raise DataError("no_such_layout", value=layout, known=", ".join(LAYOUTS))
+    headers = list(table.cells.columns)
+    declared = _declared(options.map, headers, table.name)
+    form = find_form(headers, preset_name, layout)
+    found = layout or (form.layout if form else _layout(table, declared, preset_name))
+    aliases = _aliases(found, form.preset, form.name) if form else _aliases(found, preset_name)
+    columns, notes = _assign(headers, declared, aliases, table.name, REQUIRED[found])
+    for name in REQUIRED[found]:
+        if name not in columns and not (beside and found == "deals" and name == "stage"):
+            raise DataError("no_column", file=table.name, line=1, column=name, layout=found, known=_listed(headers))
+    if found == "counts" and not {"n_entered", "rate"} & set(columns):
+        raise DataError("no_column", file=table.name, line=1, column="count", layout=found, known=_listed(headers))
+    if layout is None:
+        notes = [Finding("layout_found", "note", table.name, value=found), *notes]
+    if form and preset_name is None:
+        notes = [Finding("form_found", "note", table.name, value=form.title), *notes]
+    used = {*columns.values(), *(header for header in headers if _is_unnamed(header, table.cells[header]))}
+    return Mapping(found, columns, tuple(header for header in headers if header not in used), tuple(notes), form)
+
+
+def need_stages(sheets):
+    """Refuse tables of deals without a stage where no table of stage entries stands beside them."""
+    if not any(sheet.mapping.layout == "events" for sheet in sheets):
+        for sheet in sheets:
+            if not sheet.has("stage"):
+                known = _listed(list(sheet.table.cells.columns))
+                place = {"file": sheet.table.name, "line": 1, "column": "stage"}
+                raise DataError("no_column", **place, layout=sheet.mapping.layout, known=known)
+
+
+def _is_unnamed(header, cells):
+    """A column without a name and without a value comes of separators at the end of the lines."""
+    return re.fullmatch(r"column \d+", header) is not None and as_text(cells).isna().all()
+
+
+def _listed(headers):
+    shown = ", ".join(header[:40] for header in headers[:20])
+    return shown + (" ..." if len(headers) > 20 else "")
+
+
+def _declared(wanted, headers, name):
+    """Return the columns mapped by the user, each checked against the headers there are."""
+    by_key = {key(header): header for header in reversed(headers)}
+    result = {}
+    for canonical, header in wanted.items():
+        found = header if header in headers else by_key.get(key(header))
+        if found is None:
+            raise DataError(
+                "no_mapped_column",
+                file=name,
+                line=1,
+                column=header,
+                canonical=canonical,
+                nearest=nearest(header, headers),
+            )
+        result[canonical] = found
+    return result
+
+
+@cache
+def _aliases(layout, preset_name, form_name=None):
+    """Return {canonical: alias keys, most telling first} for a layout: of the form, its preset, then generic."""
+    sources = [preset(name) for name in dict.fromkeys((preset_name or "generic", "generic"))]
+    parts = {"deals": ("columns",), "events": ("events", "columns"), "counts": ("counts", "columns")}[layout]
+    own = sources[0]["forms"][form_name].get("columns", {}) if form_name else {}
+    merged = {canonical: list(map(key, names)) for canonical, names in own.items()}
+    for part in parts:
+        for source in sources:
+            for canonical, names in source.get(part, {}).items():
+                merged.setdefault(canonical, []).extend(map(key, names))
+    if layout == "counts":
+        merged = {name: merged[name] for name in (*preset("generic")["counts"], "stage")}
+    return merged
+
+
+def _assign(headers, declared, aliases, name, first=()):
+    """Give each canonical column the header that its first alias meets, those of `first` before the others."""
+    by_key, columns, notes = {}, dict(declared), []
+    for header in headers:
+        by_key.setdefault(key(header), header)
+    known = {alias for names in aliases.values() for alias in names}
+    twice = next((h for h in headers if by_key[key(h)] != h and key(h) in known and h not in declared.values()), None)
+    if twice is not None:
+        raise DataError("header_twice", file=name, line=1, column=twice)
+    taken = set(declared.values())
+    ranked = sorted(
+        (canonical not in first, rank, number, canonical, by_key[alias])
+        for number, (canonical, names) in enumerate(aliases.items())
+        for rank, alias in enumerate(names)
+        if alias in by_key
+    )
+    for *_, canonical, header in ranked:
+        if canonical in columns and header not in taken and columns[canonical] != header:
+            notes.append((canonical, header))
+        elif canonical not in columns and header not in taken:
+            columns[canonical] = header
+            taken.add(header)
+    passed_over = [(canonical, header) for canonical, header in notes if header not in columns.values()]
+    return columns, [
+        Finding("column_passed_over", "note", name, 1, header, columns[canonical], {"canonical": canonical})
+        for canonical, header in dict.fromkeys(passed_over)
+    ]
+
+
+def assigned(table, options, preset_name=None):
+    """Return {canonical: header} of a table read as deals."""
+    headers = list(table.cells.columns)
+    form = find_form(headers, preset_name)
+    if form and form.layout != "deals":
+        return {"deal_id": "", "stage": ""}
+    aliases = _aliases("deals", form.preset, form.name) if form else _aliases("deals", preset_name)
+    return _assign(headers, _declared(options.map, headers, table.name), aliases, table.name, REQUIRED["deals"])[0]
+
+
+def _layout(table, declared, preset_name):
+    """Tell the layout from the headers; where they leave it open, repeated ids make it a list of stage entries."""
+    headers = list(table.cells.columns)
+    deals, _ = _assign(headers, declared, _aliases("deals", preset_name), table.name)
+    events, _ = _assign(headers, declared, _aliases("events", preset_name), table.name, REQUIRED["events"])
+    counts, _ = _assign(headers, declared, _aliases("counts", preset_name), table.name)
+    if "deal_id" not in deals and "stage" in counts and {"n_entered", "rate"} & set(counts):
+        return "counts"
+    if not {"deal_id", "stage", "entered_at"} <= set(events):
+        return "deals"
+    signs = set(map(key, preset("generic")["signs"]["events"]))
+    if "entered_at" in declared or key(events["entered_at"]) in signs:
+        return "events"
+    if {"status", "closed_at", "expected_close"} & set(deals):
+        return "deals"
+    about_deals = {"name", "owner", "amount"} & set(deals) and deals.get("deal_id") != events["deal_id"]
+    if about_deals and table.cells[deals["deal_id"]].is_unique:  # one row a deal, beside the customer's id
+        return "deals"
+    repeated = table.cells[events["deal_id"]].duplicated()
+    same = table.cells[[events["deal_id"], events["stage"]]].duplicated()
+    return "events" if (repeated & ~same).mean() > 0.2 else "deals"
+
+
+# --- stage dates -----------------------------------------------------------------------------------------------------
+
+_DATE_WORDS = {
+    "date", "time", "datetime", "timestamp", "at", "on", "entered", "enter", "entry", "into", "hs", "v2", "stage",
+    "when",
+}  # fmt: skip
+_DATE_SIGNS = {"date", "time", "datetime", "timestamp", "at", "on", "entered"}
+_CHINESE_DATE = re.compile(r"(?:进入)?(?P<stem>.+?)(?:阶段)?的?(?:进入)?(?:日期|时间)$")
+
+
+def stem(name):
+    """Return the stem of a stage name, for comparing with `date_stem`.
+
+    >>> stem("Engaging") == date_stem("engage_date")
+    True
+    """
+    plain = key(name)
+    for ending in ("ing", "ion", "ed", "es", "e", "s"):
+        if plain.endswith(ending) and len(plain) - len(ending) >= 4:
+            return plain[: -len(ending)]
+    return plain
+
+
+def date_stem(header):
+    """Return the stem of what a date column dates ("Date entered Offer" -> offer), None where it is no date's name."""
+    plain = unicodedata.normalize("NFKC", header).strip()
+    chinese = _CHINESE_DATE.fullmatch(plain)
+    if chinese:
+        return stem(chinese["stem"])
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", plain).lower()
+    words = [word for word in re.split(r"[\s_\-./():]+", spaced) if word]
+    if not _DATE_SIGNS & set(words):
+        return None
+    rest = [word for word in words if word not in _DATE_WORDS]
+    return stem("".join(rest)) if rest else None

@@ -1,0 +1,99 @@
+"""Forms: what systems call their columns, and by which headers an export of theirs is known. Data in presets/*.toml.
+
+A preset holds aliases ([columns], [events]), stage names, and [forms.*]: tables the system exports. A form is met where
+all of its `needs`, one of its `any` and none of its `none` are headers, and `prefix` begins some. It sets the layout,
+aliases of its own ([forms.x.columns]), the rows that count (`only`: header -> values) and `limits` that it has alone.
+"""
+
+import re
+import tomllib
+import unicodedata
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+
+from funnelkit.language import DataError, fold, nearest
+
+
+@dataclass(frozen=True)
+class Form:
+    """One kind of table of one system."""
+
+    preset: str
+    name: str
+    title: str
+    layout: str
+    columns: dict = field(default_factory=dict)
+    only: dict = field(default_factory=dict)
+    limits: tuple[str, ...] = ()
+
+
+@cache
+def preset(name):
+    """Return presets/<name>.toml as a dict."""
+    known = preset_names()
+    name = re.sub(r"[\s_]+", "-", name.strip().casefold())
+    if name not in known:
+        raise DataError("no_such_preset", value=name, nearest=nearest(name, known))
+    return tomllib.loads(
+        files("funnelkit.reading.layouts").joinpath("presets", f"{name}.toml").read_text(encoding="utf-8")
+    )
+
+
+@cache
+def preset_names():
+    """Return the names of the presets."""
+    folder = files("funnelkit.reading.layouts").joinpath("presets")
+    return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
+
+
+def key(name):
+    """Return a header or stage name for comparing: no case, width, blanks, nor the signs that only separate.
+
+    >>> key("Deal - Close_Date *") == key("close date")
+    True
+    """
+    plain = re.sub(r"^\s*deal\s+-\s+", "", unicodedata.normalize("NFKC", str(name)), flags=re.IGNORECASE)
+    return re.sub(r"[_\-./()*:]", "", fold(plain)) or fold(plain)
+
+
+@cache
+def word_keys(kind):
+    """Return the keys of the words that mean won, lost, void, open, or total."""
+    return frozenset(map(key, preset("generic")["words"][kind]))
+
+
+def status_word(name):
+    """Return won, lost, void or open where a stage or status name means it, else None."""
+    return next((kind for kind in ("won", "lost", "void", "open") if key(name) in word_keys(kind)), None)
+
+
+def find_form(headers, preset_name=None, layout=None):
+    """Return the Form that most of the headers speak for, None where they speak for none.
+
+    >>> find_form(["OpportunityId", "Field", "OldValue", "NewValue", "CreatedDate"]).title
+    'Salesforce OpportunityFieldHistory'
+    """
+    keys, best = set(map(key, headers)), (0, None)
+    for name in (preset_name,) if preset_name else preset_names():
+        raw = preset(name)
+        for form, rule in raw.get("forms", {}).items():
+            score = _score(rule, headers, keys)
+            if score > best[0] and layout in (None, rule["layout"]):
+                best = (score, _form(raw, name, form, rule))
+    return best[1]
+
+
+def _score(rule, headers, keys):
+    """Return how many headers speak for a form, 0 where it is not met."""
+    needs, some, none = (set(map(key, rule.get(part, ()))) for part in ("needs", "any", "none"))
+    begin = sum(str(header).strip().casefold().startswith(rule.get("prefix", "\0").casefold()) for header in headers)
+    if needs - keys or none & keys or (some and not some & keys) or ("prefix" in rule and begin < 2):
+        return 0
+    return len(needs) + len(some & keys) + begin
+
+
+def _form(raw, name, form, rule):
+    title = f"{raw['title']} {rule.get('title', '')}".strip()
+    limits = tuple(rule.get("limits", ()))
+    return Form(name, form, title, rule["layout"], rule.get("columns", {}), rule.get("only", {}), limits)

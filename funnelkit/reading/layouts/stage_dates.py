@@ -1,0 +1,166 @@
+"""Wide: columns that date the entry into one stage each (`engage_date`, `Date entered Offer`), and what they tell."""
+
+import re
+import unicodedata
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from funnelkit.reading.cells.dates import as_time
+from funnelkit.reading.cells.text import Place, as_text
+from funnelkit.reading.layouts.columns import assigned, date_stem, stem
+from funnelkit.reading.layouts.presets import key, status_word
+from funnelkit.reading.sheet import read_time
+
+# Headers that can only date the entry into a stage, whatever the stages are called.
+_ENTERED = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"hs_(?:v2_)?date_entered_(?P<name>.+)",
+        r"date[ _]entered[ _:]+[\"'“「]?(?P<name>.+?)[\"'”」]?(?: ?\([^()]*\)[\"'”」]?)?",
+        r"entered[ _](?P<name>.+?)(?:[ _](?:at|on|date|time))?",
+        r"(?P<name>.+?)[ _](?:date[ _])?entered(?:[ _](?:at|on|date|time))?",
+        r"进入[\"“「]?(?P<name>.+?)[\"”」]?(?:阶段)?的?(?:日期|时间)",
+        r"(?P<name>.+?)(?:阶段)?的?进入(?:日期|时间)",
+    )
+)
+_NO_STAGE = frozenset(
+    map(key, ("at", "on", "by", "date", "time", "stage", "current stage", "阶段", "当前阶段", "in", "hs date", "last"))
+)
+_DATED = re.compile(r"\s*(?:\d{4}\s*[-/.年]|\d{1,2}[-/.]\d{1,2}[-/.]\d{2}|\d{8}\b|\d{10}$|\d{13}$)")
+
+
+def dated_names(header):
+    """Return the names that the stage dated by a header may have, most exact first; nothing where it dates no stage.
+
+    >>> dated_names('Date entered "Offer made (Sales)"'), dated_names("hs_v2_date_entered_71_abc"), dated_names("Offer")
+    (('Offer made',), ('71_abc', '71'), ())
+    """
+    plain = unicodedata.normalize("NFKC", str(header)).strip()
+    for pattern in _ENTERED:
+        match = pattern.fullmatch(plain)
+        if match:
+            names = [match["name"]]
+            while pattern is _ENTERED[0] and "_" in names[-1]:  # ids of own stages come with a suffix
+                names.append(names[-1].rpartition("_")[0])
+            return () if key(names[0]) in _NO_STAGE else tuple(names)
+    return ()
+
+
+def stage_columns(sheet):
+    """Return {header: names} of the columns that can only date stages, and hold a date."""
+    found = {header: dated_names(header) for header in sheet.mapping.extra}
+    return {header: names for header, names in found.items() if names and not sheet.is_blank(header).all()}
+
+
+def wide_names(sheets, names):
+    """Return the stage names that only columns of dates tell, beside those met in the rows."""
+    known = {text for name in names for text in (key(name), stem(name))}
+    added = {}
+    for sheet in sheets:
+        if sheet.mapping.layout == "deals":
+            for texts in stage_columns(sheet).values():
+                if not any({key(text), stem(text)} & known for text in texts):
+                    added.setdefault(key(texts[0]), texts[0])
+    return list(added.values())
+
+
+def wide_entries(sheets, names):
+    """Return (deal_id, name, entered_at) of the columns of dates; None unless each of `names` has its column."""
+    known = {text: name for name in names for text in (stem(name), key(name))}
+    parts, met = [], set()
+    for sheet in sheets:
+        for header, texts in stage_columns(sheet).items() if sheet.mapping.layout == "deals" else ():
+            name = next((known[text] for each in texts for text in (key(each), stem(each)) if text in known), None)
+            if name is not None:
+                times = _times(sheet, header).values
+                parts.append(pd.DataFrame({"deal_id": sheet.frame["deal_id"], "name": name, "entered_at": times}))
+                met.add(name)
+    return pd.concat(parts, ignore_index=True).dropna() if met == set(names) else None
+
+
+def take_wide_dates(sheet, model):
+    """Read the columns of stage dates into `frame["wide STAGE"]`; one that dates a loss tells when a deal closed."""
+    stems = {stem(text): stage.id for stage in model.stages for text in (stage.id, *stage.name, *stage.aliases)}
+    whole = {key(text): stage.id for stage in model.stages for text in (stage.id, *stage.name, *stage.aliases)}
+    sheet.wide = {}
+    for header in sorted(sheet.mapping.extra, key=lambda header: "v2" not in header.lower()):
+        stage = _dated_stage(sheet.table, header, stems, whole, model)
+        if stage is None or stage in sheet.wide.values():
+            continue
+        parsed = _times(sheet, header)
+        sheet.accept(parsed, header)
+        sheet.frame[f"wide {stage}"] = parsed.values
+        sheet.wide[header] = stage
+        if stage == model.won_stage:  # a win is dated by its stage, where nothing else dates it
+            sheet.frame["won_at"] = sheet.frame.get("won_at", _none(sheet)).fillna(parsed.values)
+            sheet.ends[header] = "won"
+        n = int(parsed.values.notna().sum())
+        sheet.journal.add("wide_dates", file=sheet.table.name, column=header, n=n, stage=stage)
+    for word in ("lost", "void"):  # ends are no stages: their dates are those of the close
+        for header in [header for header, stage in sheet.wide.items() if stage == word and word not in model.stage_ids]:
+            sheet.frame[f"{word}_at"] = sheet.frame.get(f"{word}_at", _none(sheet)).fillna(
+                sheet.frame.pop(f"wide {word}")
+            )
+            del sheet.wide[header]
+            sheet.ends[header] = word
+
+
+def _none(sheet):
+    return pd.Series(np.datetime64("NaT", "us"), sheet.frame.index)
+
+
+def _times(sheet, header):
+    return read_time(sheet, sheet.table.cells[header], Place(sheet.table.name, header, sheet.table.lines))
+
+
+def _dated_stage(table, header, stems, whole, model):
+    """Return the stage that a column dates, `lost` or `void` where it dates such an end, None where it dates none."""
+    for name in dated_names(header):
+        word = status_word(name)
+        found = whole.get(key(name)) or stems.get(stem(name)) or (model.won_stage if word == "won" else word)
+        if found and found != "open":
+            return found
+    return stems.get(date_stem(header)) or (whole.get(key(header)) if _holds_dates(table.cells[header]) else None)
+
+
+def _holds_dates(cells):
+    """Return True where a column named as a stage holds dates."""
+    if pd.api.types.is_datetime64_any_dtype(cells.dtype):
+        return True
+    text = as_text(cells).dropna().head(20)
+    return bool(len(text)) and all(_DATED.match(cell) for cell in text)
+
+
+# --- no column for the stage -----------------------------------------------------------------------------------------
+
+
+def with_stage(table, options, model=None, preset_name=None):
+    """Return the table; where it has no column for the stage but dates of stages, with one: the stage dated last."""
+    columns = assigned(table, options, preset_name)
+    if "stage" in columns or "deal_id" not in columns:
+        return table
+    further = [header for header in table.cells.columns if header not in columns.values()]
+    dated = {header: _dated_name(table, header, model) for header in further}
+    dated = {header: name for header, name in dated.items() if name}
+    if len(dated) < 2 or "stage" in table.cells:
+        return table
+    order, zone, serial = options.date_order, options.timezone, table.kind == "workbook"
+    places = ((table.cells[header], Place(table.name, header, table.lines)) for header in dated)
+    times = [as_time(cells, place, order, zone, serial) for cells, place in places]
+    moments = np.column_stack([parsed.values.to_numpy(dtype="datetime64[us]").astype("int64") for parsed in times])
+    latest = moments.shape[1] - 1 - moments[:, ::-1].argmax(axis=1)
+    blank = (moments == np.iinfo("int64").min).all(axis=1)
+    names = pd.Series(np.array(list(dated.values()), dtype=object)[latest], table.cells.index).mask(blank).astype("str")
+    return replace(table, cells=table.cells.assign(stage=names))
+
+
+def _dated_name(table, header, model):
+    """Return the stage's name that a column dates, None where it dates none."""
+    names = dated_names(header)
+    if model is None:
+        return names[0] if names and not as_text(table.cells[header]).isna().all() else None
+    stems = {stem(text): stage.id for stage in model.stages for text in (stage.id, *stage.name, *stage.aliases)}
+    whole = {key(text): stage.id for stage in model.stages for text in (stage.id, *stage.name, *stage.aliases)}
+    return _dated_stage(table, header, stems, whole, model)

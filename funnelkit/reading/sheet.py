@@ -1,0 +1,214 @@
+"""Sheet: one table while it is being read; its columns typed, its faulty rows set aside with the reason."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from funnelkit.language import DataError
+from funnelkit.reading.cells.dates import as_time
+from funnelkit.reading.cells.numbers import as_number
+from funnelkit.reading.cells.text import Place, as_id, as_text
+from funnelkit.reading.layouts.presets import key, status_word, word_keys
+
+TEXTS = (
+    "name", "account", "owner", "team", "currency", "lost_reason", "status", "is_won", "is_closed", "is_active",
+    "is_deleted", "probability", "durations",
+)  # fmt: skip
+TIMES = (
+    "created_at", "closed_at", "won_at", "lost_at", "ended_at", "stage_changed_at", "expected_close", "entered_at",
+    "before_at",
+)  # fmt: skip
+
+
+class Sheet:
+    """A Table with its Mapping. `good` marks the rows kept, `left_out` those that are about something else than stages;
+    `frame` holds the typed canonical columns, `before_names` the stage that a row says was left, `limits` what reading
+    found that the sheet cannot tell."""
+
+    def __init__(self, table, mapping, journal, options):
+        self.table, self.mapping, self.journal, self.options = table, mapping, journal, options
+        self.good = np.ones(len(table.cells), dtype=bool)
+        self.left_out = np.zeros(len(table.cells), dtype=bool)
+        self.reasons = []
+        self.limits = []
+        self.wide, self.ends = {}, {}  # header of a date column -> the stage, or the end, that it dates
+        self.undated = {}  # stage -> rows that were in it at an unknown time
+        self.frame = pd.DataFrame(index=table.cells.index)
+        self.stage_names = self.before_names = pd.Series(dtype="str")
+        self.kept = None  # the good rows of the frame, once all rows are judged
+        self.joining = False  # whether tables will be joined to this one
+
+    def cells(self, name):
+        """Return the cells of a canonical column."""
+        return self.table.cells[self.mapping.columns[name]]
+
+    def has(self, name):
+        """Return True where the source has this canonical column."""
+        return name in self.mapping.columns
+
+    def text(self, position, header):
+        """Return one cell as text, for messages."""
+        cell = self.table.cells[header].at[position]
+        return "" if cell is None or cell != cell else str(cell)[:200]
+
+    def is_blank(self, header):
+        """Return which cells of a column are blank."""
+        return as_text(self.table.cells[header]).isna().to_numpy()
+
+    def settle(self, kept):
+        """Keep the good rows of the typed columns and give the rest up, for it holds as much memory as the deals do.
+
+        Of the cells only those of the rows set aside stay, unless joining further tables will want them.
+        """
+        self.kept = kept
+        self.frame, self.stage_names, self.before_names = None, None, None
+        if not self.joining:
+            self.table = replace(self.table, cells=self.table.cells[~self.good])
+
+    def good_rows(self):
+        """Return the typed columns of the good rows."""
+        return self.frame[self.good] if self.kept is None else self.kept
+
+    def set_aside(self, mask, rule, header=None, extra=None):
+        """Set rows aside: they are no longer good, and the reason is on record."""
+        mask = np.asarray(mask, dtype=bool)
+        if mask.any():
+            self.journal.rows(rule, "error", self, mask, header, extra=extra)
+            self.reasons.append((np.flatnonzero(mask), rule, header, extra))
+            self.good &= ~mask
+
+    def warn(self, mask, rule, header=None, extra=None):
+        """Keep rows, but say what is odd about them."""
+        self.journal.rows(rule, "warn", self, np.asarray(mask, dtype=bool) & self.good, header, extra=extra)
+
+    def take(self, name, parse):
+        """Parse a canonical column: its faults set rows aside, its notes are written down."""
+        header = self.mapping.columns[name]
+        parsed = parse(self.table.cells[header], Place(self.table.name, header, self.table.lines))
+        self.accept(parsed, header)
+        self.frame[name] = parsed.values
+        return parsed
+
+    def accept(self, parsed, header):
+        """Write down what parsing a column found."""
+        for rule, mask in parsed.faults.items():
+            self.set_aside(mask & self.good, rule, header)
+        self.journal.findings.extend(parsed.notes)
+
+
+def type_sheet(sheet):
+    """Type the canonical columns of a sheet, setting aside totals, rows without id or stage, and unreadable values."""
+    options = sheet.options
+    _leave_out(sheet)
+    if sheet.has("deal_id"):
+        sheet.frame["deal_id"] = as_id(sheet.cells("deal_id"))
+        sheet.set_aside(_is_total(sheet.frame["deal_id"]) & sheet.good, "totals_row", sheet.mapping.columns["deal_id"])
+    if sheet.has("stage"):
+        sheet.stage_names = as_text(sheet.cells("stage"))
+        if sheet.left_out.any():
+            sheet.stage_names = sheet.stage_names.mask(sheet.left_out)
+    else:  # a history beside this sheet tells the stages
+        sheet.stage_names = pd.Series(np.nan, sheet.frame.index, dtype="str")
+    if sheet.has("lost_stage"):
+        _take_lost_stage(sheet)
+    if sheet.has("stage_before"):
+        _take_sides(sheet)
+    for name, cells in (("deal_id", sheet.frame.get("deal_id")), ("stage", sheet.stage_names)):
+        if cells is not None and sheet.has(name):
+            sheet.set_aside(cells.isna().to_numpy() & sheet.good, "required", sheet.mapping.columns[name])
+    for name in TEXTS:
+        if sheet.has(name):
+            sheet.frame[name] = as_text(sheet.cells(name))
+    for name in TIMES:
+        if sheet.has(name) and name not in sheet.frame:
+            sheet.take(name, lambda cells, place: read_time(sheet, cells, place))
+    if sheet.has("entered_at"):
+        sheet.set_aside(sheet.frame["entered_at"].isna() & sheet.good, "required", sheet.mapping.columns["entered_at"])
+    if sheet.has("amount"):
+        parsed = sheet.take("amount", lambda cells, place: as_number(cells, place, options.decimal))
+        _take_currency(sheet, parsed)
+        sheet.warn((sheet.frame["amount"] < 0).to_numpy(), "negative_amount", sheet.mapping.columns["amount"])
+
+
+def _leave_out(sheet):
+    """Leave out the rows that the form of the table does not count, such as changes of other fields."""
+    only = sheet.mapping.form.only if sheet.mapping.form else {}
+    headers = {key(header): header for header in reversed(sheet.table.cells.columns)}
+    for name, values in only.items():
+        header = headers.get(key(name))
+        if header is None or not len(sheet.table.cells):
+            continue
+        cells, wanted = as_text(sheet.table.cells[header]), " / ".join(values)
+        out = ~cells.map(key, na_action="ignore").isin(list(map(key, values))).to_numpy()
+        if out.all():
+            found = ", ".join(text[:40] for text in cells.dropna().unique()[:10])
+            raise DataError("no_row_of_form", file=sheet.table.name, column=header, value=wanted, known=found)
+        if out.any():
+            sheet.left_out |= out
+            sheet.good &= ~out
+            sheet.journal.add("rows_left_out", file=sheet.table.name, column=header, value=wanted, n=int(out.sum()))
+
+
+def _take_lost_stage(sheet):
+    """A deal that names the stage in which it was lost stands in that stage, and is lost."""
+    lost = as_text(sheet.cells("lost_stage"))
+    lost = lost.mask(lost.isin(["0", "-1"]) | sheet.left_out)
+    words = lost.map(lambda name: status_word(name) is None, na_action="ignore")
+    sheet.frame["is_lost"] = lost.notna()
+    sheet.stage_names = lost.where(words == True).fillna(sheet.stage_names)  # noqa: E712 - blank is not True
+
+
+def _take_sides(sheet):
+    """Read the side of a change that was left; where a row has no other side, it says where the deal has been since."""
+    names = as_text(sheet.cells("stage_before")).mask(sheet.left_out)
+    sheet.before_names = names.mask(names.eq("0") & ~sheet.stage_names.eq("0").any())
+    for name in ("entered_at", "before_at"):
+        if sheet.has(name):
+            sheet.take(name, lambda cells, place: read_time(sheet, cells, place))
+    if "before_at" not in sheet.frame:
+        sheet.frame["before_at"] = pd.Series(np.datetime64("NaT", "us"), sheet.frame.index)
+    since = sheet.frame["before_at"]
+    backwards = (sheet.frame["entered_at"] < since).to_numpy() & sheet.good
+    sheet.set_aside(backwards, "exit_before_entry", sheet.mapping.columns.get("entered_at"))
+    standing = sheet.stage_names.isna() & sheet.frame["entered_at"].isna() & sheet.before_names.notna() & since.notna()
+    sheet.stage_names = sheet.stage_names.mask(standing, sheet.before_names)
+    sheet.frame["entered_at"] = sheet.frame["entered_at"].mask(standing, since)
+    sheet.before_names = sheet.before_names.mask(standing)
+
+
+def read_time(sheet, cells, place):
+    """Parse a column of times as the options say."""
+    options = sheet.options
+    return as_time(cells, place, options.date_order, options.timezone, serial=sheet.table.kind == "workbook")
+
+
+def _is_total(ids):
+    """Return which ids are words for a total, such as `Grand total` or 合计."""
+    wordy = pc.match_substring_regex(pa.array(ids, pa.large_string(), from_pandas=True), r"^[^0-9]{1,20}$")
+    words = ids[np.asarray(pc.fill_null(wordy, False))].drop_duplicates()
+    totals = [word for word in words if key(word) in word_keys("total")]
+    return ids.isin(totals).to_numpy() if totals else np.zeros(len(ids), dtype=bool)
+
+
+def _take_currency(sheet, parsed):
+    """The currency of a cell is its own, else its column's, else the declared one."""
+    own = parsed.found.get("currency")
+    column = sheet.frame.get("currency")
+    if column is not None:
+        column = column.str.strip().str.upper()
+    found = own if column is None else (column if own is None else column.fillna(own))
+    if found is None:
+        found = pd.Series(None, sheet.frame.index, dtype="str")
+    sheet.frame["currency"] = (
+        found.astype("str").fillna(sheet.options.currency) if sheet.options.currency else found.astype("str")
+    )
+
+
+def flag(cells, index):
+    """Return which cells say yes; nothing is said where there is no such column."""
+    if cells is None:
+        return pd.Series(False, index)
+    return cells.str.strip().str.lower().isin(["true", "1", "1.0", "yes", "y", "是", "t"])

@@ -1,0 +1,1 @@
+"""The processes that execute a report; their one door is `pool`."""

@@ -1,0 +1,209 @@
+"""Workers of reports: forked from a preloaded parent on Linux, started as usual elsewhere; nothing of them stays."""
+
+import contextlib
+import json
+import os
+import secrets
+import select
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from funnelkit.report.kernels import processes
+from funnelkit.report.kernels.forked import Forked
+from funnelkit.report.runs.publish import try_lock
+
+NAME, SOCKET = "funnelkit-fork", "FUNNELKIT_FORGE"
+_LONGEST = 30  # of the runtime folder's path: a socket's path below it may have about 108 bytes
+_DROPPED = ("MPLBACKEND", "JPY_PARENT_PID", "PYTHONWARNINGS", "PYTHONSTARTUP", SOCKET)
+
+
+def can_fork():
+    """Tell whether kernels are forked here: Linux, the provisioner installed, and FUNNELKIT_FORK not set to 0."""
+    installed = entry_points(group="jupyter_client.kernel_provisioners", name=NAME)
+    return sys.platform.startswith("linux") and bool(installed) and os.environ.get("FUNNELKIT_FORK") != "0"
+
+
+class Workers:
+    """Where reports are executed: `with Workers(modules) as workers: worker = workers.start(folder)`.
+
+    Leaving the block ends every process that came of it and removes the private runtime folder.
+    """
+
+    def __init__(self, modules=()):
+        self.modules = list(modules)
+        self.token = secrets.token_hex(4)
+        self.forge = None
+        self.starting = threading.Lock()
+
+    def __enter__(self):
+        self.runtime = _runtime_folder()
+        self.lock = _hold(self.runtime, self.token)
+        return self
+
+    def __exit__(self, *_):
+        if self.forge is not None:
+            processes.end(lambda: processes.descendants(self.forge.pid), 1)
+            self.forge.kill()
+            self.forge.wait()
+        processes.end(lambda: processes.marked(self.token))
+        shutil.rmtree(self.runtime, ignore_errors=True)
+        self.lock.close()
+
+    def warm(self, stop, within_s=600):
+        """Wait until the preloaded parent forks: its imports are not to use up the first reports' deadlines."""
+        if not can_fork():
+            return
+        with self.starting:
+            self._ensure_forge()
+        env = self._environment(self.token + "0" * 8, self.runtime)
+        order = {"do": "nothing", "env": env, "cwd": str(self.runtime), "log": str(self.runtime / "forge.log")}
+        first = Worker(Forked(str(self.runtime / "forge"), order), self.token, self.runtime)
+        wait(first, time.monotonic() + within_s, stop)
+
+    def start(self, folder, alone=False):
+        """Start a worker on FOLDER/spec.json and return it: `poll()` is None while it runs.
+
+        One that is `alone` is started as usual: whatever its cells do to their parents, no other worker has these.
+        """
+        mark = self.token + secrets.token_hex(4)
+        private = self.runtime / mark[8:]
+        private.mkdir(mode=0o700)
+        log = folder / "worker.log"
+        env = self._environment(mark, private) | {"FUNNELKIT_LOG": str(log)}
+        if alone or not can_fork():
+            command = [sys.executable, "-m", "funnelkit.report.kernels.worker", str(folder), str(os.getpid())]
+            with log.open("w") as handle:
+                process = subprocess.Popen(
+                    command, env=env, stdin=subprocess.DEVNULL, stdout=handle, stderr=handle, start_new_session=True
+                )
+            return Worker(process, mark, private)
+        with self.starting:
+            self._ensure_forge()
+        env |= {SOCKET: str(self.runtime / "forge"), "JUPYTER_DEFAULT_PROVISIONER_NAME": NAME}
+        order = {"do": "report", "folder": str(folder), "env": env, "cwd": str(folder), "log": str(log)}
+        return Worker(Forked(str(self.runtime / "forge"), order), mark, private)
+
+    def _ensure_forge(self):
+        """Start the preloaded parent, also anew where somebody killed it."""
+        if self.forge is not None and self.forge.poll() is None:
+            return
+        address = self.runtime / "forge"
+        address.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(address))
+            listener.listen(64)
+            env = self._environment(self.token + "0" * 8, self.runtime) | {"FUNNELKIT_RUNTIME": str(self.runtime)}
+            number = listener.fileno()
+            words = [str(os.getpid()), str(number), json.dumps(self.modules)]
+            command = [sys.executable, "-m", "funnelkit.report.kernels.prefork", *words]
+            with (self.runtime / "forge.log").open("w") as log:
+                self.forge = subprocess.Popen(
+                    command, env=env, stdin=subprocess.PIPE, stdout=log, stderr=log, pass_fds=[number],
+                    start_new_session=True,
+                )  # fmt: skip
+
+    @staticmethod
+    def _environment(mark, private):
+        """Return a worker's environment: private folders, fixed hashing and dates, and the mark of its run."""
+        kept = {name: value for name, value in os.environ.items() if name not in _DROPPED}
+        folders = (
+            "JUPYTER_RUNTIME_DIR",
+            "JUPYTER_DATA_DIR",
+            "JUPYTER_CONFIG_DIR",
+            "IPYTHONDIR",
+            "TMPDIR",
+            "TEMP",
+            "TMP",
+        )
+        fixed = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "SOURCE_DATE_EPOCH": "315532800"}
+        return {**kept, **dict.fromkeys(folders, str(private)), **fixed, processes.MARK: mark}
+
+
+class Worker:
+    """One worker: its process, the mark of whatever comes of it, its private folder."""
+
+    def __init__(self, process, mark, private):
+        self.process, self.mark, self.private = process, mark, private
+
+    def poll(self):
+        """Return its exit status, None while it runs."""
+        return self.process.poll()
+
+    def lost(self):
+        """Tell whether it ended with the preloaded parent: the cells of another report may have killed that."""
+        return getattr(self.process, "orphaned", False)
+
+    def pause(self, seconds):
+        """Wait so long, or until there is something to hear of the process."""
+        if isinstance(self.process, Forked):
+            select.select([self.process], [], [], seconds)
+        else:
+            time.sleep(seconds)
+
+    def end(self):
+        """End it and whatever it started, also what left its session; nothing of it survives."""
+        processes.end(lambda: processes.marked(self.mark))
+        shutil.rmtree(self.private, ignore_errors=True)
+
+
+def sweep():
+    """End what commands that were killed left behind, and remove their runtime folders."""
+    for base in _bases():
+        for folder in Path(base).glob("fk-*"):
+            with contextlib.suppress(OSError, ValueError):
+                _sweep_one(folder)
+
+
+def _sweep_one(folder):
+    if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
+        return
+    with (folder / "lock").open("r+") as handle:
+        if not try_lock(handle):
+            return
+        token = handle.read(8)
+        if len(token) == 8:
+            processes.end(lambda: processes.marked(token))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _bases():
+    return dict.fromkeys((tempfile.gettempdir(), "/tmp")) if os.name == "posix" else (tempfile.gettempdir(),)
+
+
+def _runtime_folder():
+    """Make the private folder, 0700, at a short path."""
+    for base in _bases():
+        if len(base) + 12 <= _LONGEST or os.name != "posix":
+            with contextlib.suppress(OSError):
+                return Path(tempfile.mkdtemp(prefix="fk-", dir=base))
+    return Path(tempfile.mkdtemp(prefix="fk-"))
+
+
+def _hold(runtime, token):
+    handle = (runtime / "new").open("w+")
+    try_lock(handle)
+    handle.write(token)
+    handle.flush()
+    (runtime / "new").rename(runtime / "lock")  # under this name it is locked already
+    return handle
+
+
+def wait(worker, deadline, stop, tick=lambda: None):
+    """Wait for a worker; return its exit status, or the word why it was not waited for: deadline, cancelled."""
+    pause = 0.005
+    while (status := worker.poll()) is None:
+        if stop():
+            return "cancelled"
+        if time.monotonic() > deadline:
+            return "deadline"
+        tick()
+        worker.pause(pause)
+        pause = min(pause * 1.5, 0.05)
+    return status

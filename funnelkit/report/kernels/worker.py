@@ -1,0 +1,168 @@
+"""The process that executes one report: in a session of its own, it reads spec.json and leaves result.json.
+
+It is separate so that a deadline, a signal or a crash of a kernel can never take the publishing process with it.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+from funnelkit.language import LANGUAGE, ReportError
+from funnelkit.report.kernels.processes import die_with_parent
+from funnelkit.report.runs.notebooks import figures, heading, import_nbformat, tidy
+
+BAD_DATA, CELL_ERROR, KERNEL_DIED, CANNOT_WRITE = 2, 10, 13, 14
+_DATA_ERRORS = ("DataError", "CatalogError", "RuleError")
+_SAVE_EVERY_S = 5
+
+
+def main(folder):
+    """Execute FOLDER/spec.json; write notebook.ipynb, on success report.html and what else is asked for.
+
+    Returns 0 where result.json tells the rest, 14 where the disk would not take it.
+    """
+    folder = Path(folder)
+    spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+    os.environ[LANGUAGE] = spec["lang"]  # the kernel inherits it
+    try:
+        result = _make(folder, spec)
+    except ReportError as error:
+        result = {"exit_code": error.exit_code, "reason": "bad_parameter", "detail": error.say(spec["lang"])}
+    except OSError as error:
+        result = {"exit_code": CANNOT_WRITE, "reason": "cannot_write", "detail": error.strerror or type(error).__name__}
+        if not _write_result(folder, result):
+            _make_room(folder)
+    return 0 if _write_result(folder, result) else CANNOT_WRITE
+
+
+def _make_room(folder):
+    """Give up what is half written, so that at least the reason finds a place on a full disk."""
+    for name in ("notebook.ipynb", "report.html", "report.pdf"):
+        with contextlib.suppress(OSError):
+            (folder / name).unlink(missing_ok=True)
+
+
+def _write_result(folder, result):
+    try:
+        (folder / "result.tmp").write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")
+        (folder / "result.tmp").replace(folder / "result.json")
+    except OSError:
+        return False
+    return True
+
+
+def _make(folder, spec):
+    nbformat = import_nbformat()
+    notebook, result = execute(nbformat.read(spec["template"], as_version=4), spec)
+    tidy(notebook)
+    nbformat.write(notebook, folder / "notebook.ipynb")
+    if result["exit_code"] == 0:
+        _formats(notebook, folder, spec)
+    return result
+
+
+def _formats(notebook, folder, spec):
+    """Write the page, the headline figures, the tables and, where asked for, the PDF."""
+    from funnelkit.report.pages import export
+    from funnelkit.report.pages.html import page
+
+    html = page(notebook, spec["lang"], heading(notebook))
+    (folder / "report.html").write_text(html, encoding="utf-8")
+    summary = {"title": heading(notebook), "language": spec["lang"], "figures": figures(notebook)}
+    text = json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False)
+    (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
+    export.write(notebook, folder, spec["export"])
+    if spec["pdf"]:
+        from funnelkit.report.pages.pdf import print_page
+
+        print_page(folder / "report.html", folder / "report.pdf")
+
+
+def execute(notebook, spec):
+    """Run a notebook through papermill over ipc sockets; return it with {exit_code, reason, error, cell, detail}."""
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+
+    from funnelkit.report.kernels.engine import Engine, engine_name
+
+    logging.getLogger("papermill").setLevel(logging.WARNING)
+    source = Path(spec["folder"]) / "template.ipynb"
+    import_nbformat().write(notebook, source)
+    Engine.begin(Path(spec["folder"]))
+    failure = None
+    with _saving_now_and_then(Engine):
+        try:
+            papermill.execute_notebook(
+                str(source), None, parameters=spec["parameters"], kernel_name="python3",
+                language="python", cwd=spec["cwd"],
+                engine_name=engine_name(), progress_bar=False, log_output=False, config=_config(),
+            )  # fmt: skip
+        except papermill.PapermillExecutionError as error:
+            failure = _cell_failure(error.ename, error.evalue)
+        except (DeadKernelError, RuntimeError) as error:  # RuntimeError: it died before its first answer
+            failure = {"exit_code": KERNEL_DIED, "reason": "kernel_died", "detail": str(error)}
+    source.unlink()
+    executed = Engine.notebook or notebook
+    if failure is None:
+        failure = _unfinished(executed)
+    if failure is None:
+        return executed, {"exit_code": 0, "reason": "ok"}
+    return executed, {"cell": Engine.current, **failure}
+
+
+def _config():
+    from traitlets.config import Config
+
+    transport = "tcp" if sys.platform == "win32" else "ipc"
+    return Config(
+        {"KernelManager": {"transport": transport, "client_factory": "funnelkit.report.kernels.client.Client"}}
+    )
+
+
+def _cell_failure(name, value):
+    """A cell's own exception may quote the data, so messages and logs name its kind; the notebook holds the rest."""
+    bad_data = name in _DATA_ERRORS
+    told = bad_data or name == "SystemExit"
+    return {
+        "exit_code": BAD_DATA if bad_data else CELL_ERROR, "reason": "bad_data" if bad_data else "cell_error",
+        "error": name, "detail": str(value) if bad_data else f"{name}: {value}" if told else name,
+    }  # fmt: skip
+
+
+def _unfinished(notebook):
+    """Return the failure of a run that papermill calls complete: sys.exit() in a cell, or cells that never ran."""
+    for cell in notebook.cells:
+        errors = [output for output in cell.get("outputs", []) if output.output_type == "error"]
+        if errors and "raises-exception" not in cell.metadata.get("tags", []):
+            return _cell_failure(errors[0].ename, errors[0].evalue)
+    if any(_never_ran(cell) for cell in notebook.cells):
+        return {"exit_code": KERNEL_DIED, "reason": "kernel_died", "detail": "cells never ran"}
+    return None
+
+
+def _never_ran(cell):
+    return cell.cell_type == "code" and bool(cell.source.strip()) and cell.execution_count is None
+
+
+@contextlib.contextmanager
+def _saving_now_and_then(engine):
+    """Write the notebook as far as it is every few seconds: a run that is killed leaves what it had."""
+    if not hasattr(signal, "setitimer"):
+        yield
+        return
+    old = signal.signal(signal.SIGALRM, lambda *_: engine.save())
+    signal.setitimer(signal.ITIMER_REAL, 2, _SAVE_EVERY_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)
+
+
+if __name__ == "__main__":
+    die_with_parent(int(sys.argv[2]))
+    sys.exit(main(sys.argv[1]))

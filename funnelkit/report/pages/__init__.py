@@ -1,0 +1,1 @@
+"""What a report is published as: HTML, PDF, tables, an index."""

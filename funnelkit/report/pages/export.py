@@ -1,0 +1,200 @@
+"""The tables of a report for spreadsheets: CSV and XLSX without formulas, columns dropped or hashed."""
+
+import csv
+import difflib
+import hashlib
+import hmac
+import io
+import os
+import re
+import zipfile
+
+from funnelkit.language import TABLE, ReportError
+from funnelkit.pipeline import DEAL_COLUMNS
+from funnelkit.report.runs.parameters import BAD_PARAMETER
+
+# A text that begins so is a formula to one spreadsheet or another; blanks and quotes before it do not help.
+_FORMULA = re.compile(r"[\s\"'\ufeff\u200b-\u200f\u202a-\u202e\u2066-\u2069]*[=+\-@\t\r\n＝＋－＠]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_CELL = 32_767  # characters a workbook's cell may hold
+HIDDEN = "<"
+# Columns that count people or deals, and those that tell of a count that is hidden.
+_COUNTS = re.compile(r"(k|n|rows|deals|[nk]_.*|.*_n|actual|entries|result)")
+_RATES = re.compile(r".*(rate|low|high|share|floor|ceiling|value|amount).*")
+# The same within texts: a rate with its n, a whole number, an interval or a percentage.
+_N, _WHOLE, _TELLING = re.compile(r"n = ([\d,]+)"), re.compile(r"\d{1,3}(,\d{3})*"), re.compile(r"[%\[]")
+_ACTIONS = ("drop", "hash", "keep")
+KEY = "FUNNELKIT_HASH_KEY"  # the environment variable that holds the secret
+
+
+def check_policy(policy):
+    """Return how tables are exported, {"columns": {name: drop|hash|keep}, "min_cell": n}, checked.
+
+    Raises ReportError (11) where a key, an action or the threshold is none of these, or where there is no secret to
+    hash with: without one a list of known names could be hashed and compared.
+    """
+    columns, least = policy.get("columns", {}), policy.get("min_cell", 0)
+    wrong = [name for name in policy if name not in ("columns", "min_cell")]
+    if isinstance(columns, dict):
+        wrong += [f"{name}={action}" for name, action in columns.items() if action not in _ACTIONS]
+    else:
+        wrong.append(f"columns={columns!r}")
+    if isinstance(least, bool) or not isinstance(least, int) or least < 0:
+        wrong.append(f"min_cell={least!r}")
+    if wrong:
+        raise ReportError("export_bad", BAD_PARAMETER, value=", ".join(map(str, wrong))[:200])
+    if "hash" in columns.values() and not os.environ.get(KEY):
+        raise ReportError("export_no_key", BAD_PARAMETER, key=KEY)
+    return {"columns": dict(columns), "min_cell": least}
+
+
+def tables(notebook):
+    """Return {cell id: table} of the tables that an executed notebook shows."""
+    found = {}
+    for cell in notebook.cells:
+        shown = [output["data"][TABLE] for output in cell.get("outputs", []) if TABLE in output.get("data", {})]
+        for i, table in enumerate(shown):
+            found[cell.id if i == 0 else f"{cell.id}-{i + 1}"] = table
+    return found
+
+
+def write(notebook, folder, policy):
+    """Write FOLDER/tables/<cell>.csv and FOLDER/tables.xlsx; nothing where the notebook shows no table."""
+    policy = check_policy(policy)
+    _refuse_misspelt(policy["columns"], {name for table in tables(notebook).values() for name in table["columns"]})
+    found = {name: protect(table, policy) for name, table in tables(notebook).items()}
+    found = {name: table for name, table in found.items() if table["columns"]}
+    if not found:
+        return
+    (folder / "tables").mkdir()
+    for name, table in found.items():
+        (folder / "tables" / f"{_plain_name(name)}.csv").write_text(csv_text(table), encoding="utf-8-sig", newline="")
+    (folder / "tables.xlsx").write_bytes(workbook(found))
+
+
+def _refuse_misspelt(columns, shown):
+    """Raise ReportError (11) for a name that is almost a column's: what it was to protect would be exported."""
+    known = sorted(shown | set(DEAL_COLUMNS))
+    for name in sorted(set(columns) - set(known)):
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+        if near:
+            raise ReportError("export_misspelt", BAD_PARAMETER, name=name, nearest=near[0])
+
+
+def _plain_name(name):
+    return re.sub(r"[^\w-]", "_", name)[:64]
+
+
+def protect(table, policy):
+    """Return a table with its columns dropped, hashed or kept, and rows of few hidden.
+
+    A row in which some count, or the rest of n that k leaves, is above 0 and below `min_cell` keeps its names; its
+    counts read "<5", its rates, amounts and intervals are emptied, for they would give the count away. A text such as
+    "50.0 % [9.5, 90.5] (n = 2)" is both.
+    """
+    actions, least = policy["columns"], policy["min_cell"]
+    kept = [i for i, name in enumerate(table["columns"]) if actions.get(name) != "drop"]
+    names = [table["columns"][i] for i in kept]
+    rows = []
+    for row in table["rows"]:
+        cells = [_hashed(row[i]) if actions.get(table["columns"][i]) == "hash" else row[i] for i in kept]
+        counts = [n for name, cell in zip(names, cells, strict=True) for n in _counts(name, cell)]
+        small = any(0 < n < least for n in (*counts, *_rests(dict(zip(names, cells, strict=True)))))
+        rows.append([_hide(name, cell, least) for name, cell in zip(names, cells, strict=True)] if small else cells)
+    return {"columns": names, "rows": rows}
+
+
+def _rests(row):
+    """Return n minus k for each pair of them in a row."""
+    pairs = [(row.get(f"k{end}"), row.get(f"n{end}")) for end in ("", "_before")]
+    return [n - k for k, n in pairs if isinstance(k, int) and isinstance(n, int)]
+
+
+def _counts(name, cell):
+    """Return the counts that a cell tells, as a number or within its text."""
+    if isinstance(cell, str):
+        whole = [cell] if _COUNTS.fullmatch(name) and _WHOLE.fullmatch(cell) else []
+        return [int(text.replace(",", "")) for text in (*_N.findall(cell), *whole) if text.strip(",")]
+    return [cell] if isinstance(cell, int) and not isinstance(cell, bool) and _COUNTS.fullmatch(name) else []
+
+
+def _hide(name, cell, least):
+    counts = _counts(name, cell)
+    if counts:
+        return f"{HIDDEN}{least}" if min(counts) < least else None
+    telling = isinstance(cell, float) or (isinstance(cell, str) and _TELLING.search(cell))
+    return None if telling or _RATES.fullmatch(name) else cell
+
+
+def _hashed(value):
+    """Return a text that stands for a value: the same each time for the same secret, which others cannot guess."""
+    if value is None:
+        return None
+    key = os.environ.get(KEY, "").encode()
+    return "id-" + hmac.new(key, str(value).encode(), hashlib.sha256).hexdigest()[:12]
+
+
+def harmless(value):
+    """Return a cell that no spreadsheet takes for a formula: texts get an apostrophe, typed numbers stay.
+
+    >>> harmless("=1+1"), harmless("＝1"), harmless(-5), harmless("Müller")
+    ("'=1+1", "'＝1", -5, 'Müller')
+    """
+    if not isinstance(value, str):
+        return value
+    text = _CONTROL.sub("", value)[: _CELL - 1]
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def csv_text(table):
+    """Return a table as CSV, each text harmless and whole numbers and fractions as they are."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\r\n")
+    writer.writerow([harmless(name) for name in table["columns"]])
+    writer.writerows([["" if cell is None else harmless(cell) for cell in row] for row in table["rows"]])
+    return buffer.getvalue()
+
+
+def workbook(found):
+    """Return a workbook of named tables as bytes, the same for the same tables: no time, texts typed as texts."""
+    from openpyxl import Workbook
+
+    book = Workbook()
+    book.remove(book.active)
+    taken = set()
+    for name, table in found.items():
+        sheet = book.create_sheet(_sheet_name(name, taken))
+        for r, row in enumerate([table["columns"], *table["rows"]], start=1):
+            for c, value in enumerate(row, start=1):
+                if value is not None:
+                    cell = sheet.cell(r, c)
+                    cell.value = harmless(value)
+                    cell.data_type = "s" if isinstance(value, str) else cell.data_type
+        sheet.freeze_panes = "A2"
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return _same_bytes(buffer)
+
+
+def _sheet_name(name, taken):
+    base = re.sub(r"[\[\]:*?/\\']", "_", name)[:28] or "table"
+    found, n = base, 1
+    while found.casefold() in taken:
+        n += 1
+        found = f"{base}-{n}"
+    taken.add(found.casefold())
+    return found
+
+
+def _same_bytes(buffer):
+    """Write the archive again with fixed times, within its list of properties too."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(buffer) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(source.namelist()):
+            content = source.read(name)
+            if name == "docProps/core.xml":
+                content = re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", b"1980-01-01T00:00:00Z", content)
+            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, content)
+    return target.getvalue()

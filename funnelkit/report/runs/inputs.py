@@ -1,0 +1,155 @@
+"""What a report is made from: parameter values as given, and files, hashed and lent to the run under plain names."""
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+from funnelkit.language import DataError, ReportError, sample_files
+from funnelkit.report.runs import parameters
+
+FOLDER = "data"
+
+
+def report_values(file, given, data, max_quarantine):
+    """Return (parameter values, input files) of a command line: a YAML file, then NAME=VALUE pairs, then --data."""
+    values = {**from_yaml(file), **given}
+    if data:
+        values["data"] = list(data)
+    if max_quarantine is not None:
+        values["max_quarantine"] = max_quarantine
+    return located(values, Path.cwd())
+
+
+def located(values, folder):
+    """Return (values with the paths of existing files made absolute, those files); no data means the sample data."""
+    named = values.get("data") or []
+    named = parameters.check({"data": named}, {"data": parameters.Parameter("data", "list", [], "")})["data"]
+    _refuse_urls(source for source in named if "://" in str(source))
+    values = {name: _absolute(value, folder) for name, value in values.items()}
+    if named:
+        values["data"] = [str((folder / path).resolve()) for path in named]
+    data = [Path(path) for path in values["data"]] if named else sample_files()
+    others = [Path(value) for name, value in values.items() if name != "data" and _is_file(value)]
+    return values, tuple(dict.fromkeys([*data, *others]))
+
+
+def _refuse_urls(suspects):
+    for source in suspects:
+        from funnelkit.reading import is_url, shown
+
+        if is_url(source):
+            raise DataError("report_url", value=shown(source))
+
+
+def _absolute(value, folder):
+    """A text that names a file with a suffix is that file, such as a model of one's own."""
+    if isinstance(value, str) and 0 < len(value) < 1000 and "\0" not in value and Path(value).suffix:
+        path = folder / value
+        return str(path.resolve()) if path.is_file() else value
+    return value
+
+
+def _is_file(value):
+    return isinstance(value, str) and 0 < len(value) < 1000 and Path(value).is_absolute() and Path(value).is_file()
+
+
+def from_yaml(file):
+    """Return the mapping that a YAML file holds, an empty one for None; raise ReportError 11, DataError 2."""
+    if file is None:
+        return {}
+    import yaml
+
+    try:
+        content = yaml.safe_load(Path(file).read_text(encoding="utf-8-sig"))
+    except OSError:
+        raise DataError("no_such_file", file=str(file)) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise _bad_file(file, str(error).replace("\n", " ")) from None
+    if not isinstance(content, dict):
+        raise _bad_file(file, type(content).__name__)
+    return content
+
+
+def _bad_file(file, reason):
+    return ReportError("bad_parameter_file", parameters.BAD_PARAMETER, file=str(file), reason=reason)
+
+
+def sha256(path):
+    """Return the hash of a file's bytes."""
+    with Path(path).open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def fingerprint(path, out):
+    """Return a file's name, path from the target folder, size and hash; refuse what cannot be read.
+
+    The path is relative: no user's name in it where the data lie beside the reports.
+    """
+    if not path.is_file():
+        raise DataError("no_such_file", file=str(path))
+    try:
+        return {"file": path.name, "path": relative(path, out), "bytes": path.stat().st_size, "sha256": sha256(path)}
+    except OSError as error:
+        raise DataError("unreadable_file", file=str(path), reason=error.strerror or str(error)) from None
+
+
+def relative(path, out):
+    """Return a path as seen from the target folder; on another drive of Windows there is none, then it is absolute."""
+    try:
+        return Path(os.path.relpath(path.resolve(), out.resolve())).as_posix()
+    except ValueError:
+        return path.resolve().as_posix()
+
+
+def stamp(paths):
+    """Return what tells cheaply that a file may have changed: its size, time and identity."""
+    found = {}
+    for path in paths:
+        info = path.stat()
+        found[path] = (info.st_size, info.st_mtime_ns, info.st_ino)
+    return found
+
+
+def lend(values, staging):
+    """Link the files that values name into STAGING/data.
+
+    Returns (the values with the links' names, {path as seen from the target folder: link's name}).
+
+    So a notebook holds no path of this machine, and the same files give the same bytes wherever they lie.
+    """
+    names = {}
+
+    def lent(value):
+        if not _is_file(value):
+            return value
+        if value not in names:
+            names[value] = _link(Path(value), staging, names.values())
+        return names[value]
+
+    found = {
+        name: [lent(item) for item in value] if isinstance(value, list) else lent(value)
+        for name, value in values.items()
+    }
+    return found, {relative(Path(path), staging.parent): name for path, name in names.items()}
+
+
+def _link(path, staging, taken):
+    folder = staging / FOLDER
+    folder.mkdir(exist_ok=True)
+    name, n = path.name, 1
+    while f"{FOLDER}/{name}" in taken:
+        n += 1
+        name = f"{path.stem}-{n}{path.suffix}"
+    try:
+        (folder / name).symlink_to(path)
+    except (OSError, NotImplementedError):
+        if os.name == "posix":
+            raise
+        shutil.copyfile(path, folder / name)
+    return f"{FOLDER}/{name}"
+
+
+def take_back(staging):
+    """Remove the links again: what is published holds no input."""
+    shutil.rmtree(staging / FOLDER, ignore_errors=True)

@@ -1,0 +1,172 @@
+"""Parameters of a template: read from its tagged cell without running it, and checked before a kernel starts."""
+
+import ast
+import difflib
+import json
+import math
+import re
+from dataclasses import dataclass
+from datetime import date
+
+from funnelkit.language import ReportError
+
+BAD_PARAMETER = 11
+_CHOICE = re.compile(r"[\w-]+( \| [\w-]+)+")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One declared parameter: its annotation, default and the comment beside it."""
+
+    name: str
+    kind: str
+    default: object
+    help: str
+
+
+def declared(notebook):
+    """Return {name: Parameter} of a notebook's cell tagged `parameters`.
+
+    Each line is `name: type = literal  # help`, the type one of str, int, float, bool, list, dict, or in quotes one
+    of "date", "share" (0 to 1), "amount" (0 or more), "one | another" (these words; date among them is any day). Raises
+    ReportError (exit code 11) where the cell is missing or a line is not of this form.
+    """
+    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    if len(cells) != 1 or cells[0].cell_type != "code":
+        raise ReportError("template_without_parameters", BAD_PARAMETER, n=len(cells))
+    source = cells[0].source
+    lines = source.splitlines()
+    found = {}
+    for node in ast.parse(source).body:
+        kind = _annotation(node)
+        if kind is None:
+            raise ReportError("template_bad_parameter", BAD_PARAMETER, line=lines[node.lineno - 1])
+        comment = lines[node.end_lineno - 1].partition("#")[2].strip()
+        found[node.target.id] = Parameter(node.target.id, kind, ast.literal_eval(node.value), comment)
+    return found
+
+
+def _annotation(node):
+    """Return the type's name of `name: type = literal`, or None where the line is anything else."""
+    if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None):
+        return None
+    kind = node.annotation.id if isinstance(node.annotation, ast.Name) else getattr(node.annotation, "value", None)
+    try:
+        ast.literal_eval(node.value)
+    except ValueError:
+        return None
+    return kind if kind in _PARSE or (isinstance(kind, str) and _CHOICE.fullmatch(kind)) else None
+
+
+def check(values, parameters):
+    """Return the values as their declared types; texts, as a command line gives them, are parsed.
+
+    Raises ReportError (exit code 11) naming the parameter, what was found, what is expected, and for an unknown name
+    the nearest that is declared.
+    """
+    checked = {}
+    for name, value in values.items():
+        if name not in parameters:
+            close = difflib.get_close_matches(str(name), list(parameters), n=1, cutoff=0.4)
+            raise ReportError(
+                "unknown_parameter", BAD_PARAMETER, name=str(name), nearest=", ".join(close or list(parameters)),
+                known=", ".join(parameters),
+            )  # fmt: skip
+        checked[name] = _typed(parameters[name], value)
+    return checked
+
+
+def _typed(parameter, value):
+    kind = parameter.kind
+    try:
+        return _PARSE[kind](value) if kind in _PARSE else _one_of(kind.split(" | "), value)
+    except (ValueError, TypeError, json.JSONDecodeError):
+        raise ReportError(
+            "ill_typed_parameter", BAD_PARAMETER, name=parameter.name, kind=kind, value=repr(value)[:80],
+            expected=_EXPECTED.get(kind, kind), help=parameter.help,
+        ) from None  # fmt: skip
+
+
+def _one_of(choices, value):
+    if value in choices:
+        return value
+    return _as_date(value) if "date" in choices else _refuse()
+
+
+def _as_text(value):
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _as_int(value):
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise TypeError
+    if isinstance(value, str) and not re.fullmatch(r"[+-]?(0|[1-9][0-9]*)", value.strip()):
+        raise ValueError
+    return int(value)
+
+
+def _as_float(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise TypeError
+    if isinstance(value, str) and not re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", value.strip()):
+        raise ValueError
+    parsed = float(value)
+    if not math.isfinite(parsed):
+        raise ValueError
+    return parsed
+
+
+def _as_share(value):
+    parsed = _as_float(value)
+    return parsed if 0 <= parsed <= 1 else _refuse()
+
+
+def _as_amount(value):
+    parsed = _as_float(value)
+    return parsed if parsed >= 0 else _refuse()
+
+
+def _as_bool(value):
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "false": False}[str(value).lower()] if str(value).lower() in ("true", "false") else _refuse()
+
+
+def _as_date(value):
+    if isinstance(value, date):
+        return value.isoformat()[:10]
+    return value if _as_text(value) == "" else date.fromisoformat(value).isoformat()
+
+
+def _as_list(value):
+    if isinstance(value, str):
+        value = json.loads(value) if value.lstrip().startswith("[") else [part for part in value.split(",") if part]
+    return _plain(value, list)
+
+
+def _as_dict(value):
+    return _plain(json.loads(value) if isinstance(value, str) else value, dict)
+
+
+def _plain(value, kind):
+    """Refuse what JSON cannot hold exactly, such as NaN, and anything that is not of this kind."""
+    if not isinstance(value, kind):
+        raise TypeError
+    json.dumps(value, allow_nan=False)
+    return value
+
+
+def _refuse():
+    raise ValueError
+
+
+_PARSE = {
+    "str": _as_text, "int": _as_int, "float": _as_float, "bool": _as_bool, "date": _as_date, "list": _as_list,
+    "dict": _as_dict, "share": _as_share, "amount": _as_amount,
+}  # fmt: skip
+_EXPECTED = {
+    "str": "text", "int": "12", "float": "0.25", "bool": "true / false", "date": "2026-01-31",
+    "list": 'a,b / ["a", "b"]', "dict": '{"key": "value"}', "share": "0.05 (0 ... 1)", "amount": "2000000",
+}  # fmt: skip

@@ -1,0 +1,274 @@
+"""One report: parameters checked, inputs hashed, the notebook run by a worker under a deadline, then published."""
+
+import contextlib
+import hashlib
+import json
+import platform
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from funnelkit.language import FunnelkitError, ReportError
+from funnelkit.report.kernels import pool
+from funnelkit.report.kernels.processes import Signals
+from funnelkit.report.runs import notebooks, parameters, publish
+from funnelkit.report.runs.inputs import fingerprint, lend, relative, report_values, sha256, stamp, take_back
+from funnelkit.report.runs.progress import Bar
+
+__all__ = ["Request", "report_values", "run_report"]
+
+BAD_DATA, DEADLINE, KERNEL_DIED, CANNOT_WRITE, CANCELLED = 2, 12, 13, 14, 15
+VERSIONS = ("funnelkit", "pandas", "numpy", "matplotlib", "duckdb", "papermill", "nbconvert")
+_SCRAPS = ("spec.json", "result.json", "worker.log", "progress", "template.ipynb", publish.RESERVE)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What one report is made from: template path, parameter values as given, target folder, limits, formats."""
+
+    template: Path
+    values: dict
+    out: Path
+    lang: str = "en"
+    deadline_s: float = 900
+    progress: bool = False
+    inputs: tuple[Path, ...] = ()
+    pdf: bool = False
+    keep: int | None = None
+    export: dict | None = None  # how tables are exported: {"columns": {name: drop|hash|keep}, "min_cell": n}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A checked request: the template as read, all values with their types, the fingerprints of the inputs."""
+
+    request: Request
+    notebook: object
+    values: dict
+    identity: dict
+    stamps: dict
+
+
+def prepare(request):
+    """Return the Job of a request; raise DataError (2) or ReportError (11, 14) before anything is started."""
+    notebook = notebooks.read_template(request.template)
+    declared = parameters.declared(notebook)
+    values = parameters.check(request.values, declared)
+    if request.pdf:
+        from funnelkit.report.pages.pdf import require_chromium
+
+        require_chromium()
+    if request.export:
+        from funnelkit.report.pages.export import check_policy
+
+        check_policy(request.export)
+    inputs = [fingerprint(Path(path), request.out) for path in request.inputs]
+    identity = {
+        "template": sha256(request.template), "template_path": relative(request.template, request.out),
+        "parameters": {}, "given": list(values), "inputs": inputs, "pdf": request.pdf, "export": request.export or {},
+    }  # fmt: skip
+    defaults = {name: parameter.default for name, parameter in declared.items()}
+    return Job(request, notebook, defaults | values, identity, stamp(Path(path) for path in request.inputs))
+
+
+def run_report(request, crew=None, stop=None):
+    """Make one report and return the folder it was published in.
+
+    The folder holds notebook.ipynb, report.html, summary.json, run.json and the tables. `crew` are Workers to share,
+    `stop` a function that says which signal asks to stop. Raises ReportError, DataError with the exit code of the
+    design; whatever happens, OUT/latest keeps pointing at the last complete report.
+    """
+    with contextlib.ExitStack() as stack:
+        if stop is None:
+            signals = stack.enter_context(Signals())
+            stop = lambda: signals.caught  # noqa: E731
+        try:
+            job = prepare(request)
+        except FunnelkitError as error:
+            _note_refusal(request.out, error)
+            raise
+        stack.enter_context(publish.locked(request.out))
+        if crew is None:
+            pool.sweep()
+            crew = stack.enter_context(pool.Workers(notebooks.imports(job.notebook)))
+        return _run(job, crew, stop)
+
+
+def _note_refusal(out, error):
+    """Where reports exist already, their status must not go on saying that all is well."""
+    if not out.is_dir():
+        return
+    reason = {2: "bad_data", 11: "bad_parameter"}.get(error.exit_code, "refused")
+    with contextlib.suppress(FunnelkitError), publish.locked(out):
+        publish.try_status(out, {"outcome": "failed", "exit_code": error.exit_code, "reason": reason, "run": None})
+
+
+def _run(job, crew, stop):
+    request, started = job.request, datetime.now(UTC)
+    staging = None
+    try:
+        staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=request.out)).resolve()
+        values, lent = lend(job.values, staging)
+        inputs = [{**item, "lent": lent.get(item["path"])} for item in job.identity["inputs"]]
+        identity = {**job.identity, "parameters": values, "inputs": inputs}
+        name = f"{started:%Y%m%dT%H%M%S}-{_short_hash(identity)}-{secrets.token_hex(2)}"
+        _give_orders(job, values, staging)
+        running = {"outcome": "running", "started_at": _time(started), "run": name}
+        publish.write_json(request.out / "status.json", running)
+        result = _work(job, staging, crew, stop)
+        record = {"started_at": _time(started), "language": request.lang, **identity, "versions": versions()}
+        return _conclude(job, staging, name, record, result)
+    except OSError as error:
+        _give_up(request.out, staging)
+        raise publish.cannot_write(request.out, error) from None
+    finally:
+        if staging is not None:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def _give_up(out, staging):
+    """The disk or the folder failed us: make room, then say so where that is still possible."""
+    if staging is not None:
+        shutil.rmtree(staging, ignore_errors=True)
+    if out.is_dir():
+        told = {"outcome": "failed", "exit_code": CANNOT_WRITE, "reason": "cannot_write", "run": None}
+        publish.try_status(out, told)
+
+
+def _give_orders(job, values, staging):
+    """Write into the staging folder what the worker is to do."""
+    request = job.request
+    staging.chmod(0o755)
+    publish.reserve(staging)
+    shutil.copyfile(request.template, staging / "template.ipynb")
+    given = {name: value for name, value in values.items() if name in request.values}
+    spec = {
+        "template": str(staging / "template.ipynb"), "parameters": given, "lang": request.lang,
+        "folder": str(staging), "cwd": str(staging), "pdf": request.pdf, "export": request.export or {},
+    }  # fmt: skip
+    publish.write_json(staging / "spec.json", spec)
+
+
+def _work(job, staging, crew, stop):
+    """Run the worker to its end, its deadline or a signal; nothing of it lives on. Returns its result."""
+    deadline = time.monotonic() + job.request.deadline_s
+    with Bar("cells", job.request.progress) as bar:
+        watch = (deadline, stop, lambda: bar.show(*read_progress(staging)))
+        status, lost = _attend(crew.start(staging), watch)
+        if lost and not (staging / "result.json").exists():
+            status, _ = _attend(crew.start(staging, alone=True), watch)
+    if status == "deadline":
+        found = {"exit_code": DEADLINE, "reason": "deadline", "detail": f"{job.request.deadline_s:g}"}
+    elif status == "cancelled":
+        found = {"exit_code": CANCELLED, "reason": "cancelled", "detail": str(stop())}
+    else:
+        found = _result(staging, status)
+    if found["exit_code"] == 0 and stamp(job.stamps) != job.stamps and _changed(job):
+        found = {"exit_code": BAD_DATA, "reason": "input_changed", "detail": ", ".join(_changed(job))}
+    if found["exit_code"] and found.get("cell") is None:
+        found["cell"] = read_progress(staging)[2] or None
+    return found
+
+
+def _attend(worker, watch):
+    """Wait for a worker and end it; return (status, whether it was lost with the parent that all reports share)."""
+    try:
+        return pool.wait(worker, *watch), worker.lost()
+    finally:
+        worker.end()
+
+
+def read_progress(staging):
+    """Return (cells done, cells in all, id of the cell that runs) as far as the worker has told."""
+    try:
+        parts = (staging / "progress").read_text().split()
+        return int(parts[0]), int(parts[1]), " ".join(parts[2:])
+    except (OSError, ValueError, IndexError):
+        return 0, 0, ""
+
+
+def _result(staging, status):
+    """Return what the worker wrote; where it could not, what its end tells."""
+    try:
+        return json.loads((staging / "result.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        if status == CANNOT_WRITE or not staging.is_dir():
+            return {"exit_code": CANNOT_WRITE, "reason": "cannot_write", "detail": str(staging.parent)}
+        with contextlib.suppress(OSError):
+            tail = (staging / "worker.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+            return {"exit_code": KERNEL_DIED, "reason": "worker_died", "detail": f"{status}: {' '.join(tail)}"}
+        return {"exit_code": KERNEL_DIED, "reason": "worker_died", "detail": str(status)}
+
+
+def _changed(job):
+    """Return the names of the inputs that are not what was hashed at the start."""
+    old = {item["path"]: item for item in job.identity["inputs"]}
+    return [item["file"] for item in _fingerprints(job) if item["sha256"] != old[item["path"]]["sha256"]]
+
+
+def _fingerprints(job):
+    return [fingerprint(Path(path), job.request.out) for path in job.request.inputs]
+
+
+def _conclude(job, staging, name, record, result):
+    """Publish a good run, keep a failed one aside; write what happened in both cases."""
+    out = job.request.out
+    for scrap in _SCRAPS:
+        (staging / scrap).unlink(missing_ok=True)
+    take_back(staging)
+    for scrap in staging.glob(".*.tmp"):
+        scrap.unlink()
+    if result["exit_code"] == 0:
+        files = sorted(path for path in staging.rglob("*") if path.is_file())
+        outputs = {path.relative_to(staging).as_posix(): sha256(path) for path in files}
+        told = {"outcome": "ok", "exit_code": 0, "reason": "ok"}
+        figures = _headline(staging)
+        publish.write_json(staging / "run.json", {**told, **record, "figures": figures, "outputs": outputs})
+        target = publish.publish(staging, out, name, {**told, "run": f"runs/{name}"})
+        if job.request.keep is not None:
+            publish.retain(out, job.request.keep)
+        return target
+    told = {key: result[key] for key in ("exit_code", "reason", "error", "cell") if key in result}
+    told = {"outcome": "failed", **told}
+    folder = f"failed/{name}"
+    if staging.is_dir():
+        publish.write_json(staging / "run.json", {**told, **record})
+        publish.keep_failed(staging, out, name)
+    publish.write_json(out / "status.json", {**told, "run": folder})
+    if job.request.keep is not None:
+        publish.retain(out, job.request.keep)
+    raise ReportError(
+        f"run_{result['reason']}", result["exit_code"], detail=result.get("detail", ""), cell=result.get("cell") or "–",
+        folder=str(out / folder),
+    )  # fmt: skip
+
+
+def _headline(staging):
+    """Return the figures of summary.json without its sentences and quotations, which may name people."""
+    figures = json.loads((staging / "summary.json").read_text(encoding="utf-8"))["figures"]
+    figures.pop("summary", None)
+    if isinstance(figures.get("findings"), list):
+        figures["findings"] = [
+            {name: value for name, value in finding.items() if name not in ("message", "value")}
+            for finding in figures["findings"]
+        ]
+    return figures
+
+
+def _short_hash(content):
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _time(moment):
+    return moment.isoformat(timespec="seconds")
+
+
+def versions():
+    """Return the versions that the bytes of a report depend on."""
+    return {"python": platform.python_version(), "platform": sys.platform, **{name: version(name) for name in VERSIONS}}

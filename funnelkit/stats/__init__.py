@@ -1,0 +1,5 @@
+"""Statistics on arrays: rates, survival, tails, hazards, swings."""
+
+from funnelkit.doors import open_door
+
+__getattr__, __dir__, __all__ = open_door(__name__)

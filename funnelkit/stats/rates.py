@@ -1,0 +1,66 @@
+"""Rates that carry their n: Wilson intervals, rate tables, win rates. What is not yet known is never a loss."""
+
+from statistics import NormalDist
+
+import numpy as np
+
+LEVEL = 0.95
+
+
+def wilson(k, n, level=LEVEL):
+    """Return (low, high), the Wilson score interval of k successes in n trials, as arrays of the shape of k.
+
+    centre = (p + z^2/2n) / (1 + z^2/n), half width = z sqrt(p(1-p)/n + z^2/4n^2) / (1 + z^2/n), without continuity
+    correction (Wilson 1927). Where n is 0 nothing is known and both ends are NaN. Raises ValueError unless
+    0 <= k <= n.
+
+    >>> low, high = wilson(4238, 6711)
+    >>> round(float(low), 6), round(float(high), 6)
+    (0.619887, 0.642964)
+    """
+    k, n = np.broadcast_arrays(np.asarray(k, dtype=float), np.asarray(n, dtype=float))
+    if np.any((k < 0) | (k > n)):
+        raise ValueError("wilson needs 0 <= k <= n")
+    z2 = NormalDist().inv_cdf((1 + level) / 2) ** 2
+    trials = np.where(n > 0, n, np.nan)
+    p = k / trials
+    centre = (p + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = np.sqrt(z2) * np.sqrt(p * (1 - p) / trials + z2 / (4 * trials**2)) / (1 + z2 / trials)
+    low = np.where(k == 0, np.where(n > 0, 0.0, np.nan), centre - half)
+    high = np.where(k == n, np.where(n > 0, 1.0, np.nan), centre + half)
+    return low, high
+
+
+def newcombe(k, n, k_before, n_before, level=LEVEL):
+    """Return (change, low, high): k / n minus k_before / n_before with its hybrid score interval, as arrays.
+
+    low = d - sqrt((p - l)^2 + (u0 - p0)^2), high = d + sqrt((u - p)^2 + (p0 - l0)^2) with the Wilson limits l, u of
+    each rate (Newcombe 1998, method 10). Where either n is 0 nothing is known and all three are NaN. Raises
+    ValueError unless 0 <= k <= n on both sides.
+
+    >>> [round(float(part), 4) for part in newcombe(56, 70, 48, 80)]
+    [0.2, 0.0524, 0.3339]
+    """
+    (low, high), (low_0, high_0) = wilson(k, n, level), wilson(k_before, n_before, level)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p, p_0 = np.asarray(k, dtype=float) / n, np.asarray(k_before, dtype=float) / n_before
+    change = p - p_0
+    return change, change - np.hypot(p - low, high_0 - p_0), change + np.hypot(high - p, p_0 - low_0)
+
+
+def rate_columns(k, n, n_open=0):
+    """Return the columns of a rate row: k, n, rate, low, high, n_open, floor, ceiling.
+
+    `rate` is k / n over the n whose outcome is known, [low, high] its Wilson interval. `floor` and `ceiling` are the
+    rate if none or all of the `n_open` still undecided succeed: whatever they do, the final rate lies between.
+    """
+    k, n, n_open = (np.asarray(part, dtype="int64") for part in np.broadcast_arrays(k, n, n_open))
+    low, high = wilson(k, n)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rate = np.where(n > 0, k / n, np.nan)
+        entered = n + n_open
+        floor = np.where(entered > 0, k / entered, np.nan)
+        ceiling = np.where(entered > 0, (k + n_open) / entered, np.nan)
+    return {
+        "k": k, "n": n, "rate": rate, "low": low, "high": high, "n_open": n_open, "floor": floor, "ceiling": ceiling,
+    }  # fmt: skip

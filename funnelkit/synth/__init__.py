@@ -1,0 +1,5 @@
+"""Synthetic data with known truth."""
+
+from funnelkit.doors import open_door
+
+__getattr__, __dir__, __all__ = open_door(__name__)

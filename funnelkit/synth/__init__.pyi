@@ -1,0 +1,2 @@
+from .generate import synthesize as synthesize
+from .generate import write as write

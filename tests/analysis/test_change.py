@@ -1,0 +1,137 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from funnelkit.analysis.change import contributions, split_change
+from funnelkit.language.errors import DataError
+
+BEFORE = pd.DataFrame({"segment": ["A", "B"], "k": [200, 50], "n": [500, 500]})
+AFTER = pd.DataFrame({"segment": ["A", "B"], "k": [85, 90], "n": [200, 800]})
+
+
+def test_both_segments_improve_and_the_total_falls():
+    found = split_change(BEFORE, AFTER, "segment")
+    parts = found.table.set_index("part")["change"]
+    assert (round(100 * parts["rate"], 1), round(100 * parts["mix"], 1)) == (1.7, -9.2)
+    assert "25.0 %" in found.reading() and "+1.7 points" in found.reading() and "-9.2 points" in found.reading("en")
+    assert "-9.2 个百分点" in found.reading("zh")
+    assert (found.segments["rate"] > 0).all()
+
+
+def test_two_factors_are_kitagawas_midpoints():
+    parts = split_change(BEFORE, AFTER, "segment").table.set_index("part")["change"]
+    share = np.array([[0.5, 0.5], [0.2, 0.8]])
+    rate = np.array([[0.4, 0.1], [0.425, 0.1125]])
+    assert parts["rate"] == pytest.approx((share.mean(axis=0) * np.diff(rate, axis=0)[0]).sum(), abs=1e-12)
+    assert parts["mix"] == pytest.approx((rate.mean(axis=0) * np.diff(share, axis=0)[0]).sum(), abs=1e-12)
+
+
+def test_contributions_are_shapley_values():
+    from itertools import permutations
+
+    rng = np.random.default_rng(1)
+    before, after = rng.random((2, 5, 3))
+    total = np.zeros((5, 3))
+    orders = list(permutations(range(5)))
+    for order in orders:
+        now = before.copy()
+        for factor in order:
+            was = now.prod(axis=0)
+            now[factor] = after[factor]
+            total[factor] += now.prod(axis=0) - was
+    np.testing.assert_allclose(contributions(before, after), total / len(orders), atol=1e-14)
+
+
+def random_table(rng, segments, stages):
+    """A counts table of random segments; some of them are missing, some stages reached by nobody."""
+    names = [f"s{at}" for at in range(segments) if rng.random() < 0.75] or ["s0"]
+    rows = []
+    for name in names:
+        entered = int(rng.integers(1, 2000))
+        for stage in range(stages):
+            advanced = int(rng.binomial(entered, rng.random())) if rng.random() < 0.9 else 0
+            rows.append((name, f"stage {stage}", entered, advanced, entered - advanced))
+            entered = advanced
+    return pd.DataFrame(rows, columns=["segment", "stage", "n_entered", "n_advanced", "n_lost"])
+
+
+@pytest.mark.parametrize("tables_tried", [100, pytest.param(1000, marks=pytest.mark.slow)])
+def test_parts_sum_to_the_change_over_random_tables(tables_tried, capsys):
+    rng, worst, appeared = np.random.default_rng(2), 0.0, 0
+    for _ in range(tables_tried):
+        segments, stages = int(rng.integers(1, 9)), int(rng.integers(1, 7))
+        tables = [random_table(rng, segments, stages) for _ in range(2)]
+        measure = "count" if rng.random() < 0.5 else "rate"
+        found = split_change(*tables, "segment", measure)
+        totals = []
+        for table in tables:
+            last = table.groupby("segment")["n_advanced"].last().sum()
+            first = table.groupby("segment")["n_entered"].first().sum()
+            totals.append(last if measure == "count" else last / first)
+        scale = 1 if measure == "rate" else max(1, *totals)
+        worst = max(worst, abs(found.table["change"].sum() - (totals[1] - totals[0])) / scale)
+        parts = found.segments[[name for name in ("volume", "mix", "rate") if name in found.segments]]
+        worst = max(worst, abs(parts.to_numpy().sum() - (totals[1] - totals[0])) / scale)
+        appeared += (found.segments["state"] != "both").any()
+    with capsys.disabled():
+        print(f"\nSplit, {tables_tried} tables (seed 2): worst gap {worst:.1e}; {appeared} with new or vanished ones")
+    assert worst < 1e-9 and appeared > 0.2 * tables_tried
+
+
+def test_new_and_vanished_segments_are_mix_and_named():
+    after = pd.DataFrame({"segment": ["A", "C"], "k": [100, 30], "n": [250, 100]})
+    found = split_change(BEFORE, after, "segment")
+    assert found.segments.set_index("segment")["state"].to_dict() == {"A": "both", "B": "vanished", "C": "new"}
+    assert found.segments.set_index("segment").loc[["B", "C"], "rate"].tolist() == [0, 0]
+    assert "B (vanished), C (new)" in found.reading() and "B（消失）、C（新增）" in found.reading("zh")
+
+
+def test_stages_share_the_rate():
+    counts = [("Lead", 100, 50, 50), ("Offer", 50, 20, 30)], [("Lead", 100, 40, 60), ("Offer", 40, 20, 20)]
+    tables = [pd.DataFrame(rows, columns=["stage", "n_entered", "n_advanced", "n_lost"]) for rows in counts]
+    table = split_change(*tables).table
+    rates = table[table["part"] == "rate"].set_index("stage")["change"]
+    assert rates["Lead"] == pytest.approx(-0.045) and rates["Offer"] == pytest.approx(0.045)
+
+
+def test_unanswerable_tables_are_refused_in_words():
+    with pytest.raises(DataError, match="the table after has nobody"):
+        split_change(BEFORE, AFTER.assign(k=0, n=0), "segment")
+    with pytest.raises(DataError, match="no column named 'region'"):
+        split_change(BEFORE, AFTER, "region")
+    with pytest.raises(DataError, match="more successes"):
+        split_change(BEFORE.assign(k=900), AFTER, "segment")
+    with pytest.raises(DataError, match="Known: rate, count"):
+        split_change(BEFORE, AFTER, "segment", "value")
+    open_offer = pd.DataFrame({"stage": ["Lead", "Offer"], "n_entered": [9, 5], "n_advanced": [5, 0], "n_lost": [4, 0]})
+    with pytest.raises(DataError, match="left stage Offer"):
+        split_change(open_offer, open_offer)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("measure", ["rate", "count"])
+def test_intervals_of_the_parts_cover(measure, capsys):
+    rng = np.random.default_rng(3)
+    share, rate, n = (
+        np.array([[0.5, 0.3, 0.2], [0.3, 0.3, 0.4]]),
+        np.array([[0.4, 0.2, 0.1], [0.42, 0.18, 0.15]]),
+        (600, 700),
+    )
+    volume = np.broadcast_to(np.array(n, float)[:, None, None], (2, 1, 3))
+    parts = [share[:, None], rate[:, None]]
+    factors = np.concatenate([volume, *parts] if measure == "count" else parts, axis=1)
+    names = ["volume", "mix", "rate"][-factors.shape[1] :]
+    truth = dict(zip(names, contributions(*factors).sum(axis=1), strict=True))
+    hits = dict.fromkeys(truth, 0)
+    for _ in range(2000):
+        tables = []
+        for at in (0, 1):
+            size = rng.multinomial(rng.poisson(n[at]) if measure == "count" else n[at], share[at])
+            tables.append(pd.DataFrame({"segment": list("ABC"), "n": size, "k": rng.binomial(size, rate[at])}))
+        found = split_change(*tables, "segment", measure).table.set_index("part")
+        for part, value in truth.items():
+            hits[part] += found.loc[part, "low"] <= value <= found.loc[part, "high"]
+    coverage = {part: count / 2000 for part, count in hits.items()}
+    with capsys.disabled():
+        print(f"\nSplit of a {measure}, n = 600 and 700: coverage {coverage} (2,000 runs, seed 3)")
+    assert all(0.93 <= value <= 0.97 for value in coverage.values()), coverage

@@ -1,0 +1,56 @@
+"""The bundled font shows every character that the kit itself can show: no page depends on the fonts of a machine."""
+
+import json
+from pathlib import Path
+
+import pytest
+from fontTools.ttLib import TTFont
+
+from funnelkit.charts.style import FONT_FILE
+
+ROOT = Path(__file__).parents[2]
+EAST_ASIAN = 0x2E80  # what begins here comes from the bundled font, what lies before it from DejaVu Sans
+SHOWN = ("funnelkit/language/texts/*.toml", "funnelkit/models/catalogue/*.toml", "funnelkit/reading/layouts/presets/*.toml",
+         "funnelkit/synth/*.py", "funnelkit/course/checks/**/*", "data/*", "notebooks/**/*.ipynb", "notebooks/**/*.md")  # fmt: skip
+PICTURE = "image/"
+
+
+@pytest.fixture(scope="module")
+def covered():
+    import matplotlib
+
+    latin = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    east_asian = {sign for sign in TTFont(FONT_FILE).getBestCmap() if sign >= EAST_ASIAN}
+    return east_asian | {sign for sign in TTFont(latin).getBestCmap() if sign < EAST_ASIAN}
+
+
+def signs(path):
+    """Return the characters of a file; of a notebook those of its cells and outputs, pictures left out."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        text = "\n".join(_texts(json.loads(text)["cells"]))
+    elif path.suffix == ".json":
+        text = "\n".join(_texts(json.loads(text)))
+    return {sign for sign in text if sign.isprintable()}
+
+
+def _texts(node):
+    if isinstance(node, str):
+        return [node]
+    if isinstance(node, dict):
+        return [text for name, value in node.items() if not name.startswith(PICTURE) for text in _texts(value)]
+    return [text for item in node for text in _texts(item)] if isinstance(node, list) else []
+
+
+@pytest.mark.parametrize("pattern", SHOWN)
+def test_every_character_that_the_kit_shows_is_in_its_fonts(pattern, covered):
+    files = [path for path in ROOT.glob(pattern) if path.suffix in (".toml", ".py", ".csv", ".json", ".ipynb", ".md")]
+    assert files
+    absent = {sign: path.name for path in files for sign in signs(path) if ord(sign) not in covered}
+    assert not absent
+
+
+def test_characters_of_chinese_names_are_in_the_font(covered):
+    """Names use the third level of the table of general standard characters, which GB 2312 lacks."""
+    assert not {name for name in "叡彧旻芃喆珺璟堃祎玥瑄燚犇淼昇堃煊镕啰瞭" if ord(name) not in covered}
+    assert sum(0x4E00 <= sign < 0xA000 or sign >= 0x20000 for sign in covered) > 8_105

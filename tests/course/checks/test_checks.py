@@ -1,0 +1,121 @@
+"""Checks: right answers pass, empty and typical wrong ones get the hint that is meant for them."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from funnelkit.course.checks import check_number, eight_step
+from funnelkit.language.texts import LANGUAGES, texts
+from funnelkit.models.funnel import funnel
+from funnelkit.planning.allocate import allocate
+
+MODEL = funnel("industrial-8")
+STATES = pd.DataFrame({
+    "state": ["search", "in-funnel", "best"], "n_open": [73, 106, 6], "n_valued": [73, 100, 6],
+    "value_open": [44.0e6, 78.0e6, 3.0e6], "win_probability": [0.08, 0.16, 0.67],
+    "win_probability_after": [0.16, 0.67, 0.86], "cost": [40.0, 24.0, 16.0],
+})  # fmt: skip
+GAIN = (0.67 - 0.16) * 78.0e6 / 100 / 24
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (GAIN, "right"),
+        (GAIN * 1.001, "right"),
+        (f"{GAIN:.2f}", "right"),
+        (None, "empty"),
+        ("much", "no_number"),
+        ([GAIN], "no_number"),
+        (float("nan"), "no_number"),
+        (GAIN * 100, "gain_of_all"),
+        (GAIN * 100 * 24, "gain_of_all"),
+        (GAIN * 24, "gain_per_deal"),
+        (0.67 * 78.0e6 / 100 / 24, "gain_not_difference"),
+        (0.16 * 78.0e6 / 100 / 24, "gain_not_difference"),
+        (-GAIN, "gain_sign"),
+        (GAIN * 1.02, "off"),
+        (0, "off"),
+    ],
+)
+def test_gain_of_an_hour(answer, hint):
+    found = eight_step.check_gain(answer, STATES, "in-funnel")
+    assert (found.hint, found.ok) == (hint, hint == "right")
+
+
+def test_price_of_a_minimum():
+    free = allocate(STATES, 3000)["value_won_more"].sum()
+    held = allocate(STATES.assign(least=[600, 0, 0]), 3000)["value_won_more"].sum()
+    assert held < free
+    answers = {"right": free - held, "empty": None, "price_sign": held - free, "price_is_total": held, "off": 1.0}
+    for hint, answer in answers.items():
+        assert eight_step.check_price_of_least(answer, STATES, 3000, 600).hint == hint
+    assert eight_step.check_price_of_least(free, STATES, 3000, 600).hint == "price_is_total"
+    assert eight_step.check_price_of_least(0, STATES, 3000, 0).hint == "right", "a minimum that binds nothing is free"
+
+
+EVIDENCE = pd.DataFrame(
+    [
+        ("P", "solution-design", "solution-design", None),
+        ("Q", "negotiation", "negotiation", True),
+        ("R", "negotiation", "project-evaluation", False),
+        ("R", "negotiation", "negotiation", True),
+    ],
+    columns=["deal_id", "stage", "gate", "met"],
+)
+RIGHT = {"P": "stay", "Q": "advance", "R": "move_back"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (RIGHT, "right"),
+        ({**RIGHT, "P": " Stay "}, "right"),
+        (None, "empty"),
+        ({}, "empty"),
+        (["stay"], "no_dict"),
+        ({"P": None, "Q": None, "R": None}, "empty"),
+        ({**RIGHT, "Q": None}, "deal_missing"),
+        ({"P": "stay"}, "deal_missing"),
+        ({**RIGHT, "X": "stay"}, "deal_unknown"),
+        ({**RIGHT, "Q": "go"}, "no_verdict"),
+        ({**RIGHT, "P": "advance"}, "stay_not_advance"),
+        ({**RIGHT, "P": "move_back"}, "stay_not_move_back"),
+        ({**RIGHT, "Q": "stay"}, "advance_not_stay"),
+        ({**RIGHT, "Q": "move_back"}, "advance_not_move_back"),
+        ({**RIGHT, "R": "advance"}, "move_back_not_advance"),
+        ({**RIGHT, "R": "stay"}, "move_back_not_stay"),
+    ],
+)
+def test_verdicts(answer, hint):
+    assert eight_step.check_verdicts(answer, EVIDENCE, MODEL).hint == hint
+
+
+def test_hints_never_hold_the_answer():
+    for lang in LANGUAGES:
+        found = eight_step.check_gain(GAIN * 24, STATES, "in-funnel", lang)
+        assert f"{GAIN:,.0f}" not in found.text and f"{GAIN:.0f}" not in found.text
+
+
+def test_every_hint_is_used_and_displays_in_both_languages():
+    from pathlib import Path
+
+    import funnelkit.course.checks
+
+    source = "".join(
+        path.read_text(encoding="utf-8") for path in Path(funnelkit.course.checks.__file__).parent.glob("*.py")
+    )
+    verdicts = {f"{a}_not_{b}" for a in ("advance", "stay", "move_back") for b in ("advance", "stay", "move_back")}
+    built = tuple(re.findall(r'f"([a-z_]+)\{', source))  # keys put together, such as f"peer_{whose}"
+    unused = {key for key in texts("course.checks") if f'"{key}"' not in source and not key.startswith(built)}
+    assert unused <= verdicts
+    for lang, word in (("en", "Right."), ("zh", "正确。")):
+        bundle = check_number(2, 2, lang=lang)._repr_mimebundle_()
+        assert bundle["text/plain"] == word and "fk-good" in bundle["text/html"]
+    assert "fk-warn" in check_number(3, 2)._repr_mimebundle_()["text/html"]
+
+
+def test_an_answer_becomes_no_markup():
+    shown = eight_step.check_verdicts({**RIGHT, "<b>X": "stay"}, EVIDENCE, MODEL)._repr_mimebundle_()["text/html"]
+    assert "<b>" not in shown and "&lt;b&gt;X" in shown

@@ -1,0 +1,160 @@
+"""The two editions of every lesson are in step; what is not names file and cell."""
+
+import csv
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from funnelkit.cli import main
+from funnelkit.course import lessons
+
+ROOT = Path(__file__).parents[2]
+NAMES = lessons.names()
+CJK = re.compile(r"[\u4e00-\u9fff]")
+
+
+def prose(name, lang):
+    return [cell for cell in lessons.read_lesson(name, lang).cells if cell.cell_type == "markdown"]
+
+
+def test_there_are_lessons_in_both_languages():
+    assert NAMES
+    for lang in lessons.LANGUAGES:
+        assert sorted(path.stem for path in (lessons.FOLDER / lang).glob("*.ipynb")) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_editions_are_in_step(name):
+    assert lessons.differences(name) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_prose_is_in_its_language(name):
+    for cell in prose(name, "zh"):
+        assert CJK.search(cell.source), f"zh/{name}.ipynb, cell {cell.id}: not translated"
+        for line in cell.source.splitlines():
+            assert not line.startswith("#") or CJK.search(line), f"zh/{name}.ipynb, cell {cell.id}: English heading"
+    for cell in prose(name, "en"):
+        assert not CJK.search(cell.source), f"en/{name}.ipynb, cell {cell.id}: Chinese in the English edition"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_first_mention_of_a_term_carries_the_english_one(name):
+    """Terms of the glossary with three signs and more; shorter ones are everyday words too."""
+    with (ROOT / "data" / "glossary.csv").open(encoding="utf-8", newline="") as file:
+        terms = {row["zh"]: row["en"] for row in csv.DictReader(file) if len(row["zh"]) > 2}
+    text = "\n".join(cell.source for cell in prose(name, "zh")).replace("**", "")
+    for term, english in terms.items():
+        at = text.find(term)
+        if at < 0:
+            continue
+        after = re.match(r"（([^）]*)）", text[at + len(term) :])
+        assert after and english.casefold() in after[1].casefold(), (
+            f"zh/{name}.ipynb: first mention of {term} lacks ({english}): {text[at : at + 20]!r}"
+        )
+
+
+# --- the comparison itself -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """Return a folder with a copy of the first lesson, and a function that edits one cell of it."""
+    for lang in lessons.LANGUAGES:
+        (tmp_path / lang).mkdir()
+        shutil.copy(lessons.FOLDER / lang / f"{NAMES[0]}.ipynb", tmp_path / lang)
+
+    def edit(lang, change):
+        notebook = lessons.read_lesson(NAMES[0], lang, tmp_path)
+        cell = change(notebook)
+        lessons.write_lesson(notebook, tmp_path / lang / f"{NAMES[0]}.ipynb")
+        return cell.id
+
+    return tmp_path, edit
+
+
+def first(notebook, kind, tag=None):
+    return next(
+        cell for cell in notebook.cells if cell.cell_type == kind and (not tag or tag in cell.metadata.get("tags", []))
+    )
+
+
+def change_source(kind, tag=None, old="", new=" more"):
+    def change(notebook):
+        cell = first(notebook, kind, tag)
+        assert old in cell.source
+        cell.source = cell.source.replace(old, new) if old else cell.source + new
+        return cell
+
+    return change
+
+
+def test_a_changed_english_text_is_stale_until_confirmed(copy):
+    folder, edit = copy
+    cell = edit("en", change_source("markdown"))
+    (found,) = lessons.differences(NAMES[0], "en", folder)
+    assert found.startswith(f"zh/{NAMES[0]}.ipynb, cell {cell}: the English text has changed")
+    assert lessons.confirm(NAMES[0], [cell], folder) == [cell]
+    assert lessons.differences(NAMES[0], "en", folder) == []
+    assert lessons.confirm(NAMES[0], [], folder) == [], "nothing else was out of date"
+
+
+def test_a_translation_never_confirmed_is_stale(copy):
+    folder, edit = copy
+
+    def forget(notebook):
+        cell = first(notebook, "markdown")
+        del cell.metadata["funnelkit"]
+        return cell
+
+    cell = edit("zh", forget)
+    assert [cell in found for found in lessons.differences(NAMES[0], "zh", folder)] == [True]
+
+
+def test_code_that_differs_is_found(copy):
+    folder, edit = copy
+    cell = edit("zh", change_source("code", "imports", new="\nx = 1"))
+    assert lessons.differences(NAMES[0], "en", folder) == [
+        f"zh/{NAMES[0]}.ipynb, cell {cell}: the code differs from the English edition."
+    ]
+
+
+def test_parameters_may_differ_in_comments_and_language_only(copy):
+    folder, edit = copy
+    edit("zh", change_source("code", "parameters", "#", "# 说明："))
+    assert lessons.differences(NAMES[0], "en", folder) == []
+    cell = edit("zh", change_source("code", "parameters", "= 0 ", "= 1 "))
+    assert lessons.differences(NAMES[0], "en", folder) == [
+        f"zh/{NAMES[0]}.ipynb, cell {cell}: the parameters differ from the English edition in more than lang and "
+        "comments."
+    ]
+
+
+def test_missing_moved_and_retagged_cells_are_found(copy):
+    folder, edit = copy
+
+    def retag(notebook):
+        cell = first(notebook, "code", "imports")
+        cell.metadata["tags"] = ["widget"]
+        return cell
+
+    cell = edit("zh", retag)
+    assert [f"cell {cell}: its tags" in found for found in lessons.differences(NAMES[0], "en", folder)] == [True]
+    cell = edit("zh", lambda notebook: notebook.cells.pop(3))
+    (found,) = lessons.differences(NAMES[0], "en", folder)
+    assert f"cell {cell} / " in found and "same order" in found
+
+
+def test_confirming_names_a_wrong_lesson_or_cell(copy):
+    folder, _ = copy
+    with pytest.raises(lessons.LessonError, match=rf"no such lesson\. Nearest: {NAMES[0]}"):
+        lessons.confirm(NAMES[0][:-1], [], folder)
+    with pytest.raises(lessons.LessonError, match=r"no text cell 'titel' in both editions\. Nearest: title"):
+        lessons.confirm(NAMES[0], ["titel"], folder)
+
+
+def test_command_names_a_wrong_lesson(capsys):
+    assert main(["lessons", "translated", "no_such", "--lang", "zh"]) == 10
+    assert "没有这一课" in capsys.readouterr().err

@@ -1,0 +1,347 @@
+"""Every lesson: house style, committed executed, the same bytes again, other seeds and values, numbers in prose.
+
+One execution a notebook is shared by the tests that need one; `slow` are those that need more.
+"""
+
+import ast
+import json
+import re
+import statistics
+import subprocess
+import sys
+from functools import cache
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import pytest
+
+from funnelkit.cli import main
+from funnelkit.course import lessons
+from funnelkit.language.texts import say, texts
+from funnelkit.models import catalog
+
+NOTEBOOKS = [(lang, name) for name in lessons.names() for lang in lessons.LANGUAGES]
+IDS = [f"{lang}/{name}" for lang, name in NOTEBOOKS]
+each = pytest.mark.parametrize(("lang", "name"), NOTEBOOKS, ids=IDS)
+CJK = re.compile(r"[\u4e00-\u9fff]")
+MAX_LINES, MEDIAN_LINES, MAX_WORDS, MAX_SIGNS = 20, 10, 120, 240
+
+
+def cells(lang, name, kind, tag=None):
+    """Return the cells of this kind (and tag) as committed."""
+    found = [cell for cell in lessons.read_lesson(name, lang).cells if cell.cell_type == kind]
+    return [cell for cell in found if tag in cell.metadata.get("tags", [])] if tag else found
+
+
+def plain(cell):
+    """Return what a code cell printed or displayed, as text."""
+    return "\n".join(
+        output.get("text") or output.get("data", {}).get("text/plain", "") for output in cell.get("outputs", [])
+    )
+
+
+@cache
+def executed(lang, name):
+    return lessons.execute(lessons.read_lesson(name, lang), f"{lang}/{name}.ipynb", lessons.FOLDER / lang)
+
+
+# --- house style -----------------------------------------------------------------------------------------------------
+
+
+@each
+def test_one_title_that_asks_and_headings_in_order(lang, name):
+    heads = [
+        line for cell in cells(lang, name, "markdown") for line in cell.source.splitlines() if re.match(r"#+ ", line)
+    ]
+    levels = [len(head.split(" ")[0]) for head in heads]
+    assert levels[0] == 1 and levels.count(1) == 1, "exactly one H1, at the top"
+    assert re.search("[?？]", heads[0]), "the title carries a question"
+    assert all(later - earlier <= 1 for earlier, later in pairwise(levels)), heads
+
+
+@each
+def test_cells_keep_their_size(lang, name):
+    code = {cell.id: len(cell.source.splitlines()) for cell in cells(lang, name, "code")}
+    assert max(code.values()) <= MAX_LINES, code
+    assert statistics.median(code.values()) <= MEDIAN_LINES
+    for cell in cells(lang, name, "markdown"):
+        signs = len(CJK.findall(cell.source))
+        words = len(re.findall(r"\w+(?:['-]\w+)*", CJK.sub(" ", cell.source)))
+        assert signs <= MAX_SIGNS and (words <= MAX_WORDS or signs), f"{cell.id}: {words} words, {signs} signs"
+
+
+@each
+def test_tags_are_known_and_ids_are_words(lang, name):
+    notebook = lessons.read_lesson(name, lang)
+    for cell in notebook.cells:
+        assert set(cell.metadata.get("tags", [])) <= set(lessons.TAGS), cell.id
+        assert re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", cell.id), cell.id
+        hidden = cell.metadata.get("jupyter", {}).get("source_hidden", False)
+        assert hidden == ("solution" in cell.metadata.get("tags", [])), f"{cell.id}: solutions, and only they, fold"
+    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
+    for tag in ("card", "parameters", "imports"):
+        assert sum(tag in cell.metadata.get("tags", []) for cell in notebook.cells) == 1, tag
+
+
+@each
+def test_parameters_are_typed_and_commented(lang, name):
+    (cell,) = cells(lang, name, "code", "parameters")
+    for line in cell.source.splitlines():
+        assert re.fullmatch(r"[a-z_]+: (str|int|float|bool|list|dict) = [^#]+  # \S.*", line), line
+    assert f'lang: str = "{lang}"' in cell.source
+    assert (lang == "zh") == bool(CJK.search(cell.source)), "comments are papermill's help: in the edition's language"
+
+
+@each
+def test_imports_end_with_the_style(lang, name):
+    (cell,) = cells(lang, name, "code", "imports")
+    assert cell.source.splitlines()[-1] == "_ = plot.use_style(lang)"
+    others = [c for c in cells(lang, name, "code") if c.id != cell.id]
+    assert not [c.id for c in others if re.search(r"^\s*(import|from)\b", c.source, re.M)], "one import cell"
+
+
+@each
+def test_no_label_stands_in_a_code_cell(lang, name):
+    """A text that people read has blanks or Chinese signs; those come from the catalogue and texts/."""
+    for cell in cells(lang, name, "code"):
+        if "parameters" in cell.metadata.get("tags", []):
+            continue
+        assert "#" not in cell.source, f"{cell.id}: a comment would be in one language only; say it in the prose"
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert not re.search(r"[\u4e00-\u9fff]|\w\s+\w", node.value), f"{cell.id}: {node.value!r}"
+
+
+# --- numbers in prose ------------------------------------------------------------------------------------------------
+
+NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+# What is no finding of the data: code, ordinals, list numbers, the level of every interval.
+NOT_QUOTED = re.compile(
+    r"```.*?```|`[^`]*`|\]\([^)]*\)|^\s*\d+\.\s|(?i:\b(?:step|stage|exercise|lesson|level)\s+\d+)"
+    r"|(?:第|练习|阶段)\s*\d+|\b95 %",
+    re.M | re.S,
+)
+
+
+def figures(text):
+    return {number.replace(",", "").rstrip(".") for number in NUMBER.findall(text)}
+
+
+def catalogue_facts(code):
+    """Return how many stages and states the models have that the lesson's code names."""
+    named = [model for model in catalog() if any(f'"{model.id}"' in cell.source for cell in code)]
+    return {str(len(part)) for model in named for part in (model.stages, model.states)}
+
+
+def unsupported_numbers(notebook):
+    """Return (cell id, number) of each number in prose that the code cell above neither shows nor asserts."""
+    facts = catalogue_facts([cell for cell in notebook.cells if cell.cell_type == "code"])
+    above, missing = set(), []
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            checked = [line for line in cell.source.splitlines() if "assert" in line]
+            above = figures(plain(cell)) | figures("\n".join(checked))
+        elif "card" not in cell.metadata.get("tags", []):
+            quoted = figures(NOT_QUOTED.sub(" ", cell.source))
+            missing += [(cell.id, number) for number in sorted(quoted - above - facts)]
+    return missing
+
+
+@each
+def test_numbers_in_prose_are_shown_or_asserted_above(lang, name):
+    assert unsupported_numbers(lessons.read_lesson(name, lang)) == []
+
+
+def test_the_number_rule_finds_a_wrong_number():
+    lang, name = NOTEBOOKS[0]
+    notebook = lessons.read_lesson(name, lang)
+    last = [cell for cell in notebook.cells if cell.cell_type == "markdown"][-1]
+    last.source += "\n\nThe rate is 12.34 %, exercise 3, step 5, 95 % interval, `0.99`."
+    assert unsupported_numbers(notebook) == [(last.id, "12.34")]
+
+
+# --- outputs ---------------------------------------------------------------------------------------------------------
+
+
+@each
+def test_committed_executed_without_errors(lang, name):
+    notebook = lessons.read_lesson(name, lang)
+    counts = [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"]
+    assert counts == list(range(1, len(counts) + 1)), "run `funnelkit lessons build`"
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            assert output.output_type != "error" and output.get("name") != "stderr", cell.id
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert notebook.metadata.language_info == {"name": "python"}
+    assert lessons.WIDGET_VIEW not in json.dumps(notebook)
+
+
+@each
+def test_pictures_have_alt_text(lang, name):
+    pictures = [
+        (cell.id, output)
+        for cell in cells(lang, name, "code")
+        for output in cell.outputs
+        if "image/png" in output.get("data", {})
+    ]
+    assert pictures
+    for cell_id, output in pictures:
+        alt = output.metadata["image/png"]["alt"]
+        assert output.data["text/plain"] == alt and len(alt) > 40, cell_id
+        assert bool(CJK.search(alt)) == (lang == "zh"), cell_id
+
+
+class Heads(HTMLParser):
+    """Collects the texts of th cells."""
+
+    def __init__(self):
+        super().__init__()
+        self.inside, self.found = False, []
+
+    def handle_starttag(self, tag, attrs):
+        self.inside = tag == "th"
+
+    def handle_endtag(self, tag):
+        self.inside = False
+
+    def handle_data(self, data):
+        self.found += [data] if self.inside else []
+
+
+@pytest.mark.parametrize("name", lessons.names())
+def test_chinese_outputs_have_no_english_label(name):
+    words = {entry["en"] for entry in texts("labels").values() if len(entry["en"]) > 4}
+    words |= {part.name.en for model in catalog() for part in (*model.stages, *model.states)}
+    for cell in cells("zh", name, "code"):
+        heads = Heads()
+        for output in cell.outputs:
+            heads.feed(output.get("data", {}).get("text/html", ""))
+        assert not [head for head in heads.found if not CJK.search(head) and head != "n"], cell.id
+        found = [word for word in words if re.search(rf"\b{re.escape(word)}\b", plain(cell))]
+        assert not found, f"{cell.id}: {found}"
+
+
+def without_pictures(notebook):
+    """Return the cells as JSON, each picture replaced by a word: pictures are not compared bit by bit."""
+    rows = {cell.id: json.loads(json.dumps(cell)) for cell in notebook.cells}
+    for row in rows.values():
+        for output in row.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                output["data"]["image/png"] = "picture"
+    return rows
+
+
+@each
+def test_a_run_gives_the_committed_outputs(lang, name):
+    again, committed = without_pictures(executed(lang, name)), without_pictures(lessons.read_lesson(name, lang))
+    changed = [cell for cell in committed if committed[cell] != again[cell]]
+    assert not changed, f"{lang}/{name}.ipynb: cells {changed} differ; run `funnelkit lessons build` and look"
+
+
+@pytest.mark.slow
+@each
+def test_two_runs_give_the_same_bytes(lang, name, tmp_path):
+    lessons.write_lesson(executed(lang, name), tmp_path / "first.ipynb")
+    (second,) = lessons.build(tmp_path, [lang], [name])
+    assert second.read_bytes() == (tmp_path / "first.ipynb").read_bytes()
+
+
+@pytest.mark.slow
+def test_nbval_finds_the_text_outputs_unchanged():
+    files = [str(lessons.FOLDER / lang / f"{name}.ipynb") for lang, name in NOTEBOOKS]
+    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider", *files]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=lessons.FOLDER.parent)
+    assert run.returncode == 0, run.stdout[-4000:]
+    n_cells = sum(len(cells(lang, name, "code")) for lang, name in NOTEBOOKS)
+    assert f"{n_cells} passed" in run.stdout
+
+
+def other_values(cell):
+    """Return another seed, and three quarters of every other number that a parameters cell declares."""
+    values = {name: ast.literal_eval(default) for name, (_, default) in lessons.parameter_values(cell.source).items()}
+    moved = {name: type(value)(value * 0.75) for name, value in values.items() if type(value) in (int, float)}
+    return {**moved, **({"seed": 11} if "seed" in values else {})}
+
+
+@each
+def test_runs_with_another_seed_and_other_values(lang, name):
+    if lang == "en":
+        pytest.skip("the code is the Chinese edition's, byte for byte")
+    notebook = lessons.read_lesson(name, lang)
+    values = other_values(cells(lang, name, "code", "parameters")[0])
+    assert values
+    run = lessons.execute(notebook, name, lessons.FOLDER / lang, values)
+    assert any("injected-parameters" in cell.metadata.get("tags", []) for cell in run.cells)
+    shown = {cell.id: plain(cell) for cell in run.cells if cell.cell_type == "code"}
+    committed = {cell.id: plain(cell) for cell in cells(lang, name, "code")}
+    assert [cell for cell in committed if shown[cell] != committed[cell]], "the parameters change something"
+    check_exercises(run, lang)
+
+
+@pytest.mark.slow
+@each
+def test_runs_under_plain_papermill(lang, name, tmp_path):
+    import papermill
+
+    values = other_values(cells(lang, name, "code", "parameters")[0])
+    source = lessons.FOLDER / lang / f"{name}.ipynb"
+    papermill.execute_notebook(str(source), str(tmp_path / "o.ipynb"), parameters=values, progress_bar=False)
+    declared = papermill.inspect_notebook(str(source))
+    assert set(values) <= set(declared) and all(row["help"] for row in declared.values())
+
+
+# --- exercises -------------------------------------------------------------------------------------------------------
+
+
+def check_exercises(notebook, lang):
+    """Each exercise: an answer cell, a check that says it is empty, a folded solution that is right."""
+    marked = [(cell, set(cell.metadata.get("tags", []))) for cell in notebook.cells]
+    kinds = [next(iter(tags & {"exercise", "check", "solution"})) for _, tags in marked
+             if tags & {"exercise", "check", "solution"}]  # fmt: skip
+    assert kinds == ["exercise", "check", "solution"] * (len(kinds) // 3) and len(kinds) >= 6
+    right, empty = say("course.checks.right", lang), say("course.checks.empty", lang)
+    for cell, tags in marked:
+        if "check" in tags:
+            assert plain(cell) == empty, cell.id
+        if "solution" in tags:
+            assert plain(cell) == right, cell.id
+
+
+@each
+def test_solutions_are_right_and_stubs_are_empty(lang, name):
+    check_exercises(lessons.read_lesson(name, lang), lang)
+
+
+def test_students_get_no_solutions_and_no_outputs(tmp_path):
+    assert main(["lessons", "student", "--lang", "en", "--out", str(tmp_path)]) == 0
+    assert not (tmp_path / "zh").exists()
+    for lang, name in NOTEBOOKS:
+        if lang == "en":
+            copy = lessons.read_lesson(name, lang, tmp_path)
+            original = lessons.read_lesson(name, lang)
+            kept = [cell.id for cell in original.cells if "solution" not in cell.metadata.get("tags", [])]
+            assert [cell.id for cell in copy.cells] == kept
+            assert not any(cell.get("outputs") for cell in copy.cells)
+
+
+def test_students_copies_run(tmp_path):
+    """What a learner gets must not lean on a cell that was taken away."""
+    lang, name = NOTEBOOKS[0]
+    copy = lessons.without_solutions(lessons.read_lesson(name, lang))
+    run = lessons.execute(copy, name, tmp_path)
+    assert all(cell.execution_count for cell in run.cells if cell.cell_type == "code")
+
+
+def test_a_failing_lesson_names_its_cell_and_keeps_the_old_file(tmp_path):
+    lang, name = NOTEBOOKS[0]
+    notebook = lessons.read_lesson(name, lang)
+    notebook.cells = [cell for cell in notebook.cells if "imports" in cell.metadata.get("tags", [])]
+    notebook.cells[0].source = "1 / 0"
+    path = lessons.write_lesson(notebook, tmp_path / lang / f"{name}.ipynb")
+    before = path.read_bytes()
+    with pytest.raises(lessons.LessonError) as caught:
+        list(lessons.build(langs=[lang], folder=tmp_path))
+    assert str(caught.value).startswith(
+        f"lesson {lang}/{name}.ipynb, cell imports: ZeroDivisionError: division by zero"
+    )
+    assert path.read_bytes() == before and list(path.parent.iterdir()) == [path]

@@ -1,0 +1,46 @@
+"""The semantics lab: one log, every preset, and the sentences agree with the numbers."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from funnelkit.events.compare_rules import compare_rules
+from funnelkit.events.rule import PRESETS
+from funnelkit.language.texts import texts
+
+
+@pytest.fixture(scope="module")
+def log():
+    rng, n = np.random.default_rng(1), 400
+    at = pd.Timestamp("2026-01-01") + pd.to_timedelta(rng.integers(0, 40 * 86400, n * 6), unit="s")
+    return pd.DataFrame(
+        {"deal_id": np.repeat(np.arange(n), 6), "stage": rng.choice(list("AABCX"), n * 6), "entered_at": at}
+    )
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_every_preset_has_a_row_and_a_true_sentence(log, lang):
+    table = compare_rules(log, "ABC", lang=lang)
+    assert table["rule"].tolist() == list(PRESETS)
+    for row in table.itertuples():
+        numbers = [int(number) for number in re.findall(r"(?<![\d.])\d+(?= (?:reach|more|fewer)| 个)", row.reading)]
+        difference = abs(row.C - table["C"].iloc[0])
+        assert numbers == ([row.C, difference] if difference else [row.C]), row.reading
+    assert table["C"].nunique() >= 6, "one data set, many answers"
+    assert (table["n_open"] >= 0).all()
+
+
+def test_one_window_for_all_that_have_one(log):
+    table = compare_rules(log, "ABC", window="3d", exclude=["X"]).set_index("rule")
+    assert table.loc["mixpanel", "window"] == "72 h from the first step"
+    assert table.loc["ga4_closed", "window"] == "72 h from the previous step"
+    assert table.loc["hubspot_any", "window"] == "none"
+    assert table.loc["posthog", "A"] < table.loc["mixpanel", "A"], "excluded persons leave the whole funnel"
+    shown = table.dropna(subset="rate")
+    assert (shown["rate"] == shown["k"] / shown["n"]).all()
+
+
+def test_each_preset_is_explained():
+    assert set(PRESETS) <= set(texts("events.rules"))

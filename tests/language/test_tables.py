@@ -1,0 +1,74 @@
+"""What people read: numbers, rates, tables; nothing of the data becomes markup."""
+
+import pandas as pd
+import pytest
+
+from funnelkit.analysis.rates import rate_table
+from funnelkit.language import formats, tables
+from funnelkit.language.tables import width
+from funnelkit.models.funnel import funnel
+from funnelkit.stats.rates import rate_columns
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"), [(0.6315, "63.2 %"), (0.63149, "63.1 %"), (1.0, "100.0 %"), (0.0005, "0.1 %"), (0.00049, "0.0 %")]
+)
+def test_percent_rounds_halves_up(rate, text):
+    assert formats.percent(rate) == text
+
+
+def test_rate_text_in_both_languages():
+    row = {name: values.item() for name, values in rate_columns(4238, 6711).items()}
+    assert formats.rate_text(row) == "63.2 % [62.0, 64.3] (n = 6,711)"
+    assert formats.rate_text(row, "zh") == "63.2 % [62.0, 64.3]（n = 6,711）"
+
+
+def test_unknown_rates_are_words_not_numbers():
+    nobody = {"k": 0, "n": 0, "rate": float("nan"), "low": float("nan"), "high": float("nan"), "n_open": 0}
+    assert formats.rate_text(nobody) == "n/a (0 entered)"
+    assert formats.rate_text(nobody, "zh") == "不适用（进入 0）"
+    assert formats.rate_text({**nobody, "n_open": 5}) == "not yet known (all 5 open)"
+
+
+def test_show_names_stages_and_joins_the_rate():
+    model = funnel("industrial-8")
+    counts = pd.DataFrame(
+        {
+            "stage": model.stage_ids[:2],
+            "n_entered": [1000, 4],
+            "n_advanced": [4, 0],
+            "n_lost": [996, 0],
+            "n_open": [0, 4],
+        }
+    )
+    shown = tables.show(counts.join(rate_table(counts)[["k", "n", "rate", "low", "high"]]), "zh", model=model)
+    head, first, second = shown.text.splitlines()
+    assert head.split() == ["阶段", "进入数", "升迁数", "流失数", "进行中", "阶段升迁率"]
+    assert first.split()[:2] == ["项目立项", "1,000"]
+    assert second.endswith("尚未可知（4 个均在进行中）")
+    assert width(head) == width(first) == width(second), "columns align by display width"
+
+
+HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "$$", "_hidden", "a & b"]
+
+
+def test_nothing_of_the_data_becomes_markup():
+    table = pd.DataFrame({"account<b>": HOSTILE, "n_entered": range(5)})
+    html = tables.show(table, caption="<i>caption</i>").html
+    for raw in ("<script", "<img", "<b>", "<i>"):
+        assert raw not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html and "a &amp; b" in html
+    assert "<script" not in tables.note(HOSTILE[0]).html
+    assert "<script" not in tables.bullets(HOSTILE).html
+
+
+def test_money_is_whole_and_dates_are_iso():
+    table = pd.DataFrame({"amount": [1234.56, None], "closed_at": [pd.Timestamp("2026-03-01 10:00"), pd.NaT]})
+    assert tables.show(table).text.splitlines()[1:] == [" 1,235  2026-03-01", "     –  –"]
+
+
+def test_show_does_not_mutate():
+    table = pd.DataFrame({"stage": ["a"], "n_entered": [3]})
+    before = table.copy()
+    tables.show(table)
+    pd.testing.assert_frame_equal(table, before)

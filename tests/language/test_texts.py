@@ -1,0 +1,69 @@
+"""Every visible text exists in both languages, says the same, and is used."""
+
+import re
+import string
+from pathlib import Path
+
+import pytest
+
+from funnelkit.language.errors import CatalogError, DataError, ReportError
+from funnelkit.language.texts import texts
+
+ROOT = Path(__file__).parents[2] / "funnelkit"
+FILES = {path.stem: texts(path.stem) for path in sorted((ROOT / "language" / "texts").glob("*.toml"))}
+GROUPS = {
+    f"{name}.{part}" if part else name: entries
+    for name, found in FILES.items()
+    for part, entries in ({"": found} if "en" in next(iter(found.values())) else found).items()
+}
+ENTRIES = [(group, key, entry) for group, entries in GROUPS.items() for key, entry in entries.items()]
+
+
+def placeholders(text):
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+@pytest.mark.parametrize(("group", "key", "entry"), ENTRIES, ids=[f"{group}.{key}" for group, key, _ in ENTRIES])
+def test_both_languages_hold_the_same_places(group, key, entry):
+    assert set(entry) == {"en", "zh"}
+    assert entry["en"].strip() and entry["zh"].strip()
+    assert placeholders(entry["en"]) == placeholders(entry["zh"])
+    assert not re.search(r"[\u4e00-\u9fff]", entry["en"]), "Chinese in the English text"
+
+
+def test_error_speaks_both_languages_and_survives_pickling():
+    import pickle
+
+    error = DataError("no_such_file", file="a.csv")
+    assert str(error) == "a.csv: no such file. Check the path."
+    assert error.say("zh") == "a.csv：文件不存在。请检查路径。"
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+    report = pickle.loads(pickle.dumps(ReportError("report_busy", 16, out="o")))
+    assert (report.exit_code, report.key) == (16, "report_busy")
+
+
+def test_errors_are_said_with_all_their_values():
+    """Each raise in the package names a key that exists and gives every value that its text needs."""
+    import ast
+
+    kinds = {"DataError", "CatalogError", "RuleError", "ReportError"}
+    seen = 0
+    for path in ROOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and getattr(node.func, "id", "") in kinds and node.args):
+                continue
+            key = node.args[0]
+            if not isinstance(key, ast.Constant):
+                continue
+            entry = texts("errors").get(key.value)
+            assert entry, f"{path.name}:{node.lineno}: no text errors.{key.value}"
+            given = {keyword.arg for keyword in node.keywords}
+            if None not in given:
+                needed = {name.split("!")[0].split(":")[0].split(".")[0] for name in placeholders(entry["en"])}
+                assert needed <= given, f"{path.name}:{node.lineno}: {key.value} lacks {needed - given}"
+            seen += 1
+    assert seen > 20
+
+
+def test_catalog_error_exit_code():
+    assert CatalogError("no_such_model", name="x", nearest="y").exit_code == 2

@@ -1,0 +1,24 @@
+import numpy as np
+
+from funnelkit.planning.perceptual_map import mean_ratings, perceptual_map, space_profile
+from funnelkit.synth.ratings import MEANS, rate_products
+
+
+def test_true_means_come_out_again():
+    many = mean_ratings(rate_products(n_raters=4000))
+    assert np.abs(many.to_numpy() - MEANS).max() < 0.15
+
+
+def test_same_seed_same_ratings_in_either_language():
+    english, chinese = rate_products(3), rate_products(3, "zh")
+    assert (english["rating"] == chinese["rating"]).all()
+    assert english["rating"].between(1, 10).all()
+    assert not (rate_products(4)["rating"] == english["rating"]).all()
+
+
+def test_serves_map_and_profile_in_both_languages():
+    for lang in ("en", "zh"):
+        ratings = rate_products(lang=lang)
+        ours = ratings["product"].iloc[0]
+        assert space_profile(ratings, ours).table["lead"].idxmax() == 3
+        assert len(perceptual_map(ratings).table) == 4 + 5 + 1
