@@ -17,6 +17,7 @@ from .analysis import stage_losses as stage_losses
 from .analysis import stuck_deals as stuck_deals
 from .analysis import time_in_stage as time_in_stage
 from .analysis import waterfall as waterfall
+from .charts import use as use
 from .events import Rule as Rule
 from .events import count_events as count_events
 from .forecast import backtest as backtest

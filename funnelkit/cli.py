@@ -7,8 +7,7 @@ import os
 import sys
 
 from funnelkit import __version__
-from funnelkit.language import FunnelkitError
-from funnelkit.models import funnel, list_text, model_text
+from funnelkit.language import FunnelkitError, speaking
 
 USAGE = 64
 
@@ -34,10 +33,12 @@ def add_models(commands):
 
 
 def run_models(options):
+    from funnelkit.models import funnel, list_text, model_text
+
     if options.name:
-        print(model_text(funnel(options.name, options.lang)))
+        print(model_text(funnel(options.name)))
     else:
-        print(list_text(options.lang))
+        print(list_text())
     return 0
 
 
@@ -82,7 +83,7 @@ def run_count(options):
     from funnelkit.language import say, show
 
     found = _count(options)
-    notes = [say(f"events.notes.{key}", options.lang, **values) for key, values in found.notes]
+    notes = [say(f"events.notes.{key}", **values) for key, values in found.notes]
     if options.json:
         rows = json.loads(step_rates(found.table, options.by).to_json(orient="records", force_ascii=False))
         print(
@@ -91,20 +92,16 @@ def run_count(options):
     else:
         rates = rate_table(found.table)
         table = found.table.join(rates[["k", "n", "rate", "low", "high"]])
-        table["rate_bounds"] = [
-            _bounds(*ends, options.lang) for ends in zip(rates["floor"], rates["ceiling"], strict=True)
-        ]
-        print("\n".join([show(table, options.lang).text, *notes]))
+        table["rate_bounds"] = [_bounds(*ends) for ends in zip(rates["floor"], rates["ceiling"], strict=True)]
+        print("\n".join([show(table).text, *notes]))
     return 0
 
 
-def _bounds(floor, ceiling, lang):
+def _bounds(floor, ceiling):
     """Return the rates if none or all of the open entities advance, as text."""
     from funnelkit.language import percent, say
 
-    return (
-        "–" if floor != floor else say("language.present.bounds", lang, floor=percent(floor), ceiling=percent(ceiling))
-    )
+    return "–" if floor != floor else say("language.present.bounds", floor=percent(floor), ceiling=percent(ceiling))
 
 
 def _count(options):
@@ -182,7 +179,7 @@ def reading(options, progress=None):
         "options": ReadOptions(
             **values, map=dict(options.map), on=dict(options.on), quarantine=quarantine, progress=progress
         ),
-        "lang": options.lang, "join": options.join,
+        "join": options.join,
     }  # fmt: skip
 
 
@@ -195,8 +192,8 @@ def run_check(options):
             result = read(*options.files, **reading(options, lambda share: bar.show(int(100 * share), 100, "%")))
         except FunnelkitError as error:
             result = error
-    found = summary(result, options.lang, map(shown, options.files))
-    print(json.dumps(found, ensure_ascii=False, indent=1) if options.json else check_text(found, options.lang))
+    found = summary(result, map(shown, options.files))
+    print(json.dumps(found, ensure_ascii=False, indent=1) if options.json else check_text(found))
     return EXIT[found["outcome"]]
 
 
@@ -234,9 +231,7 @@ def run_lessons(options):
         for name in options.names or names():
             changed = confirm(name, options.cell)
             words = ", ".join(changed) or "-"
-            print(
-                say("course.lessons.confirmed", options.lang or default_lang(), n=len(changed), name=name, cells=words)
-            )
+            print(say("course.lessons.confirmed", n=len(changed), name=name, cells=words))
         return 0
     if options.action == "student":
         paths = student(options.out or "out/student", langs, options.names)
@@ -277,16 +272,17 @@ def main(arguments=None):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without Chinese shows marks instead of a crash
     options = build_parser().parse_args(arguments)
-    try:
-        return options.run(options)
-    except FunnelkitError as error:
-        print(f"funnelkit {options.command}: {error.say(options.lang or default_lang())}", file=sys.stderr)
-        return error.exit_code
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
-    except KeyboardInterrupt:
-        return 130
+    with speaking(options.lang or default_lang()):
+        try:
+            return options.run(options)
+        except FunnelkitError as error:
+            print(f"funnelkit {options.command}: {error}", file=sys.stderr)
+            return error.exit_code
+        except BrokenPipeError:
+            sys.stderr.close()
+            return 0
+        except KeyboardInterrupt:
+            return 130
 
 
 if __name__ == "__main__":

@@ -28,16 +28,19 @@ class Finding:
     value: str | None = None
     values: dict = field(default_factory=dict)
 
-    def message(self, lang="en"):
-        """Return the sentence for people."""
+    def message(self, lang=None):
+        """Return the sentence for people, in the language in force or `lang`."""
         place = {"file": self.file, "line": self.line, "column": self.column, "value": self.value}
         return say(f"reading.findings.{self.rule}", lang, **{**place, **self.values})
 
-    def as_dict(self, lang="en"):
+    def __str__(self):
+        return self.message()
+
+    def as_dict(self):
         """Return the keys that `funnelkit check --json` prints."""
         row = asdict(self)
         row.pop("values")
-        return {**row, "message": self.message(lang)}
+        return {**row, "message": self.message()}
 
 
 @dataclass(frozen=True)
@@ -47,13 +50,16 @@ class Limit:
     code: str
     values: dict = field(default_factory=dict)
 
-    def message(self, lang="en"):
-        """Return the sentence for people."""
+    def message(self, lang=None):
+        """Return the sentence for people, in the language in force or `lang`."""
         return say(f"reading.limits.{self.code}", lang, **self.values)
 
-    def as_dict(self, lang="en"):
+    def __str__(self):
+        return self.message()
+
+    def as_dict(self):
         """Return code and message, as JSON holds them."""
-        return {"code": self.code, "message": self.message(lang)}
+        return {"code": self.code, "message": self.message()}
 
 
 @dataclass(frozen=True)

@@ -1,87 +1,215 @@
-"""Result: a tidy table with a plain reading of it in both languages; and the refusal, where a source cannot tell."""
+"""Result: the one kind of answer. A tidy table, the sentences that read it, its picture; or a refusal that says why."""
 
-from dataclasses import dataclass, field
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from html import escape
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
-from funnelkit.language import DataError, Text, rate_text, say
+from funnelkit.language import (
+    DataError,
+    Lang,
+    Shown,
+    Text,
+    bullets,
+    label,
+    numbers_of_run,
+    rate_text,
+    say,
+    show,
+    speaking,
+)
+from funnelkit.language import both as both
 from funnelkit.language import points as points
 from funnelkit.stats import rate_columns
 
-_BETWEEN = {"en": " ", "zh": ""}
+if TYPE_CHECKING:
+    from funnelkit.models import Funnel
+    from funnelkit.pipeline import Limit, Pipeline
+
+MOST_ROWS = 20  # of a table that is shown; `.table` holds all
 
 
-def localise(values, lang):
-    """Return `values` as `say` takes them: a Text becomes its side of `lang`, a sequence of values one list of words.
+class Picture(Protocol):
+    """What a chart is to a Result: a picture with its words."""
 
-    >>> localise({"stages": [Text("Lead", "线索"), Text("Offer", "报价")], "n": 2}, "zh")
-    {'stages': '线索、报价', 'n': 2}
-    """
-    return {name: _in(value, lang) for name, value in values.items()}
+    @property
+    def alt(self) -> str: ...
 
-
-def _in(value, lang):
-    if hasattr(value, lang):
-        return getattr(value, lang)
-    if isinstance(value, (list, tuple)):
-        return say("result.between", lang).join(str(_in(item, lang)) for item in value)
-    return value
+    def png(self) -> bytes: ...
 
 
 @dataclass(frozen=True)
-class Result:
-    """What an analysis found: `table`, and the sentences that say it.
+class Column:
+    """One column of a Result's table: its name there, its label, and its unit where it has one."""
 
-    `key` names the leading sentence (`group.name` of texts/), `values` fill it: ready-made strings, numbers, Text (a
-    word in both languages) or sequences of these. `notes` are further sentences, (key, values) each, in order.
+    name: str
+    label: str
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Insight:
+    """One thing in a Result that deserves attention, with what it takes to rank it against others.
+
+    `kind` is the verb's word for it, `subject` a stage, segment, deal or person, `n_deals` and `amount` its size,
+    `evidence` a p-value or None where there is no test.
+    """
+
+    kind: str
+    subject: str
+    sentence: Text
+    n_deals: int | None = None
+    amount: float | None = None
+    evidence: float | None = None
+
+    def __str__(self) -> str:
+        return str(self.sentence)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Result:
+    """What a verb found: `table`, the sentences that say it, its chart. In a notebook it shows all three.
+
+    `key` names the leading sentence (a key of texts/), `values` fill it: numbers, Text (words in both languages) or
+    sequences of these. `notes` are further sentences, (key, values) each, in order. `picture` is the name of the
+    chart (`fk.plot.<picture>`), `shown` the columns that people see, in order (None: all), `names` the labels that
+    columns bear instead of their own, `model` names the stages, `findings` are what deserves attention.
     """
 
     table: pd.DataFrame
-    key: str
-    values: dict = field(default_factory=dict)
-    notes: tuple[tuple[str, dict], ...] = ()
+    key: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    _: KW_ONLY
+    model: Funnel | None = None
+    picture: str = ""
+    shown: Sequence[str] | Callable[[pd.DataFrame], pd.DataFrame] | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    currency: str | None = None
+    findings: tuple[Insight, ...] = ()
 
-    def reading(self, lang="en"):
-        """Return what the table says, in plain words."""
-        return _BETWEEN[lang].join(self.sentences(lang))
+    def sentences(self, lang: Lang | None = None) -> list[str]:
+        """Return what the table says, sentence by sentence, in the language in force or `lang`."""
+        with speaking(lang):
+            leading = [(self.key, self.values)] if self.key else []
+            return [say(key, **values) for key, values in (*leading, *self.notes)]
 
-    def sentences(self, lang="en"):
-        """Return the reading sentence by sentence."""
-        return [say(key, lang, **localise(values, lang)) for key, values in ((self.key, self.values), *self.notes)]
+    def reading(self, lang: Lang | None = None) -> str:
+        """Return all sentences as one paragraph."""
+        with speaking(lang):
+            return say("result.space").join(self.sentences())
+
+    @property
+    def columns(self) -> list[Column]:
+        """Return name, label and unit of each column of the table as shown."""
+        table = self._for_people()
+        return [Column(str(name), label(self.names.get(name, name)), _unit(str(name))) for name in table.columns]
+
+    def chart(self, **options: Any) -> Any:
+        """Return the Chart of this result; raises DataError where it has none."""
+        if not self.picture:
+            raise DataError("no_chart", analysis=type(self).__name__)
+        # The charts' room is below this one: a Result looks its chart up by name, when it is shown.
+        draw = getattr(import_module("funnelkit.charts"), self.picture)
+        return draw(self, **options)
+
+    def show(self, lang: Lang | None = None) -> Shown:
+        """Return the table alone, ready to display."""
+        with speaking(lang):
+            return show(self._for_people(), model=self.model, names=self.names, currency=self.currency, most=MOST_ROWS)
+
+    def _for_people(self) -> pd.DataFrame:
+        if callable(self.shown):
+            return self.shown(self.table)
+        return self.table if self.shown is None else self.table[[name for name in self.shown if name in self.table]]
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        picture = self._drawn()
+        table = self.show() if len(self.table) else None
+        sentences = self.sentences()
+        html = (
+            [bullets(sentences).html] if len(sentences) > 1 else [f'<p class="fk fk-note">{escape(self.reading())}</p>']
+        )
+        texts = [*sentences]
+        if picture is not None:
+            html.append(image(picture))
+            texts.append(f"[{picture.alt}]")
+        if table is not None:
+            html.append(table.html)
+            texts.append(table.text)
+        bundle: dict[str, Any] = {"text/html": "\n".join(html), "text/plain": "\n".join(texts)}
+        return bundle | numbers_of_run({}, table.table if table else {})
+
+    def _drawn(self) -> Picture | None:
+        if not self.picture or not len(self.table):
+            return None
+        found: Picture = self.chart()
+        return found
+
+    def __repr__(self) -> str:
+        return self.reading() or f"{type(self).__name__}({len(self.table)} rows)"
 
 
-def both(write):
-    """Return what `write(lang)` makes in each language, as a Text for the values of a Result."""
-    return Text(write("en"), write("zh"))
+def image(picture: Picture) -> str:
+    """Return a picture as an HTML image that carries its words: notebooks ignore an alt text beside the picture."""
+    data = base64.b64encode(picture.png()).decode("ascii")
+    return f'<img class="fk" alt="{escape(picture.alt)}" src="data:image/png;base64,{data}">'
 
 
-def rate_words(k, n):
+def _unit(name: str) -> str:
+    """Return the unit that a column's name carries."""
+    for end in ("days", "hours", "weeks"):
+        if name == end or name.endswith(f"_{end}"):
+            return end
+    return "fraction" if name in ("rate", "low", "high", "floor", "ceiling", "share") else ""
+
+
+def table_of(value: Result | pd.DataFrame) -> pd.DataFrame:
+    """Return the table of a Result, or the table itself: verbs and charts take either.
+
+    Raises DataError, which names what was found, for anything else.
+    """
+    if isinstance(value, Result):
+        return value.table
+    if isinstance(value, pd.DataFrame):
+        return value
+    raise DataError("no_table", found=type(value).__name__)
+
+
+def rate_words(k: float, n: float) -> Text:
     """Return a rate as people read it, with interval and n.
 
     >>> rate_words(4238, 6711).zh
-    '63.2 % [62.0, 64.3]（n = 6,711）'
+    '63.2% [62.0, 64.3]（n = 6,711）'
     """
     row = {name: value.item() for name, value in rate_columns(k, n).items()}
-    return both(lambda lang: rate_text(row, lang))
+    return both(lambda: rate_text(row))
 
 
 class LimitError(DataError):
     """An analysis that the source cannot support; `limit` says why."""
 
-    def __init__(self, analysis, limit):
+    def __init__(self, analysis: str, limit: Limit) -> None:
         self.analysis, self.limit = analysis, limit
         super().__init__("limit_refuses")
 
-    def say(self, lang="en"):
-        """Return the message in `lang`."""
-        analysis = say(f"result.{self.analysis}", lang)
-        return say(f"errors.{self.key}", lang, analysis=analysis, reason=self.limit.message(lang))
+    def say(self, lang: Lang | None = None) -> str:
+        """Return the message in the language in force or `lang`."""
+        with speaking(lang):
+            analysis = say(f"result.{self.analysis}")
+            return say(f"errors.{self.key}", analysis=analysis, reason=self.limit.message())
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         return LimitError, (self.analysis, self.limit)
 
 
-def refuse_limits(pipeline, analysis, *codes):
+def refuse_limits(pipeline: Pipeline, analysis: str, *codes: str) -> None:
     """Raise LimitError if the source has one of these limits. `analysis` is a key of texts/result.toml.
 
     >>> from types import SimpleNamespace

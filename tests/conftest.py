@@ -1,9 +1,20 @@
 """Settings of every test: examples are drawn the same each time, and a slow machine is no failure."""
 
+import pytest
 from hypothesis import settings
+
+from funnelkit.language import use_language
 
 settings.register_profile("kit", deadline=None, derandomize=True)
 settings.load_profile("kit")
+
+
+@pytest.fixture(autouse=True)
+def english_afterwards():
+    """Let no test choose the language of the next."""
+    yield
+    use_language(None)
+
 
 # Programs beside the tests, not tests: the fault bench is run as a script and by
 # tests/faults/test_faults.py, the writers of vendors' layouts and the corpus by test_roundtrip.py, test_corpus.py.
@@ -13,8 +24,8 @@ collect_ignore = [
     "faults/harness.py",
     "faults/run.py",
     "faults/sweep.py",
-    "writers",
-    "corpus",
+    "support/writers",
+    "support/corpus",
 ]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from funnelkit.analysis.count import furthest_stage
-from funnelkit.language import DataError, Text, nearest, number, percent, say
+from funnelkit.language import DataError, both, nearest, number, percent, say
 from funnelkit.result import Result, refuse_limits
 
 CRITERIA = ("size", "need", "intent")
@@ -25,7 +25,7 @@ def rank_accounts(accounts, as_of, *, weights=None, cuts=CUTS, review_days=None,
 
     Returns account, size_rank, need_rank, intent_rank (NaN: not known), n_known, score, class (ordered: high first),
     stable (share of 1,000 weightings around the given ones that leave the class as it is), review_at (date), sorted
-    by class, then by account: within a class there is no order. Strategies are texts: `strategy(class, lang)`. Raises
+    by class, then by account: within a class there is no order. Strategies are texts: `strategy(class)`. Raises
     DataError for missing columns, an account that stands twice, words that are no degree, or weights that cannot be.
     """
     ranks = _ranks(_checked(accounts))
@@ -50,13 +50,13 @@ def rank_accounts(accounts, as_of, *, weights=None, cuts=CUTS, review_days=None,
     return _read(table, dict(zip(ranks.columns, weights, strict=True)))
 
 
-def strategy(name, lang="en"):
+def strategy(name):
     """Return what to do with accounts of a class.
 
     >>> strategy("low").split(":")[0]
     'Low'
     """
-    return say(f"analysis.accounts.strategy_{name}", lang)
+    return say(f"analysis.accounts.strategy_{name}")
 
 
 def account_figures(pipeline):
@@ -142,10 +142,13 @@ def _classes(score, cuts):
     return np.where(score >= cuts[0] - 1e-12, 0, np.where(score >= cuts[1] - 1e-12, 1, 2))
 
 
+def _weight(name, share):
+    return say("analysis.accounts.weight", name=say(f"analysis.accounts.{name}"), share=percent(share, 0))
+
+
 def _read(table, weights):
     counts = table["class"].value_counts()
-    criteria = [Text(*(say("analysis.accounts.weight", lang, name=say(f"analysis.accounts.{name}", lang), share=percent(share, 0))
-                       for lang in ("en", "zh"))) for name, share in weights.items()]  # fmt: skip
+    criteria = [both(lambda name=name, share=share: _weight(name, share)) for name, share in weights.items()]
     values = {f"n_{name}": number(counts.get(name, 0)) for name in CLASSES} | {"weights": criteria}
     notes = []
     loose = int((table["stable"] < STABLE).sum())

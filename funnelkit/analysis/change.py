@@ -208,5 +208,5 @@ def _reading(frame, table, given, measure):
     values["change"] = write(totals[1] - totals[0])
     absent = [(frame.names[at], "new" if frame.n[0, at, 0] == 0 else "vanished")
               for at in np.flatnonzero((frame.n[:, :, 0] == 0).any(axis=0))]  # fmt: skip
-    named = [both(lambda lang, pair=pair: say(f"analysis.change.{pair[1]}", lang, name=pair[0])) for pair in absent]
+    named = [both(lambda pair=pair: say(f"analysis.change.{pair[1]}", name=pair[0])) for pair in absent]
     return f"analysis.change.{measure}", values, (("analysis.change.absent", {"names": named}),) if named else ()

@@ -230,7 +230,7 @@ def _against_note(row, against, since):
 
 
 def _against(against):
-    return both(lambda lang: say(f"analysis.compare.{against}", lang))
+    return both(lambda: say(f"analysis.compare.{against}"))
 
 
 def _pair_words(row, against):

@@ -86,15 +86,15 @@ def _yes_or_no(value, deal):
     raise DataError("bad_evidence", value=repr(value), deal=deal)
 
 
-def describe_gates(table, model, lang="en"):
+def describe_gates(table, model):
     """Return one sentence for each deal: the verdict, and the marker that decided it."""
-    return [_sentence(row, model, lang) for row in table.to_dict("records")]
+    return [_sentence(row, model) for row in table.to_dict("records")]
 
 
-def _sentence(row, model, lang):
+def _sentence(row, model):
     gate = model.stage(row["gate"])
-    values = {"deal": row["deal_id"], "stage": model.stage(row["stage"]).name[lang], "gate": gate.name[lang]}
-    marker = gate.marker[lang] if gate.marker else label("marker", lang)
+    values = {"deal": row["deal_id"], "stage": str(model.stage(row["stage"]).name), "gate": str(gate.name)}
+    marker = str(gate.marker) if gate.marker else label("marker")
     last = row["verdict"] == "advance" and pd.isna(row["to_stage"])
-    to_stage = "" if pd.isna(row["to_stage"]) else model.stage(row["to_stage"]).name[lang]
-    return say(f"analysis.gates.{'last' if last else row['verdict']}", lang, **values, marker=marker, to_stage=to_stage)
+    to_stage = "" if pd.isna(row["to_stage"]) else str(model.stage(row["to_stage"]).name)
+    return say(f"analysis.gates.{'last' if last else row['verdict']}", **values, marker=marker, to_stage=to_stage)

@@ -89,7 +89,7 @@ def _read_losses(table):
     most = table.loc[table["lost"].idxmax()]
     values = {
         "link": row["link"], "n": number(row["n"]), "lost": percent(row["lost"]), "within": percent(row["within"]),
-        "low": percent(row["within_low"]).removesuffix(" %"), "high": percent(row["within_high"]).removesuffix(" %"),
+        "low": percent(row["within_low"]).removesuffix("%"), "high": percent(row["within_high"]).removesuffix("%"),
         "beyond": percent(row["beyond"]), "reason": row["main_reason"], "regained": number(row["regained"]),
     }  # fmt: skip
     other = {"link": most["link"], "lost": percent(most["lost"]), "beyond": percent(most["beyond"])}
@@ -153,13 +153,13 @@ def _odds(part, whole):
 
 def _read_churn(table, alarm):
     last = table.iloc[-1]
-    ends = {end: percent(last[end]).removesuffix(" %") for end in ("low", "high")}
+    ends = {end: percent(last[end]).removesuffix("%") for end in ("low", "high")}
     values = {"period": str(last["period"]), "ratio": percent(last["ratio"]), **ends}
     values |= {"alarm": percent(alarm, 0), "net": number(last["net"])}
     notes = ()
     if pd.notna(last["growth"]):
         moved = "up" if last["growth_low"] > 0 else "down" if last["growth_high"] < 0 else "flat"
-        side = both(lambda lang: say(f"analysis.losses.{moved}", lang))
+        side = both(lambda: say(f"analysis.losses.{moved}"))
         notes = (("analysis.losses.additions", {"side": side, "growth": points(last["growth"]), "low": points(last["growth_low"]),
                                      "high": points(last["growth_high"])}),)  # fmt: skip
     return f"analysis.losses.{'alarm' if last['alarm'] else 'calm'}", values, notes

@@ -22,10 +22,10 @@ def review_people(pipeline, *, by="owner", mix=(), mature_days=None, overdispers
     (indirect standardisation). Limits are exact (sum of binomials); `overdispersion` widens them to a beta-binomial
     with the winsorised dispersion of the crowd (Spiegelhalter 2005). Verdicts control the false discovery rate over
     all people at 1 - level (Benjamini and Hochberg 1995). Deals count if they began at least `mature_days` before the
-    data's end (default: the time in which 90 % of closed deals closed), or the young would favour fast losses.
+    data's end (default: the time in which 90% of closed deals closed), or the young would favour fast losses.
 
     Returns [by], k, n (won, closed), n_open (old enough and undecided), rate, expected (rate), n_comparable (deals in
-    cells where others sell too), limit_low, limit_high, far_low, far_high (95 and 99.8 %), p_value, shrunk,
+    cells where others sell too), limit_low, limit_high, far_low, far_high (95 and 99.8%), p_value, shrunk,
     shrunk_low, shrunk_high (empirical Bayes towards expected), n_exits, expected_exits, pace, pace_p (exits of stages
     against the hazards of all; NaN without stage times), verdict and pace_verdict (above, below, no_difference,
     too_few). Raises LimitError without owners, outcomes or lost deals, DataError for an unknown column.

@@ -210,7 +210,7 @@ def _share_words(rows):
     row = rows.iloc[0]
     words = {name: percent(row[name]) for name in _OUTCOMES}
     ends = {f"{name}_{end}": percent(row[f"{name}_{end}"]) for name in _OUTCOMES for end in ("low", "high")}
-    return {**words, **{name: text.removesuffix(" %") for name, text in ends.items()}}
+    return {**words, **{name: text.removesuffix("%") for name, text in ends.items()}}
 
 
 # --- the cycle -------------------------------------------------------------------------------------------------------

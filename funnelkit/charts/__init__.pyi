@@ -16,4 +16,4 @@ from .style import COLOURS as COLOURS
 from .style import FONT_FILE as FONT_FILE
 from .style import new_figure as new_figure
 from .style import style as style
-from .style import use_style as use_style
+from .style import use as use

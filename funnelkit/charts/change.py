@@ -17,9 +17,9 @@ def finish(figure, title):
     figure.set_layout_engine("none")
 
 
-def alt_text(title, rows, lang):
+def alt_text(title, rows):
     """Return the alt text: the title, then a sentence for each (name, words)."""
-    said = [say("charts.change.alt_row", lang, name=name, words=words) for name, words in rows]
+    said = [say("charts.change.alt_row", name=name, words=words) for name, words in rows]
     return " ".join(" ".join([title, *said]).split())
 
 
@@ -31,14 +31,14 @@ def keep_ticks(axis, low, high):
 # --- against earlier periods -----------------------------------------------------------------------------------------
 
 
-def compare_chart(table, model=None, lang="en", title=None):
+def compare_chart(table, model=None, title=None):
     """Draw the table of `compare_periods`: each stage's change with its interval, one panel a period compared with.
 
     A filled point is a clear change, a hollow one may be chance. Rows that cannot be compared say why. Returns a
     Chart whose alt text names every change.
     """
     groups = list(table.groupby("against", sort=False))
-    title = title or say("charts.change.compare_title", lang)
+    title = title or say("charts.change.compare_title")
     with style():
         figure = new_figure(9.8, 1.7 + 0.56 * len(groups[0][1]))
         axes = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
@@ -46,82 +46,82 @@ def compare_chart(table, model=None, lang="en", title=None):
         reach = 1.08 * (ends if pd.notna(ends) and ends > 0 else 1.0)
         rows = []
         for ax, (against, group) in zip(axes, groups, strict=True):
-            names = stage_labels(group, model, lang, 20)
-            rows += _draw_changes(ax, group, lang, names)
+            names = stage_labels(group, model, 20)
+            rows += _draw_changes(ax, group, names)
             ax.set_xlim(-reach, reach)
-            ax.set_title(say(f"analysis.compare.{against}", lang), fontsize=10, loc="left")
-            ax.set_xlabel(say("charts.change.change_axis", lang))
+            ax.set_title(say(f"analysis.compare.{against}"), fontsize=10, loc="left")
+            ax.set_xlabel(say("charts.change.change_axis"))
             ax.set_yticks(range(len(group)), names)
             ax.set_ylim(len(group) - 0.4, -0.6)
         for ax in axes[1:]:
             ax.tick_params(axis="y", length=0, labelleft=False)
         finish(figure, title)
-    return Chart(tuple(axes), alt_text(title, rows, lang), table)
+    return Chart(tuple(axes), alt_text(title, rows), table)
 
 
-def _draw_changes(ax, group, lang, names):
+def _draw_changes(ax, group, names):
     """Draw one panel; return (name, words) of each row."""
     rows = []
     ax.axvline(0, color=COLOURS["ink"], linewidth=0.8)
     for place, row in enumerate(group.to_dict("records")):
-        words = _pair_words(row, lang)
+        words = _pair_words(row)
         if row["status"] == "compared" and pd.notna(row["change"]):
             colour = COLOURS["accent" if row["change"] < 0 else "n_advanced"] if row["clear"] else GREY
             ax.plot([row["change_low"], row["change_high"]], [place] * 2, color=colour, linewidth=2)
             ax.plot([row["change"]], [place], "o", color=colour, markersize=6, mfc=colour if row["clear"] else "white")
         ax.text(0, place + 0.33, words, va="center", ha="center", fontsize=7.5, bbox=_BACKING)
         known = row["status"] == "compared" and pd.notna(row["change"])
-        said = say("charts.change.alt_change", lang, change=change_text(row), words=words) if known else words
-        rows.append((say("charts.change.alt_name", lang, against=_against(row, lang), stage=names[place]), said))
+        said = say("charts.change.alt_change", change=change_text(row), words=words) if known else words
+        rows.append((say("charts.change.alt_name", against=_against(row), stage=names[place]), said))
     ax.xaxis.set_major_formatter(lambda value, _: f"{100 * value:+.0f}" if value else "0")
     ax.grid(**_GRID)
     return rows
 
 
-def _against(row, lang):
-    return say(f"analysis.compare.{row['against']}", lang)
+def _against(row):
+    return say(f"analysis.compare.{row['against']}")
 
 
-def _pair_words(row, lang):
+def _pair_words(row):
     """Return the two rates with their n, or why there is nothing to compare."""
     if row["status"] != "compared":
-        return say(f"charts.change.{row['status']}", lang)
+        return say(f"charts.change.{row['status']}")
     if not row["n"] or not row["n_before"]:
-        return say("charts.change.nobody", lang)
+        return say("charts.change.nobody")
     values = {"rate": percent(row["rate"]), "n": number(row["n"])}
     values |= {"before": percent(row["rate_before"]), "n_before": number(row["n_before"])}
-    return say("charts.change.pair", lang, **values)
+    return say("charts.change.pair", **values)
 
 
 # --- against peers ---------------------------------------------------------------------------------------------------
 
 
-def peer_chart(table, model=None, lang="en", title=None):
+def peer_chart(table, model=None, title=None):
     """Draw the table of `compare_peers`: our rate and the peers', each with its interval, and the verdict beside."""
-    title = title or say("charts.change.peers_title", lang)
+    title = title or say("charts.change.peers_title")
     with style():
         figure = new_figure(9.8, 1.9 + 0.8 * len(table))
         ax = figure.subplots()
-        names, rows = stage_labels(table, model, lang, 24), []
+        names, rows = stage_labels(table, model, 24), []
         ends = table[["high", "peer_high", "rate", "peer_rate"]].max().max()
         top = 1.06 * (float(ends) if pd.notna(ends) and ends > 0 else 1.0)
         for place, row in enumerate(table.to_dict("records")):
-            words = _peer_words(row, lang)
+            words = _peer_words(row)
             label = place == 0
-            _draw_rate(ax, row, place - 0.14, ("", COLOURS["n_advanced"], "o", label and say("labels.ours", lang)))
-            _draw_rate(ax, row, place + 0.14, ("peer_", GREY, "D", label and say("charts.change.peers", lang)))
+            _draw_rate(ax, row, place - 0.14, ("", COLOURS["n_advanced"], "o", label and say("labels.ours")))
+            _draw_rate(ax, row, place + 0.14, ("peer_", GREY, "D", label and say("charts.change.peers")))
             ax.text(1.03 * top, place, "\n".join(words), va="center", ha="left", fontsize=8.5)
-            rows.append((names[place].replace("\n", " "), say("result.between", lang).join(words)))
+            rows.append((names[place].replace("\n", " "), say("result.between").join(words)))
         ax.set_yticks(range(len(table)), names)
         ax.set_ylim(len(table) - 0.5, -0.5)
         ax.set_xlim(0, 1.75 * top)
         keep_ticks(ax.xaxis, 0, top)
         ax.xaxis.set_major_formatter(lambda value, _: percent(value, 0))
-        ax.set_xlabel(say("charts.funnel.rate_axis", lang), loc="left")
+        ax.set_xlabel(say("charts.funnel.rate_axis"), loc="left")
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=8.5, frameon=False)
         ax.grid(**_GRID)
         finish(figure, title)
-    return Chart((ax,), alt_text(title, rows, lang), table)
+    return Chart((ax,), alt_text(title, rows), table)
 
 
 def _draw_rate(ax, row, place, look):
@@ -133,19 +133,19 @@ def _draw_rate(ax, row, place, look):
     ax.plot([rate], [place], marker, color=colour, markersize=5.5, linestyle="", label=name or None)
 
 
-def _peer_words(row, lang):
-    ours = say("charts.change.ours", lang, rate=rate_text(row, lang))
+def _peer_words(row):
+    ours = say("charts.change.ours", rate=rate_text(row))
     if row["verdict"] == "no_peer":
-        return [ours, say("charts.change.verdict_no_peer", lang)]
+        return [ours, say("charts.change.verdict_no_peer")]
     cases = "–" if pd.isna(row["n_peer_cases"]) else number(row["n_peer_cases"])
-    theirs = say("charts.change.theirs", lang, rate=percent(row["peer_rate"]), peers=row["n_peers"], n=cases)
-    return [ours, theirs, say(f"charts.change.verdict_{row['verdict']}", lang)]
+    theirs = say("charts.change.theirs", rate=percent(row["peer_rate"]), peers=row["n_peers"], n=cases)
+    return [ours, theirs, say(f"charts.change.verdict_{row['verdict']}")]
 
 
 # --- from before to after --------------------------------------------------------------------------------------------
 
 
-def bridge_chart(table, start, lang="en", title=None, unit="points"):
+def bridge_chart(table, start, title=None, unit="points"):
     """Draw a bridge: a bar for the start, one for each part of the change, one for the end.
 
     Takes name (as people read it), change and, where known, change_low and change_high: whiskers on the part's bar.
@@ -154,13 +154,13 @@ def bridge_chart(table, start, lang="en", title=None, unit="points"):
     """
     points = unit == "points"
     write = (lambda value: percent(value)) if points else (lambda value: number(value, 0 if unit == "money" else 1))
-    title = title or say("charts.change.bridge_title", lang)
+    title = title or say("charts.change.bridge_title")
     parts = table.to_dict("records")
     end = start + table["change"].sum()
     with style():
         figure = new_figure(9.8, 4.3)
         ax = figure.subplots()
-        names = [say("charts.change.before", lang), *(row["name"] for row in parts), say("charts.change.after", lang)]
+        names = [say("charts.change.before"), *(row["name"] for row in parts), say("charts.change.after")]
         words = [write(start), *(_part_words(row, points, unit) for row in parts), write(end)]
         tops = _draw_bridge(ax, parts, start)
         span = max(*tops, 1e-12) - min(0.0, *tops)
@@ -172,10 +172,10 @@ def bridge_chart(table, start, lang="en", title=None, unit="points"):
         ax.set_ylim(low, max(high, *tops) + 0.13 * span)
         keep_ticks(ax.yaxis, *ax.get_ylim())
         ax.yaxis.set_major_formatter(lambda value, _: percent(value, 0) if points else number(value))
-        ax.set_ylabel(say(f"charts.change.bridge_{unit}", lang))
+        ax.set_ylabel(say(f"charts.change.bridge_{unit}"))
         ax.axhline(0, color=COLOURS["ink"], linewidth=0.8)
         finish(figure, title)
-    return Chart((ax,), alt_text(title, list(zip(names, words, strict=True)), lang), table)
+    return Chart((ax,), alt_text(title, list(zip(names, words, strict=True))), table)
 
 
 def _draw_bridge(ax, parts, start):
@@ -214,13 +214,13 @@ def _part_words(row, points, unit):
 # --- signal or noise -------------------------------------------------------------------------------------------------
 
 
-def control_chart(table, lang="en", title=None):
+def control_chart(table, title=None):
     """Draw the table of `control_limits`: each period's rate, the limits of its usual variation, signals marked.
 
     The first column names the periods. Hollow points are not mature yet and have no verdict; a diamond is a signal.
     Returns a Chart whose alt text names centre, signals and what is not mature.
     """
-    title = title or say("charts.change.control_title", lang)
+    title = title or say("charts.change.control_title")
     names = table.iloc[:, 0].astype(str).tolist()
     signal, mature = (table[name].fillna(False).to_numpy(dtype=bool) for name in ("signal", "mature"))
     with style():
@@ -229,28 +229,26 @@ def control_chart(table, lang="en", title=None):
         places = range(len(table))
         ax.plot(places, table["rate"], color=GREY, linewidth=1, zorder=1)
         ax.step(places, table["lower"], where="mid", color=COLOURS["accent"], linewidth=1, linestyle="--")
-        limits = say("charts.change.limits", lang)
+        limits = say("charts.change.limits")
         ax.step(places, table["upper"], where="mid", color=COLOURS["accent"], linewidth=1, linestyle="--", label=limits)
-        ax.plot(places, table["centre"], color=COLOURS["ink"], linewidth=1, label=say("charts.change.centre", lang))
-        _draw_periods(ax, table, (signal, mature), lang)
+        ax.plot(places, table["centre"], color=COLOURS["ink"], linewidth=1, label=say("charts.change.centre"))
+        _draw_periods(ax, table, (signal, mature))
         step = -(-len(names) // 13)
         ax.set_xticks(list(places)[::step], names[::step], fontsize=9)
         ax.set_ylim(0, 1.15 * float(table[["rate", "upper"]].max().max()))
         keep_ticks(ax.yaxis, *ax.get_ylim())
         ax.yaxis.set_major_formatter(lambda value, _: percent(value, 0))
         ns = {"low": number(table["n"].min()), "high": number(table["n"].max())}
-        ax.set_ylabel(wrap(say("charts.change.control_axis", lang, **ns), 46))
+        ax.set_ylabel(wrap(say("charts.change.control_axis", **ns), 46))
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=5, fontsize=8.5, frameon=False)
         finish(figure, title)
-    listed = {key: say("result.between", lang).join(name for name, on in zip(names, flags, strict=True) if on) or "–"
+    listed = {key: say("result.between").join(name for name, on in zip(names, flags, strict=True) if on) or "–"
               for key, flags in (("signals", signal), ("young", ~mature))}  # fmt: skip
-    alt = say(
-        "charts.change.control_alt", lang, title=title, n=len(table), centre=percent(table["centre"].iloc[0]), **listed
-    )
+    alt = say("charts.change.control_alt", title=title, n=len(table), centre=percent(table["centre"].iloc[0]), **listed)
     return Chart((ax,), alt, table)
 
 
-def _draw_periods(ax, table, flags, lang):
+def _draw_periods(ax, table, flags):
     signal, mature = flags
     looks = (
         (mature & ~signal, "o", COLOURS["n_advanced"], COLOURS["n_advanced"], "usual"),
@@ -261,25 +259,25 @@ def _draw_periods(ax, table, flags, lang):
         if on.any():
             places = [place for place, shown in enumerate(on) if shown]
             ax.plot(places, table["rate"].to_numpy()[on], marker, mfc=fill, mec=edge, markersize=6, linestyle="",
-                    label=say(f"charts.change.{key}", lang))  # fmt: skip
+                    label=say(f"charts.change.{key}"))  # fmt: skip
 
 
 # --- losses within reach and beyond ----------------------------------------------------------------------------------
 
 
-def loss_chart(table, lang="en", title=None):
+def loss_chart(table, title=None):
     """Draw the table of `split_losses`: at each link the share lost within our reach and beyond it.
 
     The words beside a bar name both shares, n, and how many more would reach the end if the part within reach
     stopped. Returns a Chart whose alt text names them too.
     """
-    title = title or say("charts.change.loss_title", lang)
+    title = title or say("charts.change.loss_title")
     with style():
         figure = new_figure(9.8, 1.6 + 0.48 * len(table))
         ax = figure.subplots()
-        places, words = range(len(table)), [_loss_words(row, lang) for row in table.to_dict("records")]
+        places, words = range(len(table)), [_loss_words(row) for row in table.to_dict("records")]
         near, far = table["within"].fillna(0), table["beyond"].fillna(0)
-        within, beyond = (say(f"charts.change.{name}", lang) for name in ("within", "beyond"))
+        within, beyond = (say(f"charts.change.{name}") for name in ("within", "beyond"))
         ax.barh(places, near, height=0.62, color=COLOURS["accent"], label=within)
         ax.barh(
             places, far, left=near, height=0.62, color=COLOURS["n_lost"], hatch="///", edgecolor="white", label=beyond
@@ -293,14 +291,14 @@ def loss_chart(table, lang="en", title=None):
         ax.set_xlim(0, 1.85 * top)
         keep_ticks(ax.xaxis, 0, 1.05 * top)
         ax.xaxis.set_major_formatter(lambda value, _: percent(value, 0))
-        ax.set_xlabel(say("charts.change.loss_axis", lang))
+        ax.set_xlabel(say("charts.change.loss_axis"))
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=8.5, frameon=False)
         finish(figure, title)
-    return Chart((ax,), alt_text(title, list(zip(names, words, strict=True)), lang), table)
+    return Chart((ax,), alt_text(title, list(zip(names, words, strict=True))), table)
 
 
-def _loss_words(row, lang):
+def _loss_words(row):
     if not row["n"]:
-        return say("language.present.rate_none", lang)
+        return say("language.present.rate_none")
     values = {"within": percent(row["within"]), "beyond": percent(row["beyond"])}
-    return say("charts.change.loss", lang, n=number(row["n"]), regained=number(row["regained"]), **values)
+    return say("charts.change.loss", n=number(row["n"]), regained=number(row["regained"]), **values)

@@ -11,8 +11,8 @@ BANDS = ((0.95, "#dfe7ee"), (0.80, "#b4c8d8"), (0.50, "#86a6c0"))  # share of pa
 _GRID = {"axis": "x", "color": "#e4e7eb"}
 
 
-def forecast_chart(made, lang="en", title=None, target=None):
-    """Draw a Forecast as a fan: won from now on by the end of each of its periods, with bands of 50, 80 and 95 %.
+def forecast_chart(made, title=None, target=None):
+    """Draw a Forecast as a fan: won from now on by the end of each of its periods, with bands of 50, 80 and 95%.
 
     The dashed line is the middle of the open deals alone. `target`, a won value, is drawn as a line and its odds go
     into the title. Counts stand in for values where the source has none. Returns a Chart whose table has day, median,
@@ -21,22 +21,22 @@ def forecast_chart(made, lang="en", title=None, target=None):
     measure = "value" if "value" in made.paths["total"] else "n_won"
     table = fan_table(made, measure)
     target = target if measure == "value" else None
-    title = title or _fan_title(made, target, lang)
+    title = title or _fan_title(made, target)
     with style():
         figure = new_figure(9.8, 4.6)
         ax = figure.subplots()
         for band, colour in BANDS:
             ends = (table[f"low_{round(100 * band)}"], table[f"high_{round(100 * band)}"])
-            shown = say("charts.forecast.band", lang, band=round(100 * band))
+            shown = say("charts.forecast.band", band=round(100 * band))
             ax.fill_between(table["day"], *ends, color=colour, linewidth=0, label=shown)
-        ax.plot(table["day"], table["median"], color=COLOURS["n_advanced"], label=say("charts.forecast.middle", lang))
+        ax.plot(table["day"], table["median"], color=COLOURS["n_advanced"], label=say("charts.forecast.middle"))
         ax.plot(table["day"], table["open"], color=COLOURS["ink"], linestyle="--", linewidth=1.2,
-                label=say("charts.forecast.open_middle", lang))  # fmt: skip
+                label=say("charts.forecast.open_middle"))  # fmt: skip
         if target is not None:
-            ax.axhline(target, color=COLOURS["accent"], linewidth=1.4, label=say("charts.forecast.target", lang))
-        _fan_axes(ax, table, (measure, len(made.deals)), lang)
+            ax.axhline(target, color=COLOURS["accent"], linewidth=1.4, label=say("charts.forecast.target"))
+        _fan_axes(ax, table, (measure, len(made.deals)))
         finish(figure, title)
-    return Chart((ax,), alt_text(title, _fan_rows(table, lang), lang), table)
+    return Chart((ax,), alt_text(title, _fan_rows(table)), table)
 
 
 def fan_table(made, measure="value"):
@@ -55,14 +55,14 @@ def fan_table(made, measure="value"):
     return pd.concat([start, rows], ignore_index=True)
 
 
-def _fan_title(made, target, lang):
+def _fan_title(made, target):
     if target is None:
-        return say("charts.forecast.fan_title", lang)
+        return say("charts.forecast.fan_title")
     odds = percent(made.chance(target), 0)
-    return say("charts.forecast.fan_title_target", lang, target=number(target), odds=odds)
+    return say("charts.forecast.fan_title_target", target=number(target), odds=odds)
 
 
-def _fan_axes(ax, table, what, lang):
+def _fan_axes(ax, table, what):
     measure, n_open = what
     ax.set_xlim(table["day"].iloc[0], table["day"].iloc[-1])
     ax.set_ylim(0, None)
@@ -70,8 +70,8 @@ def _fan_axes(ax, table, what, lang):
     ax.set_xticks(days, [f"{day:%Y-%m-%d}" for day in days], fontsize=9)
     ax.yaxis.set_major_formatter(lambda value, _: number(value))
     keep_ticks(ax.yaxis, *ax.get_ylim())
-    ax.set_ylabel(wrap(say(f"charts.forecast.fan_{measure}", lang), 46))
-    ax.set_xlabel(say("charts.forecast.fan_axis", lang, n=number(n_open)))
+    ax.set_ylabel(wrap(say(f"charts.forecast.fan_{measure}"), 46))
+    ax.set_xlabel(say("charts.forecast.fan_axis", n=number(n_open)))
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8.5, frameon=False)
 
 
@@ -84,96 +84,96 @@ def _apart(days):
     return kept[::-1]
 
 
-def _fan_rows(table, lang):
+def _fan_rows(table):
     ahead = table.iloc[1:]
     step = -(-len(ahead) // 6)
     rows = []
     for row in ahead.iloc[::-1].iloc[::step].iloc[::-1].itertuples():
         values = {"median": number(row.median), "low": number(row.low_80), "high": number(row.high_80)}
         values |= {"wide_low": number(row.low_95), "wide_high": number(row.high_95)}
-        name = say("charts.forecast.by_day", lang, day=f"{row.day:%Y-%m-%d}")
-        rows.append((name, say("charts.forecast.fan_row", lang, **values)))
+        name = say("charts.forecast.by_day", day=f"{row.day:%Y-%m-%d}")
+        rows.append((name, say("charts.forecast.fan_row", **values)))
     return rows
 
 
 # --- the past record -------------------------------------------------------------------------------------------------
 
 
-def backtest_chart(table, lang="en", title=None, measure=None):
-    """Draw the table of `backtest`: each past period's 80 % band, what came, and what plain methods said.
+def backtest_chart(table, title=None, measure=None):
+    """Draw the table of `backtest`: each past period's 80% band, what came, and what plain methods said.
 
     A dot is inside the band, a diamond outside. `measure` is value where the source has amounts, else n_won. Returns
     a Chart whose alt text names band and outcome of every period.
     """
     measure = measure or ("value" if (table["measure"] == "value").any() else "n_won")
     rows = table[(table["part"] == "total") & (table["measure"] == measure)]
-    own, title = rows[rows["method"] == "forecast"], title or say("charts.forecast.past_title", lang)
+    own, title = rows[rows["method"] == "forecast"], title or say("charts.forecast.past_title")
     names = [f"{origin:%Y-%m-%d}" for origin in own["origin"]]
     with style():
         figure = new_figure(9.8, 4.4)
         ax = figure.subplots()
         places, held = np.arange(len(own)), own["in_80"].to_numpy() == 1
         ax.bar(places, own["high_80"] - own["low_80"], bottom=own["low_80"], width=0.62, color=COLOURS["n_advanced"],
-               alpha=0.3, label=say("charts.forecast.band_80", lang))  # fmt: skip
-        _draw_plain(ax, rows, own["origin"].tolist(), lang)
+               alpha=0.3, label=say("charts.forecast.band_80"))  # fmt: skip
+        _draw_plain(ax, rows, own["origin"].tolist())
         for on, marker, colour, key in ((held, "o", "n_advanced", "came_in"), (~held, "D", "accent", "came_out")):
             if on.any():
                 ax.plot(places[on], own["actual"].to_numpy()[on], marker, color=COLOURS[colour], markersize=7,
-                        linestyle="", clip_on=False, zorder=4, label=say(f"charts.forecast.{key}", lang))  # fmt: skip
+                        linestyle="", clip_on=False, zorder=4, label=say(f"charts.forecast.{key}"))  # fmt: skip
         step = -(-len(names) // 8)
         ax.set_xticks(places[::step], names[::step], fontsize=9)
         ax.set_ylim(0, None)
         ax.yaxis.set_major_formatter(lambda value, _: number(value))
         keep_ticks(ax.yaxis, *ax.get_ylim())
-        ax.set_ylabel(wrap(say(f"charts.forecast.past_{measure}", lang), 46))
-        ax.set_xlabel(say("charts.forecast.past_axis", lang, n=number(len(own))))
+        ax.set_ylabel(wrap(say(f"charts.forecast.past_{measure}"), 46))
+        ax.set_xlabel(say("charts.forecast.past_axis", n=number(len(own))))
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8.5, frameon=False)
         finish(figure, title)
-    said = [say("charts.forecast.past_row", lang, low=number(row.low_80), high=number(row.high_80),
+    said = [say("charts.forecast.past_row", low=number(row.low_80), high=number(row.high_80),
                 actual=number(row.actual)) for row in own.itertuples()]  # fmt: skip
-    return Chart((ax,), alt_text(title, list(zip(names, said, strict=True)), lang), rows)
+    return Chart((ax,), alt_text(title, list(zip(names, said, strict=True))), rows)
 
 
-def _draw_plain(ax, rows, origins, lang):
+def _draw_plain(ax, rows, origins):
     for method, marker, colour in (("weighted", "^", COLOURS["n_open"]), ("seasonal", "x", GREY)):
         plain = rows[(rows["method"] == method) & rows["mean"].notna()]
         if len(plain):
             places = [origins.index(origin) for origin in plain["origin"]]
             ax.plot(places, plain["mean"], marker, color=colour, markersize=7, linestyle="",
-                    label=say(f"charts.forecast.{method}", lang))  # fmt: skip
+                    label=say(f"charts.forecast.{method}"))  # fmt: skip
 
 
 # --- the second condition --------------------------------------------------------------------------------------------
 
 
-def flow_chart(table, model=None, lang="en", title=None):
+def flow_chart(table, model=None, title=None):
     """Draw the flow rows of `health`: promotions over those expected, of all stages and of each, in the usual range.
 
     A diamond lies outside the range; a stage with too few to judge has a hollow dot and no range. Returns a Chart
     whose alt text names every count and verdict.
     """
     rows = table[table["condition"] == "flow"].reset_index(drop=True)
-    title = title or say("charts.forecast.flow_title", lang)
+    title = title or say("charts.forecast.flow_title")
     with style():
         figure = new_figure(9.8, 1.8 + 0.46 * len(rows))
         ax = figure.subplots()
-        names = [say("charts.forecast.all_stages", lang), *stage_labels(rows.iloc[1:], model, lang, 24)]
-        words = [_flow_words(row, lang) for row in rows.to_dict("records")]
+        names = [say("charts.forecast.all_stages"), *stage_labels(rows.iloc[1:], model, 24)]
+        words = [_flow_words(row) for row in rows.to_dict("records")]
         top = 1.08 * max(float(rows[["figure", "high"]].max().max()), 1.0)
         ax.axvline(1, color=COLOURS["ink"], linewidth=0.8)
         ax.barh(rows.index, rows["high"] - rows["low"], left=rows["low"], height=0.5, color=COLOURS["n_lost"])
-        _draw_flow(ax, rows, lang)
+        _draw_flow(ax, rows)
         for place, text in enumerate(words):
             ax.text(1.03 * top, place, text, va="center", fontsize=8.5)
         _rows_axis(ax, names, top)
         ax.xaxis.set_major_formatter(lambda value, _: percent(value, 0))
-        ax.set_xlabel(wrap(say("charts.forecast.flow_axis", lang), 90))
+        ax.set_xlabel(wrap(say("charts.forecast.flow_axis"), 90))
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8.5, frameon=False)
         finish(figure, title)
-    return Chart((ax,), alt_text(title, list(zip(names, words, strict=True)), lang), rows)
+    return Chart((ax,), alt_text(title, list(zip(names, words, strict=True))), rows)
 
 
-def _draw_flow(ax, rows, lang):
+def _draw_flow(ax, rows):
     few, usual = rows["verdict"] == "too_few", rows["verdict"] == "moving"
     looks = (
         (usual, "o", COLOURS["n_advanced"], "flow_usual"),
@@ -183,12 +183,12 @@ def _draw_flow(ax, rows, lang):
     for on, marker, fill, key in looks:
         if on.any():
             ax.plot(rows.loc[on, "figure"], rows.index[on], marker, mfc=fill, mec=GREY if key == "flow_few" else fill,
-                    markersize=7, linestyle="", label=say(f"charts.forecast.{key}", lang))  # fmt: skip
+                    markersize=7, linestyle="", label=say(f"charts.forecast.{key}"))  # fmt: skip
 
 
-def _flow_words(row, lang):
-    values = {"n": number(row["n"]), "expected": number(row["n_expected"], 1), "verdict": label(row["verdict"], lang)}
-    return say("charts.forecast.flow_row", lang, **values)
+def _flow_words(row):
+    values = {"n": number(row["n"]), "expected": number(row["n_expected"], 1), "verdict": label(row["verdict"])}
+    return say("charts.forecast.flow_row", **values)
 
 
 def _rows_axis(ax, names, top):
@@ -202,32 +202,32 @@ def _rows_axis(ax, names, top):
 # --- the pace of a plan ----------------------------------------------------------------------------------------------
 
 
-def pace_chart(table, model=None, lang="en", title=None):
+def pace_chart(table, model=None, title=None):
     """Draw the table of `solve_target`: entries a week that the plan needs, beside those of the last 13 weeks.
 
     A plan that no number of entries reaches has the past only. Returns a Chart whose alt text names both paces.
     """
-    title = title or say("charts.forecast.pace_title", lang)
+    title = title or say("charts.forecast.pace_title")
     with style():
         figure = new_figure(9.8, 1.8 + 0.46 * len(table))
         ax = figure.subplots()
-        names, places = stage_labels(table, model, lang, 24), range(len(table))
-        words = [_pace_words(row, lang) for row in table.to_dict("records")]
+        names, places = stage_labels(table, model, 24), range(len(table))
+        words = [_pace_words(row) for row in table.to_dict("records")]
         top = 1.08 * max(float(table[["per_week", "past_per_week"]].max().max()), 1e-9)
         ax.barh(places, table["past_per_week"], height=0.56, color=COLOURS["n_lost"],
-                label=say("charts.forecast.pace_past", lang))  # fmt: skip
+                label=say("charts.forecast.pace_past"))  # fmt: skip
         ax.plot(table["per_week"], places, "D", color=COLOURS["n_advanced"], markersize=7, linestyle="",
-                label=say("charts.forecast.pace_plan", lang))  # fmt: skip
+                label=say("charts.forecast.pace_plan"))  # fmt: skip
         for place, text in enumerate(words):
             ax.text(1.03 * top, place, text, va="center", fontsize=8.5)
         _rows_axis(ax, names, top)
         ax.xaxis.set_major_formatter(lambda value, _: number(value, 0 if top > 3 else 1))
-        ax.set_xlabel(say("charts.forecast.pace_axis", lang))
+        ax.set_xlabel(say("charts.forecast.pace_axis"))
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=8.5, frameon=False)
         finish(figure, title)
-    return Chart((ax,), alt_text(title, list(zip(names, words, strict=True)), lang), table)
+    return Chart((ax,), alt_text(title, list(zip(names, words, strict=True))), table)
 
 
-def _pace_words(row, lang):
+def _pace_words(row):
     key = "pace_none" if pd.isna(row["per_week"]) else "pace_row"
-    return say(f"charts.forecast.{key}", lang, plan=number(row["per_week"], 1), past=number(row["past_per_week"], 1))
+    return say(f"charts.forecast.{key}", plan=number(row["per_week"], 1), past=number(row["past_per_week"], 1))

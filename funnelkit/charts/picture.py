@@ -20,8 +20,8 @@ class Picture:
     another than last time, everything is drawn anew.
     """
 
-    def __init__(self, lang="en"):
-        self.lang, self.axes, self.title = lang, (), ""
+    def __init__(self):
+        self.axes, self.title = (), ""
         self.grounds = {}  # what stood still -> its pixels, of the latest few: sliders go to and fro
 
     def update(self, table):

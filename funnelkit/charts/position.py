@@ -12,20 +12,20 @@ HALF = np.array([4.0, 2.9])  # half the plane's sides in inches: a unit is as lo
 GROUPS = ("#1d4259", "#2f6690", "#6d9dc5", "#a9c5dd", "#c9ced6")  # adopter groups, early to late
 
 
-def map_chart(found, lang="en", *, ours=None):
+def map_chart(found, *, ours=None):
     """Draw a perceptual map: products as points, attributes as arrows, the weighted needs as a thick arrow.
 
     Takes a `perceptual_map`; `ours` is our product's name, drawn in the accent colour. Returns a Chart whose axes
     carry the shares of variance that they show.
     """
-    return MapPicture(lang, ours=ours).chart(found)
+    return MapPicture(ours=ours).chart(found)
 
 
 class MapPicture(Picture):
     """A biplot; names that would cover each other are pushed apart, up and down."""
 
-    def __init__(self, lang="en", *, ours=None):
-        super().__init__(lang)
+    def __init__(self, *, ours=None):
+        super().__init__()
         self.ours = ours
 
     def _draw(self, found):
@@ -55,11 +55,9 @@ class MapPicture(Picture):
         self.axes[0].set_ylim(-HALF[1] * unit, HALF[1] * unit)
         shares = [*found.explained, 0.0][:2]
         for axis, share, name in zip("xy", shares, ("right", "up"), strict=True):
-            getattr(self.axes[0], f"set_{axis}label")(
-                say(f"charts.position.axis_{name}", self.lang, share=percent(share))
-            )
+            getattr(self.axes[0], f"set_{axis}label")(say(f"charts.position.axis_{name}", share=percent(share)))
         best = table.loc[table["score"].idxmax(), "name"]
-        self.title = say("charts.position.map_title", self.lang, name=best, shown=percent(sum(shares)))
+        self.title = say("charts.position.map_title", name=best, shown=percent(sum(shares)))
 
     def _place(self, table, places):
         products = (table["kind"] == "product").to_numpy()
@@ -75,7 +73,7 @@ class MapPicture(Picture):
             text.set_color(self._colour(row))
 
     def _name(self, row):
-        return say("charts.position.needs", self.lang) if row["kind"] == "needs" else wrap(row["name"], 24)
+        return say("charts.position.needs") if row["kind"] == "needs" else wrap(row["name"], 24)
 
     def _colour(self, row):
         if row["kind"] == "product":
@@ -86,7 +84,7 @@ class MapPicture(Picture):
         """Return the alt text: the finding and where every product and attribute lies."""
         rows = found.table
         names = [self._name(row).replace("\n", " ") for row in rows.to_dict("records")]
-        return alt_rows(self.title, names, [f"{x:.2f}, {y:.2f}" for x, y in rows[["x", "y"]].to_numpy()], self.lang)
+        return alt_rows(self.title, names, [f"{x:.2f}, {y:.2f}" for x, y in rows[["x", "y"]].to_numpy()])
 
 
 def _arrow(kind):
@@ -132,30 +130,30 @@ def _apart(places, products, widths):
     return spots
 
 
-def space_chart(result, ours, lang="en"):
+def space_chart(result, ours):
     """Draw a `space_profile`: our rating and the best rival's on each dimension. Returns a Chart."""
     table = result.table
-    items = {item.id: item.name[lang] for item in funnel("pharma").topic("space").items}
+    items = {item.id: str(item.name) for item in funnel("pharma").topic("space").items}
     names = [items[name] for name in table["dimension"]]
     places = np.arange(len(table))
     with style():
         figure = new_figure(8.8, 4.0)
         ax = figure.subplots()
         ax.hlines(places, table["best_rival"], table["ours"], color="#c9ced6", linewidth=3, zorder=1)
-        rival = say("charts.position.best_rival", lang)
+        rival = say("charts.position.best_rival")
         ax.plot(table["best_rival"], places, "s", color=COLOURS["n_advanced"], markersize=11, label=rival)
         ax.plot(table["ours"], places, "o", color=COLOURS["accent"], markersize=6.5, label=str(ours))
-        words = [_lead_text(row, lang) for row in table.to_dict("records")]
+        words = [_lead_text(row) for row in table.to_dict("records")]
         for place, row in table.iterrows():
             ax.text(max(row["ours"], row["best_rival"]) + 0.25, place, words[place], va="center", fontsize=9)
         ax.set_yticks(places, names)
         ax.set_ylim(len(table) - 0.5, -0.5)
         ax.set_xlim(*_room(table))
-        ax.set_xlabel(say("charts.position.rating_axis", lang))
+        ax.set_xlabel(say("charts.position.rating_axis"))
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=9, frameon=False)
-        title = result.sentences(lang)[0]
+        title = result.sentences()[0]
         figure.suptitle(wrap(title, 84), x=0.01, ha="left", fontsize=11.5)
-    return Chart((ax,), alt_rows(title, names, words, lang), table)
+    return Chart((ax,), alt_rows(title, names, words), table)
 
 
 def _room(table):
@@ -163,12 +161,12 @@ def _room(table):
     return low - 0.6, high + 0.45 * max(high - low, 1) + 0.6
 
 
-def _lead_text(row, lang):
+def _lead_text(row):
     values = {"ours": number(row["ours"], 1), "rival": row["rival"], "theirs": number(row["best_rival"], 1)}
-    return say("charts.position.lead", lang, **values, lead=f"{row['lead']:+.1f}")
+    return say("charts.position.lead", **values, lead=f"{row['lead']:+.1f}")
 
 
-def adopters_chart(result, lang="en"):
+def adopters_chart(result):
     """Draw `adopters`: how many adopt in each period, coloured by group. Returns a Chart."""
     table = result.table
     groups = funnel("pharma").topic("adopters").items
@@ -177,13 +175,13 @@ def adopters_chart(result, lang="en"):
         ax = figure.subplots()
         for group, colour in zip(groups, GROUPS, strict=True):
             rows = table[table["group"] == group.id]
-            name = say("charts.position.group", lang, group=group.text[lang], share=percent(group.share))
+            name = say("charts.position.group", group=str(group.text), share=percent(group.share))
             ax.bar(rows["period"], rows["n_new"], color=colour, label=name)
-        ax.set_xlabel(say("charts.position.period_axis", lang))
-        ax.set_ylabel(say("charts.position.adopters_axis", lang))
+        ax.set_xlabel(say("charts.position.period_axis"))
+        ax.set_ylabel(say("charts.position.adopters_axis"))
         ax.yaxis.set_major_formatter(lambda value, _: number(value))
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.legend(fontsize=9, frameon=False)
-        title = result.sentences(lang)[0]
+        title = result.sentences()[0]
         figure.suptitle(wrap(title, 84), x=0.01, ha="left", fontsize=11.5)
-    return Chart((ax,), result.reading(lang), table)
+    return Chart((ax,), result.reading(), table)

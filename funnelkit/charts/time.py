@@ -10,20 +10,20 @@ _GRID = {"axis": "x", "color": "#e4e7eb"}
 _STATES = {"stuck": ("D", "accent"), "late": ("s", "accent"), "soon": ("^", "n_open"), "in_time": ("o", "n_advanced")}
 
 
-def stay_chart(table, model=None, lang="en", title=None):
+def stay_chart(table, model=None, title=None):
     """Draw the table of `time_in_stage`: when a quarter, half, three quarters have left each stage, and n.
 
     The thick line is the 95 % interval of the median, the hollow diamond the median of finished stays only. Stages
     that nobody entered are left out. Returns a Chart whose alt text names every median.
     """
-    rows, title = table[table["n"] > 0].reset_index(drop=True), title or say("charts.change.stay_title", lang)
+    rows, title = table[table["n"] > 0].reset_index(drop=True), title or say("charts.change.stay_title")
     with style():
         figure = new_figure(9.8, 1.7 + 0.46 * len(rows))
         ax = figure.subplots()
-        names, words = stage_labels(rows, model, lang, 24), [_stay_words(row, lang) for row in rows.to_dict("records")]
+        names, words = stage_labels(rows, model, 24), [_stay_words(row) for row in rows.to_dict("records")]
         ends = rows[["p75_days", "high_days", "median_days", "median_completed_days"]].max().max()
         top = 1.08 * (float(ends) if pd.notna(ends) and ends > 0 else 1.0)
-        looks = [say(f"charts.change.{name}", lang) for name in ("quartiles", "median", "finished")]
+        looks = [say(f"charts.change.{name}") for name in ("quartiles", "median", "finished")]
         for place, row in enumerate(rows.itertuples()):
             shown = [None] * 3 if place else looks
             ax.plot([row.p25_days, row.p75_days], [place] * 2, color=GREY, linewidth=1.2, label=shown[0])
@@ -33,10 +33,10 @@ def stay_chart(table, model=None, lang="en", title=None):
                     linestyle="", label=shown[2])  # fmt: skip
             ax.text(1.03 * top, place, words[place], va="center", fontsize=8.5)
         _rows_axis(ax, names, (0, 1.75 * top), top)
-        ax.set_xlabel(say("charts.change.stay_axis", lang))
+        ax.set_xlabel(say("charts.change.stay_axis"))
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8.5, frameon=False)
         finish(figure, title)
-    return Chart((ax,), alt_text(title, list(zip(names, words, strict=True)), lang), table)
+    return Chart((ax,), alt_text(title, list(zip(names, words, strict=True))), table)
 
 
 def _rows_axis(ax, names, limits, top):
@@ -48,59 +48,59 @@ def _rows_axis(ax, names, limits, top):
     ax.grid(**_GRID)
 
 
-def _stay_words(row, lang):
+def _stay_words(row):
     values = {"n": number(row["n"]), "n_open": number(row["n_open"]), "days": number(row["median_days"], 1)}
     values |= {"low": number(row["low_days"], 1), "high": number(row["high_days"], 1)}
-    return say("charts.change.stay", lang, **values)
+    return say("charts.change.stay", **values)
 
 
-def curve_chart(table, lang="en", title=None, ages=(90, 180, 270)):
+def curve_chart(table, title=None, ages=(90, 180, 270)):
     """Draw the table of `outcome_curves` (no `by`): the shares won, lost and still open by age, with intervals.
 
     The alt text reads the curves at `ages`, in days. Returns a Chart.
     """
-    title = title or say("charts.change.curve_title", lang)
+    title = title or say("charts.change.curve_title")
     looks = {"won": ("n_advanced", "-"), "lost": ("ink", "--"), "open": ("n_open", ":")}
     with style():
         figure = new_figure(9.8, 4.4)
         ax = figure.subplots()
         for name, (colour, line) in looks.items():
-            label = say(f"labels.{name}", lang)
+            label = say(f"labels.{name}")
             ax.step(table["days"], table[name], where="post", color=COLOURS[colour], linestyle=line, label=label)
             ends = (table[f"{name}_low"], table[f"{name}_high"])
             ax.fill_between(table["days"], *ends, step="post", color=COLOURS[colour], alpha=0.15, linewidth=0)
         ax.set_xlim(0, float(table["days"].max()) or 1.0)
         ax.set_ylim(0, 1)
         ax.yaxis.set_major_formatter(lambda value, _: percent(value, 0))
-        ax.set_xlabel(say("charts.change.age_axis", lang))
-        ax.set_ylabel(wrap(say("charts.change.curve_axis", lang, n=number(table["n"].iloc[0])), 52))
+        ax.set_xlabel(say("charts.change.age_axis"))
+        ax.set_ylabel(wrap(say("charts.change.curve_axis", n=number(table["n"].iloc[0])), 52))
         keep_ticks(ax.xaxis, *ax.get_xlim())
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=9, frameon=False)
         finish(figure, title)
-    rows = [(say("charts.change.at_age", lang, days=number(age)), _shares(table, age, lang)) for age in ages
+    rows = [(say("charts.change.at_age", days=number(age)), _shares(table, age)) for age in ages
             if age <= table["days"].max()]  # fmt: skip
-    return Chart((ax,), alt_text(title, rows, lang), table)
+    return Chart((ax,), alt_text(title, rows), table)
 
 
-def _shares(table, age, lang):
+def _shares(table, age):
     row = table[table["days"] <= age].iloc[-1]
-    said = [f"{say(f'labels.{name}', lang)} {percent(row[name])}" for name in ("won", "lost", "open")]
-    return say("result.between", lang).join(said)
+    said = [f"{say(f'labels.{name}')} {percent(row[name])}" for name in ("won", "lost", "open")]
+    return say("result.between").join(said)
 
 
-def cohort_chart(table, lang="en", title=None):
+def cohort_chart(table, title=None):
     """Draw the table of `compare_cohorts`: each cohort's raw rate, and its change at equal age against earlier ones.
 
     Above, what people look at; below, the fair comparison with its interval, filled where it is clear. Cohorts that
     cannot be compared have no point below. Returns a Chart.
     """
-    title = title or say("charts.change.cohort_title", lang)
+    title = title or say("charts.change.cohort_title")
     places, names = range(len(table)), table["cohort"].astype(str).tolist()
     with style():
         figure = new_figure(9.8, 5.2)
         above, below = figure.subplots(2, 1, sharex=True)
         above.bar(places, table["raw"], width=0.7, color=COLOURS["n_lost"])
-        above.set_ylabel(wrap(say("charts.change.raw_axis", lang), 28))
+        above.set_ylabel(wrap(say("charts.change.raw_axis"), 28))
         above.yaxis.set_major_formatter(lambda value, _: percent(value, 0))
         below.axhline(0, color=COLOURS["ink"], linewidth=0.8)
         for place, row in enumerate(table.itertuples()):
@@ -108,57 +108,55 @@ def cohort_chart(table, lang="en", title=None):
             below.plot([place] * 2, [row.change_low, row.change_high], color=colour, linewidth=2)
             below.plot([place], [row.change], "o", color=colour, markersize=6, mfc=colour if row.clear else "white")
         below.yaxis.set_major_formatter(lambda value, _: f"{100 * value:+.0f}" if value else "0")
-        below.set_ylabel(wrap(say("charts.change.equal_axis", lang), 28))
+        below.set_ylabel(wrap(say("charts.change.equal_axis"), 28))
         step = -(-len(names) // 12)
         below.set_xticks(list(places)[::step], names[::step], fontsize=9)
         for ax in (above, below):
             keep_ticks(ax.yaxis, *ax.get_ylim())
         ns = {"low": number(table["n"].min()), "high": number(table["n"].max())}
-        below.set_xlabel(say("charts.change.cohort_axis", lang, **ns))
+        below.set_xlabel(say("charts.change.cohort_axis", **ns))
         finish(figure, title)
-    clear = say("result.between", lang).join(table.loc[table["clear"], "cohort"].astype(str)) or "–"
+    clear = say("result.between").join(table.loc[table["clear"], "cohort"].astype(str)) or "–"
     values = {"first": percent(table["raw"].iloc[0]), "last": percent(table["raw"].iloc[-1]), "clear": clear}
-    return Chart((above, below), say("charts.change.cohort_alt", lang, title=title, n=len(table), **values), table)
+    return Chart((above, below), say("charts.change.cohort_alt", title=title, n=len(table), **values), table)
 
 
-def wait_chart(table, model=None, lang="en", title=None):
+def wait_chart(table, model=None, title=None):
     """Draw the table of `stuck_deals`: every open deal at the days it has waited, beside the usual time of its stage.
 
     Markers tell the state: stuck, late, soon, in time. Stages without open deals are left out. Returns a Chart.
     """
-    title = title or say("charts.change.wait_title", lang)
+    title = title or say("charts.change.wait_title")
     groups = [(stage, group) for stage, group in table.groupby("stage", observed=True) if len(group)]
     with style():
         figure = new_figure(9.8, 1.7 + 0.5 * len(groups))
         ax = figure.subplots()
-        names = stage_labels(pd.DataFrame({"stage": [stage for stage, _ in groups]}), model, lang, 24)
+        names = stage_labels(pd.DataFrame({"stage": [stage for stage, _ in groups]}), model, 24)
         top = 1.06 * max(float(table["age_days"].max()), 1.0)
-        words = [_wait_words(group, lang) for _, group in groups]
+        words = [_wait_words(group) for _, group in groups]
         for place, (_, group) in enumerate(groups):
             usual = group["usual_days"].iloc[0]
             ax.plot([usual] * 2, [place - 0.36, place + 0.36], color=COLOURS["ink"], linewidth=1.4,
-                    label=None if place else say("charts.change.usual_time", lang))  # fmt: skip
+                    label=None if place else say("charts.change.usual_time"))  # fmt: skip
             ax.text(1.03 * top, place, words[place], va="center", fontsize=8.5)
-        _draw_waits(ax, table, [stage for stage, _ in groups], lang)
+        _draw_waits(ax, table, [stage for stage, _ in groups])
         _rows_axis(ax, names, (0, 1.5 * top), top)
-        ax.set_xlabel(say("charts.change.wait_axis", lang))
+        ax.set_xlabel(say("charts.change.wait_axis"))
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=5, fontsize=8.5, frameon=False)
         finish(figure, title)
-    return Chart((ax,), alt_text(title, list(zip(names, words, strict=True)), lang), table)
+    return Chart((ax,), alt_text(title, list(zip(names, words, strict=True))), table)
 
 
-def _draw_waits(ax, table, stages, lang):
+def _draw_waits(ax, table, stages):
     place = table["stage"].astype("str").map({str(stage): at for at, stage in enumerate(stages)})
     state = table["state"].astype("str").replace("too_few", "in_time")
     for name, (marker, colour) in _STATES.items():
         on = state == name
         if on.any():
             ax.plot(table.loc[on, "age_days"], place[on], marker, color=COLOURS[colour], markersize=5, alpha=0.75,
-                    linestyle="", label=say(f"charts.change.wait_{name}", lang))  # fmt: skip
+                    linestyle="", label=say(f"charts.change.wait_{name}"))  # fmt: skip
 
 
-def _wait_words(group, lang):
+def _wait_words(group):
     late = group["state"].isin(["stuck", "late"]).sum()
-    return say(
-        "charts.change.wait", lang, n=number(len(group)), days=number(group["usual_days"].iloc[0]), late=number(late)
-    )
+    return say("charts.change.wait", n=number(len(group)), days=number(group["usual_days"].iloc[0]), late=number(late))

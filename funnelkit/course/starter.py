@@ -4,32 +4,32 @@ from pathlib import Path
 
 import pandas as pd
 
-from funnelkit.language import DataError, label, say, show
+from funnelkit.language import DataError, label, language, say, show
 from funnelkit.models import names as model_names
 from funnelkit.reading import ReadOptions, as_text, date_stem, is_url, map_columns, open_source, read, without_password
 
 _OTHERS = ("encoding", "decimal", "date_order", "currency", "timezone", "delimiter", "sheet", "table")
-_READ = """from funnelkit import count_stages, plot
+_READ = """from funnelkit import count_stages, plot, use
 from funnelkit.course import starter
 from funnelkit.reading import ReadOptions, read
 from funnelkit.report import sections
 
-_ = plot.use_style(lang)
+use(lang)
 options = ReadOptions(map=columns, **reading)
-how = {"layout": layout or None, "preset": preset or None, "as_of": as_of or None, "lang": lang}
+how = {"layout": layout or None, "preset": preset or None, "as_of": as_of or None}
 pipeline = read(*data, model=model or None, stages=None if model else stages or None, options=options, join=join, **how)
-starter.show_mapping(data, columns, options, lang)"""
+starter.show_mapping(data, columns, options)"""
 _CELLS = (
-    ("quality", "sections.quality(pipeline, lang)"),
-    ("limits", "sections.limits(pipeline, lang)"),
-    ("funnel", "sections.funnel_table(pipeline, lang)"),
-    ("chart", "plot.funnel_chart(count_stages(pipeline), pipeline.model, lang)"),
-    ("headline", "sections.headline(pipeline, lang)"),
-    ("segment", "sections.segment_table(pipeline, segment, lang)"),
+    ("quality", "sections.quality(pipeline)"),
+    ("limits", "sections.limits(pipeline)"),
+    ("funnel", "sections.funnel_table(pipeline)"),
+    ("chart", "plot.funnel_chart(count_stages(pipeline), pipeline.model)"),
+    ("headline", "sections.headline(pipeline)"),
+    ("segment", "sections.segment_table(pipeline, segment)"),
 )
 
 
-def write_notebook(file, out=None, lang="en", **reading):
+def write_notebook(file, out=None, **reading):
     """Read a file and write a notebook that reads it the same way; return the notebook's path.
 
     `reading` holds the arguments of `read`. The notebook stands at `out`, else in the current folder under the file's
@@ -39,10 +39,10 @@ def write_notebook(file, out=None, lang="en", **reading):
     path = Path(out) if out else Path(f"{_stem(file)}.ipynb")
     if path.exists():
         raise DataError("notebook_exists", file=str(path))
-    pipeline = read(file, lang=lang, **reading)
+    pipeline = read(file, **reading)
     if not pipeline.rows.good:
         raise DataError("nothing_to_start", file=str(file), n=pipeline.rows.quarantined)
-    text = _document(_values(file, pipeline, lang, reading), _cells(pipeline), lang)
+    text = _document(_values(file, pipeline, reading), _cells(pipeline))
     try:
         with path.open("x", encoding="utf-8", newline="\n") as stream:
             stream.write(text)
@@ -61,11 +61,11 @@ def _stem(file):
     )
 
 
-def _values(file, pipeline, lang, reading):
+def _values(file, pipeline, reading):
     """Return the parameters of the notebook: what was found while reading."""
     options = reading.get("options") or ReadOptions()
     model = pipeline.model.id if pipeline.model.id in model_names() else _model_file(reading.get("stages"))
-    names = [] if model else [stage.name[lang] for stage in pipeline.model.stages]
+    names = [] if model else [str(stage.name) for stage in pipeline.model.stages]
     stated = {name: getattr(options, name) for name in _OTHERS}
     stated["on"] = options.on or None
     return {
@@ -73,7 +73,7 @@ def _values(file, pipeline, lang, reading):
         "columns": _mapping(file, options, pipeline.layout, reading.get("preset")), "layout": pipeline.layout,
         "preset": reading.get("preset") or "", "model": model, "stages": names,
         "as_of": f"{pipeline.as_of:%Y-%m-%d}" if reading.get("as_of") else "",
-        "reading": {name: value for name, value in stated.items() if value is not None}, "segment": "", "lang": lang,
+        "reading": {name: value for name, value in stated.items() if value is not None}, "segment": "", "lang": language(),
     }  # fmt: skip
 
 
@@ -96,18 +96,18 @@ def _mapping(file, options, layout, preset):
         return {}
 
 
-def show_mapping(data, columns, options, lang="en"):
+def show_mapping(data, columns, options):
     """Return a table of the first source's columns: what each is taken as, and its first value."""
     table = open_source(data[0], options)
-    meaning = {header: label(name, lang) for name, header in columns.items()}
+    meaning = {header: label(name) for name, header in columns.items()}
     rows = []
     for header in table.cells.columns:
         known = as_text(table.cells[header].head(1000)).dropna()
         value = str(known.iloc[0])[:60] if len(known) else ""
-        other = say("course.starter.stage_date" if date_stem(header) else "course.starter.kept", lang)
+        other = say("course.starter.stage_date" if date_stem(header) else "course.starter.kept")
         rows.append((header, meaning.get(header, other), value))
-    head = [say(f"course.starter.{name}", lang) for name in ("column", "meaning", "example")]
-    return show(pd.DataFrame(rows, columns=head), lang)
+    head = [say(f"course.starter.{name}") for name in ("column", "meaning", "example")]
+    return show(pd.DataFrame(rows, columns=head))
 
 
 def _cells(pipeline):
@@ -121,32 +121,32 @@ def _cells(pipeline):
 # --- the document ----------------------------------------------------------------------------------------------------
 
 
-def _document(values, steps, lang):
+def _document(values, steps):
     from funnelkit.report import import_nbformat
 
     nbformat = import_nbformat()
     new = nbformat.v4
     cells = [
-        new.new_markdown_cell(say("course.starter.title", lang), id="title"),
-        new.new_markdown_cell(say("course.starter.parameters", lang), id="parameters-title"),
-        new.new_code_cell(_parameters(values, lang), id="parameters", metadata={"tags": ["parameters"]}),
-        new.new_markdown_cell(say("course.starter.mapping", lang), id="read-title"),
+        new.new_markdown_cell(say("course.starter.title"), id="title"),
+        new.new_markdown_cell(say("course.starter.parameters"), id="parameters-title"),
+        new.new_code_cell(_parameters(values), id="parameters", metadata={"tags": ["parameters"]}),
+        new.new_markdown_cell(say("course.starter.mapping"), id="read-title"),
         new.new_code_cell(_READ, id="read"),
     ]
     for name, code in steps:
-        cells.append(new.new_markdown_cell(say(f"course.starter.{name}", lang), id=f"{name}-title"))
+        cells.append(new.new_markdown_cell(say(f"course.starter.{name}"), id=f"{name}-title"))
         cells.append(new.new_code_cell(code, id=name))
-    cells.append(new.new_markdown_cell(say("course.starter.next", lang), id="next"))
+    cells.append(new.new_markdown_cell(say("course.starter.next"), id="next"))
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook = new.new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
     return nbformat.writes(notebook) + "\n"
 
 
-def _parameters(values, lang):
+def _parameters(values):
     """Return the cell of parameters: each a literal, so that nothing of the data is ever run."""
     texts = {"segment": "segment_name"}
     lines = (
-        f"{name}: {type(value).__name__} = {value!r}  # {say(f'course.starter.{texts.get(name, name)}', lang)}"
+        f"{name}: {type(value).__name__} = {value!r}  # {say(f'course.starter.{texts.get(name, name)}')}"
         for name, value in values.items()
     )
     return "\n".join(lines)

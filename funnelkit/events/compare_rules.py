@@ -9,11 +9,11 @@ from funnelkit.language import say
 UNTIMED = ("hubspot_all", "hubspot_any", "bitrix24")  # these systems know no window
 
 
-def compare_rules(log, steps, *, columns=None, window=None, exclude=(), as_of=None, lang="en", rules=None):
+def compare_rules(log, steps, *, columns=None, window=None, exclude=(), as_of=None, rules=None):
     """Return the same log counted under every preset, one row each, with a sentence on what differs and why.
 
     Returns rule, window, one column for each step (how many reached it), k, n, rate, low, high (last step of the
-    first, without those not yet known), n_open, and reading (the sentence, in `lang`). `window` replaces the window
+    first, without those not yet known), n_open, and reading (the sentence). `window` replaces the window
     of all presets whose system has one (else each has its vendor's default); `exclude` are events that exclude in
     each system's way. `rules` limits the presets.
 
@@ -39,23 +39,23 @@ def compare_rules(log, steps, *, columns=None, window=None, exclude=(), as_of=No
         known = max(0, entered[names[0]] - n_open)
         fits = last <= known and rule.skip == "drop"
         rates = {part: overall[f"{part}_of_first"] if fits else float("nan") for part in ("rate", "low", "high")}
-        reading = _reading(name, rule, (last, base, names[-1]), lang)
-        row = {"rule": name, "window": _window(rule, lang), **entered, "k": last, "n": known, **rates}
+        reading = _reading(name, rule, (last, base, names[-1]))
+        row = {"rule": name, "window": _window(rule), **entered, "k": last, "n": known, **rates}
         rows.append({**row, "n_open": n_open, "reading": reading})
     return pd.DataFrame(rows)
 
 
-def _reading(name, rule, found, lang):
+def _reading(name, rule, found):
     """Return what the rule means and how its last step compares with the first row's."""
     last, base, step = found
     way = "same" if last == base else "more" if last > base else "fewer"
-    difference = say(f"events.rules.{way}", lang, step=step, n=last, by=abs(last - base))
-    meaning = say(f"events.rules.{name}", lang)
-    return f"{meaning} {difference}" if lang == "en" else f"{meaning}{difference}"
+    difference = say(f"events.rules.{way}", step=step, n=last, by=abs(last - base))
+    meaning = say(f"events.rules.{name}")
+    return say("result.space").join((meaning, difference))
 
 
-def _window(rule, lang):
+def _window(rule):
     if rule.window is None:
-        return say("events.rules.no_window", lang)
-    origin = say(f"events.rules.from_{rule.window_from}", lang)
-    return say("events.rules.window", lang, hours=f"{rule.window.total_seconds() / 3600:g}", origin=origin)
+        return say("events.rules.no_window")
+    origin = say(f"events.rules.from_{rule.window_from}")
+    return say("events.rules.window", hours=f"{rule.window.total_seconds() / 3600:g}", origin=origin)

@@ -20,7 +20,7 @@ def joined(*parts):
 # --- pharma cascade --------------------------------------------------------------------------------------------------
 
 
-def cascade_panel(ratios=None, *, population=1_000_000, price=100, model="pharma", lang="en"):
+def cascade_panel(ratios=None, *, population=1_000_000, price=100, model="pharma"):
     """Return a Panel over `cascade` with a slider for each level's ratio, the population and the price.
 
     Its headless twin is `cascade(ratios, population=..., price=...)`; `weakest_levels` reads it.
@@ -30,13 +30,11 @@ def cascade_panel(ratios=None, *, population=1_000_000, price=100, model="pharma
     kept = dict(zip(start["point"], start["ratio"], strict=True))
     shares = {stage.id: kept[stage.id] for stage in model.stages if stage.input == "share"}
     labels = {
-        stage.id: say("explore.widgets.ratio_of", lang, level=stage.name[lang])
-        for stage in model.stages
-        if not stage.input
+        stage.id: say("explore.widgets.ratio_of", level=str(stage.name)) for stage in model.stages if not stage.input
     }
     controls = [Control(name, label, 0, 1, kept[name], 0.01, 100) for name, label in labels.items()]
     controls += [
-        Control(name, say(f"explore.widgets.{name}", lang), 0, 10 * float(top), float(top), float(top) / 100)
+        Control(name, say(f"explore.widgets.{name}"), 0, 10 * float(top), float(top), float(top) / 100)
         for name, top in (("population", population), ("price", price))
     ]
 
@@ -53,23 +51,23 @@ def cascade_panel(ratios=None, *, population=1_000_000, price=100, model="pharma
         named = "" if model.id == "pharma" else ", model=model"
         return f"cascade({levels!r}, population={money['population']!r}, price={money['price']!r}{named})"
 
-    picture = cascade_picture(model, lang)
-    return Panel(compute, controls, lambda table: view_cascade(table, model, lang), picture, lang, code=code)
+    picture = cascade_picture(model)
+    return Panel(compute, controls, lambda table: view_cascade(table, model), picture, code=code)
 
 
-def cascade_picture(model, lang="en"):
+def cascade_picture(model):
     """Return the cascade's picture, its levels of the lowest ratio marked."""
 
     def lowest(levels):
         ratios = levels["ratio"].tolist()
         return list(compress(levels["point"].tolist(), [ratio == min(ratios) for ratio in ratios]))
 
-    return CascadePicture(model, lang, weak=lowest)
+    return CascadePicture(model, weak=lowest)
 
 
-def view_cascade(table, model, lang="en"):
+def view_cascade(table, model):
     """Return what a cascade says and its table, ready to display."""
-    return joined(bullets(weakest_levels(table, model=model).sentences(lang)), show(table, lang, model=model))
+    return joined(bullets(weakest_levels(table, model=model).sentences()), show(table, model=model))
 
 
 # --- influence loop --------------------------------------------------------------------------------------------------
@@ -77,7 +75,7 @@ def view_cascade(table, model, lang="en"):
 LOOP = {"rate": (0.0, 1.0, 0.005, 100), "feed": (0.0, 1.0, 0.01, 100), "inflow": (0.0, 1000.0, 10.0, 1)}
 
 
-def loop_panel(rate, factors, feed=1.0, *, inflow=100, turns=12, market=None, lang="en"):
+def loop_panel(rate, factors, feed=1.0, *, inflow=100, turns=12, market=None):
     """Return a Panel over `influence_loop`: purchase rate, feed, inflow, and one slider for each factor.
 
     Its headless twin is `influence_loop(rate, factors, feed, inflow=..., turns=..., market=...)`.
@@ -85,12 +83,12 @@ def loop_panel(rate, factors, feed=1.0, *, inflow=100, turns=12, market=None, la
     stages = funnel("influence").stages
     start = {"rate": rate, "feed": feed, "inflow": float(inflow)}
     controls = [
-        Control(name, say(f"explore.widgets.loop_{name}", lang), low, high, start[name], step, scale)
+        Control(name, say(f"explore.widgets.loop_{name}"), low, high, start[name], step, scale)
         for name, (low, high, step, scale) in LOOP.items()
     ]
     for place, factor in enumerate(factors):
-        one, other = (stages[at].name[lang] for at in (place, place + 1))
-        label = say("explore.widgets.loop_factor", lang, one=one, other=other)
+        one, other = (str(stages[at].name) for at in (place, place + 1))
+        label = say("explore.widgets.loop_factor", one=one, other=other)
         controls.append(Control(f"factor{place}", label, 0.0, 10.0, factor, 0.05))
 
     def arguments(values):
@@ -106,18 +104,18 @@ def loop_panel(rate, factors, feed=1.0, *, inflow=100, turns=12, market=None, la
         parts = [*map(repr, given), *(f"{name}={value!r}" for name, value in named.items())]
         return f"influence_loop({', '.join(parts)})"
 
-    return Panel(compute, controls, lambda found: view_loop(found, lang), LoopPicture(lang), lang, code=code)
+    return Panel(compute, controls, lambda found: view_loop(found), LoopPicture(), code=code)
 
 
-def view_loop(found, lang="en"):
+def view_loop(found):
     """Return what a loop does and its path, ready to display."""
-    return joined(bullets(found.sentences(lang)), show(found.table.round(1), lang))
+    return joined(bullets(found.sentences()), show(found.table.round(1)))
 
 
 # --- perceptual map --------------------------------------------------------------------------------------------------
 
 
-def map_panel(ratings, weights=None, *, ours=None, lang="en"):
+def map_panel(ratings, weights=None, *, ours=None):
     """Return a Panel over `perceptual_map` with a slider for the weight of each need, 0 to 10.
 
     Its headless twin is `perceptual_map(ratings, weights)`.
@@ -125,7 +123,7 @@ def map_panel(ratings, weights=None, *, ours=None, lang="en"):
     wide = mean_ratings(ratings)
     start = dict.fromkeys(wide.columns, 1.0) | dict(weights or {})
     controls = [
-        Control(name, say("explore.widgets.weight", lang, need=name), 0.0, 10.0, float(start[name]), 0.5)
+        Control(name, say("explore.widgets.weight", need=name), 0.0, 10.0, float(start[name]), 0.5)
         for name in wide.columns
     ]
 
@@ -135,11 +133,11 @@ def map_panel(ratings, weights=None, *, ours=None, lang="en"):
     def code(values):
         return f"perceptual_map(ratings, {values!r})"
 
-    return Panel(compute, controls, lambda found: view_map(found, lang), MapPicture(lang, ours=ours), lang, code=code)
+    return Panel(compute, controls, lambda found: view_map(found), MapPicture(ours=ours), code=code)
 
 
-def view_map(found, lang="en"):
+def view_map(found):
     """Return what a map says and its products by score, ready to display."""
     products = found.table[found.table["kind"] == "product"].sort_values("score", ascending=False, kind="stable")
     table = products[["name", "score"]].rename(columns={"name": "product"})
-    return joined(bullets(found.sentences(lang)), show(table, lang))
+    return joined(bullets(found.sentences()), show(table))

@@ -13,7 +13,7 @@ from funnelkit.stats import rate_columns
 # --- explorer: any model ---------------------------------------------------------------------------------------------
 
 
-def explorer_panel(source, volume=100, deal_value=1.0, cycle_days=30.0, *, model=None, lang="en"):
+def explorer_panel(source, volume=100, deal_value=1.0, cycle_days=30.0, *, model=None):
     """Return a Panel over `what_if` of any model: a slider for every rate, the volume, the value and the cycle.
 
     `source` is a model with default rates or a rate table (then `model` names its stages). The reading also says
@@ -24,7 +24,7 @@ def explorer_panel(source, volume=100, deal_value=1.0, cycle_days=30.0, *, model
     base = what_if(source, None, volume, deal_value, model, cycle_days=cycle_days)
     rated = base[base["rate_base"].notna() & (base["stage"].astype(str) != model.won_stage)]
     most = 10.0 if model.grows else 1.0
-    labels = [say("explore.widgets.rate", lang, stage=model.stage(stage).name[lang]) for stage in rated["stage"]]
+    labels = [say("explore.widgets.rate", stage=str(model.stage(stage).name)) for stage in rated["stage"]]
     controls = [
         Control(str(stage), label, 0, most, rate, 0.01, 100)
         for stage, label, rate in zip(rated["stage"], labels, rated["rate_base"], strict=True)
@@ -32,7 +32,7 @@ def explorer_panel(source, volume=100, deal_value=1.0, cycle_days=30.0, *, model
     levers = {"volume": volume, "deal_value": deal_value, "cycle_days": cycle_days}
     for name, start in levers.items():
         least = float(start) / 100 if name == "cycle_days" else 0.0
-        label = say(f"explore.widgets.{name}", lang)
+        label = say(f"explore.widgets.{name}")
         controls.append(Control(name, label, least, 5 * float(start), float(start), float(start) / 100))
 
     def compute(**changes):
@@ -41,29 +41,27 @@ def explorer_panel(source, volume=100, deal_value=1.0, cycle_days=30.0, *, model
     def code(values):
         return f"what_if(source, {values!r}, {volume!r}, {deal_value!r}, model, cycle_days={cycle_days!r})"
 
-    return Panel(
-        compute, controls, lambda table: view_explorer(table, model, lang), WhatIfPicture(model, lang), lang, code=code
-    )
+    return Panel(compute, controls, lambda table: view_explorer(table, model), WhatIfPicture(model), code=code)
 
 
-def _reach(table, model, lang):
+def _reach(table, model):
     """Return how many reach the last stage, for models whose last stage is not yet a win."""
     first, last = table.iloc[0], table.iloc[-1]
     share = percent(last["n"] / first["n"]) if first["n"] else "–"
-    values = {"n": number(first["n"]), "share": share, "stage": model.stage(last["stage"]).name[lang]}
-    return say("explore.widgets.reach", lang, **values, reached=number(last["n"], 1), base=number(last["n_base"], 1))
+    values = {"n": number(first["n"]), "share": share, "stage": str(model.stage(last["stage"]).name)}
+    return say("explore.widgets.reach", **values, reached=number(last["n"], 1), base=number(last["n_base"], 1))
 
 
-def view_explorer(table, model, lang="en"):
+def view_explorer(table, model):
     """Return reading, table, and which stage helps most, ready to display."""
     drop = ["value_base", "value", "value_per_day_base", "value_per_day"]
-    said = describe_what_if(table, lang) if model.won_stage else _reach(table, model, lang)
-    parts = [note(said), show(table.drop(columns=drop), lang, model=model)]
+    said = describe_what_if(table) if model.won_stage else _reach(table, model)
+    parts = [note(said), show(table.drop(columns=drop), model=model)]
     stages = table[["stage", "rate"]].dropna()
     if model.won_stage is not None and len(stages) == len(table):
         stages = stages[stages["stage"].astype(str) != model.won_stage]
     if (stages["rate"] > 0).all() and len(stages):
-        parts.append(bullets(sensitivity(stages, table["n"].iloc[0] or 1, model=model).sentences(lang)[2:3]))
+        parts.append(bullets(sensitivity(stages, table["n"].iloc[0] or 1, model=model).sentences()[2:3]))
     return joined(*parts)
 
 
@@ -80,30 +78,28 @@ def sample_rate(n, rate):
     return pd.DataFrame(rate_columns([round(n * rate)], [n]))
 
 
-def sample_panel(n=20, rate=0.5, *, most=1000, lang="en"):
+def sample_panel(n=20, rate=0.5, *, most=1000):
     """Return a Panel over `sample_rate`, its headless twin: n moves, the interval breathes."""
     controls = [
-        Control("n", say("explore.widgets.sample_n", lang), 1, float(most), float(n), 1),
-        Control("rate", say("explore.widgets.sample_rate", lang), 0, 1, rate, 0.01, 100),
+        Control("n", say("explore.widgets.sample_n"), 1, float(most), float(n), 1),
+        Control("rate", say("explore.widgets.sample_rate"), 0, 1, rate, 0.01, 100),
     ]
 
     def code(values):
         return f"sample_rate({values['n']!r}, {values['rate']!r})"
 
-    return Panel(sample_rate, controls, lambda table: view_sample(table, lang), SamplePicture(lang), lang, code=code)
+    return Panel(sample_rate, controls, lambda table: view_sample(table), SamplePicture(), code=code)
 
 
-def view_sample(table, lang="en"):
+def view_sample(table):
     """Return what so many cases tell, ready to display."""
     row = table.iloc[0]
-    values = {"rate": rate_text(row, lang), "width": number(100 * (row["high"] - row["low"]), 1)}
-    return joined(
-        note(say("explore.widgets.sample_says", lang, **values)), show(table[["k", "n", "rate", "low", "high"]], lang)
-    )
+    values = {"rate": rate_text(row), "width": number(100 * (row["high"] - row["low"]), 1)}
+    return joined(note(say("explore.widgets.sample_says", **values)), show(table[["k", "n", "rate", "low", "high"]]))
 
 
 class SamplePicture(Picture):
-    """One rate with its interval on the line from 0 to 100 %."""
+    """One rate with its interval on the line from 0 to 100%."""
 
     def _draw(self, table):
         figure = new_figure(8.4, 2.2)
@@ -116,7 +112,7 @@ class SamplePicture(Picture):
         ax.set_ylim(-1, 1)
         ax.set_yticks([])
         ax.xaxis.set_major_formatter(lambda value, _: percent(value, 0))
-        ax.set_xlabel(say("explore.widgets.sample_axis", self.lang))
+        ax.set_xlabel(say("explore.widgets.sample_axis"))
         self.axes = (ax,)
 
     def _moving(self):
@@ -126,34 +122,29 @@ class SamplePicture(Picture):
         row = table.iloc[0]
         self.bar.set_xdata([row["low"], row["high"]])
         self.dot.set_xdata([row["rate"]])
-        self.title = say("explore.widgets.sample_title", self.lang, rate=rate_text(row, self.lang))
+        self.title = say("explore.widgets.sample_title", rate=rate_text(row))
 
     def alt(self, table):
         """Return the alt text: the rate, its interval, its n."""
-        return alt_rows(
-            self.title,
-            [say("explore.widgets.sample_axis", self.lang)],
-            [rate_text(table.iloc[0], self.lang)],
-            self.lang,
-        )
+        return alt_rows(self.title, [say("explore.widgets.sample_axis")], [rate_text(table.iloc[0])])
 
 
 # --- allocation of hours ---------------------------------------------------------------------------------------------
 
 
-def allocator_panel(states, budget, unit="hours", *, model=None, lang="en"):
+def allocator_panel(states, budget, unit="hours", *, model=None):
     """Return a Panel over `allocate`: the budget, and the cost of moving one deal on in each state.
 
     `states` as `state_table` gives them, with their cost. Its headless twin is
     `allocate(states.assign(cost=[...]), budget, unit)`.
     """
-    model = model or funnel("industrial-8", lang)
-    named = {state.id: state.name[lang] for state in model.states}
+    model = model or funnel("industrial-8")
+    named = {state.id: str(state.name) for state in model.states}
     controls = [
-        Control("budget", say("explore.widgets.budget", lang), 0, 5 * float(budget), float(budget), float(budget) / 100)
+        Control("budget", say("explore.widgets.budget"), 0, 5 * float(budget), float(budget), float(budget) / 100)
     ]
     for place, row in enumerate(states.to_dict("records")):
-        label = say("explore.widgets.cost_of", lang, state=named.get(row["state"], row["state"]))
+        label = say("explore.widgets.cost_of", state=named.get(row["state"], row["state"]))
         controls.append(Control(f"cost{place}", label, 1, 10 * float(row["cost"]), float(row["cost"]), 1))
 
     def arguments(values):
@@ -168,20 +159,20 @@ def allocator_panel(states, budget, unit="hours", *, model=None, lang="en"):
         return f"allocate(states.assign(cost={costs!r}), {given!r}, {unit!r})"
 
     def view(table):
-        return joined(bullets(describe_allocation(table, unit, lang, model)), show(table, lang, model=model))
+        return joined(bullets(describe_allocation(table, unit, model)), show(table, model=model))
 
-    return Panel(compute, controls, view, AllocationPicture(unit, model, lang), lang, code=code)
+    return Panel(compute, controls, view, AllocationPicture(unit, model), code=code)
 
 
 class AllocationPicture(Picture):
     """What each state gets of the budget, and how many deals that moves on."""
 
-    def __init__(self, unit, model, lang="en"):
-        super().__init__(lang)
+    def __init__(self, unit, model):
+        super().__init__()
         self.unit, self.model = unit, model
 
     def _names(self, table):
-        named = {state.id: state.name[self.lang] for state in self.model.states}
+        named = {state.id: str(state.name) for state in self.model.states}
         return [named.get(state, str(state)) for state in table["state"]]
 
     def _draw(self, table):
@@ -195,7 +186,7 @@ class AllocationPicture(Picture):
         ax.set_xlim(0, 1.58)
         ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
         ax.xaxis.set_major_formatter(lambda value, _: percent(value, 0))
-        ax.set_xlabel(say("explore.widgets.share_axis", self.lang))
+        ax.set_xlabel(say("explore.widgets.share_axis"))
         self.axes = (ax,)
 
     def _moving(self):
@@ -205,7 +196,7 @@ class AllocationPicture(Picture):
         words = []
         for row in table.to_dict("records"):
             counts = {"pushed": number(row["n_pushed"], 1), "n": number(row["n_open"])}
-            words.append(say("explore.widgets.gets", self.lang, given=number(row[self.unit]), **counts))
+            words.append(say("explore.widgets.gets", given=number(row[self.unit]), **counts))
         return words
 
     def _move(self, table):
@@ -216,8 +207,8 @@ class AllocationPicture(Picture):
             text.set_text(words)
             text.set_x(share + 0.015)
         best = self._names(table)[int(table["gain_per_unit"].to_numpy().argmax())]
-        self.title = say("explore.widgets.allocation_title", self.lang, state=best)
+        self.title = say("explore.widgets.allocation_title", state=best)
 
     def alt(self, table):
         """Return the alt text: the finding and what each state gets."""
-        return alt_rows(self.title, self._names(table), self._words(table), self.lang)
+        return alt_rows(self.title, self._names(table), self._words(table))

@@ -52,8 +52,8 @@ class Panel:
     returns the call that gives the same table without the panel.
     """
 
-    def __init__(self, compute, controls, view, picture, lang="en", *, code=None):
-        self.compute, self.controls, self.view, self.picture, self.lang = compute, controls, view, picture, lang
+    def __init__(self, compute, controls, view, picture, *, code=None):
+        self.compute, self.controls, self.view, self.picture = compute, controls, view, picture
         self.code = code
         self._build()
         refused = self._read()
@@ -85,7 +85,7 @@ class Panel:
         self._shown = {control.name: control.start * control.scale for control in self.controls}
         self.sliders, self.boxes, rows = {}, {}, []
         for control in self.controls:
-            slider, box = _control_widgets(control, self.lang)
+            slider, box = _control_widgets(control)
             slider.observe(lambda change, control=control: self._dragged(control), "value")
             box.observe(lambda change, control=control: self._typed(control, change["new"]), "value")
             self.sliders[control.name], self.boxes[control.name] = slider, box
@@ -104,14 +104,14 @@ class Panel:
     def _button(self, name, icon, action):
         import ipywidgets as w
 
-        button = w.Button(description=say(f"explore.widgets.{name}", self.lang), icon=icon, layout={"width": "auto"})
-        button.tooltip = say(f"explore.widgets.{name}_tip", self.lang)
+        button = w.Button(description=say(f"explore.widgets.{name}"), icon=icon, layout={"width": "auto"})
+        button.tooltip = say(f"explore.widgets.{name}_tip")
         button.on_click(action)
         return button
 
     def show_code(self, _=None):
         """Show the call that reproduces the panel's state, with a button that copies it."""
-        copy = escape(say("explore.widgets.copy", self.lang))
+        copy = escape(say("explore.widgets.copy"))
         act = "navigator.clipboard.writeText(this.previousElementSibling.textContent)"
         code = escape(self.code(self.values))
         self.extra.value = f'<pre tabindex="0">{code}</pre><button onclick="{act}">{copy}</button>'
@@ -121,7 +121,7 @@ class Panel:
         files = {"csv": ("text/csv", csv_bytes(self.table)), "png": ("image/png", self.image.value)}
         links = [
             f'<a download="funnelkit.{end}" href="data:{kind};base64,{b64encode(data).decode()}">'
-            f"{escape(say('explore.widgets.save', self.lang, end=end.upper()))}</a>"
+            f"{escape(say('explore.widgets.save', end=end.upper()))}</a>"
             for end, (kind, data) in files.items()
         ]
         self.extra.value = " · ".join(links)
@@ -139,7 +139,7 @@ class Panel:
         value = _parse(text)
         low, high = control.low * control.scale, control.high * control.scale
         if value is None or not low <= value <= high:
-            self._refuse(say("explore.widgets.refused", self.lang, text=text, low=number(low), high=number(high)))
+            self._refuse(say("explore.widgets.refused", text=text, low=number(low), high=number(high)))
         else:
             self._move(control, value)
 
@@ -162,7 +162,7 @@ class Panel:
         try:
             self.table = self.compute(**self.values)
         except FunnelkitError as error:
-            return error.say(self.lang)
+            return error.say()
         self.extra.value = ""
         self.reading.value = self.view(self.table).html
         return None
@@ -188,7 +188,7 @@ def csv_bytes(table):
     return table.to_csv(index=False, lineterminator="\r\n").encode("utf-8-sig")
 
 
-def _control_widgets(control, lang):
+def _control_widgets(control):
     import ipywidgets as w
 
     start = control.start * control.scale
@@ -197,9 +197,9 @@ def _control_widgets(control, lang):
         step=control.step * control.scale, description=control.label, readout=False, tooltip=control.label,
         style={"description_width": "initial"}, layout={"width": WIDE, "max_width": "100%"},
     )  # fmt: skip
-    typed = say("explore.widgets.typed", lang, label=control.label)
+    typed = say("explore.widgets.typed", label=control.label)
     box = w.Text(
-        value=_box_text(start), description=say("explore.widgets.value", lang), tooltip=typed, placeholder=typed,
+        value=_box_text(start), description=say("explore.widgets.value"), tooltip=typed, placeholder=typed,
         continuous_update=False, style={"description_width": "initial"}, layout={"width": NARROW, "min_width": NARROW},
     )  # fmt: skip
     return slider, box
@@ -227,14 +227,14 @@ def _parse(text):
 # --- what-if ---------------------------------------------------------------------------------------------------------
 
 
-def what_if_panel(rates, stage, volume, deal_value, model, *, lang="en"):
+def what_if_panel(rates, stage, volume, deal_value, model):
     """Return a Panel over `plan.what_if` with one slider: the promotion rate of `stage`.
 
     Its headless twin is `plan.what_if(rates, {stage: rate}, volume, deal_value, model)`.
     """
     known = what_if(rates, None, volume, deal_value, model)
     start = float(known.loc[known["stage"].astype(str) == model.stage(stage).id, "rate_base"].iloc[0])
-    label = say("explore.widgets.rate", lang, stage=model.stage(stage).name[lang])
+    label = say("explore.widgets.rate", stage=str(model.stage(stage).name))
     control = Control("rate", label, 0, 1, start, 0.005, scale=100)
 
     def compute(rate):
@@ -243,17 +243,17 @@ def what_if_panel(rates, stage, volume, deal_value, model, *, lang="en"):
     def code(values):
         return f"what_if(rates, {{{stage!r}: {values['rate']!r}}}, {volume!r}, {float(deal_value)!r}, model)"
 
-    picture = WhatIfPicture(model, lang)
-    return Panel(compute, [control], lambda table: view_what_if(table, model, lang), picture, lang, code=code)
+    picture = WhatIfPicture(model)
+    return Panel(compute, [control], lambda table: view_what_if(table, model), picture, code=code)
 
 
-def view_what_if(table, model, lang="en"):
+def view_what_if(table, model):
     """Return table and reading of a what-if, ready to display."""
-    shown = show(table.drop(columns=["value_base", "value"]), lang, model=model)
-    words = note(describe_what_if(table, lang))
+    shown = show(table.drop(columns=["value_base", "value"]), model=model)
+    words = note(describe_what_if(table))
     return type(shown)(words.html + shown.html, f"{words.text}\n{shown.text}")
 
 
-def chart_what_if(table, model, lang="en"):
+def chart_what_if(table, model):
     """Return the picture of a what-if as a Chart, for pages without a kernel."""
-    return WhatIfPicture(model, lang).chart(table)
+    return WhatIfPicture(model).chart(table)

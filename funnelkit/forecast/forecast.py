@@ -155,7 +155,7 @@ def _deal_rows(pipeline, book, chances):
 
 
 def _reading(table, deals, pipeline, until):
-    """Return the values of the leading sentence: the 80 % band of the total, and its parts."""
+    """Return the values of the leading sentence: the 80% band of the total, and its parts."""
     last = table[table["period"] == table["period"].iloc[-1]].set_index(["part", "measure"])
     wins = last.loc[("total", "n_won")]
     values = {"until": str(pd.Timestamp(until).date()), "n_open": number(len(deals)),

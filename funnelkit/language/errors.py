@@ -1,14 +1,11 @@
 """Errors that say what, where and what to do, in the reader's language.
 
-An error is a key of `texts/errors.toml` with its values: `str(error)` is English, `error.say("zh")` Chinese.
+An error is a key of `texts/errors.toml` with its values: `str(error)` is in the language in force when it is read.
 """
 
-import os
 from functools import cache
 
-from funnelkit.language.texts import LANGUAGES, say, texts
-
-LANGUAGE = "FUNNELKIT_LANG"  # of the message that a traceback shows, where this variable names one
+from funnelkit.language.texts import language, say, speaking, texts
 
 
 class FunnelkitError(Exception):
@@ -19,20 +16,23 @@ class FunnelkitError(Exception):
     def __init__(self, key, /, **values):
         self.key = key
         self.values = values
-        lang = os.environ.get(LANGUAGE)
-        super().__init__(self.say(lang if lang in LANGUAGES else "en"))
+        super().__init__(key)
 
-    def say(self, lang="en"):
-        """Return the message in `lang`."""
-        return say(f"errors.{self.key}", lang, **{name: _told(value, lang) for name, value in self.values.items()})
+    def __str__(self):
+        return self.say()
+
+    def say(self, lang=None):
+        """Return the message in `lang`, by default in the language in force."""
+        with speaking(lang):
+            return say(f"errors.{self.key}", **{name: _told(value) for name, value in self.values.items()})
 
     def __reduce__(self):
         return _rebuild, (type(self), self.key, self.values)
 
 
-def _told(value, lang):
-    """Return a reason of the operating system in `lang`, any other value as it is."""
-    return _reasons()[value][lang] if isinstance(value, str) and value in _reasons() else value
+def _told(value):
+    """Return a reason of the operating system in the language in force, any other value as it is."""
+    return _reasons()[value][language()] if isinstance(value, str) and value in _reasons() else value
 
 
 @cache

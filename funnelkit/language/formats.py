@@ -1,70 +1,152 @@
-"""Numbers as people read them: thousands, percent, a rate with its interval and n. One place for every format."""
+"""Numbers, money and dates as people of each language read them. One place for every format."""
+
+from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
+from typing import Any
 
 import pandas as pd
 
-from funnelkit.language.texts import say
+from funnelkit.language.texts import language, say
+
+DASH = "–"
+_LOCALES = {"en": "en_GB", "zh": "zh_CN"}
 
 
-def number(value, decimals=0):
+@dataclass
+class _Settings:
+    currency: str | None = None
+    calendar: Any = None
+
+
+settings = _Settings()  # what `fk.use` chose, for the process
+
+
+@cache
+def _locale(lang: str) -> Any:
+    from babel import Locale  # loads its tables, which the import of the kit does not need
+
+    return Locale.parse(_LOCALES[lang])
+
+
+@cache
+def _pattern(pattern: str) -> Any:
+    from babel.numbers import parse_pattern
+
+    return parse_pattern(pattern)
+
+
+def _missing(value: Any) -> bool:
+    return value is None or bool(pd.isna(value)) or (isinstance(value, float) and math.isinf(value))
+
+
+def _rounded(value: Any, decimals: int) -> Decimal:
+    """Round halves away from zero, as people do: 63.15 is 63.2 (the float below it would give 63.1); never -0."""
+    exact = value if isinstance(value, Decimal) else Decimal(repr(round(float(value), decimals + 9)))
+    found = exact.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+    return found if found else abs(found)
+
+
+def _apply(value: Decimal, decimals: int, form: str = "{}") -> str:
+    digits = "#,##0" + ("." + "0" * decimals if decimals else "")
+    return str(_pattern(form.format(digits)).apply(value, _locale(language())))
+
+
+def number(value: Any, decimals: int = 0) -> str:
     """Return a number with thousands separators; a missing one is a dash.
 
-    >>> number(6711), number(None), number(1234.5, 2)
-    ('6,711', '–', '1,234.50')
+    >>> number(6711), number(None), number(1234.5, 2), number(-0.0)
+    ('6,711', '–', '1,234.50', '0')
     """
-    return "–" if value is None or pd.isna(value) else f"{value:,.{decimals}f}"
+    return DASH if _missing(value) else _apply(_rounded(value, decimals), decimals)
 
 
-def percent(rate, decimals=1):
+def percent(rate: Any, decimals: int = 1) -> str:
     """Return a fraction as percent for people; a missing one is a dash.
 
-    >>> percent(0.6315)
-    '63.2 %'
+    >>> percent(0.6315), percent(float("nan"))
+    ('63.2%', '–')
     """
-    return "–" if pd.isna(rate) else f"{_round_half_up(rate * 100, decimals):.{decimals}f} %"
+    if _missing(rate):
+        return DASH
+    return _apply(_rounded(float(rate) * 100, decimals) / 100, decimals, "{}%")
 
 
-def _round_half_up(value, decimals):
-    """Round halves away from zero, as people do: 63.15 is 63.2 (the float below it would give 63.1)."""
-    scale = 10**decimals
-    return math.floor(round(value * scale, 9) + 0.5) / scale
+def points(change: Any) -> str:
+    """Return a difference of rates in percentage points, with its sign.
+
+    >>> points(0.0166), points(-0.092), points(-0.0001)
+    ('+1.7', '-9.2', '0.0')
+    """
+    if _missing(change):
+        return DASH
+    found = _rounded(float(change) * 100, 1)
+    return f"{found:+,}" if found else "0.0"
 
 
-def rate_text(row, lang="en"):
+def money(value: Any, currency: str | None = None, *, short: bool = False) -> str:
+    """Return an amount in the currency given, else in that of `fk.use`, else as a plain number.
+
+    `short` gives three digits and the word of the language for the rest.
+
+    >>> money(1234567, "CNY"), money(120_000_000, "CNY", short=True), money(99)
+    ('CN¥1,234,567', 'CN¥120M', '99')
+    """
+    unit = currency or settings.currency
+    if _missing(value) or not unit:
+        return number(value)
+    from babel.numbers import format_compact_currency, format_currency
+
+    amount, locale = _rounded(value, 0), _locale(language())
+    if short and abs(amount) >= 1000:
+        figures = max(0, 2 - math.floor(math.log10(abs(amount))) % (4 if language() == "zh" else 3))
+        found = format_compact_currency(amount, unit, locale=locale, fraction_digits=figures)
+        return str(found)
+    return str(format_currency(amount, unit, "¤#,##0", locale=locale, currency_digits=False))
+
+
+def day(when: Any) -> str:
+    """Return a date as the language writes it; a missing one is a dash.
+
+    >>> day(pd.Timestamp("2026-05-12"))
+    '12 May 2026'
+    """
+    if _missing(when):
+        return DASH
+    from babel.dates import format_date
+
+    found = pd.Timestamp(when)
+    return str(format_date(date(found.year, found.month, found.day), "long", locale=_locale(language())))
+
+
+def rate_text(row: Mapping[str, Any]) -> str:
     """Return one rate row (k, n, rate, low, high, n_open) as text: the rate, its interval, its n.
 
     >>> rate_text({"k": 1, "n": 2, "rate": 0.5, "low": 0.0945, "high": 0.9055, "n_open": 0})
-    '50.0 % [9.5, 90.6] (n = 2)'
+    '50.0% [9.5, 90.6] (n = 2)'
     >>> rate_text({"k": 0, "n": 0, "rate": float("nan"), "low": float("nan"), "high": float("nan"), "n_open": 0})
     'n/a (0 entered)'
     """
     if row["n"] == 0:
         n_open = int(row.get("n_open", 0))
-        return (
-            say("language.present.rate_all_open", lang, n=number(n_open))
-            if n_open
-            else say("language.present.rate_none", lang)
-        )
-    low, high = (percent(row[end]).removesuffix(" %") for end in ("low", "high"))
-    return say("language.present.rate", lang, rate=percent(row["rate"]), low=low, high=high, n=number(row["n"]))
+        if n_open:
+            return say("language.present.rate_all_open", n=number(n_open))
+        return say("language.present.rate_none")
+    low, high = (percent(row[end]).removesuffix("%") for end in ("low", "high"))
+    return say("language.present.rate", rate=percent(row["rate"]), low=low, high=high, n=number(row["n"]))
 
 
-def points(change):
-    """Return a difference of rates in percentage points, with its sign.
-
-    >>> points(0.0166), points(-0.092)
-    ('+1.7', '-9.2')
-    """
-    return "–" if pd.isna(change) else f"{100 * change:+.1f}"
-
-
-def change_text(row):
+def change_text(row: Mapping[str, Any]) -> str:
     """Return a change of a rate (change, change_low, change_high) as points with its interval.
 
     >>> change_text({"change": -0.287, "change_low": -0.423, "change_high": -0.134})
     '-28.7 [-42.3, -13.4]'
     """
-    if pd.isna(row.get("change_low")):
+    if _missing(row.get("change_low")):
         return points(row["change"])
     return f"{points(row['change'])} [{points(row['change_low'])}, {points(row['change_high'])}]"

@@ -1,22 +1,28 @@
-"""Tables and sentences for people: labels and number formats of the language, everything escaped.
+"""Tables and sentences for people: labels and formats of the language, everything escaped.
 
-`show(table, lang)` is the one way from a tidy table to a page; it renders as HTML and as aligned text.
+`show(table)` is the one way from a tidy table to a page; it renders as HTML and as aligned text.
 """
 
+from __future__ import annotations
+
 import math
+import os
 import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from html import escape
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
-from funnelkit.language.formats import change_text, number, percent, rate_text
+from funnelkit.language.formats import DASH, change_text, day, money, number, percent, rate_text
 from funnelkit.language.texts import label, say
 
 FIGURES = "application/vnd.funnelkit.figures+json"
 TABLE = "application/vnd.funnelkit.table+json"
+RUN = "FUNNELKIT_RUN"  # environment variable of a report's kernel: what is shown brings its numbers along for exports
 _RATE_PARTS = ("k", "n", "low", "high", "floor", "ceiling")
 _CHANGE_PARTS = ("change_low", "change_high")
 _MONEY = ("value", "amount", "price", "sales")
@@ -24,45 +30,78 @@ _WORDS = ("status", "state", "verdict", "basis")
 _FRACTIONS = ("share", "rate", "ratio", "win_probability", "p_best", "peer_rate")
 
 
+class Model(Protocol):
+    """What a table asks of a funnel model: the names of its stages and states."""
+
+    @property
+    def stages(self) -> tuple[Any, ...]: ...
+
+    @property
+    def states(self) -> tuple[Any, ...]: ...
+
+
 @dataclass(frozen=True)
 class Shown:
-    """Something to display: HTML for pages, text for terminals and tests, figures for machines."""
+    """Something to display: HTML for pages, text for terminals and tests; figures and table for a report's exports."""
 
     html: str
     text: str
-    figures: dict = field(default_factory=dict)
-    table: dict = field(default_factory=dict)
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    table: Mapping[str, Any] = field(default_factory=dict)
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        bundle = {"text/html": self.html, "text/plain": self.text, FIGURES: self.figures, TABLE: self.table}
-        return {kind: content for kind, content in bundle.items() if content}
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        bundle: dict[str, Any] = {"text/html": self.html, "text/plain": self.text}
+        return bundle | numbers_of_run(self.figures, self.table)
 
 
-def show(table, lang="en", *, model=None, caption=None, figures=None, names=None):
-    """Return a table ready to display, its columns named and formatted in `lang`.
+def numbers_of_run(figures: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a report's kernel sends beside what is shown; nothing elsewhere: no notebook keeps hidden numbers."""
+    if os.environ.get(RUN) != "1":
+        return {}
+    return {kind: dict(content) for kind, content in ((FIGURES, figures), (TABLE, table)) if content}
 
-    The columns k, n, rate, low, high of a rate become one cell with interval and n, change, change_low, change_high of
-    a rate one in percentage points; `stage` and `state` are named by
-    `model`. `names` maps a column to the label that it should bear, such as {"rate": "win_probability"}.
+
+def show(
+    table: pd.DataFrame,
+    *,
+    model: Model | None = None,
+    caption: str | None = None,
+    figures: Mapping[str, Any] | None = None,
+    names: Mapping[str, str] | None = None,
+    currency: str | None = None,
+    most: int | None = None,
+) -> Shown:
+    """Return a table ready to display, its columns named and formatted in the language in force.
+
+    The columns k, n, rate, low, high of a rate become one cell with interval and n; change, change_low, change_high of
+    a rate one in percentage points; `stage` and `state` are named by `model`. `names` maps a column to the label that
+    it should bear, such as {"rate": "win_probability"}. Beyond `most` rows the rest is counted, not shown.
+
+    >>> print(show(pd.DataFrame({"owner": ["Li"], "n_won": [1234]})).text)
+    Owner  Deals won
+    Li         1,234
     """
-    cells, numeric = cell_texts(table, lang, model)
-    head = [label((names or {}).get(name, name), lang) for name in cells]
+    rest = max(0, len(table) - most) if most is not None else 0
+    cells, numeric = cell_texts(table.head(most) if rest else table, model, currency)
+    head = [label((names or {}).get(name, name)) for name in cells]
     rows = [list(row) for row in zip(*cells.values(), strict=True)]
     body = "".join(_html_row("td", row, numeric) for row in rows)
+    more = say("language.present.more_rows", n=number(rest)) if rest else ""
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
     html = f'<table class="fk">{title}<thead>{_html_row("th", head, numeric)}</thead><tbody>{body}</tbody></table>'
-    text = align([head, *rows], right=[i for i, right in enumerate(numeric) if right])
-    return Shown(html, f"{caption}\n{text}" if caption else text, figures or {}, raw(table))
+    html += f'<p class="fk fk-note">{escape(more)}</p>' if more else ""
+    lines = [caption, align([head, *rows], right=[i for i, right in enumerate(numeric) if right]), more]
+    return Shown(html, "\n".join(line for line in lines if line), figures or {}, raw(table))
 
 
-def raw(table):
+def raw(table: pd.DataFrame) -> dict[str, Any]:
     """Return a table's values as JSON holds them, for spreadsheets: numbers stay numbers, days are texts."""
     columns = [map(_json_value, column.tolist()) for _, column in table.items()]
     rows = [list(row) for row in zip(*columns, strict=True)] if columns else [[] for _ in range(len(table))]
     return {"columns": [str(name) for name in table.columns], "rows": rows}
 
 
-def _json_value(value):
+def _json_value(value: Any) -> Any:
     if type(value) in (str, int, bool):  # most cells: pandas' own questions cost microseconds each
         return value
     if type(value) is float:
@@ -78,69 +117,76 @@ def _json_value(value):
     return str(value)
 
 
-def cell_texts(table, lang="en", model=None):
+def cell_texts(
+    table: pd.DataFrame, model: Model | None = None, currency: str | None = None
+) -> tuple[dict[Any, list[str]], list[bool]]:
     """Return ({column: texts}, [is numeric]): a table as people read it, before any markup."""
     rated = {"rate", "low", "high", "n"} <= set(table.columns)
     changed = {"change", *_CHANGE_PARTS} <= set(table.columns)
-    cells, numeric = {}, []
+    cells: dict[Any, list[str]] = {}
+    numeric = []
     for name in table.columns:
         if rated and name == "rate":
             rows = table.to_dict("records")  # a stage without promotion has no rate at all
-            cells[name] = ["–" if pd.isna(row["n"]) else rate_text(row, lang) for row in rows]
+            cells[name] = [DASH if pd.isna(row["n"]) else rate_text(row) for row in rows]
         elif changed and name == "change":
             cells[name] = [change_text(row) for row in table.to_dict("records")]
         elif (rated and name in _RATE_PARTS) or (changed and name in _CHANGE_PARTS):
             continue
         else:
-            cells[name] = _cells(table[name], name, lang, model)
-        numeric.append(name == "rate" or pd.api.types.is_numeric_dtype(table[name].dtype) or _is_money(table[name]))
+            cells[name] = _cells(table[name], str(name), model, currency)
+        numeric.append(
+            name == "rate"
+            or (pd.api.types.is_numeric_dtype(table[name].dtype) and not pd.api.types.is_bool_dtype(table[name].dtype))
+            or _is_money(table[name])
+        )
     return cells, numeric
 
 
-def _is_money(column):
+def _is_money(column: pd.Series[Any]) -> bool:
     """Return True for amounts exact to the cent, which pandas holds as objects."""
     return len(column) > 0 and all(isinstance(value, Decimal) for value in column)
 
 
-def _decimals(name, column):
+def _decimals(name: str, column: pd.Series[Any]) -> int:
     """Return how many decimals a column of numbers needs: none for money and whole numbers."""
     if not pd.api.types.is_numeric_dtype(column.dtype) or name.startswith(_MONEY):
         return 0
     values = column.to_numpy(dtype=float, na_value=np.nan)
-    known = values[~np.isnan(values)]
+    known = values[np.isfinite(values)]
     return 0 if (known == known.round()).all() else 1 if np.abs(known).max() >= 100 else 2
 
 
-def _cells(column, name, lang, model):
+def _cells(column: pd.Series[Any], name: str, model: Model | None, currency: str | None) -> list[str]:
     if model is not None and (name in ("state", "gate", "point") or name.endswith("stage")):
-        return _part_names(column, model, lang)
+        return _part_names(column, model)
     decimals = _decimals(name, column)
-    return [_cell(value, name, lang, decimals) for value in column.tolist()]
+    return [_cell(value, name, decimals, currency) for value in column.tolist()]
 
 
-def _cell(value, name, lang, decimals):
+def _cell(value: Any, name: str, decimals: int, currency: str | None) -> str:
     if isinstance(value, pd.Timestamp):
-        return value.strftime("%Y-%m-%d")
+        return day(value)
     if isinstance(value, bool):
-        return say(f"language.present.{str(value).lower()}", lang)
+        return say(f"language.present.{str(value).lower()}")
     if isinstance(value, Decimal):
         return number(value, 2)
     if isinstance(value, (int, float)) or pd.api.types.is_number(value):
         if name.startswith(_FRACTIONS):
             return percent(value)
-        return number(value, decimals)
+        return money(value, currency) if name.startswith(_MONEY) and currency else number(value, decimals)
     if value is None or value is pd.NA or value is pd.NaT:
-        return "–"
-    return label(value, lang) if name in _WORDS else str(value)
+        return DASH
+    return label(value) if name in _WORDS else str(value)
 
 
-def _part_names(values, model, lang):
+def _part_names(values: pd.Series[Any], model: Model) -> list[str]:
     """Return the names of stages or states of the model; what the model does not hold stays as it is."""
-    names = {part.id: part.name[lang] for part in (*model.stages, *model.states)}
-    return [names.get(value) or ("–" if pd.isna(value) else label(value, lang)) for value in values.tolist()]
+    names = {part.id: str(part.name) for part in (*model.stages, *model.states)}
+    return [names.get(value) or (DASH if pd.isna(value) else label(value)) for value in values.tolist()]
 
 
-def _html_row(tag, cells, numeric):
+def _html_row(tag: str, cells: Sequence[object], numeric: Sequence[bool]) -> str:
     inner = "".join(
         f"<{tag}{' class=r' if right else ''}>{escape(str(cell))}</{tag}>"
         for cell, right in zip(cells, numeric, strict=True)
@@ -148,13 +194,14 @@ def _html_row(tag, cells, numeric):
     return f"<tr>{inner}</tr>"
 
 
-def note(text, kind="note"):
+def note(text: str, kind: str = "note") -> Shown:
     """Return a sentence as a box of its kind: note, warn, good."""
     return Shown(f'<p class="fk fk-{kind}">{escape(text)}</p>', text)
 
 
-def bullets(texts, kind="note"):
+def bullets(texts: Iterable[str], kind: str = "note") -> Shown:
     """Return sentences as a list, each escaped."""
+    texts = list(texts)
     items = "".join(f"<li>{escape(text)}</li>" for text in texts)
     return Shown(f'<ul class="fk fk-{kind}">{items}</ul>', "\n".join(f"- {text}" for text in texts))
 
@@ -162,7 +209,7 @@ def bullets(texts, kind="note"):
 # --- tables of a terminal, where a Chinese sign takes two columns -----------------------------------------------------
 
 
-def width(text):
+def width(text: str) -> int:
     """Return how many terminal columns a text takes.
 
     >>> width("ab"), width("阶段")
@@ -175,13 +222,13 @@ def width(text):
     )
 
 
-def pad(text, columns, right=False):
+def pad(text: str, columns: int, right: bool = False) -> str:
     """Return the text filled with blanks to `columns` terminal columns."""
     blanks = " " * max(columns - width(text), 0)
     return blanks + text if right else text + blanks
 
 
-def align(rows, right=()):
+def align(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
     """Return rows of texts as one text, the columns whose position is in `right` flush right.
 
     >>> print(align([["Stage", "n"], ["阶段", "12"]], right=(1,)))

@@ -1,28 +1,87 @@
-"""Every visible text of the kit, in both languages: `say("labels.n_entered", "zh")`.
+"""The language in force, and every visible text of the kit in both: `say("labels.n_entered")`.
 
 The texts stand in `texts/*.toml`, one file a room with a table for each of its subjects, each entry
 `key = { en = "...", zh = "..." }`. A key is written `room.subject.key`. Values go into `{braces}` as `str.format` does.
 """
 
+from __future__ import annotations
+
+import os
 import tomllib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
-LANGUAGES = ("en", "zh")
+Lang = Literal["en", "zh"]
+LANGUAGES: tuple[Lang, Lang] = ("en", "zh")
+LANGUAGE = "FUNNELKIT_LANG"  # environment variable: the language that a process begins with
+_scoped: ContextVar[Lang | None] = ContextVar("funnelkit_language", default=None)
+# Jupyter may run each cell in a context of its own, which forgets what the cell before has set in a context variable:
+# what `use_language` chooses holds for the process, what `speaking` chooses for its block and thread only.
+_chosen: list[Lang | None] = [None]
+
+
+def language() -> Lang:
+    """Return the language in force: en or zh."""
+    return _scoped.get() or _chosen[0] or ("zh" if os.environ.get(LANGUAGE) == "zh" else "en")
+
+
+def use_language(lang: Lang | None) -> None:
+    """Choose the language of everything shown from now on; None takes the choice back."""
+    _chosen[0] = _known(lang) if lang is not None else None
+
+
+@contextmanager
+def speaking(lang: Lang | None) -> Iterator[None]:
+    """Show what the block shows in `lang`; None leaves the language in force.
+
+    >>> with speaking("zh"):
+    ...     say("labels.n_entered")
+    '进入数'
+    """
+    token = _scoped.set(_known(lang) if lang is not None else _scoped.get())
+    try:
+        yield
+    finally:
+        _scoped.reset(token)
+
+
+def _known(lang: str) -> Lang:
+    for known in LANGUAGES:
+        if lang == known:
+            return known
+    from funnelkit.language.errors import DataError  # errors speak through this module
+
+    raise DataError("no_such_language", found=repr(lang), known=", ".join(LANGUAGES))
 
 
 class Text(NamedTuple):
-    """One text in both languages; `text["zh"]` and `text.zh` are the same."""
+    """One text in both languages; `str(text)` is that of the language in force.
+
+    >>> str(Text("Lead", "线索")), Text("Lead", "线索").zh
+    ('Lead', '线索')
+    """
 
     en: str
     zh: str
 
-    def __getitem__(self, lang):
-        return getattr(self, lang) if isinstance(lang, str) else tuple.__getitem__(self, lang)
+    def __str__(self) -> str:
+        return self.zh if language() == "zh" else self.en
 
 
-def as_text(value):
+def both(write: Callable[[], str]) -> Text:
+    """Return what `write` gives in each language."""
+    found = []
+    for lang in LANGUAGES:
+        with speaking(lang):
+            found.append(str(write()))
+    return Text(*found)
+
+
+def as_text(value: dict[str, Any]) -> Text | tuple[Text, ...]:
     """Turn {en, zh} into Text, or {en: [...], zh: [...]} into a tuple of Text."""
     if isinstance(value["en"], list):
         return tuple(Text(en, zh) for en, zh in zip(value["en"], value["zh"], strict=True))
@@ -30,31 +89,42 @@ def as_text(value):
 
 
 @cache
-def _file(room):
+def _file(room: str) -> dict[str, Any]:
     return tomllib.loads(files("funnelkit.language").joinpath("texts", f"{room}.toml").read_text(encoding="utf-8"))
 
 
-def texts(group):
+def texts(group: str) -> dict[str, Any]:
     """Return the entries of a group of texts, such as `analysis.compare` or `labels`: key to {language: text}."""
     room, _, part = group.partition(".")
-    return _file(room)[part] if part else _file(room)
+    found: dict[str, Any] = _file(room)[part] if part else _file(room)
+    return found
 
 
-def say(key, lang="en", /, **values):
-    """Return the text of `key` in `lang`, with `values` filled in.
+def say(key: str, lang: Lang | None = None, /, **values: object) -> str:
+    """Return the text of `key` in `lang` (default: the language in force), with `values` filled in.
+
+    A sequence of values becomes one list of words.
 
     >>> say("analysis.compare.previous", "zh")
     '上一期（环比）'
     """
     group, _, name = key.rpartition(".")
-    return texts(group)[name][lang].format(**values)
+    with speaking(lang):
+        shown = {part: joined(value) if isinstance(value, (list, tuple)) else value for part, value in values.items()}
+        text: str = texts(group)[name][language()]
+        return text.format(**shown)
 
 
-def label(name, lang="en"):
-    """Return the label of a column, status or stage state; a name that the catalogue does not hold stays as it is.
+def joined(words: Iterable[object]) -> str:
+    """Return words as a list in a sentence, or a Text in the language in force."""
+    return str(words) if isinstance(words, Text) else str(texts("result")["between"][language()]).join(map(str, words))
 
-    >>> label("owner", "en"), label("Region of my own", "zh")
+
+def label(name: object, lang: Lang | None = None) -> str:
+    """Return the label of a column, status or state; a name that the texts do not hold stays as it is.
+
+    >>> label("owner"), label("Region of my own", "zh")
     ('Owner', 'Region of my own')
     """
-    entry = texts("labels").get(name)
-    return entry[lang] if entry else str(name)
+    entry = texts("labels").get(name) if isinstance(name, str) else None
+    return str(entry[lang or language()]) if entry else str(name)

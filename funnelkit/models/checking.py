@@ -1,25 +1,16 @@
 """What a model file may hold: a small checker that names file, key, what was found and what is expected."""
 
-from funnelkit.language import CatalogError, Text, nearest, say
-
-
-class ModelFileError(CatalogError):
-    """A model file with a wrong value: `found` and `expected` are said in the language of the message."""
-
-    def say(self, lang="en"):
-        """Return the message in `lang`."""
-        chosen = {name: value[lang] if isinstance(value, Text) else value for name, value in self.values.items()}
-        return say(f"errors.{self.key}", lang, **chosen)
+from funnelkit.language import CatalogError, both, nearest, say
 
 
 def refuse(path, key, found, expected):
     """Raise the error of one wrong value; `found` and `expected` are Text or a value that needs no translation."""
-    raise ModelFileError("bad_model", file=str(path), key=key, found=found, expected=expected)
+    raise CatalogError("bad_model", file=str(path), key=key, found=found, expected=expected)
 
 
-def both(name, /, **values):
+def told(name, /, **values):
     """Return the entry `name` of texts/models.toml in both languages, with `values` filled in."""
-    return Text(say(f"models.catalogue.{name}", "en", **values), say(f"models.catalogue.{name}", "zh", **values))
+    return both(lambda: say(f"models.catalogue.{name}", **values))
 
 
 def _is_string(value):
@@ -148,10 +139,10 @@ def check(raw, shape, path, where=""):
     """Refuse a table that lacks a required key, holds an unknown one, or a value of the wrong kind."""
     for key in raw:
         if key not in shape:
-            refuse(path, where + key, both("found_unknown"), both("expected_key", keys=nearest(key, shape)))
+            refuse(path, where + key, told("found_unknown"), told("expected_key", keys=nearest(key, shape)))
     for key in REQUIRED[id(shape)]:
         if key not in raw:
-            refuse(path, where + key, both("found_missing"), _expected(shape[key], key))
+            refuse(path, where + key, told("found_missing"), _expected(shape[key], key))
     for key, value in raw.items():
         kind = shape[key]
         if isinstance(kind, list):
@@ -164,20 +155,20 @@ def check(raw, shape, path, where=""):
 
 def _check_rows(rows, shape, path, where):
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-        refuse(path, where, _found(rows), both("expected_rows", key=where.rpartition(".")[2]))
+        refuse(path, where, _found(rows), told("expected_rows", key=where.rpartition(".")[2]))
     for number, row in enumerate(rows, 1):
         check(row, shape, path, f"{where}[{number}].")
 
 
 def _check_rates(stages, path):
-    """More than 100 % is legitimate in the influence funnel only."""
+    """More than 100% is legitimate in the influence funnel only."""
     for number, stage in enumerate(stages, 1):
         if stage.get("rate", 0) > 1:
-            refuse(path, f"stages[{number}].rate", _found(stage["rate"]), both("expected_rate"))
+            refuse(path, f"stages[{number}].rate", _found(stage["rate"]), told("expected_rate"))
 
 
 def _expected(kind, key):
-    return both("expected_rows", key=key) if isinstance(kind, list) else both(kind[1])
+    return told("expected_rows", key=key) if isinstance(kind, list) else told(kind[1])
 
 
 def _found(value):

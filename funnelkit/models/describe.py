@@ -132,15 +132,15 @@ def _table_row(cells, widths, right):
     return lines
 
 
-def list_text(lang="en", width=None):
+def list_text(width=None):
     """Return the catalogue as a table: id, name, number of stages, kind."""
     width = width or _terminal_width()
-    header = [say(f"models.catalogue.{key}", lang) for key in ("id", "name", "n_stages", "kind")]
+    header = [say(f"models.catalogue.{key}") for key in ("id", "name", "n_stages", "kind")]
     rows = [
-        (model.id, model.name[lang], len(model.stages), say(f"models.catalogue.kind_{model.kind}", lang))
+        (model.id, str(model.name), len(model.stages), say(f"models.catalogue.kind_{model.kind}"))
         for model in catalog()
     ]
-    title = say("models.catalogue.list_title", lang, count=len(rows))
+    title = say("models.catalogue.list_title", count=len(rows))
     return "\n".join([*wrap(title, width), "", *text_table(header, rows, width, right={2})])
 
 
@@ -158,7 +158,7 @@ def _terminal_width():
 
 
 def _say(model, key, **values):
-    return say(f"models.catalogue.{key}", model.lang, **values)
+    return say(f"models.catalogue.{key}", **values)
 
 
 def _title(text, width):
@@ -175,8 +175,8 @@ def _hang(prefix, text, width):
 
 def _head(model, width):
     colon = _say(model, "colon")
-    lines = [*_title(model.id + GAP + model.name[model.lang], width), *wrap(model.summary[model.lang], width), ""]
-    facts = [("kind", _say(model, f"kind_{model.kind}")), ("entity", model.entity[model.lang])]
+    lines = [*_title(model.id + GAP + str(model.name), width), *wrap(str(model.summary), width), ""]
+    facts = [("kind", _say(model, f"kind_{model.kind}")), ("entity", str(model.entity))]
     if model.kind == "pipeline":
         won = model.label(model.won_stage) if model.won_stage else _say(model, "not_won")
         facts.append(("won_stage", won))
@@ -201,7 +201,7 @@ def _shown(model, width):
 def _stage_rows(model, shown):
     header = [_say(model, "number"), _say(model, "stage"), *(_column_title(model, key) for key in shown)]
     rows = [
-        [str(number), stage.name[model.lang], *(_cell(model, stage, key) for key in shown)]
+        [str(number), str(stage.name), *(_cell(model, stage, key) for key in shown)]
         for number, stage in enumerate(model.stages, 1)
     ]
     return header, rows
@@ -244,7 +244,7 @@ def _cell(model, stage, key):
     elif key == "duration_days":
         text = f"{value:g}"
     elif key == "state":
-        text = next(state.name[model.lang] for state in model.states if state.id == value)
+        text = next(str(state.name) for state in model.states if state.id == value)
     elif key == "input":
         text = _say(model, f"input_{value}")
     else:
@@ -261,8 +261,8 @@ def _percent(model, fraction):
 def _joined(model, value):
     """Return a text, a list of texts, or a number as one string."""
     if isinstance(value, tuple) and value and isinstance(value[0], tuple):
-        return _say(model, "semicolon").join(text[model.lang] for text in value)
-    return value[model.lang] if isinstance(value, tuple) else str(value)
+        return _say(model, "semicolon").join(str(text) for text in value)
+    return str(value) if isinstance(value, tuple) else str(value)
 
 
 def _stage_details(model, shown, width):
@@ -273,7 +273,7 @@ def _stage_details(model, shown, width):
         aliases = _say(model, "separator").join(stage.aliases)
         if not known and not aliases:
             continue
-        lines += _hang(f"{number:>2} ", f"{stage.name[model.lang]} ({stage.id})", width)
+        lines += _hang(f"{number:>2} ", f"{str(stage.name)} ({stage.id})", width)
         for key in known:
             prefix = "   " + _say(model, key) + "*" * model.chose(stage.id, key) + _say(model, "colon")
             lines += _hang(prefix, _joined(model, getattr(stage, key)), width)
@@ -286,18 +286,18 @@ def _states(model, width):
     lines = []
     for state in model.states:
         indicators = _say(model, "colon") + _joined(model, state.indicators) if state.indicators else ""
-        lines += _hang("- ", state.name[model.lang] + indicators, width)
+        lines += _hang("- ", str(state.name) + indicators, width)
     return [*_title(_say(model, "states"), width), *lines] if lines else []
 
 
 def _topic(model, topic, width):
     star = "*" * (f"topics.{topic.id}" in model.own_choice)
-    lines = _title(topic.title[model.lang] + star, width)
+    lines = _title(str(topic.title) + star, width)
     for item in topic.items:
-        name = item.name[model.lang] + _say(model, "colon") if item.name else ""
-        lines += _hang("- ", name + item.text[model.lang] + _share(model, item), width)
+        name = str(item.name) + _say(model, "colon") if item.name else ""
+        lines += _hang("- ", name + str(item.text) + _share(model, item), width)
         if item.remedy:
-            lines += _hang("  -> ", _say(model, "remedy") + _say(model, "colon") + item.remedy[model.lang], width)
+            lines += _hang("  -> ", _say(model, "remedy") + _say(model, "colon") + str(item.remedy), width)
     return lines
 
 

@@ -5,13 +5,13 @@ The catalogue's models are `catalogue/*.toml`; a model of one's own is a file of
 
 import re
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from dataclasses import field as default
 from functools import cache, cached_property
 from pathlib import Path
 
 from funnelkit.language import CatalogError, Text, as_text, fold, nearest
-from funnelkit.models.checking import CASE, COMMON, MODEL, STAGE, both, check, refuse
+from funnelkit.models.checking import CASE, COMMON, MODEL, STAGE, check, refuse, told
 
 CATALOG = Path(__file__).parent / "catalogue"
 ORDER = (
@@ -86,7 +86,7 @@ class Topic:
 
 @dataclass(frozen=True)
 class Funnel:
-    """A funnel model. `lang` is the language that `label` answers in; `won_stage` the stage whose entry is the win."""
+    """A funnel model; `won_stage` is the stage whose entry is the win."""
 
     id: str
     name: Text
@@ -100,7 +100,6 @@ class Funnel:
     aliases: tuple[str, ...] = ()
     win_probability_at: str = "stage"  # its values hold while in the stage, or on leaving it
     own_choice: tuple[str, ...] = ()  # this kit's values, not the source's: field, stage.field or topics.id
-    lang: str = "en"
     extra: dict = default(default_factory=dict, compare=False)
 
     @property
@@ -114,8 +113,8 @@ class Funnel:
         return self.kind == "influence"
 
     def label(self, stage_id):
-        """Return the name of a stage in the model's language."""
-        return self.stage(stage_id).name[self.lang]
+        """Return the name of a stage in the language in force."""
+        return str(self.stage(stage_id).name)
 
     def stage(self, name):
         """Return the stage of this id, name in either language, or alias; letter case and blanks do not matter.
@@ -214,22 +213,22 @@ def names():
     return ORDER
 
 
-def funnel(name, lang="en"):
+def funnel(name):
     """Return the model `name`: an id of the catalogue, or a path to a TOML file of the same form.
 
     Raises CatalogError with the nearest names, or with file, key and what is expected.
 
-    >>> funnel("industrial-8", "zh").label("negotiation")
-    '商务谈判'
+    >>> funnel("industrial-8").label("negotiation")
+    'Negotiation'
     """
     if str(name).endswith(".toml"):
-        return replace(load_model(Path(name)), lang=lang)
+        return load_model(Path(name))
     known = {fold(model.id): model for model in catalog()}
     known |= {fold(alias): model for model in catalog() for alias in model.aliases}
     model = known.get(fold(name))
     if model is None:
         raise CatalogError("no_such_model", name=str(name), nearest=nearest(name, names()))
-    return replace(model, lang=lang)
+    return model
 
 
 @cache
@@ -273,7 +272,7 @@ def case(name):
     found = _build(Case, {"id": path.stem, **raw})
     for number, line in enumerate(found.lines, 1):
         if len(line.values) != len(found.years):
-            expected = both("expected_length", length=len(found.years))
+            expected = told("expected_length", length=len(found.years))
             refuse(path, f"lines[{number}].values", str(len(line.values)), expected)
     return found
 
@@ -297,7 +296,7 @@ def _read_toml(path):
         raise CatalogError("model_not_toml", file=str(path), line=line, column=column, reason=reason) from None
 
 
-def custom(stage_names, *, model_id="custom", won_stage=None, lang="en"):
+def custom(stage_names, *, model_id="custom", won_stage=None):
     """Return a model made of bare stage names, in order, each its own id and label.
 
     >>> custom(["Lead", "Offer"]).stage_ids
@@ -305,9 +304,7 @@ def custom(stage_names, *, model_id="custom", won_stage=None, lang="en"):
     """
     stages = tuple(Stage(id=name, name=Text(name, name)) for name in stage_names)
     text = Text(model_id, model_id)
-    return Funnel(
-        id=model_id, name=text, summary=text, entity=Text("deal", "商机"), stages=stages, won_stage=won_stage, lang=lang
-    )
+    return Funnel(id=model_id, name=text, summary=text, entity=Text("deal", "商机"), stages=stages, won_stage=won_stage)
 
 
 _PARTS = {"stages": Stage, "states": State, "topics": Topic, "items": Item, "lines": Line}
@@ -336,7 +333,7 @@ def _check_names(model, path):
         for name in _stage_names(stage):
             other = owners.setdefault(fold(name), number)
             if other != number:
-                expected = both("expected_unique", other=f"stages[{other}]")
+                expected = told("expected_unique", other=f"stages[{other}]")
                 refuse(path, f"stages[{number}]", repr(name), expected)
     _check_ids(model.states, "states", path)
     _check_ids(model.topics, "topics", path)
@@ -348,7 +345,7 @@ def _check_ids(rows, where, path):
     seen = set()
     for row in rows:
         if row.id in seen:
-            refuse(path, f"{where}.id", repr(row.id), both("expected_unique_ids"))
+            refuse(path, f"{where}.id", repr(row.id), told("expected_unique_ids"))
         seen.add(row.id)
 
 
@@ -359,11 +356,11 @@ def _check_references(model, path):
         refuse(path, "won_stage", repr(model.won_stage), ", ".join(ids))
     for number, stage in enumerate(model.stages, 1):
         if stage.state is not None and stage.state not in states:
-            expected = ", ".join(states) or both("expected_no_state")
+            expected = ", ".join(states) or told("expected_no_state")
             refuse(path, f"stages[{number}].state", repr(stage.state), expected)
     topics = [topic.id for topic in model.topics]
     for choice in model.own_choice:
         owner, _, field = choice.rpartition(".")
         known = field in topics if owner == "topics" else field in STAGE and owner in ("", *ids)
         if not known:
-            refuse(path, "own_choice", repr(choice), both("expected_choice"))
+            refuse(path, "own_choice", repr(choice), told("expected_choice"))

@@ -170,23 +170,23 @@ def _deals(count):
     return number(count, 0 if abs(count - round(count)) < 0.05 else 1)
 
 
-def describe_allocation(table, unit="hours", lang="en", model=None):
+def describe_allocation(table, unit="hours", model=None):
     """Return one sentence for each row that gets part of the budget, and one on the sum and what is left over."""
     lead = table.columns[0]
-    names = {state.id: state.name[lang] for state in model.states} if model else {}
+    names = {state.id: str(state.name) for state in model.states} if model else {}
     words = [
-        say("planning.allocate.row", lang, name=names.get(row[lead], row[lead]), amount=number(row[unit]),
-            unit=say(f"planning.allocate.unit_{unit}", lang), one=say(f"planning.allocate.one_{unit}", lang),
+        say("planning.allocate.row", name=names.get(row[lead], row[lead]), amount=number(row[unit]),
+            unit=say(f"planning.allocate.unit_{unit}"), one=say(f"planning.allocate.one_{unit}"),
             share=percent(row["share_budget"]), n=_deals(row["n_pushed"]),
             n_open=number(row["n_open"]), gain=number(row["gain_per_unit"]), value=number(row["value_won_more"]))
         for row in table.sort_values("gain_per_unit", ascending=False).to_dict("records") if row[unit] > 0
     ]  # fmt: skip
     total = {name: table[name].sum() for name in (unit, "n_won_more", "value_won_more", "share_budget")}
     left = total[unit] / total["share_budget"] - total[unit] if total["share_budget"] else 0.0
-    summary = say("planning.allocate.sum", lang, amount=number(total[unit]), unit=say(f"planning.allocate.unit_{unit}", lang),
+    summary = say("planning.allocate.sum", amount=number(total[unit]), unit=say(f"planning.allocate.unit_{unit}"),
                   n=_deals(total["n_won_more"]), value=number(total["value_won_more"]))  # fmt: skip
     rest = (
-        [say("planning.allocate.left", lang, amount=number(left), unit=say(f"planning.allocate.unit_{unit}", lang))]
+        [say("planning.allocate.left", amount=number(left), unit=say(f"planning.allocate.unit_{unit}"))]
         if left >= 0.5
         else []
     )

@@ -3,7 +3,6 @@
 Counts and money are computed as exact fractions of the decimals as written: 0.9 is nine tenths, not the float near it.
 """
 
-from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from itertools import compress
@@ -11,7 +10,7 @@ from math import prod
 
 import pandas as pd
 
-from funnelkit.language import DataError
+from funnelkit.language import DataError, say
 from funnelkit.models import funnel
 from funnelkit.result import Result
 
@@ -211,23 +210,23 @@ def _advice_note(stage):
     return "planning.cascade.advice_push", {"level": stage.name, "push": stage.push}
 
 
-def level_advice(points, lang="en", *, model="pharma"):
-    """Return what to plan for these levels: point, push, message, audience, tools, as texts in `lang`.
+def level_advice(points, *, model="pharma"):
+    """Return what to plan for these levels: point, push, message, audience, tools, as texts.
 
     Message, audience and tools of the catalogue are suggestions of this kit to start from.
 
-    >>> level_advice(["diagnosis-rate"], "zh")["push"].item()
+    >>> level_advice(["diagnosis-rate"])["push"].item()
     '与医生沟通疾病危害和诊断方法'
     """
-    model = replace(_model(model), lang=lang)
-    between = {"en": "; ", "zh": "；"}[lang]
+    model = _model(model)
+    between = say("result.list_between")
     rows = []
     for stage in map(model.stage, points):
         texts = {name: getattr(stage, name) for name in _ADVICE}
-        texts["tools"] = between.join(tool[lang] for tool in stage.tools)
-        rows.append({"point": stage.id, **{name: _side(text, lang) for name, text in texts.items()}})
+        texts["tools"] = between.join(str(tool) for tool in stage.tools)
+        rows.append({"point": stage.id, **{name: _side(text) for name, text in texts.items()}})
     return pd.DataFrame(rows, columns=["point", *_ADVICE])
 
 
-def _side(text, lang):
-    return "" if text is None else text if isinstance(text, str) else text[lang]
+def _side(text):
+    return "" if text is None else text if isinstance(text, str) else str(text)

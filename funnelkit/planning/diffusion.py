@@ -74,14 +74,14 @@ def _words(table, market, groups):
     return "planning.perceptual_map.adopters", {**values, "half": half}, tuple(notes)
 
 
-def life_cycle_guide(lang="en", *, model="pharma"):
-    """Return what each phase calls for: phase, goals, experts, literature, as texts in `lang`.
+def life_cycle_guide(*, model="pharma"):
+    """Return what each phase calls for: phase, goals, experts, literature, as texts.
 
     >>> life_cycle_guide("zh").loc[0, ["phase", "experts"]].tolist()
     ['导入期', '先点后面。']
     """
     topics = {name: funnel(model).topic(f"life-cycle-{name}") for name in ("goals", "experts", "literature")}
-    rows = [{name: topic.item(phase).text[lang] for name, topic in topics.items()} for phase in PHASES]
+    rows = [{name: str(topic.item(phase).text) for name, topic in topics.items()} for phase in PHASES]
     table = pd.DataFrame(rows)
-    table.insert(0, "phase", [topics["goals"].item(phase).name[lang] for phase in PHASES])
+    table.insert(0, "phase", [str(topics["goals"].item(phase).name) for phase in PHASES])
     return table

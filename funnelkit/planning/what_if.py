@@ -112,16 +112,16 @@ def _counts(rates, volume):
     return volume * np.r_[1.0, np.cumprod(rates.to_numpy(float)[:-1])]
 
 
-def describe_what_if(table, lang="en"):
+def describe_what_if(table):
     """Return the reading: how many are won, and for what value, beside the baseline."""
     won = table.loc[table["value"].last_valid_index()]
     values = {"n_base": number(won["n_base"], 1), "n": number(won["n"], 1), "more": f"{won['n_more']:+,.1f}",
               "value_base": number(won["value_base"]), "value": number(won["value"]),
               "value_more": f"{won['value'] - won['value_base']:+,.0f}"}  # fmt: skip
     share = won["n"] / table["n"].iloc[0] if table["n"].iloc[0] else math.nan
-    known = say("planning.what_if.known" if pd.notna(won["n_base"]) else "planning.what_if.no_base", lang, **values)
-    words = say("planning.what_if.volume", lang, n=number(table["n"].iloc[0]), share=percent(share)) + known
+    known = say("planning.what_if.known" if pd.notna(won["n_base"]) else "planning.what_if.no_base", **values)
+    words = say("planning.what_if.volume", n=number(table["n"].iloc[0]), share=percent(share)) + known
     if "value_per_day" not in table:
         return words
     pace = {"base": number(won["value_per_day_base"]), "now": number(won["value_per_day"])}
-    return words + say("planning.what_if.pace", lang, **pace)
+    return words + say("planning.what_if.pace", **pace)

@@ -14,7 +14,7 @@ from funnelkit.reading.sheet import type_sheet
 NUMBERS = ("n_entered", "n_advanced", "n_lost", "n_open", "value", "rate")
 
 
-def read_counts(sheets, model, journal, lang):
+def read_counts(sheets, model, journal):
     """Return a Pipeline whose `counts` is the table read: [period, segment], stage, n_entered ... or rate.
 
     Without a model the stages stand in the order of the file.
@@ -33,7 +33,7 @@ def read_counts(sheets, model, journal, lang):
             sheet.frame[name] = as_text(sheet.cells(name))
     names = list(sheet.stage_names[sheet.good].str.strip().drop_duplicates())
     if model is None:
-        model = custom(names or ["-"], won_stage=next((n for n in names if status_word(n) == "won"), None), lang=lang)
+        model = custom(names or ["-"], won_stage=next((n for n in names if status_word(n) == "won"), None))
         journal.add("stage_order_file", value=" > ".join(names))
     naming = name_stages(sheet.stage_names.dropna().unique(), model)
     known = [text for stage in model.stages for text in dict.fromkeys((stage.id, stage.name.en, stage.name.zh))]

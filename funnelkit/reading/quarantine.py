@@ -22,7 +22,7 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 _ESCAPED = re.compile(r"'+[=+\-@\t\r\n＝＋－＠]")
 
 
-def write_quarantine(sheets, path, lang="en"):
+def write_quarantine(sheets, path):
     """Write the rows set aside: where each stood and why, then its cells under the headers of the source.
 
     A row that did not fit its header has its text in `quarantine_text` and no cells. A cell that a spreadsheet would
@@ -34,19 +34,19 @@ def write_quarantine(sheets, path, lang="en"):
             writer = csv.writer(stream)
             writer.writerow([*PLACE, *headers])
             for sheet in sheets:
-                writer.writerows(_broken_rows(sheet, lang))
-                writer.writerows(_aside_rows(sheet, headers, lang))
+                writer.writerows(_broken_rows(sheet))
+                writer.writerows(_aside_rows(sheet, headers))
     except OSError as error:
         raise DataError("quarantine_unwritable", file=str(path), reason=error.strerror) from None
 
 
-def _broken_rows(sheet, lang):
+def _broken_rows(sheet):
     for row in sheet.table.broken:
         finding = Finding(row.rule, "error", sheet.table.name, row.line, value=row.text[:200], values=row.values)
-        yield [sheet.table.name, row.line, row.rule, _shown(finding.message(lang)), _shown(row.text)]
+        yield [sheet.table.name, row.line, row.rule, _shown(finding.message()), _shown(row.text)]
 
 
-def _aside_rows(sheet, headers, lang):
+def _aside_rows(sheet, headers):
     reasons = {}
     for positions, rule, header, extra in sheet.reasons:
         for position in positions:
@@ -57,7 +57,7 @@ def _aside_rows(sheet, headers, lang):
     for position, findings in sorted(reasons.items()):
         cells = [_text(sheet.table.cells[h].at[position]) if h in sheet.table.cells else "" for h in headers]
         rules = " ".join(finding.rule for finding in findings)
-        reason = " ".join(finding.message(lang) for finding in findings)
+        reason = " ".join(finding.message() for finding in findings)
         yield [sheet.table.name, int(sheet.table.lines[position]), rules, _shown(reason), "", *map(_shown, cells)]
 
 

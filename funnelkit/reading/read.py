@@ -29,7 +29,7 @@ _NO_TIME = np.datetime64("NaT", "us")
 _SOURCE = {name: number for number, name in enumerate(SOURCES)}
 
 
-def read(*sources, model=None, stages=None, layout=None, preset=None, as_of=None, options=None, lang="en", join=()):
+def read(*sources, model=None, stages=None, layout=None, preset=None, as_of=None, options=None, join=()):
     """Read one or more sources into a Pipeline: a deals table, a table of stage entries, both, or a table of counts.
 
     A source is the path of a CSV, TSV, TXT, xlsx, Parquet, SQLite or DuckDB file, the URL of a database, or a
@@ -49,7 +49,7 @@ def read(*sources, model=None, stages=None, layout=None, preset=None, as_of=None
     if not sources:
         raise DataError("no_source")
     journal = Journal()
-    model, notes = given_model(model, stages, lang)
+    model, notes = given_model(model, stages)
     journal.findings.extend(notes)
     tables = merge_corrections([open_source(source, options) for source in sources], options)
     tables = [with_stage(table, options, model, preset) for table in tables]
@@ -61,12 +61,12 @@ def read(*sources, model=None, stages=None, layout=None, preset=None, as_of=None
         sheet.joining = bool(lookups)
         _take_structure(sheet)
     if any(sheet.mapping.layout == "counts" for sheet in sheets):
-        pipeline = read_counts(sheets, model, journal, lang)
+        pipeline = read_counts(sheets, model, journal)
     else:
-        pipeline = _read_deals(sheets, model, journal, preset=preset, as_of=as_of, lang=lang)
+        pipeline = _read_deals(sheets, model, journal, preset=preset, as_of=as_of)
     pipeline = join_lookups(pipeline, lookups, sheets, journal)
     if options.quarantine:
-        write_quarantine([*sheets, *lookups], options.quarantine, lang)
+        write_quarantine([*sheets, *lookups], options.quarantine)
     return replace(pipeline, rows=_rows([*sheets, *lookups]), findings=journal.close())
 
 
@@ -96,14 +96,14 @@ def _rows(sheets):
     return Rows(total, good, total - good - ignored, ignored)
 
 
-def _read_deals(sheets, model, journal, *, preset, as_of, lang):
+def _read_deals(sheets, model, journal, *, preset, as_of):
     """Read deals and stage entries."""
     need_stages(sheets)
     for sheet in sheets:
         type_sheet(sheet)
     _tell(sheets, 0.7)
     if model is None:
-        model, notes = _model_of(sheets, preset, lang)
+        model, notes = _model_of(sheets, preset)
         journal.findings.extend(notes)
     _name_stages(sheets, model, journal)
     set_duplicates_aside(sheets)
@@ -126,11 +126,11 @@ def _tell(sheets, share):
         sheets[0].options.progress(share)
 
 
-def _model_of(sheets, preset, lang):
+def _model_of(sheets, preset):
     if not any(sheet.good.any() for sheet in sheets):
-        return custom(["-"], lang=lang), ()
+        return custom(["-"]), ()
     found = next((sheet.mapping.form.preset for sheet in sheets if sheet.mapping.form), None)
-    return find_model(sheets, found or preset, lang)
+    return find_model(sheets, found or preset)
 
 
 def _name_stages(sheets, model, journal):

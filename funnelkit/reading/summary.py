@@ -9,7 +9,7 @@ from funnelkit.language import FunnelkitError, label, say
 EXIT = {"ok": 0, "warn": 0, "quarantine": 1, "reject": 2}
 
 
-def summary(result, lang="en", files=()):
+def summary(result, files=()):
     """Return what `funnelkit check --json` prints, for a Pipeline or for the error that ended the reading.
 
     Keys: file, layout, outcome (ok, warn, quarantine, reject), rows_in, rows_good, rows_quarantined, rows_ignored,
@@ -17,13 +17,13 @@ def summary(result, lang="en", files=()):
     """
     file = ", ".join(map(str, files)) or None
     if isinstance(result, FunnelkitError):
-        return _rejected(result, lang, file)
+        return _rejected(result, file)
     rows = result.rows
     return {
         "file": file, "layout": result.layout, "outcome": outcome(result), "rows_in": rows.rows_in,
         "rows_good": rows.good, "rows_quarantined": rows.quarantined, "rows_ignored": rows.ignored,
-        "amount_total": result.amount_total, "findings": [finding.as_dict(lang) for finding in result.findings],
-        "limits": [limit.as_dict(lang) for limit in result.limits],
+        "amount_total": result.amount_total, "findings": [finding.as_dict() for finding in result.findings],
+        "limits": [limit.as_dict() for limit in result.limits],
         "sample": [{name: _plain(value) for name, value in row.items()} for row in result.sample],
     }  # fmt: skip
 
@@ -35,12 +35,12 @@ def outcome(pipeline):
     return "warn" if any(finding.severity != "note" for finding in pipeline.findings) else "ok"
 
 
-def _rejected(error, lang, file):
+def _rejected(error, file):
     place = {name: error.values.get(name) for name in ("file", "line", "column", "value")}
     place = {
         name: None if value is None else (value if name == "line" else str(value)) for name, value in place.items()
     }
-    finding = {"rule": error.key, "severity": "error", **place, "message": error.say(lang)}
+    finding = {"rule": error.key, "severity": "error", **place, "message": error.say()}
     return {
         "file": file, "layout": None, "outcome": "reject", "rows_in": 0, "rows_good": 0, "rows_quarantined": 0,
         "rows_ignored": 0, "amount_total": None, "findings": [finding], "limits": [], "sample": [],
@@ -56,30 +56,30 @@ def _plain(value):
     return value.item() if hasattr(value, "item") else value
 
 
-def check_text(result, lang="en"):
+def check_text(result):
     """Return a summary as text for people."""
-    lines = [say(f"reading.check.{result['outcome']}", lang, file=result["file"] or "-")]
+    lines = [say(f"reading.check.{result['outcome']}", file=result["file"] or "-")]
     if result["outcome"] != "reject":
-        lines.append(say("reading.check.rows", lang, **{key: result[key] for key in _COUNTS}))
-        lines.append(say("reading.check.layout", lang, layout=say(f"reading.check.layout_{result['layout']}", lang)))
+        lines.append(say("reading.check.rows", **{key: result[key] for key in _COUNTS}))
+        lines.append(say("reading.check.layout", layout=say(f"reading.check.layout_{result['layout']}")))
         if result["amount_total"] is not None:
-            lines.append(say("reading.check.total", lang, total=f"{result['amount_total']:,.2f}"))
+            lines.append(say("reading.check.total", total=f"{result['amount_total']:,.2f}"))
     for severity in ("error", "warn", "note"):
         found = [finding for finding in result["findings"] if finding["severity"] == severity]
         if found:
             lines += [
                 "",
-                say(f"reading.check.{severity}_title", lang),
+                say(f"reading.check.{severity}_title"),
                 *(f"  - {_sentence(finding)}" for finding in found),
             ]
     if result["limits"]:
         lines += [
             "",
-            say("reading.check.limits_title", lang),
+            say("reading.check.limits_title"),
             *(f"  - {limit['message']}" for limit in result["limits"]),
         ]
     if result["sample"]:
-        lines += ["", say("reading.check.sample_title", lang), *_sample_lines(result["sample"], lang)]
+        lines += ["", say("reading.check.sample_title"), *_sample_lines(result["sample"])]
     return "\n".join(lines)
 
 
@@ -90,8 +90,8 @@ def _sentence(finding):
     return "".join(sign if sign.isprintable() else " " for sign in finding["message"])
 
 
-def _sample_lines(rows, lang):
+def _sample_lines(rows):
     """Return the sample one row a line, only what is known, shortened."""
     for row in rows:
-        cells = (f"{label(name, lang)}: {str(value)[:40]}" for name, value in row.items() if value is not None)
+        cells = (f"{label(name)}: {str(value)[:40]}" for name, value in row.items() if value is not None)
         yield "  - " + "; ".join("".join(sign if sign.isprintable() else " " for sign in cell) for cell in cells)

@@ -89,24 +89,22 @@ def run_batch(options):
     from funnelkit.report.runs.plan import read_plan
 
     out = Path(options.out)
-    items = read_plan(options.plan, out, options.lang)
+    items = read_plan(options.plan, out)
     results = run_batch(items, out, options.jobs, options.retry, sys.stderr.isatty())
     for result in results:
         if result.error is not None:
-            message = say(
-                "report.batch.one_failed", options.lang, name=result.name, message=_message(result, options.lang)
-            )
+            message = say("report.batch.one_failed", name=result.name, message=_message(result))
             print(message, file=sys.stderr)
     same = [result.name for result in results if result.unchanged_since]
     if same:
-        print(say("report.batch.unchanged_all", options.lang, n=len(same), names=", ".join(same)), file=sys.stderr)
+        print(say("report.batch.unchanged_all", n=len(same), names=", ".join(same)), file=sys.stderr)
     good = sum(result.outcome != "failed" for result in results)
-    print(say("report.batch.done", options.lang, good=good, n=len(results), page=out / "index.html"))
+    print(say("report.batch.done", good=good, n=len(results), page=out / "index.html"))
     return 0 if good == len(results) else 1
 
 
-def _message(result, lang):
-    return result.error.say(lang) if hasattr(result.error, "say") else repr(result.error)
+def _message(result):
+    return result.error.say() if hasattr(result.error, "say") else repr(result.error)
 
 
 def add_verify(commands, **_):
@@ -120,14 +118,14 @@ def run_verify(options):
 
     n, differences = verify(options.record)
     for item in differences:
-        values = {"kind": say(f"report.batch.kind_{item.kind}", options.lang), "file": item.name}
+        values = {"kind": say(f"report.batch.kind_{item.kind}"), "file": item.name}
         key = "verify_version" if item.kind == "version" else "verify_changed" if item.found else "verify_missing"
         print(
-            say(f"report.batch.{key}", options.lang, **values, expected=item.expected, found=item.found),
+            say(f"report.batch.{key}", **values, expected=item.expected, found=item.found),
             file=sys.stderr,
         )
     if not any(item.kind != "version" for item in differences):
-        print(say("report.batch.verified", options.lang, file=options.record, n=n))
+        print(say("report.batch.verified", file=options.record, n=n))
     return 1 if any(item.kind != "version" for item in differences) else 0
 
 
@@ -143,10 +141,10 @@ def run_rerun(options):
 
     target, differing = rerun(options.record, options.out, options.deadline)
     for name in differing:
-        print(say("report.batch.rerun_differs", options.lang, file=name), file=sys.stderr)
+        print(say("report.batch.rerun_differs", file=name), file=sys.stderr)
     if not differing:
         n = len(read_record(options.record)[0]["outputs"])
-        print(say("report.batch.rerun_same", options.lang, n=n))
+        print(say("report.batch.rerun_same", n=n))
     print(target / "report.html")
     return 1 if differing else 0
 

@@ -32,28 +32,28 @@ SUMMARISED = {
 }  # fmt: skip
 
 
-def summary(found, pipeline, lang="en"):
+def summary(found, pipeline):
     """Return the first page: one sentence for each question, in the order of the report."""
     lines = []
     for name, place in SUMMARISED.items():
         result = found.get(name)
         if result is not None and not isinstance(result, FunnelkitError):
-            answers = result.sentences(lang)
-            ask, answer = say(f"report.report.ask_{name}", lang), answers[min(place, len(answers) - 1)]
-            lines.append(say("report.report.answer", lang, ask=ask, answer=answer))
+            answers = result.sentences()
+            ask, answer = say(f"report.report.ask_{name}"), answers[min(place, len(answers) - 1)]
+            lines.append(say("report.report.answer", ask=ask, answer=answer))
     if not lines:
-        return note(say("report.report.no_summary", lang), "warn")
+        return note(say("report.report.no_summary"), "warn")
     shown = bullets(lines, "good")
     return Shown(shown.html, shown.text, {"summary": lines})
 
 
-def explain(found, name, lang="en"):
+def explain(found, name):
     """Return what an analysis says, or why the source cannot support it; a reason that stands just above, only once."""
     result, above = found[name], found.get(_ABOVE.get(name))
     if not isinstance(result, FunnelkitError):
-        return bullets(result.sentences(lang))
-    reason = result.say(lang)
-    if isinstance(above, FunnelkitError) and above.say(lang) == reason:
+        return bullets(result.sentences())
+    reason = result.say()
+    if isinstance(above, FunnelkitError) and above.say() == reason:
         return None
     return note(reason[0].upper() + reason[1:] if _PLAIN.match(reason) else reason)
 
@@ -62,7 +62,7 @@ _ABOVE = {"cycle": "stays", "backtest": "forecast", "target": "health"}  # the o
 _PLAIN = re.compile(r"[a-z]+ ")  # a reason that begins with a word, not with the name of a file
 
 
-def table(found, name, pipeline, lang="en"):
+def table(found, name, pipeline):
     """Return an analysis's short table; nothing where there is no analysis to show.
 
     What is exported are the same rows with their numbers: rates as fractions, stages by id and by name.
@@ -73,18 +73,18 @@ def table(found, name, pipeline, lang="en"):
     rows = _ROWS[name](result.table) if name in _ROWS else result.table
     if rows.empty:
         return None
-    shown = show(_TABLES[name](rows, pipeline.model, lang), lang, model=pipeline.model)
-    return replace(shown, table=raw(_exported(rows, name, pipeline.model, lang)))
+    shown = show(_TABLES[name](rows, pipeline.model), model=pipeline.model)
+    return replace(shown, table=raw(_exported(rows, name, pipeline.model)))
 
 
-def _exported(rows, name, model, lang):
+def _exported(rows, name, model):
     """Return the columns of an analysis that are exported, the stage's name beside its id."""
     wanted = _EXPORTED[name].split()
     if name == "people":
         wanted = [rows.columns[0], *wanted]
     rows = rows[[column for column in wanted if column in rows]].copy()
     if "stage" in rows:
-        names = [None if pd.isna(stage) else _stage(stage, model, lang) for stage in rows["stage"]]
+        names = [None if pd.isna(stage) else _stage(stage, model) for stage in rows["stage"]]
         rows.insert(rows.columns.get_loc("stage") + 1, "stage_name", names)
     if name == "backtest":  # deals are counted: whole numbers
         counted = rows["measure"] == "n_won"
@@ -94,21 +94,21 @@ def _exported(rows, name, model, lang):
     return rows
 
 
-def picture(found, name, pipeline, lang="en"):
+def picture(found, name, pipeline):
     """Return an analysis's chart; nothing where there is no analysis to show."""
     result = found[name]
-    return None if isinstance(result, FunnelkitError) else _PICTURES[name](result, pipeline.model, lang)
+    return None if isinstance(result, FunnelkitError) else _PICTURES[name](result, pipeline.model)
 
 
-def _comparison_picture(result, model, lang):
+def _comparison_picture(result, model):
     compared = result.table[result.table["status"] == "compared"]
-    return compare_chart(compared, model, lang) if len(compared) else None
+    return compare_chart(compared, model) if len(compared) else None
 
 
-def _change_picture(result, model, lang):
-    names = {"mix": label("mix", lang), "rate": label("win_rate", lang)}
+def _change_picture(result, model):
+    names = {"mix": label("mix"), "rate": label("win_rate")}
     parts = result.table.assign(name=result.table["part"].map(names), change_low=result.table["low"])
-    return bridge_chart(parts.assign(change_high=parts["high"]), _rate_before(result), lang)
+    return bridge_chart(parts.assign(change_high=parts["high"]), _rate_before(result))
 
 
 def _rate_before(result):
@@ -116,34 +116,34 @@ def _rate_before(result):
     return float((result.segments["share_before"] * result.segments["rate_before"]).sum())
 
 
-def _signal_picture(result, model, lang):
-    return control_chart(result.table[result.table["n"] > 0].tail(2 * LATEST_PERIODS), lang)
+def _signal_picture(result, model):
+    return control_chart(result.table[result.table["n"] > 0].tail(2 * LATEST_PERIODS))
 
 
-def _forecast_picture(result, model, lang):
-    return forecast_chart(result, lang)
+def _forecast_picture(result, model):
+    return forecast_chart(result)
 
 
-def _backtest_picture(result, model, lang):
-    return backtest_chart(result.table, lang)
+def _backtest_picture(result, model):
+    return backtest_chart(result.table)
 
 
-def _stage(value, model, lang):
-    return model.stage(value).name[lang] if value in model.stage_ids else say("report.report.overall", lang)
+def _stage(value, model):
+    return str(model.stage(value).name) if value in model.stage_ids else say("report.report.overall")
 
 
 def _frame(rows):
     return pd.DataFrame(rows)
 
 
-def _comparison(table, model, lang):
+def _comparison(table, model):
     return _frame(
         {
-            "against": label(row["against"], lang), "stage": _stage(row["stage"], model, lang),
-            "rate_now": rate_text(row, lang),
-            "rate_then": rate_text(_rated(row["k_before"], row["n_before"]), lang),
-            "change_points": _points_text(row, lang),
-            "clear": say(f"language.present.{str(bool(row['clear'])).lower()}", lang),
+            "against": label(row["against"]), "stage": _stage(row["stage"], model),
+            "rate_now": rate_text(row),
+            "rate_then": rate_text(_rated(row["k_before"], row["n_before"])),
+            "change_points": _points_text(row),
+            "clear": say(f"language.present.{str(bool(row['clear'])).lower()}"),
         }
         for row in table.to_dict("records")
     )  # fmt: skip
@@ -153,51 +153,51 @@ def _rated(k, n):
     return {name: value.item() for name, value in rate_columns(k, n).items()}
 
 
-def _points_text(row, lang):
+def _points_text(row):
     ends = (points(row["change_low"]), points(row["change_high"]))
-    return say("report.report.points", lang, change=points(row["change"]), low=ends[0], high=ends[1])
+    return say("report.report.points", change=points(row["change"]), low=ends[0], high=ends[1])
 
 
-def _change(table, model, lang):
+def _change(table, model):
     return _frame(
         {
-            "part": label({"rate": "win_rate"}.get(row["part"], row["part"]), lang),
-            "change_points": say("report.report.points", lang, change=points(row["change"]), low=points(row["low"]),
+            "part": label({"rate": "win_rate"}.get(row["part"], row["part"])),
+            "change_points": say("report.report.points", change=points(row["change"]), low=points(row["low"]),
                                  high=points(row["high"])),
         }
         for row in table.to_dict("records")
     )  # fmt: skip
 
 
-def _signal(table, model, lang):
+def _signal(table, model):
     return _frame(
         {
-            "period_now": row["period"], "win_rate": rate_text(row, lang),
+            "period_now": row["period"], "win_rate": rate_text(row),
             "usual_range": _between(percent(row["lower"]), percent(row["upper"])),
-            "signal": _verdict(row["signal"], lang),
+            "signal": _verdict(row["signal"]),
         }
         for row in table.astype({"signal": "object"}).to_dict("records")
     )  # fmt: skip
 
 
-def _verdict(signal, lang):
-    return say(f"report.report.signal_{'none' if pd.isna(signal) else str(bool(signal)).lower()}", lang)
+def _verdict(signal):
+    return say(f"report.report.signal_{'none' if pd.isna(signal) else str(bool(signal)).lower()}")
 
 
-def _bottleneck(table, model, lang):
+def _bottleneck(table, model):
     return _frame(
         {
-            "stage": _stage(row["stage"], model, lang), "rate_now": percent(row["rate"]), "n": number(row["n"]),
+            "stage": _stage(row["stage"], model), "rate_now": percent(row["rate"]), "n": number(row["n"]),
             "gain_points": _range(row, "gain_points", 1), "p_best": percent(row["p_best"], 0),
         }
         for row in table.to_dict("records")
     )  # fmt: skip
 
 
-def _stays(table, model, lang):
+def _stays(table, model):
     return _frame(
         {
-            "stage": _stage(row["stage"], model, lang), "n_stays": number(row["n"]), "n_open": number(row["n_open"]),
+            "stage": _stage(row["stage"], model), "n_stays": number(row["n"]), "n_open": number(row["n_open"]),
             "median_days": _range({**row, "median_days_low": row["low_days"], "median_days_high": row["high_days"]},
                                   "median_days", 1),
         }
@@ -205,14 +205,14 @@ def _stays(table, model, lang):
     )  # fmt: skip
 
 
-def _stuck(table, model, lang):
+def _stuck(table, model):
     return _frame(
         {
             "deal_id": row["deal_id"], "account": _or_dash(row["account"]), "owner": _or_dash(row["owner"]),
-            "amount": number(row["amount"]), "stage": _stage(row["stage"], model, lang),
+            "amount": number(row["amount"]), "stage": _stage(row["stage"], model),
             "age_days": number(row["age_days"]), "usual_days": number(row["usual_days"]),
             "act_by": "–" if pd.isna(row["act_by"]) else f"{row['act_by']:%Y-%m-%d}",
-            "status": label(f"is_{row['state']}", lang),
+            "status": label(f"is_{row['state']}"),
         }
         for row in table.to_dict("records")
     )  # fmt: skip
@@ -222,23 +222,23 @@ def _or_dash(value):
     return "–" if pd.isna(value) or value == "" else str(value)
 
 
-def _health(table, model, lang):
+def _health(table, model):
     return _frame(
         {
-            "condition": label(f"condition_{row['condition']}", lang),
-            "stage": say("report.report.all_stages", lang) if pd.isna(row["stage"]) else _stage(row["stage"], model, lang),
+            "condition": label(f"condition_{row['condition']}"),
+            "stage": say("report.report.all_stages") if pd.isna(row["stage"]) else _stage(row["stage"], model),
             "figure_health": number(row["figure"], 2), "n": number(row["n"]),
             "usual_range": _between(number(row["low"], 2), number(row["high"], 2)),
-            "verdict": label(f"health_{row['verdict']}", lang),
+            "verdict": label(f"health_{row['verdict']}"),
         }
         for row in table.to_dict("records")
     )  # fmt: skip
 
 
-def _target(table, model, lang):
+def _target(table, model):
     return _frame(
         {
-            "stage": _stage(row["stage"], model, lang), "rate_now": rate_text({"n_open": 0, **row}, lang),
+            "stage": _stage(row["stage"], model), "rate_now": rate_text({"n_open": 0, **row}),
             "n_open": number(row["n_open"]), "entries": number(row["entries"]),
             "per_week": number(row["per_week"], 1), "past_per_week": number(row["past_per_week"], 1),
         }
@@ -246,27 +246,27 @@ def _target(table, model, lang):
     )  # fmt: skip
 
 
-def _people(table, model, lang):
+def _people(table, model):
     who = table.columns[0]
     return _frame(
         {
-            who: _or_dash(row[who]), "win_rate": rate_text(_rated(row["k"], row["n"]), lang),
+            who: _or_dash(row[who]), "win_rate": rate_text(_rated(row["k"], row["n"])),
             "expected": percent(row["expected"]),
             "usual_range": _between(percent(row["limit_low"]), percent(row["limit_high"])),
-            "shrunk": percent(row["shrunk"]), "verdict": label(f"verdict_{row['verdict']}", lang),
+            "shrunk": percent(row["shrunk"]), "verdict": label(f"verdict_{row['verdict']}"),
         }
         for row in table.to_dict("records")
     )  # fmt: skip
 
 
-def _gates(table, model, lang):
+def _gates(table, model):
     return table[["deal_id", "stage", "verdict", "to_stage", "gate"]]
 
 
-def _cycle(table, model, lang):
+def _cycle(table, model):
     return _frame(
         {
-            "outcome": label(row["outcome"], lang), "n_closed": number(row["n_closed"]),
+            "outcome": label(row["outcome"]), "n_closed": number(row["n_closed"]),
             "median_days": _range({**row, "median_days_low": row["low_days"], "median_days_high": row["high_days"]},
                                   "median_days", 1),
         }
@@ -274,11 +274,11 @@ def _cycle(table, model, lang):
     )  # fmt: skip
 
 
-def _forecast(table, model, lang):
+def _forecast(table, model):
     return _frame(
         {
-            "period_now": row["period"], "part": label(f"part_{row['part']}", lang),
-            "measure": label(f"measure_{row['measure']}", lang), "median": number(row["median"]),
+            "period_now": row["period"], "part": label(f"part_{row['part']}"),
+            "measure": label(f"measure_{row['measure']}"), "median": number(row["median"]),
             "band_80": f"{number(row['low_80'])} – {number(row['high_80'])}",
             "band_95": f"{number(row['low_95'])} – {number(row['high_95'])}",
         }
@@ -286,13 +286,13 @@ def _forecast(table, model, lang):
     )  # fmt: skip
 
 
-def _backtest(table, model, lang):
+def _backtest(table, model):
     return _frame(
         {
             "from_day": f"{row['origin']:%Y-%m-%d}", "to_day": f"{row['end']:%Y-%m-%d}",
-            "measure": label(f"measure_{row['measure']}", lang), "actual": number(row["actual"]),
+            "measure": label(f"measure_{row['measure']}"), "actual": number(row["actual"]),
             "band_80": f"{number(row['low_80'])} – {number(row['high_80'])}",
-            "held": say(f"language.present.{str(bool(row['in_80'])).lower()}", lang),
+            "held": say(f"language.present.{str(bool(row['in_80'])).lower()}"),
         }
         for row in table.to_dict("records")
     )  # fmt: skip

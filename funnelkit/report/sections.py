@@ -55,21 +55,21 @@ def require_clean(pipeline, max_quarantine):
         raise DataError("too_much_quarantined", n=rows.quarantined, rows_in=rows.rows_in, most=percent(max_quarantine))
 
 
-def quality(pipeline, lang="en"):
+def quality(pipeline):
     """Return the data-quality banner: rows in, left out and why, the as-of date, what was noticed."""
     rows = pipeline.rows
     share_out = rows.quarantined / rows.rows_in if rows.rows_in else 0.0
     lines = [
-        say("report.report.rows", lang, rows_in=number(rows.rows_in), good=number(rows.good),
+        say("report.report.rows", rows_in=number(rows.rows_in), good=number(rows.good),
             quarantined=number(rows.quarantined), share=percent(share_out), ignored=number(rows.ignored)),
     ]  # fmt: skip
     if pipeline.as_of is not pd.NaT:  # a table of counts has no day
         how = "given" if pipeline.as_of_given else "derived"
-        lines.append(say(f"report.report.as_of_{how}", lang, as_of=_day(pipeline.as_of)))
+        lines.append(say(f"report.report.as_of_{how}", as_of=_day(pipeline.as_of)))
     loud = [finding for finding in pipeline.findings if finding.severity in LOUD]
-    lines += [finding.message(lang) for finding in loud]
+    lines += [finding.message() for finding in loud]
     shown = bullets(lines, "warn" if loud else "good")
-    findings = [finding.as_dict(lang) for finding in pipeline.findings]
+    findings = [finding.as_dict() for finding in pipeline.findings]
     facts = {"rows": vars(rows), "as_of": _day(pipeline.as_of), "findings": findings}
     return Shown(shown.html, shown.text, facts)
 
@@ -78,33 +78,30 @@ def _day(time):
     return "-" if time is pd.NaT else f"{time:%Y-%m-%d}"
 
 
-def headline(pipeline, lang="en"):
+def headline(pipeline):
     """Return the headline figures: won, lost, open, void, win rate with its interval, won value by currency."""
     if pipeline.counts is not None:
-        return note(say("report.report.no_deals", lang))
+        return note(say("report.report.no_deals"))
     row = win_rate(pipeline.deals).iloc[0]
     won = pipeline.deals[pipeline.deals["status"] == "won"]
     values = _values_by_currency(won)
     no = (None, None, None)  # ends and n, which only the rates have
     table = pd.DataFrame(
         [
-            *[(label(status, lang), int(row[f"n_{status}"]), *no) for status in ("won", "lost", "open", "void")],
-            (say("report.report.win_rate", lang), row["rate"], row["low"], row["high"], int(row["n"])),
-            (say("report.report.win_rate_bounds", lang), None, row["floor"], row["ceiling"], None),
-            *[
-                (say("report.report.won_value", lang, currency=name).strip(), value, *no)
-                for name, value in values.items()
-            ],
+            *[(label(status), int(row[f"n_{status}"]), *no) for status in ("won", "lost", "open", "void")],
+            (say("report.report.win_rate"), row["rate"], row["low"], row["high"], int(row["n"])),
+            (say("report.report.win_rate_bounds"), None, row["floor"], row["ceiling"], None),
+            *[(say("report.report.won_value", currency=name).strip(), value, *no) for name, value in values.items()],
         ],
         columns=["figure", "result", "low", "high", "n"],
         dtype=object,  # counts stay whole numbers beside the rates
     )
     told = [number(value) for value in table["result"]]
-    told[4:6] = [rate_text(row, lang), f"{percent(row['floor'])} – {percent(row['ceiling'])}"]
-    shown = show(pd.DataFrame({"figure": table["figure"], "result": told}), lang)
+    told[4:6] = [rate_text(row), f"{percent(row['floor'])} – {percent(row['ceiling'])}"]
+    shown = show(pd.DataFrame({"figure": table["figure"], "result": told}))
     figures = {f"n_{status}": int(row[f"n_{status}"]) for status in ("won", "lost", "open", "void")}
     rate = {part: _json_number(row[part]) for part in ("k", "n", "rate", "low", "high")}
-    facts = {**figures, "win_rate": rate, "won_value": values, "limits": [x.as_dict(lang) for x in pipeline.limits]}
+    facts = {**figures, "win_rate": rate, "won_value": values, "limits": [x.as_dict() for x in pipeline.limits]}
     return replace(shown, figures=facts, table=raw(table))
 
 
@@ -122,20 +119,20 @@ def _values_by_currency(deals):
     return {str(name): round(float(value), 2) for name, value in sums.items()}
 
 
-def funnel_table(pipeline, lang="en"):
+def funnel_table(pipeline):
     """Return the funnel as a table: counts and promotion rate of every stage, and the value where amounts are known."""
     counts = count_stages(pipeline)
     if not _amounts_known(pipeline):
         counts = counts.drop(columns="value", errors="ignore")
     if pipeline.model.grows or "n_advanced" not in counts:
-        return show(counts, lang, model=pipeline.model)
+        return show(counts, model=pipeline.model)
     rates = rate_table(counts)[["k", "n", "rate", "low", "high"]].astype({"k": "Int64", "n": "Int64"})
     if pipeline.model.won_stage == pipeline.model.stage_ids[-1]:
         rates.iloc[-1] = pd.NA  # entering the last stage is the win: it promotes to nothing
     table = pd.concat([counts, rates], axis=1)
     named = table.copy()
-    named.insert(1, "stage_name", [pipeline.model.stage(stage).name[lang] for stage in table["stage"]])
-    return replace(show(table, lang, model=pipeline.model), table=raw(named))
+    named.insert(1, "stage_name", [str(pipeline.model.stage(stage).name) for stage in table["stage"]])
+    return replace(show(table, model=pipeline.model), table=raw(named))
 
 
 def _amounts_known(pipeline):
@@ -144,9 +141,9 @@ def _amounts_known(pipeline):
     return pipeline.limit("lost_value_zero") is None and len(amounts) > 0 and amounts.notna().mean() >= MIN_VALUED
 
 
-def funnel_picture(pipeline, lang="en"):
+def funnel_picture(pipeline):
     """Return the funnel as a chart."""
-    return funnel_chart(count_stages(pipeline), pipeline.model, lang)
+    return funnel_chart(count_stages(pipeline), pipeline.model)
 
 
 def segment_column(pipeline, wanted=""):
@@ -174,43 +171,41 @@ _STANDARD = (
 )  # fmt: skip
 
 
-def segment_table(pipeline, segment="", lang="en"):
+def segment_table(pipeline, segment=""):
     """Return the win rate of every segment as a table, or why there is none."""
-    return _by_segment(pipeline, segment, lang, lambda table, by: show(table, lang, names=_OF_DEALS))
+    return _by_segment(pipeline, segment, lambda table, by: show(table, names=_OF_DEALS))
 
 
 _OF_DEALS = {"rate": "win_rate", "n_lost": "lost"}  # of deals, not of a stage
 
 
-def segment_picture(pipeline, segment="", lang="en"):
+def segment_picture(pipeline, segment=""):
     """Return the win rate of every segment as a chart, or why there is none."""
-    return _by_segment(pipeline, segment, lang, lambda table, by: rate_chart(table, by, lang))
+    return _by_segment(pipeline, segment, lambda table, by: rate_chart(table, by))
 
 
-def _by_segment(pipeline, segment, lang, draw):
+def _by_segment(pipeline, segment, draw):
     by = segment_column(pipeline, segment)
     if pipeline.counts is not None or by is None:
-        return note(say("report.report.no_segment", lang, most=MAX_SEGMENTS))
+        return note(say("report.report.no_segment", most=MAX_SEGMENTS))
     if by not in pipeline.deals:
-        return note(
-            say("report.report.unknown_segment", lang, name=by, known=", ".join(pipeline.deals.columns)), "warn"
-        )
+        return note(say("report.report.unknown_segment", name=by, known=", ".join(pipeline.deals.columns)), "warn")
     table = win_rate(pipeline.deals, by)
     if len(table) > MAX_SEGMENTS + 1:
-        return note(say("report.report.many_segments", lang, name=by, n=number(len(table)), most=MAX_SEGMENTS), "warn")
+        return note(say("report.report.many_segments", name=by, n=number(len(table)), most=MAX_SEGMENTS), "warn")
     return draw(table.drop(columns=["floor", "ceiling"]), by)
 
 
-def limits(pipeline, lang="en"):
+def limits(pipeline):
     """Return what the source cannot tell."""
     if not pipeline.limits:
-        return note(say("report.report.no_limits", lang), "good")
-    return bullets([limit.message(lang) for limit in pipeline.limits])
+        return note(say("report.report.no_limits"), "good")
+    return bullets([limit.message() for limit in pipeline.limits])
 
 
-def provenance(data, pipeline, lang="en"):
+def provenance(data, pipeline):
     """Return what the report was made from: files, rows, model, dates, the kit's version."""
     files = [Path(path).name for path in data] or [path.name for path in sample_files()]
     values = {"files": ", ".join(files), "rows": number(pipeline.rows.rows_in), "version": __version__}
-    values |= {"model": pipeline.model.name[lang], "as_of": _day(pipeline.as_of)}
-    return note(say("report.report.provenance", lang, **values))
+    values |= {"model": str(pipeline.model.name), "as_of": _day(pipeline.as_of)}
+    return note(say("report.report.provenance", **values))

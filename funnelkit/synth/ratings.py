@@ -14,10 +14,10 @@ MEANS = np.array(
 SPREAD = 1.4
 
 
-def rate_products(seed=0, lang="en", n_raters=30):
+def rate_products(seed=0, n_raters=30):
     """Return what `n_raters` invented physicians say of four products: rater, product, attribute, rating (1 to 10).
 
-    Attributes are the five of SPACE, names in `lang`. Each rating is the product's true mean and a normal error of
+    Attributes are the five of SPACE, names in the language in force. Each rating is the product's true mean and a normal error of
     1.4 points, rounded and held to the scale; a seed above 0 moves the means too, so that every learner has other
     products.
 
@@ -27,8 +27,8 @@ def rate_products(seed=0, lang="en", n_raters=30):
     rng = np.random.default_rng(seed)
     means = MEANS + (rng.normal(0, 1.0, MEANS.shape) if seed else 0)
     drawn = rng.normal(means, SPREAD, (n_raters, *MEANS.shape))
-    names = [say(f"course.walks.product_{name}", lang) for name in PRODUCTS]
-    attributes = [item.name[lang] for item in funnel("pharma").topic("space").items]
+    names = [say(f"course.walks.product_{name}") for name in PRODUCTS]
+    attributes = [str(item.name) for item in funnel("pharma").topic("space").items]
     index = pd.MultiIndex.from_product(
         [range(1, n_raters + 1), names, attributes], names=["rater", "product", "attribute"]
     )

@@ -53,7 +53,7 @@ def test_unknown_figures_leave_the_rest():
 
 
 def test_strategies_differ_in_both_languages():
-    texts = {strategy(name, lang) for name in ("high", "medium", "low") for lang in ("en", "zh")}
+    texts = {strategy(name) for name in ("high", "medium", "low") for lang in ("en", "zh")}
     assert len(texts) == 6
 
 

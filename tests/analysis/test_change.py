@@ -13,7 +13,7 @@ def test_both_segments_improve_and_the_total_falls():
     found = split_change(BEFORE, AFTER, "segment")
     parts = found.table.set_index("part")["change"]
     assert (round(100 * parts["rate"], 1), round(100 * parts["mix"], 1)) == (1.7, -9.2)
-    assert "25.0 %" in found.reading() and "+1.7 points" in found.reading() and "-9.2 points" in found.reading("en")
+    assert "25.0%" in found.reading() and "+1.7 points" in found.reading() and "-9.2 points" in found.reading("en")
     assert "-9.2 个百分点" in found.reading("zh")
     assert (found.segments["rate"] > 0).all()
 

@@ -202,8 +202,8 @@ def test_helpdesk_from_the_command_line(capsys):
 @pytest.mark.parametrize(
     ("lang", "head", "bounds"),
     [
-        ("en", "If none or all of the open advance", "50.0 % to 100.0 %"),
-        ("zh", "进行中者全不或全部升迁时", "50.0 % 至 100.0 %"),
+        ("en", "If none or all of the open advance", "50.0% to 100.0%"),
+        ("zh", "进行中者全不或全部升迁时", "50.0% 至 100.0%"),
     ],
 )
 def test_the_printed_table_gives_the_bounds_that_the_open_allow(tmp_path, capsys, lang, head, bounds):
@@ -214,7 +214,7 @@ def test_the_printed_table_gives_the_bounds_that_the_open_allow(tmp_path, capsys
     assert cli.main(["count", str(tmp_path / "log.csv"), *options]) == 0
     shown = capsys.readouterr().out
     # One of the two has advanced, the other's window is still open: of those known, all have.
-    assert head in shown and bounds in shown and "100.0 % [20.7, 100.0]" in shown
+    assert head in shown and bounds in shown and "100.0% [20.7, 100.0]" in shown
 
 
 def test_deals_count_up_to_their_furthest_stage():

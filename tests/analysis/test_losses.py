@@ -52,9 +52,9 @@ def test_disconnections_of_the_case_against_invented_additions():
     found = churn_ratio(invented)
     assert found.table["alarm"].tolist() == [False, True, True]
     assert (
-        "above 20 %" in found.reading()
+        "above 20%" in found.reading()
         and "not clearly changed" in found.reading()
-        and "高于 20 %" in found.reading("zh")
+        and "高于 20%" in found.reading("zh")
     )
 
 

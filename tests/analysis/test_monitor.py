@@ -35,7 +35,7 @@ def test_false_alarms_and_power(capsys):
             end="",
         )
         print(
-            f"p' on {false.mean():.4f}; a 20 % drop is found within 4 points with power",
+            f"p' on {false.mean():.4f}; a 20% drop is found within 4 points with power",
             {n: round(float(p), 3) for n, p in power.items()},
         )
     assert 0.16 < plain.mean() < 0.20
@@ -80,9 +80,7 @@ def test_the_three_sentences():
     )
     assert calm.reading().startswith("No signal after the baseline (periods judged: 1)")
     assert "无信号" in calm.reading("zh")
-    assert drop.reading().startswith("Signal: in m14 the rate, 15.0 %, is below") and "有信号：m14" in drop.reading(
-        "zh"
-    )
+    assert drop.reading().startswith("Signal: in m14 the rate, 15.0%, is below") and "有信号：m14" in drop.reading("zh")
     assert short.reading().startswith("Too few points: 7 mature") and "数据点太少" in short.reading("zh")
     assert drop.table["signal"].tolist()[-1] and short.table["signal"].isna().all()
 

@@ -10,7 +10,7 @@ MODEL = funnel("project-7")
 
 
 def ours(n):
-    """The worked example: target -> confirmed 10 %, confirmed -> project approved 17 %."""
+    """The worked example: target -> confirmed 10%, confirmed -> project approved 17%."""
     return pd.DataFrame(
         {"stage": ["find-opportunity", "confirm-intent"], "k": [n // 10, round(n * 0.017)], "n": [n, n // 10]}
     )
@@ -58,7 +58,7 @@ def test_rate_alone_is_exact_and_said():
 
 
 def test_bad_peer_tables_are_refused_in_words():
-    with pytest.raises(DataError, match=r"12 % is 0\.12"):
+    with pytest.raises(DataError, match=r"12% is 0\.12"):
         compare_peers(ours(100), peers(12), model=MODEL)
     with pytest.raises(DataError, match="our funnel does not have"):
         compare_peers(ours(100), peers(0.1).assign(stage=["x", "y"]), model=MODEL)
@@ -69,7 +69,7 @@ def test_bad_peer_tables_are_refused_in_words():
 @pytest.mark.slow
 @pytest.mark.parametrize("spread", [0.0, 0.04])
 def test_the_interval_of_the_change_covers(spread, capsys):
-    """300 cases of ours at 25 % beside eight peers around 30 %, alike or differing among themselves by `spread`."""
+    """300 cases of ours at 25% beside eight peers around 30%, alike or differing among themselves by `spread`."""
     rng, hits, mean, runs = np.random.default_rng(13), 0, 0.3, 2000
     for _ in range(runs):
         size = mean * (1 - mean) / spread**2 - 1 if spread else np.inf

@@ -145,7 +145,7 @@ def test_refusals():
 
 
 def _no_effect(task):
-    """Return (any false win verdict, share of people outside the 95 % limits, any false pace verdict) of one world."""
+    """Return (any false win verdict, share of people outside the 95% limits, any false pace verdict) of one world."""
     seed, tail = task
     rng = np.random.default_rng([seed, tail == "heavy"])
     mix = rng.dirichlet([1, 1], size=12)
@@ -160,10 +160,10 @@ def _no_effect(task):
 @pytest.mark.slow
 @pytest.mark.parametrize("tail", ["light", "heavy"])
 def test_no_effect_is_not_flagged(tail):
-    """Show 5: 2,000 worlds (seeds 1 to 1,000, two tails) of 12 people without any difference; nominal 5 % a review."""
+    """Show 5: 2,000 worlds (seeds 1 to 1,000, two tails) of 12 people without any difference; nominal 5% a review."""
     with ProcessPoolExecutor(2) as pool:
         found = np.array(list(pool.map(_no_effect, [(seed, tail) for seed in range(1, 1_001)], chunksize=50)), float)
     wins, outside, pace = found.mean(axis=0)
     print(f"\n{tail} tails, 1,000 reviews without effect: false verdict on wins in {wins:.1%}, on pace in {pace:.1%}; "
-          f"{outside:.1%} of people outside the 95 % limits")  # fmt: skip
+          f"{outside:.1%} of people outside the 95% limits")  # fmt: skip
     assert max(wins, outside, pace) <= 0.06

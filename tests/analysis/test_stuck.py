@@ -53,7 +53,7 @@ def test_planted_deals_are_found_and_the_list_stays_clean(tail, capsys):
         false.append((flag & ~stuck).sum() / max(flag.sum(), 1))
         found, planted = found + (flag & stuck).sum(), planted + stuck.sum()
     with capsys.disabled():
-        print(f"\n3 % stuck, {tail}: {found / planted:.2f} found, false share {np.mean(false):.4f} (300 runs, seed 2)")
+        print(f"\n3% stuck, {tail}: {found / planted:.2f} found, false share {np.mean(false):.4f} (300 runs, seed 2)")
     assert np.mean(false) <= FALSE_SHARE + 0.01
     assert found / planted > (0.5 if tail.startswith("light") else 0)
 

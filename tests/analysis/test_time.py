@@ -41,7 +41,7 @@ def maven():
 
 
 def constant(rng, n=6000):
-    """Deals of two years whose chance to be won is 30 % for all; a win takes 60 days on average, a loss 40."""
+    """Deals of two years whose chance to be won is 30% for all; a win takes 60 days on average, a loss 40."""
     created = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.sort(rng.integers(0, 730, n)), unit="D")
     won = rng.random(n) < 0.3
     days = np.ceil(np.where(won, rng.gamma(3, 20, n), rng.gamma(2, 20, n)))
@@ -73,8 +73,8 @@ def test_maven_as_its_reference_without_delayed_entry(maven, capsys):
 
 def test_maven_reading_prints_both(maven):
     text = outcome_curves(maven).reading()
-    assert "120 days after creation 51.2 %" in text
-    assert "recorded only from 2017-03-01" in text and "50.0 % won" in text
+    assert "120 days after creation 51.2%" in text
+    assert "recorded only from 2017-03-01" in text and "50.0% won" in text
     assert "延迟进入" in outcome_curves(maven).reading("zh")
 
 
@@ -106,7 +106,7 @@ def test_constant_truth_is_recovered_and_no_decline_is_seen(capsys):
         won_by_120 = 0.3 * gamma(3, scale=20).cdf(120)
         assert outcome_curves(pipeline).at(120)["won"].item() == pytest.approx(won_by_120, abs=0.025)
     with capsys.disabled():
-        print(f"\nConstant 30 %: {declines} of 192 cohorts called in decline; last raw rate {np.mean(last_raw):.3f}")
+        print(f"\nConstant 30%: {declines} of 192 cohorts called in decline; last raw rate {np.mean(last_raw):.3f}")
     assert declines <= 1 and np.mean(last_raw) < 0.08
     assert "none of the 24 cohorts" in compare_cohorts(constant(np.random.default_rng(0))).reading()
 
@@ -185,7 +185,7 @@ SIMULATIONS = 2000
 
 @pytest.mark.slow
 def test_the_interval_of_the_share_that_advances_covers(capsys):
-    """400 stays, 40 % of which advance, each watched for 30 to 400 days."""
+    """400 stays, 40% of which advance, each watched for 30 to 400 days."""
     rng, hits = np.random.default_rng(11), 0
     for _ in range(SIMULATIONS):
         advance = rng.random(400) < 0.4
@@ -202,7 +202,7 @@ def test_the_interval_of_the_share_that_advances_covers(capsys):
 @pytest.mark.slow
 @pytest.mark.parametrize("chance", [0.3, 0.4])
 def test_the_interval_of_a_cohorts_change_covers(chance, capsys):
-    """300 young deals beside 900 earlier ones, won with 30 %, at the age that half of the young have reached."""
+    """300 young deals beside 900 earlier ones, won with 30%, at the age that half of the young have reached."""
     rng, hits, as_of = np.random.default_rng(12), 0, pd.Timestamp("2026-01-01")
     cohort = np.repeat([1, 0], [300, 900])
     for _ in range(SIMULATIONS):
@@ -217,5 +217,5 @@ def test_the_interval_of_a_cohorts_change_covers(chance, capsys):
         truth = (chance - 0.3) * gamma.cdf(row["age_days"], 4, scale=15)
         hits += row["change_low"] <= truth <= row["change_high"]
     with capsys.disabled():
-        print(f"\nCohort at {chance:.0%} against 30 %: coverage {hits / SIMULATIONS:.4f} (2,000 runs, seed 12)")
+        print(f"\nCohort at {chance:.0%} against 30%: coverage {hits / SIMULATIONS:.4f} (2,000 runs, seed 12)")
     assert 0.93 <= hits / SIMULATIONS <= 0.97

@@ -11,6 +11,7 @@ from funnelkit.charts import forecast
 from funnelkit.forecast.backtest import backtest
 from funnelkit.forecast.forecast import forecast_open
 from funnelkit.forecast.health import VERDICTS
+from funnelkit.language import use_language
 from funnelkit.models.funnel import catalog, funnel
 from funnelkit.reading.read import read
 from funnelkit.synth.generate import synthesize
@@ -40,7 +41,8 @@ def record():
     ("unit", "until"), [("month", "2026-06-30"), ("week", "2026-12-31"), (None, "2026-01-03"), (None, "2025-12-31")]
 )
 def test_fan_fits_from_one_period_to_a_year_of_weeks(unit, until, lang, strict):  # noqa: F811
-    chart = forecast.forecast_chart(made(unit, until), lang, target=2_000_000)
+    use_language(lang)
+    chart = forecast.forecast_chart(made(unit, until), target=2_000_000)
     assert chart.png().startswith(b"\x89PNG")
     assert_inside(chart)
     boxes = [tick.get_window_extent() for tick in chart.ax.get_xticklabels()]
@@ -59,7 +61,7 @@ def test_fan_is_the_cumulative_forecast_and_ends_in_its_last_row():
         assert table[name].is_monotonic_increasing
     third = paths[:, :3].sum(axis=1)
     assert table["low_80"].iloc[3] == pytest.approx(np.quantile(third, 0.1))
-    assert f"odds of 5,000,000: {100 * made().chance(5_000_000):.0f} %" in chart.alt
+    assert f"odds of 5,000,000: {100 * made().chance(5_000_000):.0f}%" in chart.alt
     assert f"By 2026-06-30: middle {table['median'].iloc[-1]:,.0f}" in chart.alt
     lines = {line.get_label(): line.get_ydata() for line in chart.ax.lines}
     np.testing.assert_allclose(lines["middle (median)"], table["median"])
@@ -69,10 +71,11 @@ def test_fan_is_the_cumulative_forecast_and_ends_in_its_last_row():
 
 @EACH
 def test_fan_counts_deals_where_there_is_no_value(lang, strict):  # noqa: F811
+    use_language(lang)
     full = made()
     counts = {part: {"n_won": measures["n_won"]} for part, measures in full.paths.items()}
     chart = forecast.forecast_chart(type(full)(full.table, full.key, full.values, paths=counts, ends=full.ends,
-                                                    deals=full.deals), lang, target=3)  # fmt: skip
+                                                    deals=full.deals), target=3)  # fmt: skip
     assert_inside(chart)
     assert chart.table["median"].iloc[-1] == np.median(full.paths["total"]["n_won"].sum(axis=1))
     assert len(chart.ax.lines) == 2, "a target is a value: none is drawn on counts"
@@ -81,10 +84,11 @@ def test_fan_counts_deals_where_there_is_no_value(lang, strict):  # noqa: F811
 @EACH
 @pytest.mark.parametrize("measure", ["value", "n_won"])
 def test_past_record_marks_what_the_band_held(measure, lang, strict):  # noqa: F811
+    use_language(lang)
     table = record().copy()
     own = (table["method"] == "forecast") & (table["part"] == "total") & (table["measure"] == measure)
     table.loc[own, "in_80"] = [1.0, 0.0, 1.0, 1.0, 0.0]
-    chart = forecast.backtest_chart(table, lang, measure=measure)
+    chart = forecast.backtest_chart(table, measure=measure)
     assert_inside(chart)
     marks = {line.get_marker(): line for line in chart.ax.lines}
     assert (list(marks["o"].get_xdata()), list(marks["D"].get_xdata())) == ([0, 2, 3], [1, 4])
@@ -114,7 +118,8 @@ def flow_of(model):
 @EACH
 @pytest.mark.parametrize("model", catalog(), ids=lambda model: model.id)
 def test_flow_fits_for_every_model(model, lang, strict):  # noqa: F811
-    chart = forecast.flow_chart(flow_of(model), model, lang)
+    use_language(lang)
+    chart = forecast.flow_chart(flow_of(model), model)
     assert_inside(chart)
     assert chart.alt.count("12,345") == len(model.stages)
 
@@ -132,8 +137,9 @@ def test_flow_marks_only_what_is_outside():
 @pytest.mark.parametrize("needed", [71.25, np.nan])
 @pytest.mark.parametrize("model", catalog(), ids=lambda model: model.id)
 def test_pace_fits_with_and_without_a_plan(model, needed, lang, strict):  # noqa: F811
+    use_language(lang)
     table = pd.DataFrame({"stage": model.stage_ids, "per_week": needed, "past_per_week": 16.85})
-    chart = forecast.pace_chart(table, model, lang)
+    chart = forecast.pace_chart(table, model)
     assert_inside(chart)
     assert chart.alt.count("71.2") == (0 if np.isnan(needed) else len(model.stages))
     assert ("no number of new deals" in chart.alt or "多少新商机都不够" in chart.alt) == np.isnan(needed)

@@ -10,7 +10,9 @@ import pytest
 
 from funnelkit import charts
 from funnelkit.analysis.rates import win_rate
+from funnelkit.language import use_language
 from funnelkit.models.funnel import catalog, custom, funnel
+from tests.support.speech import spoken
 
 
 def counts_of(model, top=1000):
@@ -58,31 +60,33 @@ def assert_inside(chart):
 @pytest.mark.parametrize("lang", ["en", "zh"])
 @pytest.mark.parametrize("model", catalog(), ids=lambda model: model.id)
 def test_every_model_draws_in_both_languages(model, lang, strict):
-    chart = charts.funnel_chart(counts_of(model), model, lang)
+    use_language(lang)
+    chart = charts.funnel_chart(counts_of(model), model)
     assert chart.png().startswith(b"\x89PNG")
     assert_inside(chart)
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_long_labels_fit(lang, strict):
+    use_language(lang)
     long = [
         "A stage whose name was written by a committee that wanted everybody to be content",
         "Donaudampfschiffahrt" * 3,
     ]
     long.append("客户需求调研分析与整体解决方案设计评审确认阶段（含技术与商务两部分）")
     model = custom(long)
-    assert_inside(charts.funnel_chart(counts_of(model, 12_345_678), model, lang))
+    assert_inside(charts.funnel_chart(counts_of(model, 12_345_678), model))
 
 
 def test_alt_text_names_every_count_and_rate():
     model = funnel("industrial-8")
     counts = counts_of(model)
-    alt = charts.funnel_chart(counts, model, "en").alt
+    alt = charts.funnel_chart(counts, model).alt
     assert alt.startswith("Funnel chart with 8 stages. Project initiation: 1,000 entered; promotion rate: 7")
     for stage, entered in zip(model.stages, counts["n_entered"], strict=True):
         assert f"{stage.name.en}: {entered:,} entered" in alt
     assert alt.endswith("entering it is the win."), "the last stage of this model has nowhere to promote to"
-    assert "项目立项：进入 1,000" in charts.funnel_chart(counts, model, "zh").alt
+    assert "项目立项：进入 1,000" in spoken("zh", lambda: charts.funnel_chart(counts, model)).alt
 
 
 def test_widening_funnel_shows_factors_not_rates(strict):
@@ -125,7 +129,7 @@ def test_same_table_same_bytes_and_no_global_state():
 
     before = dict(mpl.rcParams)
     model = funnel("industrial-8")
-    first, second = (charts.funnel_chart(counts_of(model), model, "zh") for _ in range(2))
+    first, second = (spoken("zh", lambda: charts.funnel_chart(counts_of(model), model)) for _ in range(2))
     assert first.png() == second.png() == first.png()
     assert dict(mpl.rcParams) == before
 
@@ -133,7 +137,7 @@ def test_same_table_same_bytes_and_no_global_state():
 def test_rate_chart_with_hostile_names(strict):
     names = ["<script>alert(1)</script>", "$\\bad$", "_hidden", "$$", None, "x" * 200]
     deals = pd.DataFrame({"status": ["won", "lost", "open"] * 6, "owner": names * 3})
-    chart = charts.rate_chart(win_rate(deals, "owner"), "owner", "zh")
+    chart = spoken("zh", lambda: charts.rate_chart(win_rate(deals, "owner"), "owner"))
     assert_inside(chart)
     assert "_hidden" in chart.alt and "（未填写）" in chart.alt
 
@@ -143,7 +147,7 @@ def test_use_style_draws_chinese_in_ones_own_pictures(strict):
     from matplotlib.figure import Figure
 
     with mpl.rc_context():
-        assert charts.use_style("zh") == "zh"
+        assert spoken("zh", lambda: charts.use_style()) == "zh"
         figure = Figure()
         figure.subplots().set_title("阶段升迁率 − 2026")
         figure.canvas.draw()

@@ -28,7 +28,7 @@ def _named(change):
 @pytest.mark.parametrize("start", [10, 10.25, 10.5, 10.75])
 @pytest.mark.parametrize(
     ("words", "place", "size"),
-    [("82.8 % 478,297 patients; AVA To Tie, P. fi", 0, 9), ("诊断率最低（百分之六十）", 1, 12.5), ("a" * 60, 0, 12.5)],
+    [("82.8% 478,297 patients; AVA To Tie, P. fi", 0, 9), ("诊断率最低（百分之六十）", 1, 12.5), ("a" * 60, 0, 12.5)],
 )
 def test_signs_one_by_one_are_pillows_line(words, place, size, start):
     """Pillow's own text of the whole line is the oracle: the same pixels, one level of grey aside."""

@@ -9,6 +9,7 @@ from funnelkit.analysis.periods import Calendar
 from funnelkit.analysis.stuck import stuck_deals
 from funnelkit.analysis.time import compare_cohorts, outcome_curves, time_in_stage
 from funnelkit.charts import time
+from funnelkit.language import use_language
 from funnelkit.reading.read import read
 from funnelkit.synth.generate import synthesize
 from tests.charts.test_funnel import assert_inside, strict  # noqa: F401
@@ -24,8 +25,9 @@ def pipeline():
 
 @EACH
 def test_stays_show_both_medians(lang, strict):  # noqa: F811
+    use_language(lang)
     table = time_in_stage(pipeline()).table
-    chart = time.stay_chart(table, pipeline().model, lang)
+    chart = time.stay_chart(table, pipeline().model)
     assert_inside(chart)
     entered = table[table["n"] > 0]
     for marker, column in (("o", "median_days"), ("D", "median_completed_days")):
@@ -36,19 +38,21 @@ def test_stays_show_both_medians(lang, strict):  # noqa: F811
 
 @EACH
 def test_curves_stand_in_their_bands(lang, strict):  # noqa: F811
+    use_language(lang)
     curves = outcome_curves(pipeline())
-    chart = time.curve_chart(curves.table, lang, ages=(90, 99_999))
+    chart = time.curve_chart(curves.table, ages=(90, 99_999))
     assert_inside(chart)
     assert len(chart.ax.lines) == 3 and len(chart.ax.collections) == 3
     won = curves.at(90)["won"].iloc[0]
-    assert f"{100 * won:.1f} %" in chart.alt and "99,999" not in chart.alt
+    assert f"{100 * won:.1f}%" in chart.alt and "99,999" not in chart.alt
 
 
 @EACH
 @pytest.mark.parametrize("unit", ["month", "quarter", "week"])
 def test_cohorts_above_and_below(unit, lang, strict):  # noqa: F811
+    use_language(lang)
     table = compare_cohorts(pipeline(), Calendar(unit)).table
-    chart = time.cohort_chart(table, lang)
+    chart = time.cohort_chart(table)
     assert_inside(chart)
     assert [bar.get_height() for bar in chart.axes[0].patches] == pytest.approx(table["raw"].tolist())
     assert str(len(table)) in chart.alt
@@ -63,8 +67,9 @@ def test_cohorts_fill_only_clear_ones():
 
 @EACH
 def test_every_open_deal_has_a_mark(lang, strict):  # noqa: F811
+    use_language(lang)
     table = stuck_deals(pipeline()).table
-    chart = time.wait_chart(table, pipeline().model, lang)
+    chart = time.wait_chart(table, pipeline().model)
     assert_inside(chart)
     marks = [line for line in chart.ax.lines if line.get_marker() in {"o", "s", "^", "D"}]
     assert sum(len(line.get_xdata()) for line in marks) == len(table)

@@ -118,7 +118,7 @@ NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 # What is no finding of the data: code, ordinals, list numbers, the level of every interval.
 NOT_QUOTED = re.compile(
     r"```.*?```|`[^`]*`|\]\([^)]*\)|^\s*\d+\.\s|(?i:\b(?:step|stage|exercise|lesson|level)\s+\d+)"
-    r"|(?:第|练习|阶段)\s*\d+|\b95 %",
+    r"|(?:第|练习|阶段)\s*\d+|\b95%",
     re.M | re.S,
 )
 
@@ -156,7 +156,7 @@ def test_the_number_rule_finds_a_wrong_number():
     lang, name = NOTEBOOKS[0]
     notebook = lessons.read_lesson(name, lang)
     last = [cell for cell in notebook.cells if cell.cell_type == "markdown"][-1]
-    last.source += "\n\nThe rate is 12.34 %, exercise 3, step 5, 95 % interval, `0.99`."
+    last.source += "\n\nThe rate is 12.34%, exercise 3, step 5, 95% interval, `0.99`."
     assert unsupported_numbers(notebook) == [(last.id, "12.34")]
 
 

@@ -11,6 +11,7 @@ import pytest
 from funnelkit import cli
 from funnelkit.analysis.count import count_stages
 from funnelkit.course.starter import write_notebook
+from funnelkit.language import use_language
 from funnelkit.reading.containers.options import ReadOptions
 from funnelkit.reading.read import read
 
@@ -48,8 +49,9 @@ def made(capsys, *arguments):
 @real_data
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_the_real_export(tmp_path, lang):
+    use_language(lang)
     source = DATA / "maven_crm" / "sales_pipeline.csv"
-    path = write_notebook(source, tmp_path / "n.ipynb", lang)
+    path = write_notebook(source, tmp_path / "n.ipynb")
     nbformat.validate(nbformat.read(path, 4))
     values = parameters(path)
     assert values["columns"]["stage"] == "deal_stage" and values["layout"] == "deals" and values["lang"] == lang
@@ -57,7 +59,7 @@ def test_the_real_export(tmp_path, lang):
     found = run(path)
     pd.testing.assert_frame_equal(found["pipeline"].deals, read(source).deals)
     pd.testing.assert_frame_equal(count_stages(found["pipeline"]), count_stages(read(source)))
-    text = found["starter"].show_mapping(values["data"], values["columns"], ReadOptions(), lang).text
+    text = found["starter"].show_mapping(values["data"], values["columns"], ReadOptions()).text
     assert "opportunity_id" in text and "1C1I7A6R" in text
 
 

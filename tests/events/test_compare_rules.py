@@ -8,6 +8,7 @@ import pytest
 
 from funnelkit.events.compare_rules import compare_rules
 from funnelkit.events.rule import PRESETS
+from funnelkit.language import use_language
 from funnelkit.language.texts import texts
 
 
@@ -22,7 +23,8 @@ def log():
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_every_preset_has_a_row_and_a_true_sentence(log, lang):
-    table = compare_rules(log, "ABC", lang=lang)
+    use_language(lang)
+    table = compare_rules(log, "ABC")
     assert table["rule"].tolist() == list(PRESETS)
     for row in table.itertuples():
         numbers = [int(number) for number in re.findall(r"(?<![\d.])\d+(?= (?:reach|more|fewer)| 个)", row.reading)]

@@ -36,12 +36,12 @@ NAMES = {
     "what_if": what_if,
 }  # fmt: skip
 MAKERS = {
-    "cascade": lambda lang: panels.cascade_panel({"patients": 0.2}, population=50_000_000, price=1200, lang=lang),
-    "explorer": lambda lang: panels_funnel.explorer_panel(SIMPLE, 100, 500.0, 40.0, lang=lang),
-    "sample": lambda lang: panels_funnel.sample_panel(lang=lang),
-    "allocator": lambda lang: panels_funnel.allocator_panel(STATES, 3000.0, lang=lang),
-    "loop": lambda lang: panels.loop_panel(0.3, [0.8, 0.5, 4.0], 0.4, market=5000, lang=lang),
-    "map": lambda lang: panels.map_panel(RATINGS, {"effect": 3}, ours="Ours", lang=lang),
+    "cascade": lambda lang: panels.cascade_panel({"patients": 0.2}, population=50_000_000, price=1200),
+    "explorer": lambda lang: panels_funnel.explorer_panel(SIMPLE, 100, 500.0, 40.0),
+    "sample": lambda lang: panels_funnel.sample_panel(),
+    "allocator": lambda lang: panels_funnel.allocator_panel(STATES, 3000.0),
+    "loop": lambda lang: panels.loop_panel(0.3, [0.8, 0.5, 4.0], 0.4, market=5000),
+    "map": lambda lang: panels.map_panel(RATINGS, {"effect": 3}, ours="Ours"),
 }
 each = pytest.mark.parametrize("lang", LANGUAGES)
 kinds = pytest.mark.parametrize("kind", MAKERS)
@@ -159,7 +159,7 @@ def test_a_cascade_of_ones_own_has_its_own_sliders():
 
 
 def test_explorer_takes_every_model_with_rates():
-    """A slider for each known rate below the win; a model whose counts may grow lets them pass 100 %."""
+    """A slider for each known rate below the win; a model whose counts may grow lets them pass 100%."""
     for model in catalog():
         rates = [stage.rate for stage in model.stages if stage.rate is not None]
         if rates and model.kind == "pipeline":

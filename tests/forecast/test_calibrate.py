@@ -16,7 +16,7 @@ SELLING = {"first-contact": 0.5, "needs-analysis": 0.5, "value-proposition": 0.5
 
 
 def growing(seed=1, n=4_000):
-    """Return one-stage deals of which 30 % win after 40 days and the rest lose after 10, ever more of them begun."""
+    """Return one-stage deals of which 30% win after 40 days and the rest lose after 10, ever more of them begun."""
     rng = np.random.default_rng(seed)
     first = pd.Timestamp("2025-01-01")
     born = 364 * np.sqrt(rng.random(n))
@@ -35,7 +35,7 @@ def test_open_deals_do_not_bias_the_share():
     assert row["observed"] == pytest.approx(0.3, abs=0.025)
     assert row["low"] < 0.3 < row["high"]
     assert row["verdict"] == "fits"
-    print(f"truth 30.0 %: closed deals only {row['closed_only']:.1%}, with open deals {row['observed']:.1%}")
+    print(f"truth 30.0%: closed deals only {row['closed_only']:.1%}, with open deals {row['observed']:.1%}")
 
 
 def test_plain_shares_where_everything_is_closed():

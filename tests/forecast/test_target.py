@@ -143,7 +143,7 @@ def pool_of_deals():
 
 
 def _plans(task):
-    """Return entries for 80 % and for 50 %, what the open deals then bring in RUNS runs, luck of one history."""
+    """Return entries for 80% and for 50%, what the open deals then bring in RUNS runs, luck of one history."""
     seed, n_deals, target, with_open = task
     rng = np.random.default_rng([seed, 7])
     made, law, walk = made_with_walk(rng, n_deals=n_deals, start="2023-01-01", end="2026-10-01", **STEADY)
@@ -168,7 +168,7 @@ def test_plans_reach_the_target_with_the_stated_odds(pool_of_deals, n_deals, tar
     Generated deals are independent, so 10 million new deals dealt out at random are thousands of runs of each plan;
     each meets every one of the RUNS runs of the plan's open deals. Plans are too high or low by the luck of their
     histories, whose mean is known to be 0: what it explains is taken out of the reached odds (control variates).
-    Industries of this world differ in size and odds: without `by` the open deals bring 5 % more than said.
+    Industries of this world differ in size and odds: without `by` the open deals bring 5% more than said.
     """
     with ProcessPoolExecutor(2) as pool:
         tasks = [(seed, n_deals, target, with_open) for seed in range(1, seeds + 1)]

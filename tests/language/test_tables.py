@@ -8,10 +8,11 @@ from funnelkit.language import formats, tables
 from funnelkit.language.tables import width
 from funnelkit.models.funnel import funnel
 from funnelkit.stats.rates import rate_columns
+from tests.support.speech import spoken
 
 
 @pytest.mark.parametrize(
-    ("rate", "text"), [(0.6315, "63.2 %"), (0.63149, "63.1 %"), (1.0, "100.0 %"), (0.0005, "0.1 %"), (0.00049, "0.0 %")]
+    ("rate", "text"), [(0.6315, "63.2%"), (0.63149, "63.1%"), (1.0, "100.0%"), (0.0005, "0.1%"), (0.00049, "0.0%")]
 )
 def test_percent_rounds_halves_up(rate, text):
     assert formats.percent(rate) == text
@@ -19,14 +20,14 @@ def test_percent_rounds_halves_up(rate, text):
 
 def test_rate_text_in_both_languages():
     row = {name: values.item() for name, values in rate_columns(4238, 6711).items()}
-    assert formats.rate_text(row) == "63.2 % [62.0, 64.3] (n = 6,711)"
-    assert formats.rate_text(row, "zh") == "63.2 % [62.0, 64.3]（n = 6,711）"
+    assert formats.rate_text(row) == "63.2% [62.0, 64.3] (n = 6,711)"
+    assert spoken("zh", lambda: formats.rate_text(row)) == "63.2% [62.0, 64.3]（n = 6,711）"
 
 
 def test_unknown_rates_are_words_not_numbers():
     nobody = {"k": 0, "n": 0, "rate": float("nan"), "low": float("nan"), "high": float("nan"), "n_open": 0}
     assert formats.rate_text(nobody) == "n/a (0 entered)"
-    assert formats.rate_text(nobody, "zh") == "不适用（进入 0）"
+    assert spoken("zh", lambda: formats.rate_text(nobody)) == "不适用（进入 0）"
     assert formats.rate_text({**nobody, "n_open": 5}) == "not yet known (all 5 open)"
 
 
@@ -41,7 +42,9 @@ def test_show_names_stages_and_joins_the_rate():
             "n_open": [0, 4],
         }
     )
-    shown = tables.show(counts.join(rate_table(counts)[["k", "n", "rate", "low", "high"]]), "zh", model=model)
+    shown = spoken(
+        "zh", lambda: tables.show(counts.join(rate_table(counts)[["k", "n", "rate", "low", "high"]]), model=model)
+    )
     head, first, second = shown.text.splitlines()
     assert head.split() == ["阶段", "进入数", "升迁数", "流失数", "进行中", "阶段升迁率"]
     assert first.split()[:2] == ["项目立项", "1,000"]

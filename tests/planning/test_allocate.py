@@ -12,6 +12,7 @@ from funnelkit.models.funnel import custom, funnel
 from funnelkit.pipeline import Pipeline
 from funnelkit.planning.allocate import allocate, describe_allocation, state_table
 from funnelkit.stats.rates import wilson
+from tests.support.speech import spoken
 
 MODEL = funnel("industrial-8")
 
@@ -169,14 +170,14 @@ def test_states_need_a_model_with_states_and_one_currency():
 
 def test_reading_in_both_languages():
     given = allocate(rows(), 3000)
-    english = describe_allocation(given, "hours", "en", MODEL)
-    assert english[0].startswith("In funnel: 2,544 hours (84.8 % of the budget) move 106 of 106 open deals on;")
+    english = describe_allocation(given, "hours", MODEL)
+    assert english[0].startswith("In funnel: 2,544 hours (84.8% of the budget) move 106 of 106 open deals on;")
     assert "each hour brings 15,637 of expected value" in english[0]
     assert english[-1].startswith("In all 3,000 hours bring ") and "upper bound" in english[-1]
-    chinese = describe_allocation(given, "hours", "zh", MODEL)
-    assert chinese[2].startswith("客户搜索：投入 360 小时（占预算 12.0 %），推动 73 个进行中商机里的 9 个")
-    left = describe_allocation(allocate(rows(), 6000), "hours", "en", MODEL)
+    chinese = spoken("zh", lambda: describe_allocation(given, "hours", MODEL))
+    assert chinese[2].startswith("客户搜索：投入 360 小时（占预算 12.0%），推动 73 个进行中商机里的 9 个")
+    left = describe_allocation(allocate(rows(), 6000), "hours", MODEL)
     assert left[-1] == "440 hours stay unspent: nothing open could use them to gain."
-    assert describe_allocation(allocate(rows(), 0, "money"), "money", "en")[-1].startswith(
+    assert describe_allocation(allocate(rows(), 0, "money"), "money")[-1].startswith(
         "In all 0 of money bring 0 more wins"
     )

@@ -151,7 +151,7 @@ def test_ties_are_said_as_ties():
     assert "Lowest ratio: all 7 levels are equal." in found.reading()
     assert found.reading("zh").startswith("经过 7 层，起始人群只剩 47.83%")
     pair = weakest_levels(cascade({"diagnosis-rate": 0.5, "adherence": 0.5}))
-    assert "Lowest ratio: Diagnosis rate, Adherence, 50 %." in pair.reading()
+    assert "Lowest ratio: Diagnosis rate, Adherence, 50%." in pair.reading()
 
 
 def test_nothing_to_gain_where_all_stay_or_nobody_comes():
@@ -187,6 +187,6 @@ def test_inputs_are_not_changed():
 
 def test_advice_is_complete_in_both_languages():
     for lang in ("en", "zh"):
-        advice = level_advice(LEVELS, lang)
+        advice = level_advice(LEVELS)
         assert advice["point"].tolist() == LEVELS
         assert (advice.drop(columns="point").map(len) > 1).all(axis=None)

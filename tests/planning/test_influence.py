@@ -32,7 +32,7 @@ def test_settles_where_the_reading_says():
     assert found.table["n_potential"].iloc[-1] == pytest.approx(500)
     assert found.reading() == (
         "The loop settles: one turn multiplies by 0.800, which is below 1. 100 from outside become 500.0 potential "
-        "customers a turn; word of mouth adds 400.0 %."
+        "customers a turn; word of mouth adds 400.0%."
     )
 
 

@@ -41,7 +41,7 @@ def test_agrees_with_the_cascade():
 
 
 def test_intervals_meet_the_delta_method_where_counts_are_large():
-    """log(gain of 10 %) = const + sum of log rates, so its variance is about sum of (1 - r) / k."""
+    """log(gain of 10%) = const + sum of log rates, so its variance is about sum of (1 - r) / k."""
     rates = counted([4000, 3000, 2500], [10_000, 5_000, 4_000])
     table = sensitivity(rates, 1000, draws=40_000, rng=np.random.default_rng(5)).table
     spread = 1.96 * np.sqrt(((1 - rates["rate"]) / rates["k"]).sum())
@@ -63,7 +63,7 @@ def test_intervals_cover_the_truth():
 def test_few_counts_are_not_sure_and_many_are():
     few, many = counted([4, 6, 7], [10, 10, 10]), counted([4000, 6000, 7000], [10_000] * 3)
     assert "too few to be sure: a leads" in sensitivity(few).reading()
-    assert "The counts are enough to say so: a leads in 100 %" in sensitivity(many).reading()
+    assert "The counts are enough to say so: a leads in 100%" in sensitivity(many).reading()
     assert sensitivity(many).table["p_best"].sum() == pytest.approx(1)
     assert "样本太少" in sensitivity(few).reading("zh")
 

@@ -7,6 +7,7 @@ import pytest
 from funnelkit.language.errors import CatalogError, DataError
 from funnelkit.models.funnel import catalog, custom, funnel
 from funnelkit.planning.what_if import describe_what_if, what_if
+from tests.support.speech import spoken
 
 MODEL = funnel("industrial-8")
 
@@ -65,7 +66,7 @@ def test_a_missing_rate_is_asked_for_and_may_be_given():
     assert table["n"].tolist() == [10, 5] and np.isnan(table["n_base"][1])
     assert (
         describe_what_if(table)
-        == "Of 10 that enter, 50.0 % are won. That is 5.0 wins, worth 10; the baseline is not known."
+        == "Of 10 that enter, 50.0% are won. That is 5.0 wins, worth 10; the baseline is not known."
     )
     assert what_if(rates([0.5, np.nan]))["n"].tolist() == [1000, 500], "the rate of the last stage plays no part"
 
@@ -113,11 +114,11 @@ def test_input_is_not_changed():
 def test_reading_in_both_languages():
     table = what_if(rates([0.5, 1.0]), {"S0": 0.6}, 100, 1000.0)
     assert describe_what_if(table) == (
-        "Of 100 that enter, 60.0 % are won. That is 60.0 wins instead of 50.0 (+10.0), worth 60,000 instead of 50,000 "
+        "Of 100 that enter, 60.0% are won. That is 60.0 wins instead of 50.0 (+10.0), worth 60,000 instead of 50,000 "
         "(+10,000)."
     )
-    assert describe_what_if(table, "zh") == (
-        "进入 100 个，赢单 60.0 %。即赢单 60.0 个，基准为 50.0 个（+10.0）；价值 60,000，基准为 50,000（+10,000）。"
+    assert spoken("zh", lambda: describe_what_if(table)) == (
+        "进入 100 个，赢单 60.0%。即赢单 60.0 个，基准为 50.0 个（+10.0）；价值 60,000，基准为 50,000（+10,000）。"
     )
     assert describe_what_if(what_if(rates([0.5, 1.0]), volume=0)).startswith("Of 0 that enter, – are won.")
 

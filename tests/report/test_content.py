@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from funnelkit.language import use_language
 from funnelkit.language.errors import DataError, FunnelkitError
 from funnelkit.language.samples import sample_files, share
 from funnelkit.language.texts import texts
 from funnelkit.reading.read import read
 from funnelkit.report import analysis, digest, sections
+from tests.support.speech import spoken
 
 SHARED = Path(__file__).parents[3] / "shared"
 LANGS = ("en", "zh")
@@ -53,8 +55,9 @@ def test_change_parts_sum_to_the_change_of_the_win_rates(sample, found):
 @pytest.mark.parametrize("lang", LANGS)
 @pytest.mark.parametrize("name", analysis.ANALYSES)
 def test_every_section_says_something_and_labels_every_column(found, sample, name, lang):
-    assert digest.explain(found, name, lang).text
-    shown = digest.table(found, name, sample, lang)
+    use_language(lang)
+    assert digest.explain(found, name).text
+    shown = digest.table(found, name, sample)
     if shown is None:
         assert isinstance(found[name], FunnelkitError) or len(found[name].table) == 0
         return
@@ -89,7 +92,8 @@ def test_forecast_is_cut_by_how_far_it_reaches(sample, unit):
 
 @pytest.mark.parametrize("lang", LANGS)
 def test_forecast_and_its_record_are_drawn(found, sample, lang):
-    fan, past = (digest.picture(found, name, sample, lang) for name in ("forecast", "backtest"))
+    use_language(lang)
+    fan, past = (digest.picture(found, name, sample) for name in ("forecast", "backtest"))
     assert f"{fan.table['median'].iloc[-1]:,.0f}" in fan.alt and "2026-09-30" in fan.alt
     n = (found["backtest"].table.query("part == 'total' and measure == 'value'")["method"] == "forecast").sum()
     assert len(past.ax.patches) == n
@@ -97,8 +101,9 @@ def test_forecast_and_its_record_are_drawn(found, sample, lang):
 
 @pytest.mark.parametrize("lang", LANGS)
 def test_summary_has_a_line_for_each_answer(found, sample, lang):
+    use_language(lang)
     answered = [name for name in digest.SUMMARISED if name in found and not isinstance(found[name], FunnelkitError)]
-    shown = digest.summary(found, sample, lang)
+    shown = digest.summary(found, sample)
     assert len(shown.text.splitlines()) == len(shown.figures["summary"]) == len(answered)
 
 
@@ -114,7 +119,7 @@ def test_counts_source_refuses_with_the_reason():
 @pytest.mark.parametrize("name", [name for name in analysis.ANALYSES if name != "gates"])
 def test_exported_tables_hold_numbers(found, sample, name):
     """What a person reads is text; what a spreadsheet gets are the same rows as numbers, rates as fractions."""
-    table = digest.table(found, name, sample, "zh").table
+    table = spoken("zh", lambda: digest.table(found, name, sample)).table
     columns = dict(zip(table["columns"], zip(*table["rows"], strict=True), strict=True))
     words = {"against", "stage", "stage_name", "period", "period_before", "part", "outcome", "deal_id", "account",
              "owner", "act_by", "state", "start", "end", "measure", "origin", "condition", "verdict"}  # fmt: skip
@@ -144,7 +149,8 @@ def test_headline_exports_whole_counts_and_a_fraction(sample):
 
 @pytest.mark.parametrize("lang", LANGS)
 def test_entering_the_last_stage_is_the_win_so_it_has_no_rate(sample, lang):
-    shown = sections.funnel_table(sample, lang)
+    use_language(lang)
+    shown = sections.funnel_table(sample)
     assert shown.text.splitlines()[-1].split()[-1] == "–"
     last = dict(zip(shown.table["columns"], shown.table["rows"][-1], strict=True))
     assert (last["stage"], last["n_entered"], last["n"], last["rate"]) == ("contract-signed", 139, None, None)

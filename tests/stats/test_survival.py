@@ -70,7 +70,7 @@ SIMULATIONS = 2000
 
 
 def simulate(rng, n=300):
-    """30 % of deals won after a gamma time, the rest lost sooner; watched for 20 to 200 days."""
+    """30% of deals won after a gamma time, the rest lost sooner; watched for 20 to 200 days."""
     won = rng.random(n) < 0.3
     days = np.where(won, rng.gamma(3, 20, n), rng.gamma(2, 15, n))
     watched = rng.uniform(20, 200, n)

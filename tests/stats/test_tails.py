@@ -6,7 +6,7 @@ from funnelkit.stats.tails import expected_open, fit, snapshot_chance, stay_chan
 
 
 def test_maximum_is_scipys_on_complete_data():
-    """Without a cut-off at 90 % there is none here: all of the light tail is below it."""
+    """Without a cut-off at 90% there is none here: all of the light tail is below it."""
     from funnelkit.stats.tails import _fit_family
 
     days = weibull_min.rvs(1.7, scale=30, size=800, random_state=1)

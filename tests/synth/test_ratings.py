@@ -2,6 +2,7 @@ import numpy as np
 
 from funnelkit.planning.perceptual_map import mean_ratings, perceptual_map, space_profile
 from funnelkit.synth.ratings import MEANS, rate_products
+from tests.support.speech import spoken
 
 
 def test_true_means_come_out_again():
@@ -10,7 +11,7 @@ def test_true_means_come_out_again():
 
 
 def test_same_seed_same_ratings_in_either_language():
-    english, chinese = rate_products(3), rate_products(3, "zh")
+    english, chinese = rate_products(3), spoken("zh", lambda: rate_products(3))
     assert (english["rating"] == chinese["rating"]).all()
     assert english["rating"].between(1, 10).all()
     assert not (rate_products(4)["rating"] == english["rating"]).all()
@@ -18,7 +19,7 @@ def test_same_seed_same_ratings_in_either_language():
 
 def test_serves_map_and_profile_in_both_languages():
     for lang in ("en", "zh"):
-        ratings = rate_products(lang=lang)
+        ratings = rate_products()
         ours = ratings["product"].iloc[0]
         assert space_profile(ratings, ours).table["lead"].idxmax() == 3
         assert len(perceptual_map(ratings).table) == 4 + 5 + 1

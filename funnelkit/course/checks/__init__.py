@@ -23,50 +23,50 @@ class Result:
         return {"text/html": shown.html, "text/plain": shown.text}
 
 
-def result(hint, lang="en", /, **values):
+def result(hint, /, **values):
     """Return the Result of this hint; `right` is the one that is ok."""
-    return Result(hint == "right", hint, say(f"course.checks.{hint}", lang, **values))
+    return Result(hint == "right", hint, say(f"course.checks.{hint}", **values))
 
 
-def check_number(answer, right, wrong=(), lang="en", tolerance=0.005):
+def check_number(answer, right, wrong=(), tolerance=0.005):
     """Judge a number against the right one; `wrong` are (value, hint) of typical mistakes, looked up in order.
 
     The tolerance is relative, and absolute where the right answer is 0. An answer of None is empty.
     """
     if answer is None:
-        return result("empty", lang)
+        return result("empty")
     try:
         value = float(answer)
     except (TypeError, ValueError):
-        return result("no_number", lang, found=type(answer).__name__)
+        return result("no_number", found=type(answer).__name__)
     if not math.isfinite(value):
-        return result("no_number", lang, found=str(value))
+        return result("no_number", found=str(value))
     if _close(value, right, tolerance):
-        return result("right", lang)
+        return result("right")
     hint = next((hint for typical, hint in wrong if _close(value, typical, tolerance)), "off")
-    return result(hint, lang)
+    return result(hint)
 
 
 def _close(value, other, tolerance):
     return math.isclose(value, other, rel_tol=tolerance, abs_tol=tolerance if other == 0 else 0.0)
 
 
-def check_choices(answer, right, known, hint, lang="en"):
+def check_choices(answer, right, known, hint):
     """Judge {name: word} against `right`, name by name; `hint(given, word)` is the hint for the first wrong one.
 
     `known` are the words to choose from. An answer that is None or empty is empty.
     """
     if not answer:
-        return result("empty", lang)
+        return result("empty")
     if not isinstance(answer, dict):
-        return result("no_choices", lang, found=type(answer).__name__)
+        return result("no_choices", found=type(answer).__name__)
     for item, word in right.items():
         if answer.get(item) is None:
-            return result("choice_missing", lang, item=item)
+            return result("choice_missing", item=item)
         given = str(answer[item]).strip().lower()
         if given not in known:
-            return result("no_choice", lang, item=item, known=", ".join(known))
+            return result("no_choice", item=item, known=", ".join(known))
         if given != word:
-            return result(hint(given, word), lang, item=item)
+            return result(hint(given, word), item=item)
     extra = [str(item) for item in answer if item not in right]
-    return result("choice_unknown", lang, item=extra[0]) if extra else result("right", lang)
+    return result("choice_unknown", item=extra[0]) if extra else result("right")

@@ -6,7 +6,7 @@ from funnelkit.analysis import split_change
 from funnelkit.course.checks import check_number
 
 
-def check_mix(answer, before, after, by, lang="en"):
+def check_mix(answer, before, after, by):
     """Judge the mix part of the change of a rate, as a fraction."""
     parts = split_change(before, after, by).table.set_index("part")["change"]
     pair = [table.set_index(by) for table in (before, after)]
@@ -20,10 +20,10 @@ def check_mix(answer, before, after, by, lang="en"):
         (parts.sum(), "mix_is_total"),
         (-parts["mix"], "mix_sign"),
     ]
-    return check_number(answer, parts["mix"], wrong, lang)
+    return check_number(answer, parts["mix"], wrong)
 
 
-def check_lower_limit(answer, row, sigma, lang="en"):
+def check_lower_limit(answer, row, sigma):
     """Judge the lower control limit of one period; `row` has centre and n, `sigma` is sigma_z."""
     error = float(np.sqrt(row["centre"] * (1 - row["centre"]) / row["n"]))
     right = max(0.0, row["centre"] - 3 * sigma * error)
@@ -36,10 +36,10 @@ def check_lower_limit(answer, row, sigma, lang="en"):
         (row["centre"] - sigma * error, "limit_two"),
         (3 * sigma * error, "limit_no_centre"),
     ]
-    return check_number(answer, right, wrong, lang)
+    return check_number(answer, right, wrong)
 
 
-def check_half_regained(answer, row, lang="en"):
+def check_half_regained(answer, row):
     """Judge how many more reach the end if half of the loss within reach at this link stops."""
     right = row["regained"] / 2
     wrong = [
@@ -49,4 +49,4 @@ def check_half_regained(answer, row, lang="en"):
         (row["n_lost"] / 2, "half_beyond"),
         (right * row["n_lost"] / row["n_within"], "half_beyond"),
     ]
-    return check_number(answer, right, wrong, lang, tolerance=0.01)
+    return check_number(answer, right, wrong, tolerance=0.01)

@@ -7,7 +7,7 @@ import numpy as np
 from funnelkit.course.checks import check_number
 
 
-def check_coverage(answer, deals, revenue, lang="en"):
+def check_coverage(answer, deals, revenue):
     """Judge the coverage: the amounts of the open deals over the revenue still to win."""
     open_value = deals.loc[deals["status"] == "open", "amount"].sum()
     right = float(open_value / revenue)
@@ -19,10 +19,10 @@ def check_coverage(answer, deals, revenue, lang="en"):
         ((deals["status"] == "open").sum(), "coverage_is_count"),
         (open_value, "coverage_is_value"),
     ]
-    return check_number(answer, right, wrong, lang)
+    return check_number(answer, right, wrong)
 
 
-def check_chance(answer, made, amount, lang="en"):
+def check_chance(answer, made, amount):
     """Judge the chance that the won value of all periods together reaches `amount`; `made` is a Forecast."""
     total, opened = (made.paths[part]["value"] for part in ("total", "open"))
     summed = total.sum(axis=1)
@@ -38,10 +38,10 @@ def check_chance(answer, made, amount, lang="en"):
         (float(summed.mean() / amount), "chance_is_ratio"),
         (float((summed >= amount).sum()), "chance_is_count"),
     ]
-    return check_number(answer, right, wrong, lang, tolerance=0.01)
+    return check_number(answer, right, wrong, tolerance=0.01)
 
 
-def check_wins(answer, revenue, brought, mean_win, lang="en"):
+def check_wins(answer, revenue, brought, mean_win):
     """Judge how many whole wins close the gap between what the open deals bring on average and the target."""
     missing = max(revenue - brought, 0.0)
     right = math.ceil(missing / mean_win)
@@ -54,4 +54,4 @@ def check_wins(answer, revenue, brought, mean_win, lang="en"):
         (missing / mean_win, "wins_not_whole"),
         (math.floor(missing / mean_win), "wins_round_up"),
     ]
-    return check_number(answer, right, wrong, lang, tolerance=1e-6)
+    return check_number(answer, right, wrong, tolerance=1e-6)

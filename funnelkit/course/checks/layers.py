@@ -10,23 +10,23 @@ def tasks_to_place(model):
     return {letter: model.stage(layer).tasks[place] for letter, (layer, place) in PLACED.items()}
 
 
-def check_layers(answer, model, lang="en"):
+def check_layers(answer, model):
     """Judge {letter: layer}, letter by letter; the first wrong one is named."""
     if not answer or (isinstance(answer, dict) and not any(answer.values())):
-        return result("empty", lang)
+        return result("empty")
     if not isinstance(answer, dict):
-        return result("no_layers", lang, found=type(answer).__name__)
+        return result("no_layers", found=type(answer).__name__)
     for letter, (layer, _) in PLACED.items():
         given = str(answer.get(letter) or "").strip().lower()
         if given not in model.stage_ids:
-            return result("layer_unknown", lang, letter=letter, known=", ".join(model.stage_ids))
+            return result("layer_unknown", letter=letter, known=", ".join(model.stage_ids))
         if given != layer:
             early = model.stage_ids.index(given) < model.stage_ids.index(layer)
-            return result("layer_early" if early else "layer_late", lang, letter=letter)
-    return result("right", lang)
+            return result("layer_early" if early else "layer_late", letter=letter)
+    return result("right")
 
 
-def check_points(answer, seen, lang="en"):
+def check_points(answer, seen):
     """Judge the difference at the top in percentage points; `seen` has layer, kind, k, n."""
     rows = seen[seen["layer"] == "tofu"].set_index("kind")
     rates = rows["k"] / rows["n"]
@@ -39,4 +39,4 @@ def check_points(answer, seen, lang="en"):
         (100 * (pooled["articles"] - pooled["features"]), "points_pooled"),
         (100 * (pooled["features"] - pooled["articles"]), "points_pooled"),
     ]
-    return check_number(answer, right, wrong, lang)
+    return check_number(answer, right, wrong)

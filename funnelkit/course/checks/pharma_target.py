@@ -3,7 +3,7 @@
 from funnelkit.course.checks import check_number, result
 
 
-def check_halved(answer, table, lang="en"):
+def check_halved(answer, table):
     """Judge how many patients are left if one level keeps half of what it kept; `table` is the cascade as it is."""
     left, start = table["remaining"].iloc[-1], table["remaining"].iloc[2]
     wrong = [
@@ -12,10 +12,10 @@ def check_halved(answer, table, lang="en"):
         (left * 0.5**7, "halved_all"),
         (left / start / 2, "halved_share"),
     ]
-    return check_number(answer, left / 2, wrong, lang)
+    return check_number(answer, left / 2, wrong)
 
 
-def check_equal_ratio(answer, keep, n_levels, lang="en"):
+def check_equal_ratio(answer, keep, n_levels):
     """Judge the ratio that each of `n_levels` equal levels must keep so that `keep` is left."""
     right = keep ** (1 / n_levels)
     wrong = [
@@ -24,22 +24,22 @@ def check_equal_ratio(answer, keep, n_levels, lang="en"):
         (100 * right, "ratio_in_percent"),
         (keep**n_levels, "ratio_power_turned"),
     ]
-    return check_number(answer, right, wrong, lang, tolerance=0.0005)
+    return check_number(answer, right, wrong, tolerance=0.0005)
 
 
-def check_best_level(answer, levels, lang="en"):
+def check_best_level(answer, levels):
     """Judge the level that gains most per unit of cost; `levels` is the table of `weakest_levels`."""
     if answer is None:
-        return result("empty", lang)
+        return result("empty")
     rows = levels.set_index(levels["point"].astype(str))
     if str(answer) not in rows.index:
-        return result("level_unknown", lang, known=", ".join(rows.index))
+        return result("level_unknown", known=", ".join(rows.index))
     row = rows.loc[str(answer)]
     if row["best_gain"]:
-        return result("right", lang)
+        return result("right")
     hints = [
         (row["cost"] == levels["cost"].min(), "level_cheapest"),
         (row["lowest_ratio"], "level_lowest"),
         (row["largest_loss"], "level_loss"),
     ]
-    return result(next((hint for is_so, hint in hints if is_so), "level_other"), lang)
+    return result(next((hint for is_so, hint in hints if is_so), "level_other"))

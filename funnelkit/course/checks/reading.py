@@ -6,7 +6,7 @@ from funnelkit.course.checks import check_choices, check_number
 VERDICTS = ("ours", "industry", "ahead", "too_few")
 
 
-def check_open_rate(answer, n_entered, n_advanced, n_open, lang="en"):
+def check_open_rate(answer, n_entered, n_advanced, n_open):
     """Judge the promotion rate of a stage in which some are still open."""
     rate = n_advanced / (n_entered - n_open)
     wrong = [
@@ -15,10 +15,10 @@ def check_open_rate(answer, n_entered, n_advanced, n_open, lang="en"):
         ((n_advanced + n_open) / n_entered, "open_as_advanced"),
         (1 - rate, "share_lost"),
     ]
-    return check_number(answer, rate, wrong, lang)
+    return check_number(answer, rate, wrong)
 
 
-def check_year_growth(answer, deals, as_of, day, lang="en"):
+def check_year_growth(answer, deals, as_of, day):
     """Judge the growth of new deals: the first `day` days of the month of `as_of` against those a year before."""
     month = Calendar("month")
     current = int(month.number(as_of))
@@ -34,15 +34,15 @@ def check_year_growth(answer, deals, as_of, day, lang="en"):
         (new / whole - 1, "whole_month"),
         (new / last - 1, "other_month"),
     ]
-    return check_number(answer, new / before - 1, wrong, lang)
+    return check_number(answer, new / before - 1, wrong)
 
 
 def _created(deals, start, stop):
     return int(deals["created_at"].between(start, stop, inclusive="left").sum())
 
 
-def check_peer_verdicts(answer, ours, peers, lang="en"):
+def check_peer_verdicts(answer, ours, peers):
     """Judge {stage: verdict} against `compare_peers`; the hint says what the word given would need."""
     table = compare_peers(ours, peers).table
     right = dict(zip(table["stage"], table["verdict"], strict=True))
-    return check_choices(answer, right, VERDICTS, lambda given, word: f"peer_{given}", lang)
+    return check_choices(answer, right, VERDICTS, lambda given, word: f"peer_{given}")

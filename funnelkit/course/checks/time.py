@@ -6,7 +6,7 @@ from funnelkit.course.checks import check_number
 from funnelkit.stats import aalen_johansen, quantile
 
 
-def check_median(answer, days, ended, lang="en"):
+def check_median(answer, days, ended):
     """Judge the median of stays of which some are still running."""
     days, ended = np.asarray(days, float), np.asarray(ended, bool)
     right = float(quantile(aalen_johansen(days, ended.astype(int)))[0])
@@ -16,10 +16,10 @@ def check_median(answer, days, ended, lang="en"):
         (float(np.mean(days)), "median_mean"),
         (float(np.mean(days[ended])), "median_mean"),
     ]
-    return check_number(answer, right, wrong, lang)
+    return check_number(answer, right, wrong)
 
 
-def check_best_case(answer, row, lang="en"):
+def check_best_case(answer, row):
     """Judge the highest rate that a cohort can still reach; `row` has n, n_open and raw."""
     won = row["raw"] * row["n"]
     right = (won + row["n_open"]) / row["n"]
@@ -29,10 +29,10 @@ def check_best_case(answer, row, lang="en"):
         (row["n_open"] / row["n"], "best_open_only"),
         (won / (row["n"] - row["n_open"]) if row["n"] > row["n_open"] else float("nan"), "best_is_decided"),
     ]
-    return check_number(answer, right, wrong, lang)
+    return check_number(answer, right, wrong)
 
 
-def check_late_value(answer, waits, stage, lang="en"):
+def check_late_value(answer, waits, stage):
     """Judge the value of the deals of a stage that are late or stuck; `waits` is the table of `stuck_deals`."""
     here, late = waits["stage"] == stage, waits["state"].isin(["late", "stuck"])
     right = float(waits.loc[here & late, "amount"].sum())
@@ -42,4 +42,4 @@ def check_late_value(answer, waits, stage, lang="en"):
         (float(waits.loc[here, "amount"].sum()), "late_all_open"),
         (float(waits.loc[here & (late | (waits["state"] == "soon")), "amount"].sum()), "late_with_soon"),
     ]
-    return check_number(answer, right, wrong, lang)
+    return check_number(answer, right, wrong)

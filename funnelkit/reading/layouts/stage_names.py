@@ -89,30 +89,30 @@ def merged_names(naming, model):
 # --- the model -------------------------------------------------------------------------------------------------------
 
 
-def given_model(model, stages, lang):
+def given_model(model, stages):
     """Return (model or None, findings) of what is asked for: a Funnel, a catalogue id or path, or stage names."""
     if isinstance(stages, str) and "," not in stages:
-        return funnel(stages.strip(), lang), ()
+        return funnel(stages.strip()), ()
     if stages is not None:
         names = [str(name).strip() for name in (stages.split(",") if isinstance(stages, str) else stages)]
         kept = [name for name in names if status_word(name) in (None, "won", "open")]
         dropped = [name for name in names if name not in kept]
         notes = (Finding("stages_are_outcomes", "note", value=", ".join(dropped)),) if dropped else ()
-        return _custom(kept, lang), notes
+        return _custom(kept), notes
     if model is None or isinstance(model, Funnel):
         return model, ()
-    return funnel(model, lang), ()
+    return funnel(model), ()
 
 
-def _custom(names, lang):
+def _custom(names):
     twice = next((name for i, name in enumerate(names) if key(name) in map(key, names[:i])), None)
     if twice is not None or not names:
         raise DataError("stages_bad", value=twice or "")
     won = next((name for name in names if status_word(name) == "won"), None)
-    return custom(names, won_stage=won, lang=lang)
+    return custom(names, won_stage=won)
 
 
-def find_model(sheets, preset_name, lang):
+def find_model(sheets, preset_name):
     """Return (model, findings): a known model that has all names of the data, else the names in the order they show.
 
     Raises DataError where the data do not show an order.
@@ -122,14 +122,14 @@ def find_model(sheets, preset_name, lang):
     kept = [label for label in names if words[label] is None]
     if len(kept) > MOST_NAMES:
         raise DataError("too_many_stages", file=sheets[0].table.name, n=len(kept), known=", ".join(kept[:10]))
-    known = _known_model(kept, preset_name, lang)
+    known = _known_model(kept, preset_name)
     if known:
-        return known, (Finding("model_found", "note", value=known.name[lang], values={"names": ", ".join(kept)}),)
+        return known, (Finding("model_found", "note", value=str(known.name), values={"names": ", ".join(kept)}),)
     order, why = _order(sheets, kept)
     won = [label for label in names if words[label] == "won"][:1] or _won_beside(sheets)
     if not order and not won:
         raise DataError("no_stages", file=sheets[0].table.name, known=", ".join(names))
-    model = custom([*order, *won], won_stage=won[0] if won else None, lang=lang)
+    model = custom([*order, *won], won_stage=won[0] if won else None)
     return model, (Finding(f"stage_order_{why}", "note", value=" > ".join([*order, *won])),)
 
 
@@ -161,15 +161,15 @@ def _spellings(sheets):
     return sorted(spelling.values())
 
 
-def _known_model(names, preset_name, lang):
+def _known_model(names, preset_name):
     """Return the one catalogue model or preset whose stages hold all the names and at least half of which occur.
 
     The stages of the preset that the source is read by come first.
     """
     if len(names) < (1 if preset_name else 2):
         return None
-    models = [funnel(name, lang) for name in names_model()]
-    models = [_preset_model(name, lang) for name in preset_names() if "stages" in preset(name)] + models
+    models = [funnel(name) for name in names_model()]
+    models = [_preset_model(name) for name in preset_names() if "stages" in preset(name)] + models
     fits = {}
     for model in models:
         found = {_stage_of(model, name) for name in names}
@@ -183,9 +183,9 @@ def _known_model(names, preset_name, lang):
     return ranked[0][2]
 
 
-def _preset_model(name, lang):
+def _preset_model(name):
     raw = preset(name)
-    return custom(raw["stages"], model_id=name, won_stage=raw.get("won_stage"), lang=lang)
+    return custom(raw["stages"], model_id=name, won_stage=raw.get("won_stage"))
 
 
 def _order(sheets, names):

@@ -11,9 +11,9 @@ import signal
 import sys
 from pathlib import Path
 
-from funnelkit.language import LANGUAGE, ReportError
+from funnelkit.language import LANGUAGE, RUN, ReportError, use_language
 from funnelkit.report.kernels.processes import die_with_parent
-from funnelkit.report.runs.notebooks import figures, heading, import_nbformat, tidy
+from funnelkit.report.runs.notebooks import heading, import_nbformat, take_numbers, tidy
 
 BAD_DATA, CELL_ERROR, KERNEL_DIED, CANNOT_WRITE = 2, 10, 13, 14
 _DATA_ERRORS = ("DataError", "CatalogError", "RuleError")
@@ -27,11 +27,12 @@ def main(folder):
     """
     folder = Path(folder)
     spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
-    os.environ[LANGUAGE] = spec["lang"]  # the kernel inherits it
+    os.environ |= {LANGUAGE: spec["lang"], RUN: "1"}  # the kernel inherits them
+    use_language(spec["lang"])
     try:
         result = _make(folder, spec)
     except ReportError as error:
-        result = {"exit_code": error.exit_code, "reason": "bad_parameter", "detail": error.say(spec["lang"])}
+        result = {"exit_code": error.exit_code, "reason": "bad_parameter", "detail": error.say()}
     except OSError as error:
         result = {"exit_code": CANNOT_WRITE, "reason": "cannot_write", "detail": error.strerror or type(error).__name__}
         if not _write_result(folder, result):
@@ -59,23 +60,24 @@ def _make(folder, spec):
     nbformat = import_nbformat()
     notebook, result = execute(nbformat.read(spec["template"], as_version=4), spec)
     tidy(notebook)
+    numbers = take_numbers(notebook)
     nbformat.write(notebook, folder / "notebook.ipynb")
     if result["exit_code"] == 0:
-        _formats(notebook, folder, spec)
+        _formats(notebook, numbers, folder, spec)
     return result
 
 
-def _formats(notebook, folder, spec):
+def _formats(notebook, numbers, folder, spec):
     """Write the page, the headline figures, the tables and, where asked for, the PDF."""
     from funnelkit.report.pages import export
     from funnelkit.report.pages.html import page
 
-    html = page(notebook, spec["lang"], heading(notebook))
+    html = page(notebook, heading(notebook))
     (folder / "report.html").write_text(html, encoding="utf-8")
-    summary = {"title": heading(notebook), "language": spec["lang"], "figures": figures(notebook)}
+    summary = {"title": heading(notebook), "language": spec["lang"], "figures": numbers.figures}
     text = json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False)
     (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
-    export.write(notebook, folder, spec["export"])
+    export.write(numbers.tables, folder, spec["export"])
     if spec["pdf"]:
         from funnelkit.report.pages.pdf import print_page
 

@@ -9,7 +9,7 @@ import os
 import re
 import zipfile
 
-from funnelkit.language import TABLE, ReportError
+from funnelkit.language import ReportError
 from funnelkit.pipeline import DEAL_COLUMNS
 from funnelkit.report.runs.parameters import BAD_PARAMETER
 
@@ -48,21 +48,11 @@ def check_policy(policy):
     return {"columns": dict(columns), "min_cell": least}
 
 
-def tables(notebook):
-    """Return {cell id: table} of the tables that an executed notebook shows."""
-    found = {}
-    for cell in notebook.cells:
-        shown = [output["data"][TABLE] for output in cell.get("outputs", []) if TABLE in output.get("data", {})]
-        for i, table in enumerate(shown):
-            found[cell.id if i == 0 else f"{cell.id}-{i + 1}"] = table
-    return found
-
-
-def write(notebook, folder, policy):
-    """Write FOLDER/tables/<cell>.csv and FOLDER/tables.xlsx; nothing where the notebook shows no table."""
+def write(tables, folder, policy):
+    """Write FOLDER/tables/<cell>.csv and FOLDER/tables.xlsx of {cell id: table}; nothing where there is none."""
     policy = check_policy(policy)
-    _refuse_misspelt(policy["columns"], {name for table in tables(notebook).values() for name in table["columns"]})
-    found = {name: protect(table, policy) for name, table in tables(notebook).items()}
+    _refuse_misspelt(policy["columns"], {name for table in tables.values() for name in table["columns"]})
+    found = {name: protect(table, policy) for name, table in tables.items()}
     found = {name: table for name, table in found.items() if table["columns"]}
     if not found:
         return
@@ -90,7 +80,7 @@ def protect(table, policy):
 
     A row in which some count, or the rest of n that k leaves, is above 0 and below `min_cell` keeps its names; its
     counts read "<5", its rates, amounts and intervals are emptied, for they would give the count away. A text such as
-    "50.0 % [9.5, 90.5] (n = 2)" is both.
+    "50.0% [9.5, 90.5] (n = 2)" is both.
     """
     actions, least = policy["columns"], policy["min_cell"]
     kept = [i for i, name in enumerate(table["columns"]) if actions.get(name) != "drop"]

@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 
 from funnelkit.charts import FONT_FILE
-from funnelkit.language import number, say
+from funnelkit.language import language, number, say
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"
 _CJK = "U+2E80-9FFF, U+F900-FAFF, U+FE30-FE4F, U+FF00-FFEF, U+20000-323AF"
@@ -29,27 +29,27 @@ _ATTRIBUTES = {"*": ["class", "id", "title", "lang"], "img": ["src", "alt", "wid
                "td": ["colspan", "rowspan"], "th": ["colspan", "rowspan", "scope"]}  # fmt: skip
 
 
-def page(notebook, lang="en", title="funnelkit"):
+def page(notebook, title="funnelkit"):
     """Return the HTML page of an executed notebook, its code left out.
 
     Scripts, event handlers, styles and addresses other than data: pictures and in-page links are removed, and the
     page's content policy forbids any request.
     """
-    body = _unbroken(_clean(_body(shortened(notebook, lang))))
+    body = _unbroken(_clean(_body(shortened(notebook))))
     style = _font_face(body) + _CSS.read_text(encoding="utf-8")
     return (
-        f'<!DOCTYPE html>\n<html lang="{"zh-CN" if lang == "zh" else "en"}"><head><meta charset="utf-8">'
+        f'<!DOCTYPE html>\n<html lang="{"zh-CN" if language() == "zh" else "en"}"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{style}</style></head>\n<body><main>\n{body}\n</main></body></html>\n"
     )
 
 
-def shortened(notebook, lang):
+def shortened(notebook):
     """Return the notebook with what is too long for a page cut, each cut said; the notebook file holds all of it."""
     found = copy.copy(notebook)
     found.cells = [
-        _with(cell, outputs=[_short(output, lang) for output in cell.outputs]) if cell.get("outputs") else cell
+        _with(cell, outputs=[_short(output) for output in cell.outputs]) if cell.get("outputs") else cell
         for cell in notebook.cells
     ]
     return found
@@ -61,25 +61,25 @@ def _with(node, **changes):
     return changed
 
 
-def _short(output, lang):
+def _short(output):
     if output.output_type == "stream":
-        return _with(output, text=_cut(output.text, lang))
+        return _with(output, text=_cut(output.text))
     if output.output_type == "error":
-        return _with(output, traceback=[_cut(line, lang) for line in output.traceback])
+        return _with(output, traceback=[_cut(line) for line in output.traceback])
     data = dict(output.data)
     if len(data.get("text/html", "")) > _LONGEST_HTML:
         del data["text/html"]  # markup cannot be cut, its text can
     if "text/plain" in data:
-        data["text/plain"] = _cut(data["text/plain"], lang)
+        data["text/plain"] = _cut(data["text/plain"])
     return _with(output, data=data)
 
 
-def _cut(text, lang):
+def _cut(text):
     lines = text.splitlines(keepends=True)
     kept = "".join(lines[:_MOST_LINES])[:_LONGEST_TEXT]
     if len(kept) == len(text):
         return text
-    return kept + "\n" + say("report.report.cut", lang, lines=number(len(lines)), signs=number(len(text))) + "\n"
+    return kept + "\n" + say("report.report.cut", lines=number(len(lines)), signs=number(len(text))) + "\n"
 
 
 def _body(notebook):

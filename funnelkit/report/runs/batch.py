@@ -127,9 +127,8 @@ class _Batch:
         }  # fmt: skip
         publish.write_json(self.out / "batch.json", status)
         if final:
-            lang = self.items[0].request.lang
             page = self.out / "index.html"
-            publish.prepare_text(page, index.page(status, self.out, lang)).replace(page)
+            publish.prepare_text(page, index.page(status, self.out)).replace(page)
 
 
 def _contents(record):

@@ -4,11 +4,11 @@ import ast
 import json
 import re
 import sys
+from dataclasses import dataclass
 from types import SimpleNamespace
 
-from funnelkit.language import DataError
+from funnelkit.language import FIGURES, TABLE, DataError
 
-FIGURES = "application/vnd.funnelkit.figures+json"
 # Modules whose import does nothing but define: they may be imported before the process that needs them is forked.
 PRELOADABLE = {
     "funnelkit", "matplotlib", "numpy", "pandas", "seaborn", "scipy", "duckdb", "pyarrow", "statsmodels", "openpyxl",
@@ -105,10 +105,21 @@ def heading(notebook):
     return next((line.lstrip("# ") for line in lines if line.startswith("#")), "funnelkit")
 
 
-def figures(notebook):
-    """Return the figures that cells put into their outputs for machines, merged."""
-    found = {}
+@dataclass(frozen=True)
+class Numbers:
+    """What the cells of a run sent for machines: headline `figures`, and `tables` by cell id."""
+
+    figures: dict
+    tables: dict
+
+
+def take_numbers(notebook):
+    """Take the numbers for machines out of a run's outputs: the notebook then holds what people see and no more."""
+    found = Numbers({}, {})
     for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            found |= output.get("data", {}).get(FIGURES, {})
+        shown = [output["data"] for output in cell.get("outputs", []) if "data" in output]
+        tables = [data.pop(TABLE) for data in shown if TABLE in data]
+        found.tables.update({cell.id if i == 0 else f"{cell.id}-{i + 1}": table for i, table in enumerate(tables)})
+        for data in shown:
+            found.figures.update(data.pop(FIGURES, {}))
     return found

@@ -94,7 +94,7 @@ def test_verdicts(answer, hint):
 
 def test_hints_never_hold_the_answer():
     for lang in LANGUAGES:
-        found = eight_step.check_gain(GAIN * 24, STATES, "in-funnel", lang)
+        found = eight_step.check_gain(GAIN * 24, STATES, "in-funnel")
         assert f"{GAIN:,.0f}" not in found.text and f"{GAIN:.0f}" not in found.text
 
 
@@ -111,7 +111,7 @@ def test_every_hint_is_used_and_displays_in_both_languages():
     unused = {key for key in texts("course.checks") if f'"{key}"' not in source and not key.startswith(built)}
     assert unused <= verdicts
     for lang, word in (("en", "Right."), ("zh", "正确。")):
-        bundle = check_number(2, 2, lang=lang)._repr_mimebundle_()
+        bundle = check_number(2, 2)._repr_mimebundle_()
         assert bundle["text/plain"] == word and "fk-good" in bundle["text/html"]
     assert "fk-warn" in check_number(3, 2)._repr_mimebundle_()["text/html"]
 

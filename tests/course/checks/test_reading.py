@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from funnelkit.course.checks import check_choices, reading
+from funnelkit.language import use_language
 from funnelkit.language.texts import LANGUAGES, say
 
 RATE = 20 / 32
@@ -75,6 +76,7 @@ def test_peer_verdicts(answer, hint):
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_hints_name_the_item_and_escape_it(lang):
-    found = check_choices({"<b>": "maybe"}, {"<b>": "yes"}, ("yes", "no"), str, lang)
+    use_language(lang)
+    found = check_choices({"<b>": "maybe"}, {"<b>": "yes"}, ("yes", "no"), str)
     assert found.text == say("course.checks.no_choice", lang, item="<b>", known="yes, no")
     assert "&lt;b&gt;" in found._repr_mimebundle_()["text/html"]

@@ -7,6 +7,7 @@ from funnelkit.course.checks import first_funnel, layers, pharma_target, start, 
 from funnelkit.language.texts import LANGUAGES
 from funnelkit.models.funnel import funnel
 from funnelkit.planning.cascade import cascade, weakest_levels
+from tests.support.speech import spoken
 
 TABLE = cascade({"diagnosis rate": 0.6, "adherence": 0.8}, population=1_000_000)
 LEFT = TABLE["remaining"].iloc[-1]
@@ -43,7 +44,9 @@ def test_best_level():
     assert hints["diagnosis-rate"] == "level_lowest"
     assert hints["product-value"] == "level_other"
     assert pharma_target.check_best_level(None, LEVELS).hint == "empty"
-    assert pharma_target.check_best_level("诊断率", LEVELS, "zh").text.startswith("请写一层的代号：disease-awareness")
+    assert spoken("zh", lambda: pharma_target.check_best_level("诊断率", LEVELS)).text.startswith(
+        "请写一层的代号：disease-awareness"
+    )
     dear = weakest_levels(
         TABLE, COSTS | {"adherence": 40, "visit-rate": 1.9, "treatment-regimen": 1.8, "diagnosis-rate": 1.9}
     )
@@ -54,7 +57,7 @@ def test_best_level():
 
 def test_hints_exist_in_both_languages():
     for lang in LANGUAGES:
-        assert pharma_target.check_halved(LEFT, TABLE, lang).text
+        assert pharma_target.check_halved(LEFT, TABLE).text
 
 
 @pytest.mark.parametrize(
@@ -81,7 +84,7 @@ def test_bottleneck():
     hints = {name: first_funnel.check_bottleneck(name, rates).hint for name in ("a", "b", "c", "x", None)}
     assert hints == {"a": "bottleneck_loss", "b": "right", "c": "right", "x": "level_unknown", None: "empty"}
     worse = pd.DataFrame({"stage": ["a", "b", "c"], "rate": [0.7, 0.5, 0.4]})
-    assert first_funnel.check_bottleneck("b", worse, "zh").text == "另有一个阶段保留的比例更小。"
+    assert spoken("zh", lambda: first_funnel.check_bottleneck("b", worse)).text == "另有一个阶段保留的比例更小。"
 
 
 def test_start():

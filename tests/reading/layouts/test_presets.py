@@ -240,9 +240,9 @@ ANSWERS = {
 
 def answer(path, preset_name=None):
     try:
-        return summary(read(path, preset=preset_name), "en", [path])
+        return summary(read(path, preset=preset_name), [path])
     except FunnelkitError as error:
-        return summary(error, "en", [path])
+        return summary(error, [path])
 
 
 @real_data

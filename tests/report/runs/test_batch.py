@@ -206,9 +206,9 @@ def test_small_cells_are_hidden_within_texts_too():
     table = {
         "columns": ["stage", "rate_now", "rate_then", "change_points", "n_open", "clear"],
         "rows": [
-            ["Design", "50.0 % [9.5, 90.5] (n = 2)", "60.0 % [50.0, 70.0] (n = 80)", "-10.0 points [-50.0, +5.0]", "7", "no"],  # noqa: E501
-            ["Demo", "50.0 % [40.0, 60.0] (n = 1,002)", "60.0 % [50.0, 70.0] (n = 80)", "-10.0 points [-20.0, +5.0]", "3", "no"],  # noqa: E501
-            ["Order", "50.0 % [40.0, 60.0] (n = 1,002)", "60.0 % [50.0, 70.0] (n = 80)", "-10.0 points [-20.0, +5.0]", "0", "no"],  # noqa: E501
+            ["Design", "50.0% [9.5, 90.5] (n = 2)", "60.0% [50.0, 70.0] (n = 80)", "-10.0 points [-50.0, +5.0]", "7", "no"],  # noqa: E501
+            ["Demo", "50.0% [40.0, 60.0] (n = 1,002)", "60.0% [50.0, 70.0] (n = 80)", "-10.0 points [-20.0, +5.0]", "3", "no"],  # noqa: E501
+            ["Order", "50.0% [40.0, 60.0] (n = 1,002)", "60.0% [50.0, 70.0] (n = 80)", "-10.0 points [-20.0, +5.0]", "0", "no"],  # noqa: E501
         ],
     }  # fmt: skip
     first, second, third = export.protect(table, {"columns": {}, "min_cell": 5})["rows"]
