@@ -113,6 +113,12 @@ class Pipeline:
         deals.loc[later, "status"] = "open"
         return replace(self, deals=deals, events=events.copy(), as_of=date)
 
+    @property
+    def currency(self) -> str | None:
+        """Return the one currency of the amounts, or None where there is none or more than one."""
+        known = self.deals["currency"].dropna().unique() if "currency" in self.deals else ()
+        return str(known[0]) if len(known) == 1 else None
+
     def limit(self, code):
         """Return the limit of this code, or None."""
         return next((limit for limit in self.limits if limit.code == code), None)

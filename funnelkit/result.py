@@ -9,6 +9,7 @@ from html import escape
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import pandas as pd
 
 from funnelkit.language import (
@@ -18,6 +19,7 @@ from funnelkit.language import (
     Text,
     bullets,
     label,
+    nearest,
     numbers_of_run,
     rate_text,
     say,
@@ -123,6 +125,39 @@ class Result:
         """Return the table alone, ready to display."""
         with speaking(lang):
             return show(self._for_people(), model=self.model, names=self.names, currency=self.currency, most=MOST_ROWS)
+
+    def against(self, values: Any, column: str) -> Result:
+        """Put one's own figures beside those of a column and say how far apart they are.
+
+        Parameters
+        ----------
+        values : Series, array, list or number
+            One's own figures, row by row in the order of the table.
+        column : str
+            The column of the table that they should equal.
+
+        Returns
+        -------
+        Result
+            Table: the columns before `column`, then `column`, by_hand, difference. The sentence says the largest.
+
+        Raises
+        ------
+        DataError
+            Where there is no such column, or not as many figures as rows.
+        """
+        if column not in self.table:
+            raise DataError("no_such_column", name=column, nearest=nearest(column, self.table.columns))
+        own = np.atleast_1d(np.asarray(values, dtype=float))
+        if len(own) != len(self.table):
+            raise DataError("by_hand_rows", n=len(own), expected=len(self.table))
+        theirs = self.table[column].to_numpy(dtype=float)
+        lead = self.table.columns[: self.table.columns.get_loc(column)]
+        table = self.table[[name for name in lead if not pd.api.types.is_numeric_dtype(self.table[name].dtype)]]
+        table = table.assign(**{column: theirs, "by_hand": own, "difference": own - theirs})
+        most = float(np.nanmax(np.abs(own - theirs), initial=0.0))
+        key = "result.same_by_hand" if most < 1e-9 else "result.apart_by_hand"
+        return Result(table, key, {"most": f"{most:.3g}", "column": label(column)}, model=self.model)
 
     def _for_people(self) -> pd.DataFrame:
         if callable(self.shown):

@@ -1,13 +1,17 @@
 """Compare: a period with the like part of earlier ones (MoM, YoY), and our funnel with the peers'."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from funnelkit.analysis.periods import Calendar, data_end
 from funnelkit.analysis.stays import column, find_spells
-from funnelkit.language import DataError, number, points, say
+from funnelkit.language import DataError, change_text, label, number, points, rate_text, say
+from funnelkit.models import Funnel
 from funnelkit.result import Result, both, rate_words, refuse_limits
 from funnelkit.stats import LEVEL, newcombe, rate_columns, wilson
 
@@ -65,7 +69,26 @@ def compare_periods(pipeline, calendar=None, *, on=None, by=None, basis="decided
         rows += _pair_rows(moves, current, earlier, (against, status, basis, by, calendar))
     table = _judge(pd.DataFrame(rows))
     table["stage"] = pd.Categorical(table["stage"], categories=["overall", *pipeline.model.stage_ids], ordered=True)
-    return Result(table, *_read_periods(table, pipeline.model, current, (calendar, since)))
+    reading = _read_periods(table, pipeline.model, current, (calendar, since))
+    return Result(
+        table, *reading, model=pipeline.model, picture="compare_chart", shown=partial(_for_people, pipeline.model)
+    )
+
+
+def _for_people(model: Funnel, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows as people read them: both rates, and the change in points."""
+    rows = [
+        {
+            "against": label(row["against"]),
+            "stage": row["stage"],
+            "rate_now": rate_text(row),
+            "rate_then": str(rate_words(row["k_before"], row["n_before"])),
+            "change_points": change_text(row),
+            "clear": bool(row["clear"]),
+        }
+        for row in table.to_dict("records")
+    ]
+    return pd.DataFrame(rows)
 
 
 def _moves(pipeline, by):

@@ -1,44 +1,59 @@
 """Count deals by the furthest stage that each reached."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from funnelkit.language import DataError, nearest
+from funnelkit.language import DataError, nearest, number
+from funnelkit.models import Funnel
+from funnelkit.pipeline import Pipeline
+from funnelkit.result import Result
 
 
-def furthest_stage(pipeline):
-    """Return the position of the furthest stage that each deal reached, aligned with `pipeline.deals`.
+def count_stages(pipeline: Pipeline, by: str | None = None) -> Result:
+    """Count how many deals entered each stage, and of these advanced, were lost there, or are still open.
 
-    A won deal has reached at least the model's won stage, or the last stage where it names none. A deal without any
-    event is in the first stage: it entered the funnel, and nothing shows more.
+    Parameters
+    ----------
+    pipeline : Pipeline
+    by : str, optional
+        Column of the deals to split by.
+
+    Returns
+    -------
+    Result
+        Table: [by], stage (ordered categorical), n_entered, n_advanced, n_lost, n_open, value (sum of the amounts of
+        those who entered; NaN where no amount is known). n_entered = n_advanced + n_lost + n_open. Stages that nobody
+        reached are rows of zeros.
+
+    Raises
+    ------
+    DataError
+        Where there is no column `by`.
+
+    Notes
+    -----
+    A deal counts in every stage up to the furthest it reached, so a skipped stage counts as entered. A won deal has
+    advanced from the last stage that it entered unless later stages follow (customer care), where it is still open.
+    Void deals are left out. A counts source gives its own table.
+
+    Examples
+    --------
+    >>> from funnelkit import read
+    >>> pipeline = read(pd.DataFrame({"deal_id": ["a", "b"], "stage": ["Offer", "Lead"]}), stages=["Lead", "Offer"])
+    >>> count_stages(pipeline).table["n_entered"].tolist()
+    [2, 1]
     """
-    events, deals, model = pipeline.events, pipeline.deals, pipeline.model
-    reached = events["stage"].cat.codes.groupby(events["deal_id"]).max()
-    furthest = deals["deal_id"].map(reached).fillna(0).astype("int64")
-    won = model.stage_ids.index(model.won_stage) if model.won_stage else len(model.stages) - 1
-    return furthest.where(deals["status"] != "won", furthest.clip(lower=won))
+    table = stage_counts(pipeline, by)
+    picture = "funnel_chart" if by is None else ""
+    return Result(table, *_read(table, pipeline), model=pipeline.model, picture=picture, currency=pipeline.currency)
 
 
-def count_stages(pipeline, by=None):
-    """Return how many deals entered each stage, and of these advanced, were lost there, or are still open.
-
-    Returns [by], stage (ordered categorical), n_entered, n_advanced, n_lost, n_open, value (sum of the amounts of
-    those who entered; NaN where no amount is known). A deal counts in every stage up to the furthest it reached, so a
-    skipped stage counts as entered; n_entered = n_advanced + n_lost + n_open. A won deal has advanced from the last
-    stage that it entered unless later stages follow (customer care), where it is still open. Void deals are left out.
-    Stages that nobody reached are rows of zeros. A counts source returns its own table.
-
-    >>> from funnelkit.models import custom
-    >>> from funnelkit.pipeline import Pipeline
-    >>> model = custom(["Lead", "Offer"])
-    >>> deals = pd.DataFrame({"deal_id": ["a", "b", "c"], "status": ["won", "lost", "open"], "amount": [5.0, 3.0, 2.0]})
-    >>> stage = pd.Categorical(["Lead", "Offer", "Lead"], categories=model.stage_ids, ordered=True)
-    >>> events = pd.DataFrame({"deal_id": ["a", "b", "c"], "stage": stage})
-    >>> count_stages(Pipeline(model, deals, events, pd.Timestamp("2026-01-01")))
-       stage  n_entered  n_advanced  n_lost  n_open  value
-    0   Lead          3           2       0       1   10.0
-    1  Offer          2           1       1       0    8.0
-    """
+def stage_counts(pipeline: Pipeline, by: str | None = None) -> pd.DataFrame:
+    """Return the table of `count_stages`."""
     if pipeline.counts is not None:
         return pipeline.counts.copy()
     kept = pipeline.deals["status"] != "void"
@@ -53,7 +68,20 @@ def count_stages(pipeline, by=None):
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
-def _count_one(deals, model):
+def furthest_stage(pipeline: Pipeline) -> pd.Series[Any]:
+    """Return the position of the furthest stage that each deal reached, aligned with `pipeline.deals`.
+
+    A won deal has reached at least the model's won stage, or the last stage where it names none. A deal without any
+    event is in the first stage: it entered the funnel, and nothing shows more.
+    """
+    events, deals, model = pipeline.events, pipeline.deals, pipeline.model
+    reached = events["stage"].cat.codes.groupby(events["deal_id"]).max()
+    furthest = deals["deal_id"].map(reached).fillna(0).astype("int64")
+    won = model.stage_ids.index(model.won_stage) if model.won_stage else len(model.stages) - 1
+    return furthest.where(deals["status"] != "won", furthest.clip(lower=won))
+
+
+def _count_one(deals: pd.DataFrame, model: Funnel) -> pd.DataFrame:
     """Count one group of deals whose `_furthest` is known."""
     size = len(model.stages)
     furthest, status = deals["_furthest"].to_numpy(), deals["status"].to_numpy()
@@ -75,3 +103,11 @@ def _count_one(deals, model):
             "value": np.where((known > 0) | (entered == 0), value, np.nan),
         }
     )
+
+
+def _read(table: pd.DataFrame, pipeline: Pipeline) -> tuple[str, dict[str, Any]]:
+    """Return key and values of the sentence: how many began, and how many reached the end."""
+    first, last = table["stage"] == table["stage"].iloc[0], table["stage"] == table["stage"].iloc[-1]
+    values: dict[str, Any] = {"n": number(table.loc[first, "n_entered"].sum())}
+    values |= {"stage": pipeline.model.stage(str(table["stage"].iloc[-1])).name}
+    return "analysis.count.entered", values | {"reached": number(table.loc[last, "n_entered"].sum())}

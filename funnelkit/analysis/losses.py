@@ -107,7 +107,7 @@ def stage_losses(pipeline, within):
     from funnelkit.analysis.count import count_stages, furthest_stage
 
     refuse_limits(pipeline, "split_losses", "no_outcome", "no_lost_deals")
-    counts = count_stages(pipeline)
+    counts = count_stages(pipeline).table
     n = dict(zip(counts["stage"].astype("str"), counts["n_advanced"] + counts["n_lost"], strict=True))
     lost = pipeline.deals["status"] == "lost"
     stage = np.array(pipeline.model.stage_ids)[furthest_stage(pipeline)[lost].to_numpy()]

@@ -33,7 +33,7 @@ def compare_peers(counts, peers, *, model=None, stage=None, margin=MARGIN):
     if isinstance(counts, Pipeline):
         from funnelkit.analysis.count import count_stages
 
-        counts, model = count_stages(counts), model or counts.model
+        counts, model = count_stages(counts).table, model or counts.model
     rates = _our_rates(counts)
     pooled = _pool(_peer_rows(peers, rates["stage"].astype("str").tolist(), model))
     table = rates.assign(_key=rates["stage"].astype("str")).merge(pooled, left_on="_key", right_index=True, how="left")

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from funnelkit.charts.style import COLOURS, Chart, new_figure, stage_labels, style, wrap
+from funnelkit.charts.style import COLOURS, Chart, drawn, new_figure, stage_labels, style, wrap
 from funnelkit.language import change_text, number, percent, rate_text, say
 
 GREY = "#7b8794"
@@ -31,12 +31,13 @@ def keep_ticks(axis, low, high):
 # --- against earlier periods -----------------------------------------------------------------------------------------
 
 
-def compare_chart(table, model=None, title=None):
+def compare_chart(found, model=None, title=None):
     """Draw the table of `compare_periods`: each stage's change with its interval, one panel a period compared with.
 
     A filled point is a clear change, a hollow one may be chance. Rows that cannot be compared say why. Returns a
     Chart whose alt text names every change.
     """
+    table, model = drawn(found, model)
     groups = list(table.groupby("against", sort=False))
     title = title or say("charts.change.compare_title")
     with style():

@@ -3,17 +3,29 @@
 import pandas as pd
 
 from funnelkit.analysis import growth_table, rate_table
-from funnelkit.charts.style import BACKING, COLOURS, Chart, finish, new_figure, stage_labels, stage_name, style, wrap
+from funnelkit.charts.style import (
+    BACKING,
+    COLOURS,
+    Chart,
+    drawn,
+    finish,
+    new_figure,
+    stage_labels,
+    stage_name,
+    style,
+    wrap,
+)
 from funnelkit.language import label, number, percent, rate_text, say
 
 
-def funnel_chart(counts, model=None, title=None):
+def funnel_chart(found, model=None, title=None):
     """Draw a counts table as a funnel: counts split into advanced, lost and open, beside the rate with its interval.
 
     Takes one segment of `count_stages`, `count_events` or a counts source. Where the model's counts may grow, the
     right side shows the factor to the next stage instead, without an interval. Returns a Chart whose alt text names
     every count and rate.
     """
+    counts, model = drawn(found, model)
     grows = model is not None and model.grows
     with style():
         figure = new_figure(9.6, 1.5 + 0.62 * len(counts))

@@ -210,7 +210,7 @@ def _rows(pipeline, fit, view, plan):
     """Return the table per stage and the schedule: entries of new deals per stage and week."""
     entries, horizon = plan
     won, ids = won_position(pipeline.model), pipeline.model.stage_ids
-    rates = rate_table(count_stages(pipeline)).iloc[:won][["stage", "k", "n", "rate", "low", "high"]]
+    rates = rate_table(count_stages(pipeline).table).iloc[:won][["stage", "k", "n", "rate", "low", "high"]]
     # Entries spread evenly: those who reach a stage by the date are the mean of the curve over the days left.
     middle = (view.reach[:, 1:] + view.reach[:, :-1]) / 2
     cumulative = entries / horizon * np.c_[np.zeros(won + 1), middle.cumsum(axis=1)]

@@ -109,7 +109,7 @@ def compare_target_rates(pipeline, targets):
     for stage, rate in given.items():
         if not 0 <= rate <= 1:
             raise DataError("bad_target_rate", stage=stage, found=repr(rate))
-    rates = rate_table(count_stages(pipeline)).set_index("stage")
+    rates = rate_table(count_stages(pipeline).table).set_index("stage")
     table = rates.loc[list(given), ["k", "n", "rate", "low", "high", "n_open"]].reset_index()
     table["stage"] = pd.Categorical(table["stage"], categories=model.stage_ids, ordered=True)
     table.insert(1, "target_rate", list(given.values()))

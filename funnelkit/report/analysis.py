@@ -120,12 +120,12 @@ def _signal(pipeline, settings):
 def _bottleneck(pipeline, settings):
     from funnelkit.planning import sensitivity
 
-    rates = rate_table(count_stages(pipeline))
+    rates = rate_table(count_stages(pipeline).table)
     if pipeline.model.won_stage == pipeline.model.stage_ids[-1]:
         rates = rates.iloc[:-1]  # entering the last stage is the win: it promotes to nothing
     if (rates["n"] == 0).any():
         raise DataError("stage_rate_unknown", stage=_names(pipeline, rates.loc[rates["n"] == 0, "stage"]))
-    return sensitivity(rates, volume=int(count_stages(pipeline)["n_entered"].iloc[0]), model=pipeline.model)
+    return sensitivity(rates, volume=int(count_stages(pipeline).table["n_entered"].iloc[0]), model=pipeline.model)
 
 
 def _names(pipeline, stages):

@@ -121,7 +121,7 @@ def _values_by_currency(deals):
 
 def funnel_table(pipeline):
     """Return the funnel as a table: counts and promotion rate of every stage, and the value where amounts are known."""
-    counts = count_stages(pipeline)
+    counts = count_stages(pipeline).table
     if not _amounts_known(pipeline):
         counts = counts.drop(columns="value", errors="ignore")
     if pipeline.model.grows or "n_advanced" not in counts:
@@ -143,7 +143,7 @@ def _amounts_known(pipeline):
 
 def funnel_picture(pipeline):
     """Return the funnel as a chart."""
-    return funnel_chart(count_stages(pipeline), pipeline.model)
+    return funnel_chart(count_stages(pipeline))
 
 
 def segment_column(pipeline, wanted=""):

@@ -231,10 +231,10 @@ def test_deals_count_up_to_their_furthest_stage():
     pipeline = Pipeline(
         model, deals, pd.DataFrame({"deal_id": list("abcd"), "stage": stage}), pd.Timestamp("2026-01-01")
     )
-    table = count_stages(pipeline)
+    table = count_stages(pipeline).table
     assert counts(table) == [[4, 2, 0, 2], [2, 1, 1, 0], [1, 1, 0, 0]]
     assert table["value"].tolist() == [9.0, 8.0, 5.0]
-    by_team = count_stages(pipeline, by="team")
+    by_team = count_stages(pipeline, by="team").table
     assert by_team.groupby("team", dropna=False)["n_entered"].first().tolist() == [2, 1, 1]
 
 
