@@ -1,3 +1,4 @@
+from . import checks as checks
 from .lessons import build as build
 from .lessons import confirm as confirm
 from .lessons import names as names

@@ -4,17 +4,24 @@ The notebooks of `notebooks/en` and `notebooks/zh` are the source. `build` execu
 without solutions, `confirm` records which English text each Chinese cell translates.
 """
 
+from __future__ import annotations
+
+import ast
 import hashlib
 import os
+import re
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
-from funnelkit.language import LANGUAGES, FunnelkitError, nearest, say
+from funnelkit.language import LANGUAGES, FunnelkitError, Lang, nearest, say
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+SHOWN = ("text/html", "text/plain", "image/png")  # what an output keeps: what people see, and nothing beside it
 TAGS = ("parameters", "imports", "card", "exercise", "check", "solution", "widget")
+CJK = re.compile("[\u4e00-\u9fff]")
 LIMIT_S = 300  # longest that one cell may take
 
 
@@ -24,29 +31,36 @@ class LessonError(FunnelkitError):
     exit_code = 10
 
 
-def names(folder=FOLDER):
-    """Return the names of all lessons that have an edition in any language, in order."""
+def names(folder: Path = FOLDER) -> list[str]:
+    """Return the names of all lessons that have an edition in any language, in order.
+
+    Examples
+    --------
+    >>> names(Path("no such folder"))
+    []
+    """
     return sorted({path.stem for lang in LANGUAGES for path in (folder / lang).glob("[0-9]*.ipynb")})
 
 
-def read_lesson(name, lang, folder=FOLDER):
+def read_lesson(name: str, lang: str, folder: Path = FOLDER) -> Any:
     """Return one edition of a lesson; LessonError names the nearest lessons where there is none."""
     import nbformat
 
     path = folder / lang / f"{name}.ipynb"
     if not path.is_file():
         raise LessonError("no_such_lesson", file=str(path), nearest=nearest(name, names(folder) or ["-"]))
-    return nbformat.read(path, as_version=4)
+    return nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]  # nbformat has no types
 
 
-def write_lesson(notebook, path):
+def write_lesson(notebook: Any, path: Path) -> Path:
     """Write a notebook by one rename: the path holds the old file or the new one, never part of one."""
     import nbformat
 
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8", newline="\n")
+        text = nbformat.writes(notebook) + "\n"  # type: ignore[no-untyped-call]
+        part.write_text(text, encoding="utf-8", newline="\n")
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -56,7 +70,12 @@ def write_lesson(notebook, path):
 # --- building --------------------------------------------------------------------------------------------------------
 
 
-def build(out=None, langs=LANGUAGES, chosen=(), folder=FOLDER):
+def build(
+    out: str | Path | None = None,
+    langs: Sequence[str] = LANGUAGES,
+    chosen: Sequence[str] = (),
+    folder: Path = FOLDER,
+) -> Iterator[Path]:
     """Execute lessons and yield the path of each as it is written, in place unless `out` names another folder."""
     for name in chosen or names(folder):
         for lang in langs:
@@ -64,7 +83,7 @@ def build(out=None, langs=LANGUAGES, chosen=(), folder=FOLDER):
             yield write_lesson(notebook, Path(out or folder) / lang / f"{name}.ipynb")
 
 
-def execute(notebook, name, folder, parameters=None):
+def execute(notebook: Any, name: str, folder: Path, parameters: Mapping[str, Any] | None = None) -> Any:
     """Return a notebook executed in `folder` and tidied; `parameters` replace those of its parameters cell.
 
     Raises LessonError with lesson, cell and the last line of the error.
@@ -82,7 +101,7 @@ def execute(notebook, name, folder, parameters=None):
     return tidy(notebook)
 
 
-def _with_parameters(notebook, parameters):
+def _with_parameters(notebook: Any, parameters: Mapping[str, Any]) -> Any:
     """Return the notebook with papermill's own cell of parameters; it wants the marks that its reader sets."""
     from papermill.parameterize import parameterize_notebook
 
@@ -92,7 +111,7 @@ def _with_parameters(notebook, parameters):
     return parameterize_notebook(notebook, parameters)
 
 
-def _client(notebook, folder, runtime):
+def _client(notebook: Any, folder: Path, runtime: str) -> Any:
     """Return a client whose kernel listens on sockets in `runtime`: ports, chosen by several at once, can clash."""
     from nbclient import NotebookClient
     from traitlets.config import Config
@@ -104,12 +123,12 @@ def _client(notebook, folder, runtime):
     )  # fmt: skip
 
 
-def _failed(cell):
+def _failed(cell: Any) -> bool:
     return any(output.output_type == "error" for output in cell.get("outputs", []))
 
 
-def tidy(notebook):
-    """Drop what differs from run to run: times, versions, widget state; join what one cell wrote in pieces."""
+def tidy(notebook: Any) -> Any:
+    """Keep of each output what people see, drop what differs from run to run, join what one cell wrote in pieces."""
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook.metadata.clear()
     notebook.metadata.update({"kernelspec": kernel, "language_info": {"name": "python"}})
@@ -121,19 +140,21 @@ def tidy(notebook):
     return notebook
 
 
-def _tidy_outputs(outputs):
-    kept = []
+def _tidy_outputs(outputs: list[Any]) -> list[Any]:
+    kept: list[Any] = []
     for output in outputs:
         if output.output_type == "stream" and kept and kept[-1].get("name") == output.name:
             kept[-1].text += output.text
             continue
         if "data" in output:
-            output.data.pop(WIDGET_VIEW, None)
+            output.data = {kind: output.data[kind] for kind in SHOWN if kind in output.data}
         kept.append(output)
     return kept
 
 
-def student(out, langs=LANGUAGES, chosen=(), folder=FOLDER):
+def student(
+    out: str | Path, langs: Sequence[str] = LANGUAGES, chosen: Sequence[str] = (), folder: Path = FOLDER
+) -> Iterator[Path]:
     """Write learners' copies, without solutions and outputs, and yield the path of each."""
     for name in chosen or names(folder):
         for lang in langs:
@@ -141,7 +162,7 @@ def student(out, langs=LANGUAGES, chosen=(), folder=FOLDER):
             yield write_lesson(notebook, Path(out) / lang / f"{name}.ipynb")
 
 
-def without_solutions(notebook):
+def without_solutions(notebook: Any) -> Any:
     """Return the notebook without its solution cells and without outputs."""
     notebook.cells = [cell for cell in notebook.cells if "solution" not in cell.metadata.get("tags", [])]
     for cell in notebook.cells:
@@ -153,12 +174,12 @@ def without_solutions(notebook):
 # --- two editions ----------------------------------------------------------------------------------------------------
 
 
-def text_hash(source):
+def text_hash(source: str) -> str:
     """Return the hash that a translated cell records of the cell that it translates."""
     return hashlib.sha256(source.encode("utf-8")).hexdigest()[:16]
 
 
-def confirm(name, cells=(), folder=FOLDER):
+def confirm(name: str, cells: Sequence[str] = (), folder: Path = FOLDER) -> list[str]:
     """Record in the Chinese edition that its cells (all, or those named) translate the English ones as they are now.
 
     Returns the ids of the cells whose record changed. Call it after reading both, never to silence a test.
@@ -181,7 +202,7 @@ def confirm(name, cells=(), folder=FOLDER):
     return changed
 
 
-def differences(name, lang="en", folder=FOLDER):
+def differences(name: str, lang: Lang = "en", folder: Path = FOLDER) -> list[str]:
     """Return what keeps the two editions of a lesson from being in step, one sentence each, naming file and cell."""
     english, chinese = (read_lesson(name, edition, folder).cells for edition in ("en", "zh"))
     file = f"zh/{name}.ipynb"
@@ -198,7 +219,7 @@ def differences(name, lang="en", folder=FOLDER):
     return found
 
 
-def _difference(english, chinese):
+def _difference(english: Any, chinese: Any) -> str | None:
     if english.cell_type != chinese.cell_type:
         return "kind"
     if english.metadata.get("tags", []) != chinese.metadata.get("tags", []):
@@ -209,14 +230,54 @@ def _difference(english, chinese):
     if "parameters" in english.metadata.get("tags", []):
         same = parameter_values(english.source) == parameter_values(chinese.source)
         return None if same else "parameters"
-    return None if english.source == chinese.source else "code"
+    return None if same_code(english.source, chinese.source) else "code"
 
 
-def parameter_values(source):
-    """Return the parameters of a cell but `lang`: {name: (type, default)}, whatever the language of its comments."""
-    import ast
+def same_code(english: str, chinese: str) -> bool:
+    """Return True where two cells differ in comments and visible words only.
 
+    The syntax trees are equal but for string literals; one that differs holds Chinese signs, or is the language. In
+    an f-string the words may stand in another order, with the same values in the same formats.
+
+    >>> same_code('print(f"{n} of {k:.1%}")  # all', 'print(f"{k:.1%}（共 {n}）")  # 全部')
+    True
+    >>> same_code('table["n_won"]', 'table["n_lost"]'), same_code('f"{n:.1%}"', 'f"比率 {n:.2%}"')
+    (False, False)
+    """
+    ours, theirs = _words_apart(english), _words_apart(chinese)
+    pairs = zip(ours[1], theirs[1], strict=False)
+    return ours[0] == theirs[0] and all(a == b or CJK.search(b) or (a, b) == LANGUAGES for a, b in pairs)
+
+
+def _words_apart(source: str) -> tuple[str, list[str]]:
+    """Return the syntax tree as text without its string literals, and these in order."""
+    reader = _Words()
+    tree = reader.visit(ast.parse(source))
+    return ast.dump(tree), reader.found
+
+
+class _Words(ast.NodeTransformer):
+    """Takes string literals out of a tree; of an f-string the values stay, in the order of their code."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+        if not isinstance(node.value, str):
+            return node
+        self.found.append(node.value)
+        return ast.Constant("")
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.JoinedStr:
+        values = [part for part in node.values if isinstance(part, ast.FormattedValue)]
+        return ast.JoinedStr(sorted(values, key=ast.dump))
+
+
+def parameter_values(source: str) -> dict[str, tuple[str, str]]:
+    """Return the parameters of a cell: {name: (type, default)}, whatever the language of its comments.
+
+    >>> parameter_values("volume: int = 100  # people on the list")
+    {'volume': ('int', '100')}
+    """
     rows = [node for node in ast.parse(source).body if isinstance(node, ast.AnnAssign)]
-    return {
-        row.target.id: (ast.unparse(row.annotation), ast.unparse(row.value)) for row in rows if row.target.id != "lang"
-    }
+    return {ast.unparse(row.target): (ast.unparse(row.annotation), ast.unparse(row.value or row)) for row in rows}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from funnelkit.language import DataError, label, language, say, show
-from funnelkit.models import names as model_names
+from funnelkit.models import model_names
 from funnelkit.reading import ReadOptions, as_text, date_stem, is_url, map_columns, open_source, read, without_password
 
 _OTHERS = ("encoding", "decimal", "date_order", "currency", "timezone", "delimiter", "sheet", "table")

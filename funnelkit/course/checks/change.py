@@ -1,12 +1,17 @@
 """Checks of the lesson on why something changed."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
+import pandas as pd
 
 from funnelkit.analysis import split_change
-from funnelkit.course.checks import check_number
+from funnelkit.course.checks.verdict import Verdict, check_number
 
 
-def check_mix(answer, before, after, by):
+def check_mix(answer: Any, before: pd.DataFrame, after: pd.DataFrame, by: str) -> Verdict:
     """Judge the mix part of the change of a rate, as a fraction."""
     parts = split_change(before, after, by).table.set_index("part")["change"]
     pair = [table.set_index(by) for table in (before, after)]
@@ -23,7 +28,7 @@ def check_mix(answer, before, after, by):
     return check_number(answer, parts["mix"], wrong)
 
 
-def check_lower_limit(answer, row, sigma):
+def check_lower_limit(answer: Any, row: pd.Series[Any], sigma: float) -> Verdict:
     """Judge the lower control limit of one period; `row` has centre and n, `sigma` is sigma_z."""
     error = float(np.sqrt(row["centre"] * (1 - row["centre"]) / row["n"]))
     right = max(0.0, row["centre"] - 3 * sigma * error)
@@ -39,7 +44,7 @@ def check_lower_limit(answer, row, sigma):
     return check_number(answer, right, wrong)
 
 
-def check_half_regained(answer, row):
+def check_half_regained(answer: Any, row: pd.Series[Any]) -> Verdict:
     """Judge how many more reach the end if half of the loss within reach at this link stops."""
     right = row["regained"] / 2
     wrong = [

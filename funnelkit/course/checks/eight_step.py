@@ -1,13 +1,21 @@
 """Checks of the lesson on the industrial eight-step."""
 
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
 from funnelkit.analysis import VERDICTS, check_gates
-from funnelkit.course.checks import check_number, result
+from funnelkit.course.checks.verdict import Verdict, check_number, verdict
+from funnelkit.models import Funnel
 from funnelkit.planning import allocate
+from funnelkit.result import Result, table_of
 
 
-def check_gain(answer, rows, state):
+def check_gain(answer: Any, rows: Result | pd.DataFrame, state: str) -> Verdict:
     """Judge the expected value that one hour gains in `state`; `rows` are states with their cost."""
-    row = rows.set_index("state").loc[state]
+    row = table_of(rows).set_index("state").loc[state]
     deals, chance = row["n_valued"], row["win_probability_after"] - row["win_probability"]
     gain = row["value_open"] * chance / deals / row["cost"]
     wrong = [
@@ -21,28 +29,29 @@ def check_gain(answer, rows, state):
     return check_number(answer, gain, wrong)
 
 
-def check_price_of_least(answer, rows, budget, least):
+def check_price_of_least(answer: Any, rows: Result | pd.DataFrame, budget: float, least: float) -> Verdict:
     """Judge what a minimum for the first state costs in expected value."""
+    rows = table_of(rows)
     bound = rows.assign(least=[least, *[0.0] * (len(rows) - 1)])
-    free, held = (allocate(table, budget)["value_won_more"].sum() for table in (rows, bound))
+    free, held = (table_of(allocate(table, budget))["value_won_more"].sum() for table in (rows, bound))
     wrong = [(held - free, "price_sign"), (held, "price_is_total"), (free, "price_is_total")]
     return check_number(answer, free - held, wrong)
 
 
-def check_verdicts(answer, evidence, model):
+def check_verdicts(answer: Any, evidence: pd.DataFrame, model: Funnel) -> Verdict:
     """Judge {deal_id: verdict} against the gate rule, deal by deal; the first wrong one is named."""
-    right = check_gates(evidence, model).set_index("deal_id")
+    right = table_of(check_gates(evidence, model)).set_index("deal_id")
     if not answer or (isinstance(answer, dict) and not any(answer.values())):
-        return result("empty")
+        return verdict("empty")
     if not isinstance(answer, dict):
-        return result("no_dict", found=type(answer).__name__)
+        return verdict("no_dict", found=type(answer).__name__)
     for deal in right.index:
         if deal not in answer or answer[deal] is None:
-            return result("deal_missing", deal=deal)
-        given, verdict = str(answer[deal]).strip().lower(), right.at[deal, "verdict"]
+            return verdict("deal_missing", deal=deal)
+        given, wanted = str(answer[deal]).strip().lower(), right.at[deal, "verdict"]
         if given not in VERDICTS:
-            return result("no_verdict", deal=deal, known=", ".join(VERDICTS))
-        if given != verdict:
-            return result(f"{verdict}_not_{given}", deal=deal)
+            return verdict("no_verdict", deal=deal, known=", ".join(VERDICTS))
+        if given != wanted:
+            return verdict(f"{wanted}_not_{given}", deal=deal)
     extra = [str(deal) for deal in answer if deal not in right.index]
-    return result("deal_unknown", deal=extra[0]) if extra else result("right")
+    return verdict("deal_unknown", deal=extra[0]) if extra else verdict("right")

@@ -1,11 +1,18 @@
 """Checks of the lesson on what a funnel is."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from math import ceil
+from typing import Any
 
-from funnelkit.course.checks import check_number, result
+import pandas as pd
+
+from funnelkit.course.checks.verdict import Verdict, check_number, verdict
+from funnelkit.result import Result, table_of
 
 
-def check_share(answer, entered):
+def check_share(answer: Any, entered: Sequence[int]) -> Verdict:
     """Judge the share of those in the third stage who reached the last."""
     wrong = [
         (entered[-1] / entered[0], "share_of_first"),
@@ -16,7 +23,7 @@ def check_share(answer, entered):
     return check_number(answer, entered[-1] / entered[2], wrong)
 
 
-def check_list(answer, entered, wanted):
+def check_list(answer: Any, entered: Sequence[int], wanted: int) -> Verdict:
     """Judge how many must enter for `wanted` at the end, in whole people."""
     need = wanted * entered[0] / entered[-1]
     wrong = [
@@ -27,13 +34,13 @@ def check_list(answer, entered, wanted):
     return check_number(answer, ceil(need), wrong, tolerance=1e-9)
 
 
-def check_bottleneck(answer, rates):
+def check_bottleneck(answer: Any, rates: Result | pd.DataFrame) -> Verdict:
     """Judge the stage of the lowest rate; those that tie are all right."""
     if answer is None:
-        return result("empty")
-    known = rates.dropna(subset="rate").set_index("stage")["rate"]
+        return verdict("empty")
+    known = table_of(rates).dropna(subset="rate").set_index("stage")["rate"]
     if answer not in known.index:
-        return result("level_unknown", known=", ".join(map(str, known.index)))
+        return verdict("level_unknown", known=", ".join(map(str, known.index)))
     if known[answer] == known.min():
-        return result("right")
-    return result("bottleneck_loss" if known.index[0] == answer else "bottleneck_other")
+        return verdict("right")
+    return verdict("bottleneck_loss" if known.index[0] == answer else "bottleneck_other")

@@ -1,13 +1,17 @@
 """Checks of the lesson on forecast and target."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from funnelkit.course.checks import check_number
+from funnelkit.course.checks.verdict import Verdict, check_number
 
 
-def check_coverage(answer, deals, revenue):
+def check_coverage(answer: Any, deals: pd.DataFrame, revenue: float) -> Verdict:
     """Judge the coverage: the amounts of the open deals over the revenue still to win."""
     open_value = deals.loc[deals["status"] == "open", "amount"].sum()
     right = float(open_value / revenue)
@@ -22,7 +26,7 @@ def check_coverage(answer, deals, revenue):
     return check_number(answer, right, wrong)
 
 
-def check_chance(answer, made, amount):
+def check_chance(answer: Any, made: Any, amount: float) -> Verdict:
     """Judge the chance that the won value of all periods together reaches `amount`; `made` is a Forecast."""
     total, opened = (made.paths[part]["value"] for part in ("total", "open"))
     summed = total.sum(axis=1)
@@ -41,7 +45,7 @@ def check_chance(answer, made, amount):
     return check_number(answer, right, wrong, tolerance=0.01)
 
 
-def check_wins(answer, revenue, brought, mean_win):
+def check_wins(answer: Any, revenue: float, brought: float, mean_win: float) -> Verdict:
     """Judge how many whole wins close the gap between what the open deals bring on average and the target."""
     missing = max(revenue - brought, 0.0)
     right = math.ceil(missing / mean_win)

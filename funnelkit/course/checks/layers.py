@@ -1,32 +1,40 @@
 """Checks of the lesson on the purchase funnel's layers."""
 
-from funnelkit.course.checks import check_number, result
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from funnelkit.course.checks.verdict import Verdict, check_number, verdict
+from funnelkit.language import Text
+from funnelkit.models import Funnel
 
 PLACED = {"P": ("bofu", 0), "Q": ("tofu", 3), "R": ("mofu", 3)}
 
 
-def tasks_to_place(model):
+def tasks_to_place(model: Funnel) -> dict[str, Text]:
     """Return {letter: task}, one task of each layer, out of order."""
     return {letter: model.stage(layer).tasks[place] for letter, (layer, place) in PLACED.items()}
 
 
-def check_layers(answer, model):
+def check_layers(answer: Any, model: Funnel) -> Verdict:
     """Judge {letter: layer}, letter by letter; the first wrong one is named."""
     if not answer or (isinstance(answer, dict) and not any(answer.values())):
-        return result("empty")
+        return verdict("empty")
     if not isinstance(answer, dict):
-        return result("no_layers", found=type(answer).__name__)
+        return verdict("no_layers", found=type(answer).__name__)
     for letter, (layer, _) in PLACED.items():
         given = str(answer.get(letter) or "").strip().lower()
         if given not in model.stage_ids:
-            return result("layer_unknown", letter=letter, known=", ".join(model.stage_ids))
+            return verdict("layer_unknown", letter=letter, known=", ".join(model.stage_ids))
         if given != layer:
             early = model.stage_ids.index(given) < model.stage_ids.index(layer)
-            return result("layer_early" if early else "layer_late", letter=letter)
-    return result("right")
+            return verdict("layer_early" if early else "layer_late", letter=letter)
+    return verdict("right")
 
 
-def check_points(answer, seen):
+def check_points(answer: Any, seen: pd.DataFrame) -> Verdict:
     """Judge the difference at the top in percentage points; `seen` has layer, kind, k, n."""
     rows = seen[seen["layer"] == "tofu"].set_index("kind")
     rates = rows["k"] / rows["n"]

@@ -1,10 +1,18 @@
 """Checks of the lesson on the pharma target group."""
 
-from funnelkit.course.checks import check_number, result
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from funnelkit.course.checks.verdict import Verdict, check_number, verdict
+from funnelkit.result import Result, table_of
 
 
-def check_halved(answer, table):
+def check_halved(answer: Any, table: Result | pd.DataFrame) -> Verdict:
     """Judge how many patients are left if one level keeps half of what it kept; `table` is the cascade as it is."""
+    table = table_of(table)
     left, start = table["remaining"].iloc[-1], table["remaining"].iloc[2]
     wrong = [
         (left, "halved_same"),
@@ -15,7 +23,7 @@ def check_halved(answer, table):
     return check_number(answer, left / 2, wrong)
 
 
-def check_equal_ratio(answer, keep, n_levels):
+def check_equal_ratio(answer: Any, keep: float, n_levels: int) -> Verdict:
     """Judge the ratio that each of `n_levels` equal levels must keep so that `keep` is left."""
     right = keep ** (1 / n_levels)
     wrong = [
@@ -27,19 +35,20 @@ def check_equal_ratio(answer, keep, n_levels):
     return check_number(answer, right, wrong, tolerance=0.0005)
 
 
-def check_best_level(answer, levels):
+def check_best_level(answer: Any, levels: Result | pd.DataFrame) -> Verdict:
     """Judge the level that gains most per unit of cost; `levels` is the table of `weakest_levels`."""
     if answer is None:
-        return result("empty")
+        return verdict("empty")
+    levels = table_of(levels)
     rows = levels.set_index(levels["point"].astype(str))
     if str(answer) not in rows.index:
-        return result("level_unknown", known=", ".join(rows.index))
+        return verdict("level_unknown", known=", ".join(rows.index))
     row = rows.loc[str(answer)]
     if row["best_gain"]:
-        return result("right")
+        return verdict("right")
     hints = [
         (row["cost"] == levels["cost"].min(), "level_cheapest"),
         (row["lowest_ratio"], "level_lowest"),
         (row["largest_loss"], "level_loss"),
     ]
-    return result(next((hint for is_so, hint in hints if is_so), "level_other"))
+    return verdict(next((hint for is_so, hint in hints if is_so), "level_other"))

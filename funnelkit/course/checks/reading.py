@@ -1,12 +1,18 @@
 """Checks of the lesson on reading a funnel."""
 
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
 from funnelkit.analysis import Calendar, compare_peers
-from funnelkit.course.checks import check_choices, check_number
+from funnelkit.course.checks.verdict import Verdict, check_choices, check_number
 
 VERDICTS = ("ours", "industry", "ahead", "too_few")
 
 
-def check_open_rate(answer, n_entered, n_advanced, n_open):
+def check_open_rate(answer: Any, n_entered: int, n_advanced: int, n_open: int) -> Verdict:
     """Judge the promotion rate of a stage in which some are still open."""
     rate = n_advanced / (n_entered - n_open)
     wrong = [
@@ -18,7 +24,7 @@ def check_open_rate(answer, n_entered, n_advanced, n_open):
     return check_number(answer, rate, wrong)
 
 
-def check_year_growth(answer, deals, as_of, day):
+def check_year_growth(answer: Any, deals: pd.DataFrame, as_of: pd.Timestamp, day: int) -> Verdict:
     """Judge the growth of new deals: the first `day` days of the month of `as_of` against those a year before."""
     month = Calendar("month")
     current = int(month.number(as_of))
@@ -37,11 +43,11 @@ def check_year_growth(answer, deals, as_of, day):
     return check_number(answer, new / before - 1, wrong)
 
 
-def _created(deals, start, stop):
+def _created(deals: pd.DataFrame, start: pd.Timestamp, stop: pd.Timestamp) -> int:
     return int(deals["created_at"].between(start, stop, inclusive="left").sum())
 
 
-def check_peer_verdicts(answer, ours, peers):
+def check_peer_verdicts(answer: Any, ours: pd.DataFrame, peers: pd.DataFrame) -> Verdict:
     """Judge {stage: verdict} against `compare_peers`; the hint says what the word given would need."""
     table = compare_peers(ours, peers).table
     right = dict(zip(table["stage"], table["verdict"], strict=True))

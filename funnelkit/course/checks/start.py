@@ -1,17 +1,25 @@
 """Checks of the first page: two small answers to learn how checks speak."""
 
-from funnelkit.course.checks import check_number
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from funnelkit.course.checks.verdict import Verdict, check_number
+from funnelkit.result import Result, table_of
 
 
-def check_entered(answer, counts):
+def check_entered(answer: Any, counts: Result | pd.DataFrame) -> Verdict:
     """Judge how many entered the first stage."""
+    counts = table_of(counts)
     wrong = [(counts["n_entered"].iloc[-1], "entered_last"), (counts["n_entered"].sum(), "entered_sum")]
     return check_number(answer, counts["n_entered"].iloc[0], wrong, tolerance=1e-9)
 
 
-def check_decided(answer, counts):
+def check_decided(answer: Any, counts: Result | pd.DataFrame) -> Verdict:
     """Judge how many of the first stage have gone on or were lost."""
-    first = counts.iloc[0]
+    first = table_of(counts).iloc[0]
     wrong = [
         (first["n_entered"], "decided_with_open"),
         (first["n_advanced"], "decided_half"),

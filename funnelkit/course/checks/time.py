@@ -1,12 +1,19 @@
 """Checks of the lesson on time."""
 
-import numpy as np
+from __future__ import annotations
 
-from funnelkit.course.checks import check_number
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from funnelkit.course.checks.verdict import Verdict, check_number
+from funnelkit.result import Result, table_of
 from funnelkit.stats import aalen_johansen, quantile
 
 
-def check_median(answer, days, ended):
+def check_median(answer: Any, days: ArrayLike, ended: ArrayLike) -> Verdict:
     """Judge the median of stays of which some are still running."""
     days, ended = np.asarray(days, float), np.asarray(ended, bool)
     right = float(quantile(aalen_johansen(days, ended.astype(int)))[0])
@@ -19,7 +26,7 @@ def check_median(answer, days, ended):
     return check_number(answer, right, wrong)
 
 
-def check_best_case(answer, row):
+def check_best_case(answer: Any, row: pd.Series[Any]) -> Verdict:
     """Judge the highest rate that a cohort can still reach; `row` has n, n_open and raw."""
     won = row["raw"] * row["n"]
     right = (won + row["n_open"]) / row["n"]
@@ -32,8 +39,9 @@ def check_best_case(answer, row):
     return check_number(answer, right, wrong)
 
 
-def check_late_value(answer, waits, stage):
+def check_late_value(answer: Any, waits: Result | pd.DataFrame, stage: str) -> Verdict:
     """Judge the value of the deals of a stage that are late or stuck; `waits` is the table of `stuck_deals`."""
+    waits = table_of(waits)
     here, late = waits["stage"] == stage, waits["state"].isin(["late", "stuck"])
     right = float(waits.loc[here & late, "amount"].sum())
     wrong = [

@@ -1,0 +1,124 @@
+"""Verdict: what a check says of an answer, and the two kinds of check that most lessons need."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from funnelkit.language import note, say
+
+
+@dataclass(frozen=True, repr=False)
+class Verdict:
+    """The verdict on an answer, shown in the language that was in force when it was given.
+
+    Attributes
+    ----------
+    ok : bool
+        Whether the answer is right.
+    hint : str
+        The hint that was given: a key of `texts/course.toml`, table `checks`; "right" where the answer is.
+    text : str
+        The hint's words. They never give the answer away.
+    """
+
+    ok: bool
+    hint: str
+    text: str
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        shown = note(self.text, "good" if self.ok else "warn")
+        return {"text/html": shown.html, "text/plain": shown.text}
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def verdict(hint: str, /, **values: Any) -> Verdict:
+    """Return the Verdict of this hint; `right` is the one that is ok."""
+    return Verdict(hint == "right", hint, say(f"course.checks.{hint}", **values))
+
+
+def check_number(
+    answer: Any, right: float, wrong: Sequence[tuple[float, str]] = (), tolerance: float = 0.005
+) -> Verdict:
+    """Judge a number against the right one.
+
+    Parameters
+    ----------
+    answer : number, text or None
+        What was answered; None is empty.
+    right : float
+        The right answer.
+    wrong : sequence of (float, str)
+        Typical mistakes, each with its hint, looked up in order.
+    tolerance : float
+        Relative, and absolute where the right answer is 0.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> check_number(50, 0.5, [(50, "not_fraction")]).hint
+    'not_fraction'
+    """
+    if answer is None:
+        return verdict("empty")
+    try:
+        value = float(answer)
+    except (TypeError, ValueError):
+        return verdict("no_number", found=type(answer).__name__)
+    if not math.isfinite(value):
+        return verdict("no_number", found=str(value))
+    if _close(value, right, tolerance):
+        return verdict("right")
+    return verdict(next((hint for typical, hint in wrong if _close(value, typical, tolerance)), "off"))
+
+
+def _close(value: float, other: float, tolerance: float) -> bool:
+    return math.isclose(value, other, rel_tol=tolerance, abs_tol=tolerance if other == 0 else 0.0)
+
+
+def check_choices(
+    answer: Any, right: Mapping[str, str], known: Collection[str], hint: Callable[[str, str], str]
+) -> Verdict:
+    """Judge {name: word} name by name; the first wrong one is named.
+
+    Parameters
+    ----------
+    answer : dict or None
+        What was answered; None or {} is empty.
+    right : mapping of str to str
+        The right word of each name.
+    known : collection of str
+        The words to choose from.
+    hint : callable
+        Takes the word given and the right one, returns the hint.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> check_choices({"P": "down"}, {"P": "up"}, ("up", "down"), lambda given, word: "off").hint
+    'off'
+    """
+    if not answer:
+        return verdict("empty")
+    if not isinstance(answer, dict):
+        return verdict("no_choices", found=type(answer).__name__)
+    for item, word in right.items():
+        if answer.get(item) is None:
+            return verdict("choice_missing", item=item)
+        given = str(answer[item]).strip().lower()
+        if given not in known:
+            return verdict("no_choice", item=item, known=", ".join(known))
+        if given != word:
+            return verdict(hint(given, word), item=item)
+    extra = [str(item) for item in answer if item not in right]
+    return verdict("choice_unknown", item=extra[0]) if extra else verdict("right")
