@@ -1,4 +1,6 @@
 from . import charts as charts
+from . import explore as explore
+from .analysis import Calendar as Calendar
 from .analysis import check_gates as check_gates
 from .analysis import churn_ratio as churn_ratio
 from .analysis import compare_cohorts as compare_cohorts
@@ -6,6 +8,8 @@ from .analysis import compare_peers as compare_peers
 from .analysis import compare_periods as compare_periods
 from .analysis import control_limits as control_limits
 from .analysis import count_stages as count_stages
+from .analysis import growth_table as growth_table
+from .analysis import models as models
 from .analysis import outcome_curves as outcome_curves
 from .analysis import promotion_cycle as promotion_cycle
 from .analysis import rank_accounts as rank_accounts
@@ -17,7 +21,9 @@ from .analysis import stage_losses as stage_losses
 from .analysis import stuck_deals as stuck_deals
 from .analysis import time_in_stage as time_in_stage
 from .analysis import waterfall as waterfall
+from .analysis import win_rate as win_rate
 from .charts import use as use
+from .course import checks as checks
 from .events import Rule as Rule
 from .events import count_events as count_events
 from .forecast import backtest as backtest
@@ -27,9 +33,12 @@ from .forecast import compare_target_rates as compare_target_rates
 from .forecast import forecast_open as forecast_open
 from .forecast import health as health
 from .forecast import solve_target as solve_target
+from .language import sample_files as sample
+from .language import show as show
 from .models import funnel as funnel
 from .planning import allocate as allocate
 from .planning import cascade as cascade
+from .planning import influence_counts as influence_counts
 from .planning import influence_loop as influence_loop
 from .planning import perceptual_map as perceptual_map
 from .planning import sensitivity as sensitivity
@@ -37,6 +46,8 @@ from .planning import space_profile as space_profile
 from .planning import what_if as what_if
 from .reading import read as read
 from .stats import newcombe as newcombe
+from .stats import rate_columns as rate_columns
+from .stats import wilson as wilson
 from .synth import synthesize as synthesize
 
 plot = charts

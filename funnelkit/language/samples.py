@@ -6,12 +6,27 @@ _PACKAGE = Path(__file__).parents[1]
 _CHECKOUT = {"data": _PACKAGE.parent / "data", "report": _PACKAGE.parent / "notebooks" / "report"}
 
 
-def share(name):
+def share(name: str) -> Path:
     """Return the folder of the shared files `name`: "data" or "report"."""
     installed = _PACKAGE / "_share" / name
     return installed if installed.is_dir() else _CHECKOUT[name]
 
 
-def sample_files():
-    """Return the paths of the sample data: deals, and their stage events."""
-    return [share("data") / "deals.csv", share("data") / "events.csv"]
+def sample_files(*names: str) -> list[Path]:
+    """Return the paths of the sample data: deals and their stage events, or the files named.
+
+    Parameters
+    ----------
+    *names : str
+        Files of the sample's folder, such as "glossary.csv" or "truth.json".
+
+    Returns
+    -------
+    list of Path
+
+    Examples
+    --------
+    >>> [path.name for path in sample_files()]
+    ['deals.csv', 'events.csv']
+    """
+    return [share("data") / name for name in names or ("deals.csv", "events.csv")]

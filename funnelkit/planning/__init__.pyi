@@ -2,6 +2,7 @@ from .allocate import allocate as allocate
 from .allocate import describe_allocation as describe_allocation
 from .cascade import cascade as cascade
 from .cascade import weakest_levels as weakest_levels
+from .influence import influence_counts as influence_counts
 from .influence import influence_loop as influence_loop
 from .perceptual_map import mean_ratings as mean_ratings
 from .perceptual_map import perceptual_map as perceptual_map
