@@ -1,14 +1,27 @@
 """Large: a big UTF-8 text file block by block -> Table, in little memory; repetitive columns become categories.
 
 Only what is plain is read here: where a quote, sign or line is out of the ordinary the answer is None, and the file is
-read as any other, with the same result. Line numbers, broken rows and blank lines are those of `delimited`.
+read as any other, with the same result. Lines are cut as `csv` cuts them.
 """
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from funnelkit.reading.containers import csv
-from funnelkit.reading.containers.options import Table
+from funnelkit.pipeline import Finding
+from funnelkit.reading.containers.csv import find_delimiter, not_ended, separator_line
+from funnelkit.reading.containers.csv_lines import LineCutter, Lines
+from funnelkit.reading.containers.options import ReadOptions, Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 LARGEST_PLAIN = 32_000_000  # bytes of a file that is read in one go
 BLOCK = 1 << 24
@@ -16,8 +29,10 @@ MOST_NAMES = 30_000  # different values of a column that is kept as categories
 _MARK = b"\xef\xbb\xbf"
 
 
-def read_large(path, options, notes):
+def read_large(path: Path, options: ReadOptions, notes: Iterable[Finding]) -> Table | None:
     """Return the Table of a file of plain delimited text, None where reading it needs more care."""
+    import pyarrow as pa
+
     size = path.stat().st_size
     with path.open("rb") as file:
         blocks = _blocks(file)
@@ -26,31 +41,20 @@ def read_large(path, options, notes):
             return None
         try:
             reader = _Reader(first[:200_000].decode("utf-8", "ignore"), path.name, options)
-            for block in _chain(first, blocks):
+            for block in chain([first], blocks):
                 if not reader.take(block):
                     return None
                 if options.progress:
                     options.progress(file.tell() / size / 2)
-        except (UnicodeDecodeError, _arrow_error()):
+        except (UnicodeDecodeError, pa.ArrowInvalid):
             return None
         file.seek(-min(size, 1000), 2)
         tail = file.read()
     return reader.table(notes, "" if tail.endswith(b"\n") else tail.decode("utf-8", "ignore"))
 
 
-def _arrow_error():
-    import pyarrow as pa
-
-    return pa.ArrowInvalid
-
-
-def _chain(first, rest):
-    yield first
-    yield from rest
-
-
-def _blocks(file):
-    """Yield the file's bytes in blocks that end with a line; line ends are one sign. None yielded: not plain."""
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the file's bytes in blocks that end with a line; line ends are one sign."""
     held = b"" if (head := file.read(3)) == _MARK else head
     while chunk := file.read(BLOCK):
         cut = chunk.rfind(b"\n") + 1
@@ -64,97 +68,50 @@ def _blocks(file):
 class _Reader:
     """Takes blocks, keeps columns; `take` returns False where the file is not plain."""
 
-    def __init__(self, sample, name, options):
-        self.name, self.options, self.names = name, options, None
-        self.skip, declared = csv._separator_line(sample)
-        self.delimiter, self.notes = csv._delimiter(sample[self.skip :], name, options.delimiter or declared)
-        self.columns, self.lines, self.broken, self.blank, self.number = [], [], [], 0, 0
+    def __init__(self, sample: str, name: str, options: ReadOptions) -> None:
+        self.name, self.most = name, options.bounds.cell_characters
+        skip, declared = separator_line(sample)
+        self.delimiter, self.notes = find_delimiter(sample[skip:], name, options.delimiter or declared)
+        self.cutter = LineCutter(name, options, skips_first=bool(skip))
+        self.columns: list[_Column] = []
 
-    def take(self, block):
+    def take(self, block: bytes) -> bool:
         """Read one block."""
-        if b"\0" in block or b"\r" in block or ord(self.delimiter) > 127:
+        if b"\0" in block or b"\r" in block:
             return False
-        data = np.frombuffer(block, np.uint8)
-        ends = np.flatnonzero(data == csv._NEWLINE)
-        starts = np.concatenate(([0], ends[:-1] + 1))
-        if (ends - starts).max() > self.options.bounds.cell_characters:
+        lines = Lines.of(block, self.delimiter)
+        if lines is None or len(lines.longer_than(self.most)):
             return False
-        marks = data == ord(self.delimiter)
-        if b'"' in block:
-            outside = csv._outside(data, ends, ord(self.delimiter))
-            if outside is None:
-                return False
-            marks &= outside
-        widths = np.diff(np.searchsorted(np.flatnonzero(marks), ends), prepend=0) + 1
-        empty = self._empty(data, starts, ends)
-        body = ~empty
-        if self.skip and not self.number:
-            body[0] = empty[0] = False
-        if self.names is None and not self._take_header(data, starts, ends, body, empty):
+        table = self.cutter.cut(lines)
+        if self.cutter.names is None:
             return False
-        self.blank += int(empty.sum())
-        self._take_rows(data, starts, ends, widths, body)
-        self.number += len(ends)
-        return True
-
-    def _take_header(self, data, starts, ends, body, empty):
-        filled = np.flatnonzero(body)
-        if not len(filled):
-            return False
-        i = int(filled[0])
-        cells = csv._line_cells(data, starts, ends, i, self.delimiter)
-        self.names = csv._headers(cells, self.name, i + 1, self.options)
-        self.columns = [_Column() for _ in self.names]
-        body[: i + 1] = empty[: i + 1] = False
-        return True
-
-    def _empty(self, data, starts, ends):
-        """Return which lines hold nothing but separators, blanks and quotes around nothing."""
-        plain = csv._SPACE.copy()
-        plain[[ord(self.delimiter), csv._QUOTE]] = True
-        doubtful = np.arange(len(starts))
-        for offset in range(8):
-            at = starts[doubtful] + offset
-            inside = at < ends[doubtful]
-            doubtful = doubtful[~inside | plain[data[np.minimum(at, len(data) - 1)]]]
-        empty = np.zeros(len(starts), dtype=bool)
-        for i in doubtful:
-            empty[i] = not any(map(str.strip, csv._line_cells(data, starts, ends, i, self.delimiter)))
-        return empty
-
-    def _take_rows(self, data, starts, ends, widths, body):
-        good = body & (widths == len(self.names))
-        for i in np.flatnonzero(body & ~good):
-            text = csv._line_text(data, starts, ends, i)
-            self.broken.append(csv._misfit(self.number + i + 1, text, int(widths[i]), len(self.names)))
-        rows = np.flatnonzero(good)
-        if not len(rows):
-            return
-        self.lines.append((rows + self.number + 1).astype("int32" if self.number < 2**30 else "int64"))
-        whole = len(rows) == rows[-1] - rows[0] + 1
-        kept = data[starts[rows[0]] : ends[rows[-1]] + 1] if whole else data[np.repeat(good, ends - starts + 1)]
-        for column, cells in zip(self.columns, csv.arrow_table(kept, len(self.names), self.delimiter), strict=True):
+        self.columns = self.columns or [_Column() for _ in self.cutter.names]
+        for column, cells in zip(self.columns, table or (), strict=table is not None):
             column.take(cells)
+        return True
 
-    def table(self, notes, tail):
+    def table(self, notes: Iterable[Finding], tail: str) -> Table | None:
         """Return what was read as a Table; `tail` is the end of a text whose last line does not end."""
-        if self.names is None or not self.lines:
+        cut = self.cutter
+        if cut.names is None or not cut.lines:
             return None
-        cells = pd.DataFrame({name: column.series() for name, column in zip(self.names, self.columns, strict=True)})
-        lines = np.concatenate(self.lines)
+        cells = pd.DataFrame({name: column.series() for name, column in zip(cut.names, self.columns, strict=True)})
+        lines = np.concatenate(cut.lines)
         notes = [*notes, *self.notes]
         if tail:
-            notes.append(csv.not_ended(self.name, int(lines[-1]), tail))
-        return Table(self.name, cells, lines, "text", self.blank, tuple(self.broken), tuple(notes), self.delimiter)
+            notes.append(not_ended(self.name, int(lines[-1]), tail))
+        return Table(self.name, cells, lines, "text", cut.blank, tuple(cut.broken), tuple(notes), self.delimiter)
 
 
 class _Column:
     """The cells of a column so far: codes of categories while few values differ, else text."""
 
-    def __init__(self):
-        self.codes, self.known, self.texts = [], {}, []
+    def __init__(self) -> None:
+        self.codes: list[NDArray[np.int16]] = []
+        self.known: dict[str, int] | None = {}
+        self.texts: list[pa.ChunkedArray] = []
 
-    def take(self, cells):
+    def take(self, cells: pa.ChunkedArray) -> None:
         """Add the cells of one block."""
         if self.known is None:
             self.texts.append(cells)
@@ -168,14 +125,14 @@ class _Column:
         codes = np.array([self.known.setdefault(value, len(self.known)) for value in values], dtype="int16")
         self.codes.append(codes[coded.indices.to_numpy(zero_copy_only=False)])
 
-    def _spell_out(self):
+    def _spell_out(self) -> None:
         import pyarrow as pa
 
         names = pa.array(list(self.known), pa.string())
         self.texts = [pa.chunked_array([names.take(pa.array(codes))]) for codes in self.codes]
         self.codes, self.known = [], None
 
-    def series(self):
+    def series(self) -> pd.Series:
         """Return the column; what was kept here is given up."""
         import pyarrow as pa
 
