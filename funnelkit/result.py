@@ -21,6 +21,7 @@ from funnelkit.language import (
     label,
     nearest,
     numbers_of_run,
+    paragraph,
     rate_text,
     say,
     show,
@@ -105,7 +106,7 @@ class Result:
     def reading(self, lang: Lang | None = None) -> str:
         """Return all sentences as one paragraph."""
         with speaking(lang):
-            return say("result.space").join(self.sentences())
+            return paragraph(self.sentences())
 
     @property
     def columns(self) -> list[Column]:

@@ -116,10 +116,6 @@ def test_budget(path):
             assert len(positional) <= 5, f"{node.name} takes {len(positional)} positional parameters, at most 5"
 
 
-def _doc_lines(node):
-    return (ast.get_docstring(node, clean=False) or "").count("\n") + 1
-
-
 def test_no_public_class_or_function_has_the_name_of_another():
     homes = defaultdict(list)
     for path in MODULES:

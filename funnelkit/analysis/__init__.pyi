@@ -8,6 +8,7 @@ from .gates import check_gates as check_gates
 from .losses import churn_ratio as churn_ratio
 from .losses import split_losses as split_losses
 from .losses import stage_losses as stage_losses
+from .models import models as models
 from .monitor import control_limits as control_limits
 from .peers import compare_peers as compare_peers
 from .people import review_people as review_people

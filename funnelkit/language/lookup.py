@@ -1,10 +1,13 @@
 """Names as people write them: compared without case, width and blanks; and the nearest of those that are known."""
 
+from __future__ import annotations
+
 import difflib
 import unicodedata
+from collections.abc import Iterable
 
 
-def fold(name):
+def fold(name: object) -> str:
     """Return a name without letter case, width, blanks and invisible signs, for comparing.
 
     >>> fold("Ｗon\\u200b ") == fold("WON")
@@ -14,7 +17,7 @@ def fold(name):
     return "".join(sign for sign in plain if not sign.isspace() and unicodedata.category(sign) not in ("Cf", "Cc"))
 
 
-def nearest(name, known):
+def nearest(name: object, known: Iterable[object]) -> str:
     """Return up to three of `known` that read like `name`, joined for a message; all of them if none does.
 
     >>> nearest("stagez", ["stages", "states", "name"])

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import os
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -18,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from funnelkit.language.formats import DASH, change_text, day, money, number, percent, rate_text
+from funnelkit.language.terminal import align
 from funnelkit.language.texts import label, say
 
 FIGURES = "application/vnd.funnelkit.figures+json"
@@ -78,8 +78,8 @@ def show(
     it should bear, such as {"rate": "win_probability"}. Beyond `most` rows the rest is counted, not shown.
 
     >>> print(show(pd.DataFrame({"owner": ["Li"], "n_won": [1234]})).text)
-    Owner  Deals won
-    Li         1,234
+    Owner    Won
+    Li     1,234
     """
     rest = max(0, len(table) - most) if most is not None else 0
     cells, numeric = cell_texts(table.head(most) if rest else table, model, currency)
@@ -204,37 +204,3 @@ def bullets(texts: Iterable[str], kind: str = "note") -> Shown:
     texts = list(texts)
     items = "".join(f"<li>{escape(text)}</li>" for text in texts)
     return Shown(f'<ul class="fk fk-{kind}">{items}</ul>', "\n".join(f"- {text}" for text in texts))
-
-
-# --- tables of a terminal, where a Chinese sign takes two columns -----------------------------------------------------
-
-
-def width(text: str) -> int:
-    """Return how many terminal columns a text takes.
-
-    >>> width("ab"), width("阶段")
-    (2, 4)
-    """
-    if text.isascii():
-        return len(text)
-    return sum(
-        2 if unicodedata.east_asian_width(sign) in "WF" else 0 if unicodedata.combining(sign) else 1 for sign in text
-    )
-
-
-def pad(text: str, columns: int, right: bool = False) -> str:
-    """Return the text filled with blanks to `columns` terminal columns."""
-    blanks = " " * max(columns - width(text), 0)
-    return blanks + text if right else text + blanks
-
-
-def align(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """Return rows of texts as one text, the columns whose position is in `right` flush right.
-
-    >>> print(align([["Stage", "n"], ["阶段", "12"]], right=(1,)))
-    Stage   n
-    阶段   12
-    """
-    size = [max(width(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ("  ".join(pad(cell, size[i], i in right) for i, cell in enumerate(row)).rstrip() for row in rows)
-    return "\n".join(lines)

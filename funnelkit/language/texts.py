@@ -120,6 +120,11 @@ def joined(words: Iterable[object]) -> str:
     return str(words) if isinstance(words, Text) else str(texts("result")["between"][language()]).join(map(str, words))
 
 
+def paragraph(sentences: Iterable[str]) -> str:
+    """Return sentences as one paragraph: English parts them by a blank, Chinese does not."""
+    return ("" if language() == "zh" else " ").join(sentences)
+
+
 def label(name: object, lang: Lang | None = None) -> str:
     """Return the label of a column, status or state; a name that the texts do not hold stays as it is.
 

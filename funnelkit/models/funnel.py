@@ -3,21 +3,31 @@
 The catalogue's models are `catalogue/*.toml`; a model of one's own is a file of the same form, checked the same way.
 """
 
+from __future__ import annotations
+
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from dataclasses import field as default
 from functools import cache, cached_property
+from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from funnelkit.language import CatalogError, Text, as_text, fold, nearest
 from funnelkit.models.checking import CASE, COMMON, MODEL, STAGE, check, refuse, told
 
-CATALOG = Path(__file__).parent / "catalogue"
-ORDER = (
+if TYPE_CHECKING:
+    import pandas as pd
+
+# The catalogue's ids in teaching order: editors complete them, and a test holds them against the files.
+ModelName = Literal[
     "purchase-5", "selling-5", "simple-5", "purchase-aidma", "influence", "customer-5", "awareness-4", "principle-6",
     "closing-5", "manager-6", "industrial-8", "project-7", "key-account-5", "execution-4", "pharma",
-)  # fmt: skip
+]  # fmt: skip
+CATALOG = Path(__file__).parent / "catalogue"
+ORDER: tuple[str, ...] = get_args(ModelName)
 
 
 @dataclass(frozen=True)
@@ -79,12 +89,12 @@ class Topic:
     title: Text
     items: tuple[Item, ...]
 
-    def item(self, item_id):
+    def item(self, item_id: str) -> Item:
         """Return the item of this id."""
         return next(item for item in self.items if item.id == item_id)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Funnel:
     """A funnel model; `won_stage` is the stage whose entry is the win."""
 
@@ -100,23 +110,23 @@ class Funnel:
     aliases: tuple[str, ...] = ()
     win_probability_at: str = "stage"  # its values hold while in the stage, or on leaving it
     own_choice: tuple[str, ...] = ()  # this kit's values, not the source's: field, stage.field or topics.id
-    extra: dict = default(default_factory=dict, compare=False)
+    extra: dict[str, Any] = default(default_factory=dict, compare=False)
 
     @property
-    def stage_ids(self):
+    def stage_ids(self) -> tuple[str, ...]:
         """Return the stage ids in order."""
         return tuple(stage.id for stage in self.stages)
 
     @property
-    def grows(self):
+    def grows(self) -> bool:
         """Return True where counts may grow from stage to stage, as in the influence funnel only."""
         return self.kind == "influence"
 
-    def label(self, stage_id):
+    def label(self, stage_id: str) -> str:
         """Return the name of a stage in the language in force."""
         return str(self.stage(stage_id).name)
 
-    def stage(self, name):
+    def stage(self, name: object) -> Stage:
         """Return the stage of this id, name in either language, or alias; letter case and blanks do not matter.
 
         >>> funnel("industrial-8").stage("业绩展示").id
@@ -128,20 +138,28 @@ class Funnel:
             raise CatalogError("no_such_stage", name=str(name), model=self.id, nearest=nearest(name, known))
         return self.stages[found]
 
+    def __repr__(self) -> str:
+        return f"{self.name} ({self.id}): " + " → ".join(str(stage.name) for stage in self.stages)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        items = "".join(f"<li>{escape(str(stage.name))}</li>" for stage in self.stages)
+        head = f"<b>{escape(str(self.name))}</b> ({escape(self.id)}): {escape(str(self.summary))}"
+        return {"text/html": f'<div class="fk"><p>{head}</p><ol>{items}</ol></div>', "text/plain": repr(self)}
+
     @cached_property  # and not a cache by model: hashing a whole model for each name costs more than the name
-    def _places(self):
+    def _places(self) -> dict[str, int]:
         """Return the place of the stage by each of its names."""
-        found = {}
+        found: dict[str, int] = {}
         for place, stage in enumerate(self.stages):
             for name in _stage_names(stage):
                 found.setdefault(fold(name), place)
         return found
 
-    def topic(self, topic_id):
+    def topic(self, topic_id: str) -> Topic:
         """Return the topic of this id."""
         return next(topic for topic in self.topics if topic.id == topic_id)
 
-    def chose(self, stage_id, field):
+    def chose(self, stage_id: str, field: str) -> bool:
         """Return True where the value of this field is the kit's own choice, the source being silent.
 
         >>> funnel("selling-5").chose("value-proposition", "win_probability")
@@ -149,7 +167,7 @@ class Funnel:
         """
         return field in self.own_choice or f"{stage_id}.{field}" in self.own_choice
 
-    def win_chance(self, stage_id):
+    def win_chance(self, stage_id: str) -> float | None:
         """Return the default win probability of an entity that is in the stage now, or None.
 
         Where the model gives probabilities on leaving, it is that of the stage before, and 0 in the first.
@@ -185,7 +203,7 @@ class Case:
     notes: tuple[Text, ...] = ()
     topics: tuple[Topic, ...] = ()
 
-    def table(self):
+    def table(self) -> pd.DataFrame:
         """Return the figures, one row a year and product line.
 
         Columns: year, product_line (ordered categorical of the case's line ids), and the measure (a count).
@@ -204,20 +222,34 @@ class Case:
         return table
 
 
-def _stage_names(stage):
+def _stage_names(stage: Stage) -> tuple[str, ...]:
     return (stage.id, stage.name.en, stage.name.zh, *stage.aliases)
 
 
-def names():
+def model_names() -> tuple[str, ...]:
     """Return the ids of the catalogue's models in teaching order."""
     return ORDER
 
 
-def funnel(name):
-    """Return the model `name`: an id of the catalogue, or a path to a TOML file of the same form.
+def funnel(name: ModelName | str | Path) -> Funnel:
+    """Return a funnel model: its stages, labels in both languages, gates, tasks, states, default rates.
 
-    Raises CatalogError with the nearest names, or with file, key and what is expected.
+    Parameters
+    ----------
+    name : str or Path
+        An id or alias of the catalogue, or the path of a TOML file of the same form.
 
+    Returns
+    -------
+    Funnel
+
+    Raises
+    ------
+    CatalogError
+        With the nearest names, or with file, key and what is expected there.
+
+    Examples
+    --------
     >>> funnel("industrial-8").label("negotiation")
     'Negotiation'
     """
@@ -227,28 +259,28 @@ def funnel(name):
     known |= {fold(alias): model for model in catalog() for alias in model.aliases}
     model = known.get(fold(name))
     if model is None:
-        raise CatalogError("no_such_model", name=str(name), nearest=nearest(name, names()))
+        raise CatalogError("no_such_model", name=str(name), nearest=nearest(name, model_names()))
     return model
 
 
 @cache
-def catalog():
+def catalog() -> tuple[Funnel, ...]:
     """Return all models of the catalogue in teaching order."""
     return tuple(load_model(CATALOG / f"{name}.toml") for name in ORDER)
 
 
-def load_model(path):
+def load_model(path: Path) -> Funnel:
     """Read and check one model file."""
     raw = _read_toml(path)
     check(raw, MODEL, path)
-    model = _build(Funnel, {"id": path.stem, **raw})
+    model: Funnel = _build(Funnel, {"id": path.stem, **raw})
     _check_names(model, path)
     _check_references(model, path)
     return model
 
 
 @cache
-def common():
+def common() -> tuple[Topic, ...]:
     """Return the topics that hold for any model: conditions, comparison, indicators, follow-up, principles, controls.
 
     >>> [item.id for item in common()[0].items]
@@ -261,7 +293,7 @@ def common():
 
 
 @cache
-def case(name):
+def case(name: str) -> Case:
     """Return the teaching case `name` of the catalogue."""
     path = CATALOG / "cases" / f"{name}.toml"
     known = sorted(file.stem for file in path.parent.glob("*.toml"))
@@ -269,7 +301,7 @@ def case(name):
         raise CatalogError("no_such_case", name=str(name), nearest=nearest(name, known))
     raw = _read_toml(path)
     check(raw, CASE, path)
-    found = _build(Case, {"id": path.stem, **raw})
+    found: Case = _build(Case, {"id": path.stem, **raw})
     for number, line in enumerate(found.lines, 1):
         if len(line.values) != len(found.years):
             expected = told("expected_length", length=len(found.years))
@@ -277,7 +309,7 @@ def case(name):
     return found
 
 
-def _read_toml(path):
+def _read_toml(path: Path) -> dict[str, Any]:
     """Return the table in a TOML file; an editor's byte order mark is no fault."""
     try:
         data = path.read_bytes()
@@ -296,7 +328,7 @@ def _read_toml(path):
         raise CatalogError("model_not_toml", file=str(path), line=line, column=column, reason=reason) from None
 
 
-def custom(stage_names, *, model_id="custom", won_stage=None):
+def custom(stage_names: Iterable[str], *, model_id: str = "custom", won_stage: str | None = None) -> Funnel:
     """Return a model made of bare stage names, in order, each its own id and label.
 
     >>> custom(["Lead", "Offer"]).stage_ids
@@ -307,12 +339,12 @@ def custom(stage_names, *, model_id="custom", won_stage=None):
     return Funnel(id=model_id, name=text, summary=text, entity=Text("deal", "商机"), stages=stages, won_stage=won_stage)
 
 
-_PARTS = {"stages": Stage, "states": State, "topics": Topic, "items": Item, "lines": Line}
+_PARTS: dict[str, type[Any]] = {"stages": Stage, "states": State, "topics": Topic, "items": Item, "lines": Line}
 
 
-def _build(kind, raw):
+def _build(kind: type[Any], raw: dict[str, Any]) -> Any:
     """Turn a checked table into its dataclass; texts and lists of texts become Text and tuples of Text."""
-    values = {}
+    values: dict[str, Any] = {}
     for key, value in raw.items():
         if key in _PARTS:
             value = tuple(_build(_PARTS[key], row) for row in value)
@@ -326,9 +358,9 @@ def _build(kind, raw):
     return kind(**values)
 
 
-def _check_names(model, path):
+def _check_names(model: Funnel, path: Path) -> None:
     """Refuse an id that stands twice, and a stage that another stage's id, name or alias already means."""
-    owners = {}
+    owners: dict[str, int] = {}
     for number, stage in enumerate(model.stages, 1):
         for name in _stage_names(stage):
             other = owners.setdefault(fold(name), number)
@@ -341,7 +373,7 @@ def _check_names(model, path):
         _check_ids([item for item in topic.items if item.id], f"topics[{number}].items", path)
 
 
-def _check_ids(rows, where, path):
+def _check_ids(rows: Iterable[Any], where: str, path: Path) -> None:
     seen = set()
     for row in rows:
         if row.id in seen:
@@ -349,7 +381,7 @@ def _check_ids(rows, where, path):
         seen.add(row.id)
 
 
-def _check_references(model, path):
+def _check_references(model: Funnel, path: Path) -> None:
     """Refuse states, won stages and own choices that name nothing."""
     ids, states = model.stage_ids, [state.id for state in model.states]
     if model.won_stage is not None and model.won_stage not in ids:

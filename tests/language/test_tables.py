@@ -5,7 +5,7 @@ import pytest
 
 from funnelkit.analysis.rates import rate_table
 from funnelkit.language import formats, tables
-from funnelkit.language.tables import width
+from funnelkit.language.terminal import width
 from funnelkit.models.funnel import funnel
 from funnelkit.stats.rates import rate_columns
 from tests.support.speech import spoken
@@ -65,9 +65,9 @@ def test_nothing_of_the_data_becomes_markup():
     assert "<script" not in tables.bullets(HOSTILE).html
 
 
-def test_money_is_whole_and_dates_are_iso():
+def test_money_is_whole_and_dates_are_written_out():
     table = pd.DataFrame({"amount": [1234.56, None], "closed_at": [pd.Timestamp("2026-03-01 10:00"), pd.NaT]})
-    assert tables.show(table).text.splitlines()[1:] == [" 1,235  2026-03-01", "     –  –"]
+    assert tables.show(table).text.splitlines()[1:] == [" 1,235  1 March 2026", "     –  –"]
 
 
 def test_show_does_not_mutate():

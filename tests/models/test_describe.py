@@ -10,7 +10,7 @@ import pytest
 from funnelkit import cli
 from funnelkit.language import Text, use_language
 from funnelkit.language.texts import LANGUAGES, texts
-from funnelkit.models import catalog, describe, names
+from funnelkit.models import catalog, describe, model_names
 from funnelkit.models.funnel import funnel
 from tests.support.speech import spoken
 
@@ -59,7 +59,7 @@ def test_the_list_shows_every_model_in_straight_columns(capsys, monkeypatch, lan
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", model_names())
 @pytest.mark.parametrize("columns", [60, 80, 120])
 def test_a_model_prints_whole_within_the_terminal(capsys, monkeypatch, name, lang, columns):
     lines = models(capsys, monkeypatch, name, "--lang", lang, columns=columns)
@@ -78,29 +78,18 @@ def test_a_model_prints_whole_within_the_terminal(capsys, monkeypatch, name, lan
 def test_a_wide_terminal_shows_every_text_of_every_model():
     for model in catalog():
         for lang in LANGUAGES:
-            printed = describe.model_text(dataclasses.replace(model, lang=lang), width=1000)
+            printed = spoken(lang, lambda model=model: describe.model_text(model, columns=1000))
             assert [path for path, text in walk(model) if getattr(text, lang) not in printed] == []
 
 
 def test_a_printed_model_says_what_is_given_and_what_is_the_kits_own():
-    printed = describe.model_text(funnel("selling-5"), width=100).splitlines()
+    printed = describe.model_text(funnel("selling-5"), columns=100).splitlines()
     _, rows = table_after(printed)
     assert "20%" in rows[1] and "*" not in rows[1]
     assert sum("50%*" in row or "100%*" in row for row in rows) == 2
     assert "* Not in the sources as such: chosen or inferred by this kit." in printed
     assert any("not given here: Promotion rate, Duration (days)." in line for line in printed)
     assert "57.1%" in describe.model_text(spoken("zh", lambda: funnel("simple-5")))
-
-
-def test_wrapping_measures_cells_and_keeps_punctuation():
-    lines = describe.wrap("把客户的采购流程，一一对应到我方的销售流程（八步）。", 10)
-    assert "".join(lines) == "把客户的采购流程，一一对应到我方的销售流程（八步）。"
-    assert max(map(describe.display_width, lines)) <= 10
-    assert not any(line[0] in "，。）" or line[-1] == "（" for line in lines)
-    assert describe.wrap("one two three", 7) == ["one two", "three"]
-    assert describe.wrap("incomprehensible", 6) == ["incomp", "rehens", "ible"]
-    assert describe.wrap("", 6) == [""]
-    assert describe.display_width("e\u0301") == 1
 
 
 def test_every_entry_of_the_catalogue_texts_has_both_languages():

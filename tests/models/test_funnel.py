@@ -12,7 +12,7 @@ import pytest
 from funnelkit.language import Text, fold
 from funnelkit.language.errors import CatalogError
 from funnelkit.language.texts import texts
-from funnelkit.models import CATALOG, catalog, names
+from funnelkit.models import CATALOG, catalog, model_names
 from funnelkit.models.funnel import case, common, funnel
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +56,7 @@ def walk(value, path=""):
 
 
 def test_all_models_of_the_domain_load_in_order():
-    assert [model.id for model in catalog()] == list(names()) == list(WON)
+    assert [model.id for model in catalog()] == list(model_names()) == list(WON)
     assert sorted(path.stem for path in CATALOG.glob("*.toml")) == sorted(WON)
 
 
@@ -224,7 +224,7 @@ def test_telecom_case_holds_the_printed_figures():
         case("bank")
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", model_names())
 def test_a_stage_is_found_by_id_both_names_and_aliases(name):
     model = funnel(name)
     for stage in model.stages:
