@@ -14,26 +14,29 @@ import pandas as pd
 
 from funnelkit.language import (
     DataError,
+    FunnelkitError,
     Lang,
     Shown,
     Text,
     bullets,
     label,
     nearest,
+    note,
     numbers_of_run,
     paragraph,
     rate_text,
+    raw,
     say,
     show,
     speaking,
 )
 from funnelkit.language import both as both
 from funnelkit.language import points as points
+from funnelkit.pipeline import Limit, Pipeline
 from funnelkit.stats import rate_columns
 
 if TYPE_CHECKING:
     from funnelkit.models import Funnel
-    from funnelkit.pipeline import Limit, Pipeline
 
 MOST_ROWS = 20  # of a table that is shown; `.table` holds all
 
@@ -180,7 +183,11 @@ class Result:
             html.append(table.html)
             texts.append(table.text)
         bundle: dict[str, Any] = {"text/html": "\n".join(html), "text/plain": "\n".join(texts)}
-        return bundle | numbers_of_run({}, table.table if table else {})
+        return bundle | numbers_of_run({}, self._numbers() if table else {})
+
+    def _numbers(self) -> dict[str, Any]:
+        """Return the table as exports hold it: what people read as texts are numbers there."""
+        return raw(self.table)
 
     def _drawn(self) -> Picture | None:
         if not self.picture or not len(self.table):
@@ -190,6 +197,43 @@ class Result:
 
     def __repr__(self) -> str:
         return self.reading() or f"{type(self).__name__}({len(self.table)} rows)"
+
+
+class Refusal(Result):
+    """An answer that the source cannot give: it shows why and nothing else.
+
+    Attributes
+    ----------
+    error : FunnelkitError
+        The reason; `table` and `chart()` raise it.
+    """
+
+    error: FunnelkitError
+
+    def __init__(self, error: FunnelkitError) -> None:
+        for name, value in (("error", error), ("values", {}), ("names", {})):
+            object.__setattr__(self, name, value)  # a Result is frozen, and there is no table to give to its own
+
+    @property
+    def table(self) -> pd.DataFrame:
+        raise self.error
+
+    def sentences(self, lang: Lang | None = None) -> list[str]:
+        """Return the reason as a sentence, in the language in force or `lang`."""
+        reason = self.error.say(lang)
+        first = reason.partition(" ")[0]  # a word, not the name of a file or column
+        return [reason[0].upper() + reason[1:] if first.isascii() and first.isalpha() and first.islower() else reason]
+
+    def chart(self, **options: Any) -> Any:
+        """Raise the reason: there is nothing to draw."""
+        raise self.error
+
+    def show(self, lang: Lang | None = None) -> Shown:
+        """Return the reason, ready to display."""
+        return note(self.reading(lang))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return self.show()._repr_mimebundle_()
 
 
 def image(picture: Picture) -> str:
@@ -245,12 +289,18 @@ class LimitError(DataError):
         return LimitError, (self.analysis, self.limit)
 
 
-def refuse_limits(pipeline: Pipeline, analysis: str, *codes: str) -> None:
-    """Raise LimitError if the source has one of these limits. `analysis` is a key of texts/result.toml.
+def require_pipeline(value: object) -> None:
+    """Raise DataError, which says what is wanted, where `value` is no Pipeline."""
+    if not isinstance(value, Pipeline):
+        raise DataError("no_pipeline", found=type(value).__name__)
 
-    >>> from types import SimpleNamespace
-    >>> refuse_limits(SimpleNamespace(limit=lambda code: None), "time_in_stage", "no_history")
+
+def refuse_limits(pipeline: Pipeline, analysis: str, *codes: str) -> None:
+    """Raise LimitError if the source has one of these limits, DataError for what is no Pipeline.
+
+    `analysis` is a key of texts/result.toml.
     """
+    require_pipeline(pipeline)
     for code in codes:
         limit = pipeline.limit(code)
         if limit is not None:
