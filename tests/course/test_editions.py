@@ -117,18 +117,37 @@ def test_code_that_differs_is_found(copy):
     folder, edit = copy
     cell = edit("zh", change_source("code", "imports", new="\nx = 1"))
     assert lessons.differences(NAMES[0], "en", folder) == [
-        f"zh/{NAMES[0]}.ipynb, cell {cell}: the code differs from the English edition."
+        f"zh/{NAMES[0]}.ipynb, cell {cell}: the code differs from the English edition in more than words and comments."
     ]
 
 
-def test_parameters_may_differ_in_comments_and_language_only(copy):
+@pytest.mark.parametrize(
+    ("english", "chinese", "same"),
+    [
+        ('print("won")', 'print("赢单")  # 结果', True),
+        ('print(f"{n} of {k} won")', 'print(f"{k} 个中赢单 {n} 个")', True),
+        ('fk.use("en")', 'fk.use("zh")', True),
+        ('terms["meaning_en"]', 'terms["meaning_zh"]', True),
+        ('", ".join(names)', '"、".join(names)', True),
+        ('table["n_won"]', 'table["n_lost"]', False),
+        ('print("won")', 'print("lost")', False),
+        ('print(f"{n:.1%}")', 'print(f"比率 {n:.2%}")', False),
+        ('print(f"{n} of {k} won")', 'print(f"赢单 {n} 个")', False),
+        ("f(1)", "f(2)", False),
+        ("f(a, b)", "f(b, a)", False),
+    ],
+)
+def test_code_may_differ_in_words_only(english, chinese, same):
+    assert lessons.same_code(english, chinese) is same
+
+
+def test_parameters_may_differ_in_comments_only(copy):
     folder, edit = copy
     edit("zh", change_source("code", "parameters", "#", "# 说明："))
     assert lessons.differences(NAMES[0], "en", folder) == []
     cell = edit("zh", change_source("code", "parameters", "= 0 ", "= 1 "))
     assert lessons.differences(NAMES[0], "en", folder) == [
-        f"zh/{NAMES[0]}.ipynb, cell {cell}: the parameters differ from the English edition in more than lang and "
-        "comments."
+        f"zh/{NAMES[0]}.ipynb, cell {cell}: the parameters differ from the English edition in more than comments."
     ]
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from funnelkit.course.checks import check_number, eight_step
-from funnelkit.language.texts import LANGUAGES, texts
+from funnelkit.language import LANGUAGES, texts, use_language
 from funnelkit.models.funnel import funnel
 from funnelkit.planning.allocate import allocate
 
@@ -94,6 +94,7 @@ def test_verdicts(answer, hint):
 
 def test_hints_never_hold_the_answer():
     for lang in LANGUAGES:
+        use_language(lang)
         found = eight_step.check_gain(GAIN * 24, STATES, "in-funnel")
         assert f"{GAIN:,.0f}" not in found.text and f"{GAIN:.0f}" not in found.text
 
@@ -111,6 +112,7 @@ def test_every_hint_is_used_and_displays_in_both_languages():
     unused = {key for key in texts("course.checks") if f'"{key}"' not in source and not key.startswith(built)}
     assert unused <= verdicts
     for lang, word in (("en", "Right."), ("zh", "正确。")):
+        use_language(lang)
         bundle = check_number(2, 2)._repr_mimebundle_()
         assert bundle["text/plain"] == word and "fk-good" in bundle["text/html"]
     assert "fk-warn" in check_number(3, 2)._repr_mimebundle_()["text/html"]

@@ -4,8 +4,7 @@ import pandas as pd
 import pytest
 
 from funnelkit.course.checks import check_choices, reading
-from funnelkit.language import use_language
-from funnelkit.language.texts import LANGUAGES, say
+from funnelkit.language import LANGUAGES, say, use_language
 
 RATE = 20 / 32
 OPEN = [

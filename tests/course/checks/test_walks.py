@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from funnelkit.course.checks import first_funnel, layers, pharma_target, start, word_of_mouth
-from funnelkit.language.texts import LANGUAGES
+from funnelkit.language import LANGUAGES, use_language
 from funnelkit.models.funnel import funnel
 from funnelkit.planning.cascade import cascade, weakest_levels
 from tests.support.speech import spoken
@@ -57,6 +57,7 @@ def test_best_level():
 
 def test_hints_exist_in_both_languages():
     for lang in LANGUAGES:
+        use_language(lang)
         assert pharma_target.check_halved(LEFT, TABLE).text
 
 
