@@ -25,8 +25,20 @@ from .analysis import waterfall as waterfall
 from .analysis import win_rate as win_rate
 from .charts import use as use
 from .course import checks as checks
+from .events import LogColumns as LogColumns
 from .events import Rule as Rule
+from .events import attribute_odds as attribute_odds
+from .events import compare_rules as compare_rules
+from .events import conversion_trend as conversion_trend
 from .events import count_events as count_events
+from .events import count_on as count_on
+from .events import dropped as dropped
+from .events import journeys as journeys
+from .events import paths_between as paths_between
+from .events import preset as preset
+from .events import step_rates as step_rates
+from .events import time_histogram as time_histogram
+from .events import time_to_convert as time_to_convert
 from .forecast import backtest as backtest
 from .forecast import calibrate as calibrate
 from .forecast import check_target as check_target
@@ -40,7 +52,6 @@ from .language import money as money
 from .language import number as number
 from .language import percent as percent
 from .language import points as points
-from .language import sample_files as sample
 from .language import show as show
 from .models import Funnel as Funnel
 from .models import case as case
@@ -65,6 +76,8 @@ from .result import Result as Result
 from .stats import newcombe as newcombe
 from .stats import rate_columns as rate_columns
 from .stats import wilson as wilson
+from .synth import rate_products as rate_products
+from .synth import sample as sample
 from .synth import synthesize as synthesize
 
 plot = charts

@@ -1,4 +1,5 @@
 import pickle
+from dataclasses import dataclass
 from importlib import import_module
 
 import pandas as pd
@@ -6,23 +7,27 @@ import pytest
 
 from funnelkit.language.errors import DataError
 from funnelkit.language.texts import Text, language
+from funnelkit.models import custom
+from funnelkit.pipeline import Pipeline
 from funnelkit.result import LimitError, Result, refuse_limits
 
 language_texts = import_module("funnelkit.language.texts")
 
 
+@dataclass(frozen=True)
 class Limit:
     """Stands in for a Limit whose code has no text yet."""
 
-    code = "no_times"
+    code: str
 
     def message(self, lang=None):
         return {"en": "There are no times.", "zh": "没有时间。"}[lang or language()]
 
 
-class Source:
-    def limit(self, code):
-        return Limit() if code == "no_times" else None
+def source():
+    """Return a Pipeline whose only limit is that it has no times."""
+    nothing = pd.DataFrame({"deal_id": [], "currency": []})
+    return Pipeline(custom(["Lead"]), nothing, nothing, pd.Timestamp("2026-01-01"), limits=(Limit("no_times"),))
 
 
 def test_reading_joins_the_sentences_in_each_language(monkeypatch):
@@ -40,7 +45,7 @@ def test_reading_joins_the_sentences_in_each_language(monkeypatch):
 
 def test_refusal_says_analysis_and_reason_in_both_languages():
     with pytest.raises(LimitError) as caught:
-        refuse_limits(Source(), "time_in_stage", "no_deals", "no_times")
+        refuse_limits(source(), "time_in_stage", "no_deals", "no_times")
     assert str(caught.value) == "the time in stage cannot be made from this source. There are no times."
     assert caught.value.say("zh") == "此数据来源无法支持阶段耗时。没有时间。"
     assert isinstance(caught.value, DataError)
@@ -48,9 +53,43 @@ def test_refusal_says_analysis_and_reason_in_both_languages():
 
 
 def test_refusal_survives_pickling():
-    error = pickle.loads(pickle.dumps(LimitError("time_in_stage", Limit())))
+    error = pickle.loads(pickle.dumps(LimitError("time_in_stage", Limit("no_times"))))
     assert str(error) == "the time in stage cannot be made from this source. There are no times."
 
 
 def test_no_limit_no_refusal():
-    assert refuse_limits(Source(), "time_in_stage", "no_deals") is None
+    assert refuse_limits(source(), "time_in_stage", "no_deals") is None
+
+
+def test_what_is_no_pipeline_is_refused_with_what_is_wanted():
+    with pytest.raises(DataError) as caught:
+        refuse_limits("deals.csv", "time_in_stage", "no_times")
+    assert str(caught.value) == (
+        'this takes a Pipeline, not str. Read the data first: pipeline = fk.read("deals.csv").'
+    )
+    assert caught.value.say("zh").startswith("此处需要 Pipeline，而不是 str。")
+
+
+def test_figures_by_hand_stand_beside_those_of_the_table():
+    found = Result(pd.DataFrame({"stage": ["a", "b"], "rate": [0.5, 0.25]}), "result.between")
+    same = found.against([0.5, 0.25], "rate")
+    assert same.table["difference"].tolist() == [0.0, 0.0]
+    assert same.reading() == "Computed by hand and by the kit: the same in every row."
+    assert "0.05" in found.against([0.5, 0.3], "rate").reading()
+    with pytest.raises(DataError, match="Give one for each row"):
+        found.against([0.5], "rate")
+    with pytest.raises(DataError, match="rate"):
+        found.against([0.5, 0.25], "rat")
+
+
+def test_a_result_shows_sentence_and_table_and_escapes_them():
+    found = Result(pd.DataFrame({"owner": ["<b>Li</b>"], "n_won": [2]}), "result.same_by_hand", {})
+    shown = found._repr_mimebundle_()
+    assert "<b>Li" not in shown["text/html"] and "&lt;b&gt;Li" in shown["text/html"]
+    assert shown["text/plain"].splitlines()[0] == "Computed by hand and by the kit: the same in every row."
+    assert set(shown) == {"text/html", "text/plain"}, "no numbers beyond what is shown"
+
+
+def test_a_long_table_says_how_much_it_leaves_out():
+    found = Result(pd.DataFrame({"n_won": range(50)}))
+    assert "30 more rows" in found._repr_mimebundle_()["text/plain"] and len(found.table) == 50

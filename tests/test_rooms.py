@@ -150,7 +150,7 @@ def test_every_door_opens(room):
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    if room:
+    if room and "from . import" not in (ROOT / room / "__init__.pyi").read_text(encoding="utf-8"):
         assert run.stdout.strip() == "[]"
 
 

@@ -1,3 +1,4 @@
+from . import errors as errors
 from .errors import CatalogError as CatalogError
 from .errors import DataError as DataError
 from .errors import FunnelkitError as FunnelkitError
