@@ -33,6 +33,15 @@ class LessonError(FunnelkitError):
 def names(folder: Path = FOLDER) -> list[str]:
     """Return the names of all lessons that have an edition in any language, in order.
 
+    Parameters
+    ----------
+    folder : Path
+        With one folder of notebooks for each language.
+
+    Returns
+    -------
+    list of str
+
     Examples
     --------
     >>> names(Path("no such folder"))
@@ -75,7 +84,33 @@ def build(
     chosen: Sequence[str] = (),
     folder: Path = FOLDER,
 ) -> Iterator[Path]:
-    """Execute lessons and yield the path of each as it is written, in place unless `out` names another folder."""
+    """Execute lessons and yield the path of each as it is written.
+
+    Parameters
+    ----------
+    out : str or Path, optional
+        Folder to write to; in place by default.
+    langs : sequence of str
+        Editions.
+    chosen : sequence of str
+        Names of lessons; all by default.
+    folder : Path
+        Where they are read.
+
+    Yields
+    ------
+    Path
+
+    Raises
+    ------
+    LessonError
+        For a name that is none, or a cell that fails; what was there before stays.
+
+    Notes
+    -----
+    A run without a change gives the same bytes on the same machine; on another processor pictures may differ in a few
+    bytes, and nothing else: outputs hold no digit that is not shown.
+    """
     for name in chosen or names(folder):
         for lang in langs:
             notebook = execute(read_lesson(name, lang, folder), f"{lang}/{name}.ipynb", folder / lang)
@@ -154,7 +189,19 @@ def _tidy_outputs(outputs: list[Any]) -> list[Any]:
 def student(
     out: str | Path, langs: Sequence[str] = LANGUAGES, chosen: Sequence[str] = (), folder: Path = FOLDER
 ) -> Iterator[Path]:
-    """Write learners' copies, without solutions and outputs, and yield the path of each."""
+    """Write learners' copies, without solutions and outputs, and yield the path of each.
+
+    Parameters
+    ----------
+    out : str or Path
+        Folder to write to.
+    langs, chosen, folder
+        As `build` takes them.
+
+    Yields
+    ------
+    Path
+    """
     for name in chosen or names(folder):
         for lang in langs:
             notebook = without_solutions(read_lesson(name, lang, folder))
@@ -179,9 +226,28 @@ def text_hash(source: str) -> str:
 
 
 def confirm(name: str, cells: Sequence[str] = (), folder: Path = FOLDER) -> list[str]:
-    """Record in the Chinese edition that its cells (all, or those named) translate the English ones as they are now.
+    """Record in the Chinese edition that its cells translate the English ones as they are now.
 
-    Returns the ids of the cells whose record changed. Call it after reading both, never to silence a test.
+    Call it after reading both, never to silence a test.
+
+    Parameters
+    ----------
+    name : str
+        The lesson.
+    cells : sequence of str
+        Ids of its text cells; all by default.
+    folder : Path
+        With one folder of notebooks for each language.
+
+    Returns
+    -------
+    list of str
+        Ids of the cells whose record changed.
+
+    Raises
+    ------
+    LessonError
+        For a lesson or cell that does not exist.
     """
     english = {cell.id: cell.source for cell in read_lesson(name, "en", folder).cells}
     chinese = read_lesson(name, "zh", folder)

@@ -12,7 +12,23 @@ from funnelkit.course.checks.verdict import Verdict, check_number
 
 
 def check_mix(answer: Any, before: pd.DataFrame, after: pd.DataFrame, by: str) -> Verdict:
-    """Judge the mix part of the change of a rate, as a fraction."""
+    """Judge the mix part of the change of a rate, as a fraction.
+
+    Parameters
+    ----------
+    answer : number, str or None
+        What was answered.
+    before : DataFrame
+        Segments of the earlier period: `by`, k, n.
+    after : DataFrame
+        The same of the later period.
+    by : str
+        Column of the segments.
+
+    Returns
+    -------
+    Verdict
+    """
     parts = split_change(before, after, by).table.set_index("part")["change"]
     pair = [table.set_index(by) for table in (before, after)]
     share, rate = [table["n"] / table["n"].sum() for table in pair], [table["k"] / table["n"] for table in pair]
@@ -29,7 +45,21 @@ def check_mix(answer: Any, before: pd.DataFrame, after: pd.DataFrame, by: str) -
 
 
 def check_lower_limit(answer: Any, row: pd.Series[Any], sigma: float) -> Verdict:
-    """Judge the lower control limit of one period; `row` has centre and n, `sigma` is sigma_z."""
+    """Judge the lower control limit of one period.
+
+    Parameters
+    ----------
+    answer : number, str or None
+        What was answered.
+    row : Series
+        One period of `control_limits`: centre, n.
+    sigma : float
+        Laney's sigma_z.
+
+    Returns
+    -------
+    Verdict
+    """
     error = float(np.sqrt(row["centre"] * (1 - row["centre"]) / row["n"]))
     right = max(0.0, row["centre"] - 3 * sigma * error)
     wrong = [
@@ -45,7 +75,19 @@ def check_lower_limit(answer: Any, row: pd.Series[Any], sigma: float) -> Verdict
 
 
 def check_half_regained(answer: Any, row: pd.Series[Any]) -> Verdict:
-    """Judge how many more reach the end if half of the loss within reach at this link stops."""
+    """Judge how many more reach the end if half of the loss within reach at this link stops.
+
+    Parameters
+    ----------
+    answer : number, str or None
+        What was answered.
+    row : Series
+        One link: n_lost, n_within, regained.
+
+    Returns
+    -------
+    Verdict
+    """
     right = row["regained"] / 2
     wrong = [
         (row["regained"], "half_is_all"),

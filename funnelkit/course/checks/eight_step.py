@@ -14,7 +14,21 @@ from funnelkit.result import Result, table_of
 
 
 def check_gain(answer: Any, rows: Result | pd.DataFrame, state: str) -> Verdict:
-    """Judge the expected value that one hour gains in `state`; `rows` are states with their cost."""
+    """Judge the expected value that one hour gains in a state.
+
+    Parameters
+    ----------
+    answer : number, str or None
+        What was answered.
+    rows : Result or DataFrame
+        States with n_valued, value_open, win_probability, win_probability_after, cost.
+    state : str
+        Id of the state.
+
+    Returns
+    -------
+    Verdict
+    """
     row = table_of(rows).set_index("state").loc[state]
     deals, chance = row["n_valued"], row["win_probability_after"] - row["win_probability"]
     gain = row["value_open"] * chance / deals / row["cost"]
@@ -30,16 +44,46 @@ def check_gain(answer: Any, rows: Result | pd.DataFrame, state: str) -> Verdict:
 
 
 def check_price_of_least(answer: Any, rows: Result | pd.DataFrame, budget: float, least: float) -> Verdict:
-    """Judge what a minimum for the first state costs in expected value."""
-    rows = table_of(rows)
-    bound = rows.assign(least=[least, *[0.0] * (len(rows) - 1)])
-    free, held = (table_of(allocate(table, budget))["value_won_more"].sum() for table in (rows, bound))
+    """Judge what a minimum for the first state costs in expected value.
+
+    Parameters
+    ----------
+    answer : number, str or None
+        What was answered.
+    rows : Result or DataFrame
+        States with n_valued, value_open, win_probability, win_probability_after, cost.
+    budget : float
+        Hours to give.
+    least : float
+        Hours that the first state gets at least.
+
+    Returns
+    -------
+    Verdict
+    """
+    table = table_of(rows)
+    bound = table.assign(least=[least, *[0.0] * (len(table) - 1)])
+    free, held = (table_of(allocate(states, budget))["value_won_more"].sum() for states in (table, bound))
     wrong = [(held - free, "price_sign"), (held, "price_is_total"), (free, "price_is_total")]
     return check_number(answer, free - held, wrong)
 
 
 def check_verdicts(answer: Any, evidence: pd.DataFrame, model: Funnel) -> Verdict:
-    """Judge {deal_id: verdict} against the gate rule, deal by deal; the first wrong one is named."""
+    """Judge {deal_id: verdict} against the gate rule, deal by deal; the first wrong one is named.
+
+    Parameters
+    ----------
+    answer : dict or None
+        What was answered.
+    evidence : DataFrame
+        As `check_gates` takes it.
+    model : Funnel
+        Whose stages they are.
+
+    Returns
+    -------
+    Verdict
+    """
     right = table_of(check_gates(evidence, model)).set_index("deal_id")
     if not answer or (isinstance(answer, dict) and not any(answer.values())):
         return verdict("empty")

@@ -13,7 +13,19 @@ from funnelkit.result import Result, table_of
 
 
 def check_share(answer: Any, entered: Sequence[int]) -> Verdict:
-    """Judge the share of those in the third stage who reached the last."""
+    """Judge the share of those in the third stage who reached the last.
+
+    Parameters
+    ----------
+    answer : number, str or None
+        What was answered.
+    entered : sequence of int
+        How many entered each stage, first to last.
+
+    Returns
+    -------
+    Verdict
+    """
     wrong = [
         (entered[-1] / entered[0], "share_of_first"),
         (100 * entered[-1] / entered[2], "share_in_percent"),
@@ -24,7 +36,21 @@ def check_share(answer: Any, entered: Sequence[int]) -> Verdict:
 
 
 def check_list(answer: Any, entered: Sequence[int], wanted: int) -> Verdict:
-    """Judge how many must enter for `wanted` at the end, in whole people."""
+    """Judge how many must enter for so many at the end, in whole people.
+
+    Parameters
+    ----------
+    answer : number, str or None
+        What was answered.
+    entered : sequence of int
+        How many entered each stage, first to last.
+    wanted : int
+        How many shall reach the last stage.
+
+    Returns
+    -------
+    Verdict
+    """
     need = wanted * entered[0] / entered[-1]
     wrong = [
         (need, "list_not_whole"),
@@ -35,7 +61,19 @@ def check_list(answer: Any, entered: Sequence[int], wanted: int) -> Verdict:
 
 
 def check_bottleneck(answer: Any, rates: Result | pd.DataFrame) -> Verdict:
-    """Judge the stage of the lowest rate; those that tie are all right."""
+    """Judge the stage of the lowest rate; those that tie are all right.
+
+    Parameters
+    ----------
+    answer : number, str or None
+        What was answered.
+    rates : Result or DataFrame
+        As `rate_table` gives them.
+
+    Returns
+    -------
+    Verdict
+    """
     if answer is None:
         return verdict("empty")
     known = table_of(rates).dropna(subset="rate").set_index("stage")["rate"]

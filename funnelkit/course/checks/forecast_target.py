@@ -12,7 +12,21 @@ from funnelkit.course.checks.verdict import Verdict, check_number
 
 
 def check_coverage(answer: Any, deals: pd.DataFrame, revenue: float) -> Verdict:
-    """Judge the coverage: the amounts of the open deals over the revenue still to win."""
+    """Judge the coverage: the amounts of the open deals over the revenue still to win.
+
+    Parameters
+    ----------
+    answer : number, str or None
+        What was answered.
+    deals : DataFrame
+        Deals, as a Pipeline holds them.
+    revenue : float
+        Money still to win.
+
+    Returns
+    -------
+    Verdict
+    """
     open_value = deals.loc[deals["status"] == "open", "amount"].sum()
     right = float(open_value / revenue)
     wrong = [
@@ -27,7 +41,21 @@ def check_coverage(answer: Any, deals: pd.DataFrame, revenue: float) -> Verdict:
 
 
 def check_chance(answer: Any, made: Any, amount: float) -> Verdict:
-    """Judge the chance that the won value of all periods together reaches `amount`; `made` is a Forecast."""
+    """Judge the chance that the won value of all periods together reaches an amount.
+
+    Parameters
+    ----------
+    answer : number, str or None
+        What was answered.
+    made : Forecast
+        As `forecast_open` gives it.
+    amount : float
+        Money to reach.
+
+    Returns
+    -------
+    Verdict
+    """
     total, opened = (made.paths[part]["value"] for part in ("total", "open"))
     summed = total.sum(axis=1)
     right = float((summed >= amount).mean())
@@ -46,7 +74,23 @@ def check_chance(answer: Any, made: Any, amount: float) -> Verdict:
 
 
 def check_wins(answer: Any, revenue: float, brought: float, mean_win: float) -> Verdict:
-    """Judge how many whole wins close the gap between what the open deals bring on average and the target."""
+    """Judge how many whole wins close the gap between what the open deals bring on average and the target.
+
+    Parameters
+    ----------
+    answer : number, str or None
+        What was answered.
+    revenue : float
+        Money still to win.
+    brought : float
+        Money that the open deals bring on average.
+    mean_win : float
+        Money of a mean win.
+
+    Returns
+    -------
+    Verdict
+    """
     missing = max(revenue - brought, 0.0)
     right = math.ceil(missing / mean_win)
     wrong = [

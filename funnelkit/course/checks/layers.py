@@ -19,7 +19,19 @@ def tasks_to_place(model: Funnel) -> dict[str, Text]:
 
 
 def check_layers(answer: Any, model: Funnel) -> Verdict:
-    """Judge {letter: layer}, letter by letter; the first wrong one is named."""
+    """Judge {letter: layer}, letter by letter; the first wrong one is named.
+
+    Parameters
+    ----------
+    answer : dict or None
+        What was answered.
+    model : Funnel
+        Whose stages they are.
+
+    Returns
+    -------
+    Verdict
+    """
     if not answer or (isinstance(answer, dict) and not any(answer.values())):
         return verdict("empty")
     if not isinstance(answer, dict):
@@ -35,7 +47,19 @@ def check_layers(answer: Any, model: Funnel) -> Verdict:
 
 
 def check_points(answer: Any, seen: pd.DataFrame) -> Verdict:
-    """Judge the difference at the top in percentage points; `seen` has layer, kind, k, n."""
+    """Judge the difference at the top in percentage points.
+
+    Parameters
+    ----------
+    answer : number, str or None
+        What was answered.
+    seen : DataFrame
+        layer, kind (articles, features), k, n.
+
+    Returns
+    -------
+    Verdict
+    """
     rows = seen[seen["layer"] == "tofu"].set_index("kind")
     rates = rows["k"] / rows["n"]
     right = 100 * (rates["articles"] - rates["features"])

@@ -11,9 +11,21 @@ from funnelkit.result import Result, table_of
 
 
 def check_halved(answer: Any, table: Result | pd.DataFrame) -> Verdict:
-    """Judge how many patients are left if one level keeps half of what it kept; `table` is the cascade as it is."""
-    table = table_of(table)
-    left, start = table["remaining"].iloc[-1], table["remaining"].iloc[2]
+    """Judge how many patients are left if one level keeps half of what it kept.
+
+    Parameters
+    ----------
+    answer : number, str or None
+        What was answered.
+    table : Result or DataFrame
+        The cascade as it is.
+
+    Returns
+    -------
+    Verdict
+    """
+    remaining = table_of(table)["remaining"]
+    left, start = remaining.iloc[-1], remaining.iloc[2]
     wrong = [
         (left, "halved_same"),
         (start / 2, "halved_start"),
@@ -24,7 +36,21 @@ def check_halved(answer: Any, table: Result | pd.DataFrame) -> Verdict:
 
 
 def check_equal_ratio(answer: Any, keep: float, n_levels: int) -> Verdict:
-    """Judge the ratio that each of `n_levels` equal levels must keep so that `keep` is left."""
+    """Judge the ratio that each of several equal levels must keep, so that a given share is left.
+
+    Parameters
+    ----------
+    answer : number, str or None
+        What was answered.
+    keep : float
+        Share that shall be left.
+    n_levels : int
+        How many levels share the loss.
+
+    Returns
+    -------
+    Verdict
+    """
     right = keep ** (1 / n_levels)
     wrong = [
         (keep, "ratio_is_whole"),
@@ -36,18 +62,30 @@ def check_equal_ratio(answer: Any, keep: float, n_levels: int) -> Verdict:
 
 
 def check_best_level(answer: Any, levels: Result | pd.DataFrame) -> Verdict:
-    """Judge the level that gains most per unit of cost; `levels` is the table of `weakest_levels`."""
+    """Judge the level that gains most per unit of cost.
+
+    Parameters
+    ----------
+    answer : number, str or None
+        What was answered.
+    levels : Result or DataFrame
+        As `weakest_levels` gives them.
+
+    Returns
+    -------
+    Verdict
+    """
     if answer is None:
         return verdict("empty")
-    levels = table_of(levels)
-    rows = levels.set_index(levels["point"].astype(str))
+    found = table_of(levels)
+    rows = found.set_index(found["point"].astype(str))
     if str(answer) not in rows.index:
         return verdict("level_unknown", known=", ".join(rows.index))
     row = rows.loc[str(answer)]
     if row["best_gain"]:
         return verdict("right")
     hints = [
-        (row["cost"] == levels["cost"].min(), "level_cheapest"),
+        (row["cost"] == found["cost"].min(), "level_cheapest"),
         (row["lowest_ratio"], "level_lowest"),
         (row["largest_loss"], "level_loss"),
     ]

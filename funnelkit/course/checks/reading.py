@@ -13,7 +13,23 @@ VERDICTS = ("ours", "industry", "ahead", "too_few")
 
 
 def check_open_rate(answer: Any, n_entered: int, n_advanced: int, n_open: int) -> Verdict:
-    """Judge the promotion rate of a stage in which some are still open."""
+    """Judge the promotion rate of a stage in which some are still open.
+
+    Parameters
+    ----------
+    answer : number, str or None
+        What was answered.
+    n_entered : int
+        Who entered.
+    n_advanced : int
+        Of these, who went on.
+    n_open : int
+        Of these, who is still open.
+
+    Returns
+    -------
+    Verdict
+    """
     rate = n_advanced / (n_entered - n_open)
     wrong = [
         (100 * rate, "not_fraction"),
@@ -25,10 +41,26 @@ def check_open_rate(answer: Any, n_entered: int, n_advanced: int, n_open: int) -
 
 
 def check_year_growth(answer: Any, deals: pd.DataFrame, as_of: pd.Timestamp, day: int) -> Verdict:
-    """Judge the growth of new deals: the first `day` days of the month of `as_of` against those a year before."""
+    """Judge the growth of new deals: the first days of the month against the same days a year before.
+
+    Parameters
+    ----------
+    answer : number, str or None
+        What was answered.
+    deals : DataFrame
+        Deals, as a Pipeline holds them.
+    as_of : Timestamp
+        A day of the current month.
+    day : int
+        Days of each month that count.
+
+    Returns
+    -------
+    Verdict
+    """
     month = Calendar("month")
     current = int(month.number(as_of))
-    year_before = month.year_before(current)
+    year_before = current - 12
     counts = {number: _created(deals, *month.like(number, day)) for number in (current, current - 1, year_before)}
     new, before, last = counts[current], counts[year_before], counts[current - 1]
     whole = _created(deals, month.start(year_before), month.start(year_before + 1))
@@ -48,7 +80,21 @@ def _created(deals: pd.DataFrame, start: pd.Timestamp, stop: pd.Timestamp) -> in
 
 
 def check_peer_verdicts(answer: Any, ours: pd.DataFrame, peers: pd.DataFrame) -> Verdict:
-    """Judge {stage: verdict} against `compare_peers`; the hint says what the word given would need."""
+    """Judge {stage: verdict} against `compare_peers`; the hint says what the word given would need.
+
+    Parameters
+    ----------
+    answer : dict or None
+        What was answered.
+    ours : DataFrame
+        Our stages: stage, k, n.
+    peers : DataFrame
+        The peers': stage, rate.
+
+    Returns
+    -------
+    Verdict
+    """
     table = compare_peers(ours, peers).table
     right = dict(zip(table["stage"], table["verdict"], strict=True))
     return check_choices(answer, right, VERDICTS, lambda given, word: f"peer_{given}")

@@ -14,7 +14,21 @@ from funnelkit.stats import aalen_johansen, quantile
 
 
 def check_median(answer: Any, days: ArrayLike, ended: ArrayLike) -> Verdict:
-    """Judge the median of stays of which some are still running."""
+    """Judge the median of stays of which some are still running.
+
+    Parameters
+    ----------
+    answer : number, str or None
+        What was answered.
+    days : array
+        Length of each stay so far.
+    ended : array of bool
+        Whether it has ended.
+
+    Returns
+    -------
+    Verdict
+    """
     days, ended = np.asarray(days, float), np.asarray(ended, bool)
     right = float(quantile(aalen_johansen(days, ended.astype(int)))[0])
     wrong = [
@@ -27,7 +41,19 @@ def check_median(answer: Any, days: ArrayLike, ended: ArrayLike) -> Verdict:
 
 
 def check_best_case(answer: Any, row: pd.Series[Any]) -> Verdict:
-    """Judge the highest rate that a cohort can still reach; `row` has n, n_open and raw."""
+    """Judge the highest rate that a cohort can still reach.
+
+    Parameters
+    ----------
+    answer : number, str or None
+        What was answered.
+    row : Series
+        One cohort: n, n_open, raw (won so far of all).
+
+    Returns
+    -------
+    Verdict
+    """
     won = row["raw"] * row["n"]
     right = (won + row["n_open"]) / row["n"]
     wrong = [
@@ -40,14 +66,28 @@ def check_best_case(answer: Any, row: pd.Series[Any]) -> Verdict:
 
 
 def check_late_value(answer: Any, waits: Result | pd.DataFrame, stage: str) -> Verdict:
-    """Judge the value of the deals of a stage that are late or stuck; `waits` is the table of `stuck_deals`."""
-    waits = table_of(waits)
-    here, late = waits["stage"] == stage, waits["state"].isin(["late", "stuck"])
-    right = float(waits.loc[here & late, "amount"].sum())
+    """Judge the value of the deals of a stage that are late or stuck.
+
+    Parameters
+    ----------
+    answer : number, str or None
+        What was answered.
+    waits : Result or DataFrame
+        As `stuck_deals` gives them.
+    stage : str
+        Id of the stage.
+
+    Returns
+    -------
+    Verdict
+    """
+    table = table_of(waits)
+    here, late = table["stage"] == stage, table["state"].isin(["late", "stuck"])
+    right = float(table.loc[here & late, "amount"].sum())
     wrong = [
         (float((here & late).sum()), "late_is_count"),
-        (float(waits.loc[late, "amount"].sum()), "late_all_stages"),
-        (float(waits.loc[here, "amount"].sum()), "late_all_open"),
-        (float(waits.loc[here & (late | (waits["state"] == "soon")), "amount"].sum()), "late_with_soon"),
+        (float(table.loc[late, "amount"].sum()), "late_all_stages"),
+        (float(table.loc[here, "amount"].sum()), "late_all_open"),
+        (float(table.loc[here & (late | (table["state"] == "soon")), "amount"].sum()), "late_with_soon"),
     ]
     return check_number(answer, right, wrong)
