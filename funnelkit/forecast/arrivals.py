@@ -1,8 +1,12 @@
 """Arrivals: how many new deals a day begin, with the season of the year and the drift of the past."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from funnelkit.stats import draw_level, draw_ratios, windows
 
@@ -13,13 +17,13 @@ SEASON_DAYS = 730  # two years show a season; a shorter history is taken as havi
 class Arrivals:
     """New deals: `per_day` is (draws, days) from the as-of date on; past deals and days, and if they show a season."""
 
-    per_day: np.ndarray
+    per_day: NDArray[np.float64]
     n: int
     span_days: float
     seasonal: bool
 
 
-def draw_arrivals(born, as_of, horizon, rng, n):
+def draw_arrivals(born: NDArray[np.float64], as_of: float, horizon: int, rng: np.random.Generator, n: int) -> Arrivals:
     """Draw n times the number of arrivals on each of the next `horizon` days.
 
     Rate of the whole past, times a factor for each calendar month (from two years on; drawn towards 1), times the
@@ -43,6 +47,7 @@ def draw_arrivals(born, as_of, horizon, rng, n):
     return Arrivals(per_day, len(born), span, seasonal)
 
 
-def _month(day):
+def _month(day: Any) -> NDArray[Any]:
     """Return the calendar month (0 to 11) of days since 1970."""
-    return np.floor(day).astype("int64").astype("datetime64[D]").astype("datetime64[M]").astype(int) % 12
+    month: NDArray[Any] = np.floor(day).astype("int64").astype("datetime64[D]").astype("datetime64[M]").astype(int)
+    return month % 12

@@ -1,12 +1,18 @@
 """Backtest: forecasts made at past dates from what was known then, scored against what came, beside plain methods."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from funnelkit.analysis import Calendar, data_end, furthest_stage
-from funnelkit.forecast.forecast import BANDS, FEW_WINS, REFUSED, forecast_open
-from funnelkit.language import DataError, number, percent
-from funnelkit.result import Result, refuse_limits
+from funnelkit.forecast.forecast import BANDS, FEW_WINS, REFUSED, Reading, forecast_open
+from funnelkit.forecast.simulate import By, Rng
+from funnelkit.language import DataError, label, number, percent
+from funnelkit.pipeline import Pipeline
+from funnelkit.result import Result, refuse_limits, table_of
 from funnelkit.stats import wilson
 
 QUANTILES = (0.1, 0.5, 0.9)
@@ -14,56 +20,132 @@ METHODS = ("forecast", "weighted", "seasonal", "past_windows")
 _DAY = pd.Timedelta(days=1)
 
 
-def backtest(pipeline, *, unit="quarter", n_origins=8, by=None, paths=2_000, rng=None):
+def backtest(
+    pipeline: Pipeline, *, unit: str = "quarter", n_origins: int = 8, by: By = None, paths: int = 2_000, rng: Rng = None
+) -> Result:
     """Forecast each of the last complete periods from what was known before it, and score the forecasts.
 
-    Periods are calendar weeks, months, quarters or years (`unit`) and do not overlap, so their outcomes are not the
-    same deals counted twice. Each origin sees `pipeline.at(origin)` only. Methods: `forecast` (forecast_open);
-    `weighted`, the pipeline weighted by the win rate of closed deals that reached the stage, of deals whose expected
-    close falls before the end (all, where the source has none), plus the mean new business of past windows;
-    `seasonal`, the same period a year ago; `past_windows`, the spread of all earlier windows of this length.
+    Parameters
+    ----------
+    unit : {"week", "month", "quarter", "year"}
+        Periods do not overlap, so their outcomes are not the same deals counted twice.
+    n_origins : int
+        Periods to look at; those with fewer than 20 won deals before them are left out.
+    by, paths
+        As of `forecast_open`.
 
-    Returns origin, end, part (total, open), measure (n_won, value), method, n_open, actual, mean, low_80, high_80,
-    in_50, in_80, in_95 (did the band hold the actual; NaN for methods without a band), crps, pinball_10, pinball_50,
-    pinball_90 (in the unit of the measure; a point has crps |actual - point|). Origins with fewer than 20 won deals
-    before them are left out. Raises LimitError as forecast_open does, DataError where no origin is left.
+    Returns
+    -------
+    Result
+        origin, end, part (total, open), measure (n_won, value), method (forecast, weighted, seasonal, past_windows),
+        n_open, actual, mean, low_80, high_80, in_50, in_80, in_95 (did the band hold the actual), crps, pinball_10,
+        pinball_50, pinball_90 (in the unit of the measure).
 
-    crps = mean |x - y| - mean |x - x'| / 2 over the paths (Gneiting and Raftery 2007); pinball loss at q is
-    max(q (y - x), (q - 1) (y - x)) (Koenker and Bassett 1978).
+    Raises
+    ------
+    LimitError, DataError
+        As `forecast_open`, and where no origin is left.
+
+    Notes
+    -----
+    Each origin sees `pipeline.at(origin)` only. The plain methods are in `_plain_methods`. CRPS: Gneiting and Raftery
+    (2007), pinball loss: Koenker and Bassett (1978).
+
+    Examples
+    --------
+    >>> from funnelkit import read, sample
+    >>> pipeline = read(*sample(), model="industrial-8")
+    >>> found = backtest(pipeline, n_origins=1, paths=100)
+    >>> found.table[["part", "measure", "method", "actual"]].head(2).values.tolist()
+    [['total', 'n_won', 'forecast', 21.0], ['total', 'n_won', 'weighted', 21.0]]
     """
+    return _record(pipeline, unit, n_origins, {"by": by, "paths": paths, "rng": rng or np.random.default_rng(0)})
+
+
+def _record(pipeline: Pipeline, unit: str, n_origins: int, options: dict[str, Any]) -> Result:
     refuse_limits(pipeline, "backtest", *REFUSED)
-    rng = rng or np.random.default_rng(0)
     spans = _spans(pipeline, unit, n_origins)
     if not spans:
         raise DataError("no_origin", unit=unit, n=FEW_WINS)
-    parts = [_score_origin(pipeline, *span, {"by": by, "paths": paths, "rng": rng}) for span in spans]
+    parts = [_score_origin(pipeline, *span, options) for span in spans]
     table = pd.DataFrame([row for rows in parts for row in rows])
-    return _read(table, n_origins)
+    return Result(
+        table, *_read(table, n_origins), model=pipeline.model, picture="backtest_chart", shown=_for_people,
+        currency=pipeline.currency,
+    )  # fmt: skip
 
 
-def score_table(table):
-    """Return the scores of a backtest by part, measure and method.
+def _for_people(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the forecasts of all business as people read them: the band, what came, and whether it held."""
+    own = table[(table["part"] == "total") & (table["method"] == "forecast")]
+    rows = [
+        {
+            "from_day": row["origin"],
+            "to_day": row["end"],
+            "measure": label(f"measure_{row['measure']}"),
+            "actual": number(row["actual"]),
+            "band_80": f"{number(row['low_80'])} – {number(row['high_80'])}",
+            "held": bool(row["in_80"]),
+        }
+        for row in own.to_dict("records")
+    ]
+    return pd.DataFrame(rows)
 
-    Returns part, measure, method, n (origins), crps, pinball_10, pinball_50, pinball_90 (means), k_80 (how often the
-    80 % band held the actual), rate_80, low, high (its Wilson interval), bias (mean forecast / mean actual).
+
+def score_table(found: Result | pd.DataFrame) -> Result:
+    """Score a backtest by part, measure and method.
+
+    Parameters
+    ----------
+    found : Result or DataFrame
+        Of `backtest`.
+
+    Returns
+    -------
+    Result
+        part, measure, method, n (origins), crps, pinball_10, pinball_50, pinball_90 (means), k_80 (how often the 80 %
+        band held the actual), rate_80, low, high (its Wilson interval), bias (mean forecast / mean actual).
+
+    Raises
+    ------
+    DataError
+        For anything that is no table.
+
+    Notes
+    -----
+    Lower scores are better; a band of 80 % that is honest holds in about 80 % of the periods.
+
+    Examples
+    --------
+    >>> from funnelkit import read, sample
+    >>> found = backtest(read(*sample(), model="industrial-8"), n_origins=1, paths=100)
+    >>> score_table(found).table[["part", "measure", "method", "n"]].head(1).values.tolist()
+    [['total', 'n_won', 'forecast', 1]]
     """
+    table = table_of(found)
+    return Result(_score_rows(table), *_read(table, 0))
+
+
+def _score_rows(table: pd.DataFrame) -> pd.DataFrame:
     keys, scores = ["part", "measure", "method"], ["crps", *(f"pinball_{round(q * 100)}" for q in QUANTILES)]
     known = table[table["crps"].notna()]
-    found = known.groupby(keys, sort=False, observed=True)
-    means = found[scores].mean()
-    banded = found["in_80"].agg(lambda held: held.notna().sum())
-    k_80 = found["in_80"].sum().astype(float).where(banded > 0)
+    groups = known.groupby(keys, sort=False, observed=True)
+    means = groups[scores].mean()
+    banded = groups["in_80"].agg(lambda held: held.notna().sum())
+    k_80 = groups["in_80"].sum().astype(float).where(banded > 0)
     low, high = wilson(k_80.fillna(0), banded)
-    bias = found["mean"].sum() / found["actual"].sum()
+    bias = groups["mean"].sum() / groups["actual"].sum()
     return (
-        means.assign(n=found.size(), k_80=k_80, rate_80=k_80 / banded.where(banded > 0), low=low, high=high, bias=bias)
+        means.assign(n=groups.size(), k_80=k_80, rate_80=k_80 / banded.where(banded > 0), low=low, high=high, bias=bias)
         .reset_index()
         .loc[:, [*keys, "n", *scores, "k_80", "rate_80", "low", "high", "bias"]]
     )
 
 
-def crps(sample, actual):
+def crps(sample: Any, actual: float) -> float:
     """Return the continuous ranked probability score of a sample; |actual - x| for a single x.
+
+    mean |x - y| - mean |x - x'| / 2 (Gneiting and Raftery 2007).
 
     >>> crps([3.0], 5.0), crps([0.0, 2.0], 1.0)
     (2.0, 0.5)
@@ -74,8 +156,8 @@ def crps(sample, actual):
     return float(np.abs(ordered - actual).mean() - spread)
 
 
-def pinball(quantile, actual, q):
-    """Return the pinball loss of a forecast quantile.
+def pinball(quantile: float, actual: float, q: float) -> float:
+    """Return the pinball loss of a forecast quantile: max(q (y - x), (q - 1) (y - x)) (Koenker and Bassett 1978).
 
     >>> pinball(10.0, 14.0, 0.9), pinball(10.0, 9.0, 0.9)
     (3.6, 0.1)
@@ -83,7 +165,7 @@ def pinball(quantile, actual, q):
     return round(max(q * (actual - quantile), (q - 1) * (actual - quantile)), 12)
 
 
-def _spans(pipeline, unit, n_origins):
+def _spans(pipeline: Pipeline, unit: str, n_origins: int) -> list[tuple[pd.Timestamp, pd.Timestamp, pd.Timestamp]]:
     """Return (origin, start, stop) of the last complete periods that have enough wins before them."""
     calendar, end = Calendar(unit), data_end(pipeline)
     whole = end > pipeline.as_of.normalize()  # bare dates: all of the origin's day is known
@@ -98,7 +180,9 @@ def _spans(pipeline, unit, n_origins):
     return spans
 
 
-def _score_origin(pipeline, origin, start, stop, options):
+def _score_origin(
+    pipeline: Pipeline, origin: Any, start: Any, stop: Any, options: dict[str, Any]
+) -> list[dict[str, Any]]:
     past = pipeline.at(origin)
     made = forecast_open(past, stop - _DAY, **options)
     came = _came(pipeline, past, start, stop)
@@ -116,7 +200,7 @@ def _score_origin(pipeline, origin, start, stop, options):
     return rows
 
 
-def _came(pipeline, past, start, stop):
+def _came(pipeline: Pipeline, past: Pipeline, start: Any, stop: Any) -> dict[str, dict[str, float]]:
     """Return what was won in the period, in all and of the deals that were open at the origin."""
     deals = pipeline.deals
     won = deals[(deals["status"] == "won") & (deals["closed_at"] >= start) & (deals["closed_at"] < stop)]
@@ -128,7 +212,7 @@ def _came(pipeline, past, start, stop):
     }
 
 
-def _scores(sample, actual):
+def _scores(sample: Any, actual: float) -> dict[str, float]:
     """Score a sample against what came; an empty sample (nothing to forecast from) has no scores."""
     if not len(sample):
         sample = np.array([np.nan])
@@ -141,8 +225,12 @@ def _scores(sample, actual):
             "crps": crps(sample, actual), **losses}  # fmt: skip
 
 
-def _plain_methods(past, start, days, measure):
-    """Return the samples of the plain methods for open plus new business; a point forecast is a sample of one."""
+def _plain_methods(past: Pipeline, start: Any, days: int, measure: str) -> dict[str, list[float]]:
+    """Return the samples of the plain methods for open plus new business; a point forecast is a sample of one.
+
+    `weighted`: the weighted pipeline plus the mean new business of past windows; `seasonal`: the same period a year
+    ago; `past_windows`: the spread of all earlier windows of this length.
+    """
     windows = _past_windows(past, start, days, measure)
     recent_new = [new for _, new in windows]
     new = float(np.mean(recent_new)) if recent_new else 0.0
@@ -155,7 +243,7 @@ def _plain_methods(past, start, days, measure):
             "past_windows": spread if len(spread) > 1 else []}  # fmt: skip
 
 
-def _past_windows(past, start, days, measure):
+def _past_windows(past: Pipeline, start: Any, days: int, measure: str) -> list[tuple[float, float]]:
     """Return (won in all, won of deals created within) of each earlier window of this length with closes recorded."""
     deals, first, found = past.deals, past.deals["closed_at"].min(), []
     low = start - days * _DAY
@@ -166,15 +254,34 @@ def _past_windows(past, start, days, measure):
     return found
 
 
-def _won_between(deals, low, high, measure, new=False):
+def _won_between(deals: pd.DataFrame, low: Any, high: Any, measure: str, new: bool = False) -> float:
     hit = (deals["status"] == "won") & (deals["closed_at"] >= low) & (deals["closed_at"] < high)
     if new:
         hit &= deals["created_at"] >= low
     return float(deals.loc[hit, "amount"].sum() if measure == "value" else hit.sum())
 
 
-def weighted_pipeline(past, before, measure="value"):
-    """Return the textbook weighted pipeline: win rate of the stage times amount, of deals expected before a date."""
+def weighted_pipeline(past: Pipeline, before: Any, measure: str = "value") -> float:
+    """Return the textbook weighted pipeline: win rate of the stage times amount, of deals expected before a date.
+
+    Parameters
+    ----------
+    past : Pipeline
+        As known when the forecast is made.
+    before : date
+        Deals whose expected close falls before it count; all, where the source has none.
+    measure : {"value", "n_won"}
+        In money, or in deals.
+
+    Returns
+    -------
+    float
+        In the deals' currency, or deals.
+
+    Notes
+    -----
+    The win rate is that of closed deals that reached the stage: fast losses pull it down, and a growing intake too.
+    """
     deals, stage = past.deals, furthest_stage(past).to_numpy()
     status = deals["status"].to_numpy()
     closed, won = np.isin(status, ("won", "lost")), status == "won"
@@ -191,9 +298,9 @@ def weighted_pipeline(past, before, measure="value"):
     return float((rate[stage] * weight)[due].sum())
 
 
-def _read(table, asked):
+def _read(table: pd.DataFrame, asked: int) -> Reading:
     """Say how often the band held and how the scores compare."""
-    scores = score_table(table).set_index(["part", "measure", "method"])
+    scores = _score_rows(table).set_index(["part", "measure", "method"])
     measure = "value" if ("total", "value", "forecast") in scores.index else "n_won"
     own = scores.loc[("total", measure, "forecast")]
     values = {"n": number(own["n"]), "k": number(own["k_80"]), "rate": percent(own["rate_80"]),
@@ -211,4 +318,4 @@ def _read(table, asked):
             )
     if own["n"] < asked:
         notes.append(("forecast.forecast.fewer_origins", {"n": number(own["n"]), "asked": number(asked)}))
-    return Result(table, "forecast.forecast.backtest", values, tuple(notes))
+    return "forecast.forecast.backtest", values, tuple(notes)

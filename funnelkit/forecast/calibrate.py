@@ -1,10 +1,20 @@
 """Calibrate: do stage probabilities come true? Deals still open count for the time that they have been watched."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from funnelkit.analysis import refuse_without_times
-from funnelkit.language import DataError, number, percent
+from funnelkit.forecast.forecast import Reading
+from funnelkit.language import DataError, label, number, percent
+from funnelkit.models import Funnel
+from funnelkit.pipeline import Pipeline
 from funnelkit.result import Result, refuse_limits
 from funnelkit.stats import aalen_johansen, days, interval, stage_spells
 
@@ -12,24 +22,47 @@ VERDICTS = ("fits", "too_high", "too_low", "not_yet_known", "no_deals")
 AT_RISK = 10  # the curve is read where at least so many deals are still watched
 
 
-def calibrate(pipeline, probabilities=None):
+def calibrate(pipeline: Pipeline, probabilities: Mapping[str, float] | None = None) -> Result:
     """Compare stage probabilities with what came of the deals that entered each stage.
 
-    `probabilities` maps stages to the chance of a final win of a deal in the stage; without it those of the model
-    (`Funnel.win_chance`, which reads probabilities "on leaving" as those of the stage after). Closed deals alone would
-    be biased, for slow deals are still open and losses may close faster: the share won is the Aalen-Johansen curve
-    from the entry into the stage, which weighs open deals by the time they were watched (as inverse censoring
-    weights do), read at the last age at which 10 deals are still watched.
+    Parameters
+    ----------
+    probabilities : mapping, optional
+        Chance of a final win of a deal in each stage; without it those of the model (`Funnel.win_chance`, which reads
+        probabilities "on leaving" as those of the stage after).
 
-    Returns stage, probability, n, n_won, n_lost, n_open, observed, low, high (95 %), undecided (share still open at
-    that age), at_days (the age), closed_only (won / closed, biased, for comparison), brier, verdict: fits (within the
-    interval), too_high, too_low, not_yet_known (above it, but the undecided could make it true), no_deals. The reading
-    has the Brier score and its parts over all entries (Murphy 1973): brier = reliability - resolution + uncertainty.
-    Raises LimitError without outcomes, lost deals or stage times, DataError for unknown stages or no probability.
+    Returns
+    -------
+    Result
+        stage, probability, n, n_won, n_lost, n_open, observed, low, high (95 %), undecided (share still open at that
+        age), at_days (the age), closed_only (won / closed, biased, for comparison), brier, verdict: fits (within the
+        interval), too_high, too_low, not_yet_known (above it, but the undecided could make it true), no_deals.
+
+    Raises
+    ------
+    LimitError, DataError
+        Without outcomes, lost deals or stage times; for an unknown stage, or where no probability is known.
+
+    Notes
+    -----
+    Closed deals alone would be biased, for slow deals are still open and losses may close faster: the share won is the
+    Aalen-Johansen curve from the entry into the stage, which weighs open deals by the time they were watched (as
+    inverse censoring weights do), read at the last age at which 10 deals are still watched. The reading has the Brier
+    score over all entries and its parts (Murphy 1973): brier = reliability - resolution + uncertainty.
+
+    Examples
+    --------
+    >>> from funnelkit import read, sample
+    >>> pipeline = read(*sample(), model="industrial-8")
+    >>> calibrate(pipeline).table[["stage", "probability", "n", "verdict"]].head(2).values.tolist()
+    [['project-initiation', 0.05, 2000, 'too_low'], ['first-contact', 0.1, 1385, 'fits']]
     """
     refuse_limits(pipeline, "calibrate", "no_outcome", "no_lost_deals", "no_open_deals")
     refuse_without_times(pipeline, "calibrate")
-    stated = _stated(pipeline.model, probabilities)
+    return _compare(pipeline, _stated(pipeline.model, probabilities))
+
+
+def _compare(pipeline: Pipeline, stated: dict[str, float]) -> Result:
     spells = stage_spells(pipeline)
     status, closed = pipeline.deals["status"].to_numpy(), days(pipeline.deals["closed_at"])
     end = np.where(np.isnan(closed[spells.deal]), spells.as_of, closed[spells.deal])
@@ -45,10 +78,28 @@ def calibrate(pipeline, probabilities=None):
     table = pd.DataFrame(rows, columns=columns)
     table["stage"] = pd.Categorical(table["stage"], categories=pipeline.model.stage_ids, ordered=True)
     table["verdict"] = pd.Categorical(table["verdict"], categories=VERDICTS)
-    return _read(table, pipeline.model)
+    return Result(
+        table, *_read(table, pipeline.model), model=pipeline.model, shown=partial(_for_people, pipeline.model)
+    )
 
 
-def _stated(model, probabilities):
+def _for_people(model: Funnel, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows as people read them: what was said, what came, and the verdict."""
+    rows = [
+        {
+            "stage": row["stage"],
+            "probability": percent(row["probability"], 0),
+            "n": number(row["n"]),
+            "observed": f"{percent(row['observed'])} [{percent(row['low'])}, {percent(row['high'])}]",
+            "undecided": percent(row["undecided"], 0),
+            "verdict": label(row["verdict"]),
+        }
+        for row in table.to_dict("records")
+    ]
+    return pd.DataFrame(rows)
+
+
+def _stated(model: Funnel, probabilities: Mapping[str, float] | None) -> dict[str, float]:
     """Return the probabilities by stage id, those that are given."""
     if probabilities is None:
         found = {stage: model.win_chance(stage) for stage in model.stage_ids if stage != model.won_stage}
@@ -63,7 +114,7 @@ def _stated(model, probabilities):
     return known
 
 
-def _row(stated, age, cause, entry):
+def _row(stated: float, age: NDArray[Any], cause: NDArray[Any], entry: NDArray[Any]) -> tuple[Any, ...]:
     """Return one stage's figures after its name."""
     n_won, n_lost, n_open = (int((cause == one).sum()) for one in (1, 2, 0))
     if not n_won + n_lost:
@@ -82,7 +133,7 @@ def _row(stated, age, cause, entry):
             n_won / (n_won + n_lost), brier, verdict)  # fmt: skip
 
 
-def murphy(table):
+def murphy(table: pd.DataFrame) -> dict[str, float]:
     """Return the Brier score over all entries and its parts: reliability - resolution + uncertainty."""
     known = table[table["observed"].notna()]
     weight = known["n"] / known["n"].sum()
@@ -95,13 +146,15 @@ def murphy(table):
     }
 
 
-def _read(table, model):
+def _read(table: pd.DataFrame, model: Funnel) -> Reading:
     names = {
         verdict: [model.stage(stage).name for stage in table.loc[table["verdict"] == verdict, "stage"]]
         for verdict in VERDICTS
     }
     values = {"n": number(table["n"].sum()), **{key: number(value, 3) for key, value in murphy(table).items()}}
-    notes = [(f"forecast.calibrate.{verdict}", {"stages": found}) for verdict, found in names.items() if found]
+    notes: list[tuple[str, dict[str, Any]]] = [
+        (f"forecast.calibrate.{verdict}", {"stages": found}) for verdict, found in names.items() if found
+    ]
     worst = table.assign(gap=(table["probability"] - table["observed"]).abs()).sort_values("gap").dropna(subset="gap")
     if len(worst):
         row = worst.iloc[-1]
@@ -109,4 +162,4 @@ def _read(table, model):
                       "stated": percent(row["probability"], 0), "came": percent(row["observed"], 0),
                       "low": percent(row["low"], 0), "high": percent(row["high"], 0),
                       "n": number(row["n"])}))  # fmt: skip
-    return Result(table, "forecast.calibrate.brier", values, tuple(notes))
+    return "forecast.calibrate.brier", values, tuple(notes)

@@ -1,13 +1,24 @@
 """Forecast: what the open deals and new business bring by a date, as a distribution and never as one number."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.random import Generator
+from numpy.typing import NDArray
 
 from funnelkit.analysis import Calendar, column, data_end, refuse_without_times
 from funnelkit.forecast.simulate import (
     DRAWS,
+    Book,
+    By,
+    Chances,
+    Fit,
+    Rng,
     draw_chances,
     draw_worlds,
     fit_history,
@@ -15,7 +26,8 @@ from funnelkit.forecast.simulate import (
     simulate_new,
     simulate_open,
 )
-from funnelkit.language import DataError, number, percent
+from funnelkit.language import DataError, label, number, percent
+from funnelkit.pipeline import Pipeline
 from funnelkit.result import Result, refuse_limits
 from funnelkit.stats import UP
 
@@ -23,43 +35,94 @@ BANDS = (0.95, 0.80, 0.50)
 PARTS = ("open", "new", "total")
 REFUSED = ("no_outcome", "no_lost_deals", "no_open_deals")
 FEW_WINS, FEW_SPANS = 20, 4
+Notes = tuple[tuple[str, Mapping[str, Any]], ...]
+Reading = tuple[str, dict[str, Any], Notes]  # leading sentence, its values, the notes
+Paths = dict[str, dict[str, NDArray[np.float64]]]  # part -> measure -> (paths, periods)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Forecast(Result):
-    """A forecast: `table` of distributions, `deals` with the chance of each, `paths` for sums of one's own.
+    """A forecast with what it was made of, for sums of one's own.
 
-    `paths[part][measure]` is (paths, periods), per period and not cumulative; parts are open, new and total, measures
-    n_won and value. `ends` are the periods: name, start, end (days, both included).
+    Attributes
+    ----------
+    table : DataFrame
+        Distribution of each period, part and measure.
+    deals : DataFrame
+        The open deals, each with its chance of a win.
+    paths : dict
+        `paths[part][measure]` is (paths, periods), per period and not cumulative; parts are open, new and total,
+        measures n_won and value.
+    ends : DataFrame
+        The periods: name, start, end (days, both included).
     """
 
     deals: pd.DataFrame = field(default_factory=pd.DataFrame)
-    paths: dict = field(default_factory=dict, repr=False)
+    paths: Paths = field(default_factory=dict, repr=False)
     ends: pd.DataFrame = field(default_factory=pd.DataFrame)
 
-    def chance(self, amount, part="total"):
-        """Return the chance that the won value of all periods together reaches `amount`."""
+    def chance(self, amount: float, part: str = "total") -> float:
+        """Return the chance that the won value of all periods together reaches an amount.
+
+        Parameters
+        ----------
+        amount : float
+            In the deals' currency.
+        part : {"total", "open", "new"}
+            What is to reach it.
+
+        Returns
+        -------
+        float
+            Share of the paths that do.
+        """
         return float((self.paths[part]["value"].sum(axis=1) >= amount).mean())
 
 
-def forecast_open(pipeline, until, *, unit=None, by=None, paths=10_000, rng=None):
+def forecast_open(
+    pipeline: Pipeline, until: Any, *, unit: str | None = None, by: By = None, paths: int = 10_000, rng: Rng = None
+) -> Forecast:
     """Forecast what is won from the day after the data to `until`, both days included.
 
-    Simulates `paths` futures. Every open deal moves on or out at the hazards of its stage, given the days that it has
-    waited there, drawn from their posterior (see `simulate`); all deals of a path share the level of exits. `by`
-    names a column whose values have ratios of their own. New business is a part of its own. Amounts of open deals are
-    kept; unknown ones are drawn from won deals. `unit` (week, month, quarter, year) cuts the time at calendar borders.
+    Parameters
+    ----------
+    unit : {"week", "month", "quarter", "year"}, optional
+        Cut the time at these calendar borders.
+    by : str or list of str, optional
+        Columns whose values have win ratios of their own.
+    paths : int
+        Futures to simulate.
 
-    Returns a Forecast whose table has period, start, end, part (open, new, total), measure (n_won, value), mean,
-    median and low_95, high_95, low_80, high_80, low_50, high_50, value in the deals' currency; the last rows are all
-    periods together. `deals` has deal_id, stage, days_in_stage, amount, chance (of a win by `until`), beyond (older
-    than any deal that ever moved on or closed). Raises LimitError where outcomes, open or lost deals or stage times
-    are missing, DataError where `until` is not after the data, `by` does not exist, or currencies are several.
+    Returns
+    -------
+    Forecast
+        period, start, end, part (open, new, total), measure (n_won, value), mean, median, low_95 ... high_50 (value in
+        the deals' currency); all periods together come last. `.deals`: deal_id, stage, days_in_stage, amount, chance
+        (of a win by `until`), beyond (older than any deal that ever moved on or closed).
 
-    Method: semi-Markov competing risks (Putter, Fiocco and Geskus 2007), gamma posterior of piecewise hazards.
+    Raises
+    ------
+    LimitError, DataError
+        Without outcomes, open or lost deals or stage times; a date not ahead, no such column, several currencies.
+
+    Notes
+    -----
+    Semi-Markov competing risks (Putter, Fiocco and Geskus 2007), gamma posterior of piecewise hazards.
+
+    Examples
+    --------
+    >>> from funnelkit import read, sample
+    >>> pipeline = read(*sample(), model="industrial-8")
+    >>> made = forecast_open(pipeline, "2026-03-31", paths=500)
+    >>> made.table[["part", "measure", "median"]].tail(2).values.tolist()
+    [['total', 'n_won', 10.0], ['total', 'value', 6884550.0]]
     """
+    return _forecast(pipeline, until, unit, by, (paths, rng or np.random.default_rng(0)))
+
+
+def _forecast(pipeline: Pipeline, until: Any, unit: str | None, by: By, drawing: tuple[int, Generator]) -> Forecast:
+    paths, rng = drawing
     _refuse(pipeline, by)
-    rng = rng or np.random.default_rng(0)
     periods = cut_periods(pipeline, until, unit)
     fit = fit_history(pipeline, by)
     book = open_book(pipeline, fit)
@@ -73,26 +136,60 @@ def forecast_open(pipeline, until, *, unit=None, by=None, paths=10_000, rng=None
     found = _per_period(parts, pipeline.limit("no_amount") is None)
     table, deals = _bands(found, periods), _deal_rows(pipeline, book, chances)
     key = "forecast.forecast.value" if "value" in found["total"] else "forecast.forecast.count"
-    notes = _notes(pipeline, fit, deals, (chances, periods))
-    values = _reading(table, deals, pipeline, until)
-    return Forecast(table, key, values, notes, deals, found, periods.drop(columns="day"))
+    return Forecast(
+        table, key, _reading(table, deals, pipeline, until), _notes(pipeline, fit, deals, (chances, periods)),
+        deals, found, periods.drop(columns="day"),
+        model=pipeline.model, picture="forecast_chart", shown=_for_people, currency=pipeline.currency,
+    )  # fmt: skip
 
 
-def _refuse(pipeline, by):
+def _for_people(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows as people read them: the middle and two bands."""
+    rows = [
+        {
+            "period_now": row["period"],
+            "part": label(f"part_{row['part']}"),
+            "measure": label(f"measure_{row['measure']}"),
+            "median": number(row["median"]),
+            **{f"band_{band}": f"{number(row[f'low_{band}'])} – {number(row[f'high_{band}'])}" for band in (80, 95)},
+        }
+        for row in table.to_dict("records")
+    ]
+    return pd.DataFrame(rows)
+
+
+def _refuse(pipeline: Pipeline, by: By) -> None:
     refuse_limits(pipeline, "forecast_open", *REFUSED)
     refuse_without_times(pipeline, "forecast_open")
-    if by is not None:
-        column(pipeline, by)
+    for name in [by] if isinstance(by, str) else by or ():
+        column(pipeline, name)
     valued = pipeline.deals[(pipeline.deals["status"] == "open") & pipeline.deals["amount"].notna()]
     names = sorted(valued["currency"].fillna("").unique())
     if len(names) > 1:
         raise DataError("several_currencies", names=", ".join(names))
 
 
-def cut_periods(pipeline, until, unit=None):
-    """Return period, start, end, day: the days from the data's end to `until` cut at calendar borders.
+def cut_periods(pipeline: Pipeline, until: Any, unit: str | None = None) -> pd.DataFrame:
+    """Cut the days from the data's end to `until` at calendar borders.
 
-    `day` is how many whole days from the start of the forecast have passed at the end of the period.
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Its last day is the day before the first period.
+    until : date
+        Last day.
+    unit : {"week", "month", "quarter", "year"}, optional
+        One period in all without it.
+
+    Returns
+    -------
+    DataFrame
+        period, start, end, day (whole days from the start of the forecast to the end of the period).
+
+    Raises
+    ------
+    DataError
+        Where `until` is not after the data.
     """
     first, last = data_end(pipeline), pd.Timestamp(until).normalize()
     if last < first:
@@ -109,7 +206,7 @@ def cut_periods(pipeline, until, unit=None):
     return table.assign(day=(table["end"] - first).dt.days + 1)
 
 
-def _per_period(parts, valued):
+def _per_period(parts: dict[str, tuple[Any, Any]], valued: bool) -> Paths:
     """Turn cumulative (count, value) of open and new into measures per period of open, new and total."""
     measures = ("n_won", "value") if valued else ("n_won",)
     found = {
@@ -119,7 +216,7 @@ def _per_period(parts, valued):
     return {**found, "total": {name: found["open"][name] + found["new"][name] for name in measures}}
 
 
-def _bands(found, periods):
+def _bands(found: Paths, periods: pd.DataFrame) -> pd.DataFrame:
     """Return mean, median and bands of every period, part and measure; all periods together come last."""
     whole = (f"{periods['start'].iloc[0].date()} - {periods['end'].iloc[-1].date()}",
              periods["start"].iloc[0], periods["end"].iloc[-1])  # fmt: skip
@@ -134,12 +231,12 @@ def _bands(found, periods):
     return pd.DataFrame(rows, columns=["period", "start", "end", "part", "measure", "mean", "median", *ends])
 
 
-def _summary(drawn):
+def _summary(drawn: NDArray[np.float64]) -> tuple[float, ...]:
     ends = [share for band in BANDS for share in ((1 - band) / 2, (1 + band) / 2)]
     return drawn.mean(), *np.quantile(drawn, [0.5, *ends])
 
 
-def _deal_rows(pipeline, book, chances):
+def _deal_rows(pipeline: Pipeline, book: Book, chances: Chances) -> pd.DataFrame:
     """Return the open deals with a known time, what they are worth, their chance and whether they are beyond all."""
     stages, deals = pipeline.model.stage_ids, pipeline.deals.iloc[book.deal]
     return pd.DataFrame(
@@ -154,7 +251,7 @@ def _deal_rows(pipeline, book, chances):
     )
 
 
-def _reading(table, deals, pipeline, until):
+def _reading(table: pd.DataFrame, deals: pd.DataFrame, pipeline: Pipeline, until: Any) -> dict[str, Any]:
     """Return the values of the leading sentence: the 80% band of the total, and its parts."""
     last = table[table["period"] == table["period"].iloc[-1]].set_index(["part", "measure"])
     wins = last.loc[("total", "n_won")]
@@ -169,11 +266,11 @@ def _reading(table, deals, pipeline, until):
     return values
 
 
-def _money(amount, currencies):
+def _money(amount: float, currencies: Any) -> str:
     return f"{number(amount)} {currencies[0]}" if len(currencies) else number(amount)
 
 
-def _notes(pipeline, fit, deals, ahead):
+def _notes(pipeline: Pipeline, fit: Fit, deals: pd.DataFrame, ahead: tuple[Chances, pd.DataFrame]) -> Notes:
     """Return what a reader must know: deals beyond all experience, without time or amount, and a short history."""
     (chances, periods), notes = ahead, []
     beyond = deals[deals["beyond"]]
@@ -203,7 +300,7 @@ def _notes(pipeline, fit, deals, ahead):
     return tuple(notes)
 
 
-def _beyond_before(fit):
+def _beyond_before(fit: Fit) -> dict[str, str]:
     """Return how many deal-days were ever spent beyond all experience, and how many deals moved on then."""
     spells = fit.spells
     longest = np.array([fit.hazards.longest(stage) for stage in range(spells.won)])[spells.stage]

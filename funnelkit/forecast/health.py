@@ -1,13 +1,21 @@
 """Health: the two conditions of reaching a target. Is there enough in the funnel, and does it keep moving down?"""
 
+from __future__ import annotations
+
+from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.random import Generator
 
-from funnelkit.forecast.forecast import forecast_open
-from funnelkit.forecast.simulate import fit_history
-from funnelkit.language import number, percent
+from funnelkit.forecast.forecast import Forecast, Reading, forecast_open
+from funnelkit.forecast.simulate import By, Fit, Rng, fit_history
+from funnelkit.forecast.win_curves import Array
+from funnelkit.language import label, number, percent, say
+from funnelkit.models import Funnel
+from funnelkit.pipeline import Pipeline
 from funnelkit.result import Result, refuse_limits
 from funnelkit.stats import UP, days, draw_level, expected_exits, stage_spells, windows
 
@@ -17,32 +25,79 @@ VERDICTS = ("enough", "uncertain", "short", "moving", "slower", "faster", "too_f
 _DAY = pd.Timedelta(days=1)
 
 
-def health(pipeline, revenue, until, *, window_days=WINDOW_DAYS, by=None, rng=None):
+def health(
+    pipeline: Pipeline, revenue: float, until: Any, *, window_days: int = WINDOW_DAYS, by: By = None, rng: Rng = None
+) -> Result:
     """Answer the two conditions for a target: volume (coverage) and flow, each with a figure, its n and a verdict.
 
-    Coverage is the value of the open deals over the `revenue` still to win by `until`; `needed` is the coverage that
-    would reach it with 80 % odds if only the size of the funnel changed. The verdict is by the odds of the forecast
-    (open and new): enough from 80 % on, short below 50 %. Flow is the number of promotions in the last `window_days`
-    over those that the history before expects of the deals at hand (hazards by stage and time waited); low and high
-    are the 95 % range of that ratio by chance and past swings. It has a row for all stages and one for each, whose
-    range is widened so that all stages together give a false alarm in 5 % (Bonferroni).
+    Parameters
+    ----------
+    revenue : float
+        Still to win by `until`, in the deals' currency.
+    window_days : int
+        Length of the window whose promotions are counted.
 
-    Returns condition (coverage, flow), stage (missing: all), figure, n, n_expected, low, high, needed, p_reached,
-    verdict (enough, uncertain, short; moving, slower, faster, too_few); what a row has not is missing. Raises what
-    forecast_open raises.
+    Returns
+    -------
+    Result
+        condition (coverage, flow), stage (missing: all), figure, n, n_expected, low, high, needed, p_reached, verdict
+        (enough, uncertain, short; moving, slower, faster, too_few); what a row has not is missing.
+
+    Raises
+    ------
+    LimitError, DataError
+        As `forecast_open`, and without amounts.
+
+    Notes
+    -----
+    Coverage: value of the open deals over the revenue, judged by the odds of the forecast: enough from 80 % on, short
+    below 50 %; `needed` is the coverage that gives 80 % if only the size of the funnel changed. Flow: promotions in
+    the window over those that the history before expects (hazards by stage and time waited), with the 95 % range by
+    chance and past swings; those of single stages are widened so that all together alarm falsely in 5 % (Bonferroni).
+
+    Examples
+    --------
+    >>> from funnelkit import read, sample
+    >>> pipeline = read(*sample(), model="industrial-8")
+    >>> health(pipeline, 10e6, "2026-03-31").table["verdict"].head(2).tolist()
+    ['short', 'slower']
     """
+    return _conditions(pipeline, (revenue, until, window_days), by, rng or np.random.default_rng(0))
+
+
+def _conditions(pipeline: Pipeline, asked: tuple[float, Any, int], by: By, rng: Generator) -> Result:
     refuse_limits(pipeline, "health", "no_amount")
-    rng = rng or np.random.default_rng(0)
+    revenue, until, window_days = asked
     made = forecast_open(pipeline, until, by=by, rng=rng)
     rows = [_coverage(made, revenue), *_flow(pipeline, window_days, rng)]
     columns = ["condition", "stage", "figure", "n", "n_expected", "low", "high", "needed", "p_reached", "verdict"]
     table = pd.DataFrame(rows, columns=columns)
     table["stage"] = pd.Categorical(table["stage"], categories=pipeline.model.stage_ids, ordered=True)
     table["verdict"] = pd.Categorical(table["verdict"], categories=VERDICTS)
-    return _read(table, pipeline.model, (revenue, until, window_days))
+    return Result(
+        table, *_read(table, pipeline.model, asked), model=pipeline.model, picture="flow_chart",
+        shown=partial(_for_people, pipeline.model),
+    )  # fmt: skip
 
 
-def _coverage(made, revenue):
+def _for_people(model: Funnel, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows as people read them: the figure, its usual range, the verdict."""
+    every = say("forecast.health.all_stages")
+    rows = [
+        {
+            "condition": label(f"condition_{row['condition']}"),
+            "stage": every if pd.isna(row["stage"]) else str(model.stage(row["stage"]).name),
+            "figure_health": number(row["figure"], 2),
+            "n": number(row["n"]),
+            "usual_range": "–" if pd.isna(row["low"]) else f"{number(row['low'], 2)} – {number(row['high'], 2)}",
+            "verdict": label(f"health_{row['verdict']}"),
+        }
+        for row in table.to_dict("records")
+    ]
+    return pd.DataFrame(rows)
+
+
+def _coverage(made: Forecast, revenue: float) -> tuple[Any, ...]:
     """Return the row of the first condition; open deals without a known amount count at their expected win."""
     total, opened = made.paths["total"]["value"].sum(axis=1), made.paths["open"]["value"].sum(axis=1)
     odds = float((total >= revenue).mean())
@@ -57,7 +112,7 @@ def _coverage(made, revenue):
     return ("coverage", None, cover, len(made.deals), np.nan, np.nan, np.nan, needed, odds, verdict)
 
 
-def _flow(pipeline, window_days, rng):
+def _flow(pipeline: Pipeline, window_days: int, rng: Generator) -> list[tuple[Any, ...]]:
     """Return the rows of the second condition: all stages, then each."""
     start = pipeline.as_of - window_days * _DAY
     fit, spells = fit_history(pipeline.at(start)), stage_spells(pipeline)
@@ -78,7 +133,7 @@ def _flow(pipeline, window_days, rng):
     return rows
 
 
-def _ratio_draws(fit, edges, which, rng):
+def _ratio_draws(fit: Fit, edges: Array, which: tuple[int | None, float], rng: Generator) -> Array:
     """Draw the level of the next window: what past windows of one stage, or of all, were against expected."""
     stage, ahead = which
     spells = fit.spells
@@ -88,10 +143,11 @@ def _ratio_draws(fit, edges, which, rng):
     hoped = [fit.hoped(low, high, UP)[own].sum() for low, high in pairwise(edges)]
     # The history's own level is unsure too: by as many promotions as it holds.
     fitted = rng.standard_gamma(seen.sum() + 0.5, size=DRAWS) / (seen.sum() + 0.5)
-    return fitted * draw_level(seen, hoped, ahead, rng, DRAWS)
+    level: Array = fitted * draw_level(seen, hoped, ahead, rng, DRAWS)
+    return level
 
 
-def _flow_row(model, stage, figures, rng):
+def _flow_row(model: Funnel, stage: int | None, figures: tuple[Any, ...], rng: Generator) -> tuple[Any, ...]:
     k, e, ratio, alpha = figures
     name = None if stage is None else model.stage_ids[stage]
     if e < LEAST_EXPECTED:
@@ -101,7 +157,7 @@ def _flow_row(model, stage, figures, rng):
     return ("flow", name, k / e, int(k), e, low, high, np.nan, np.nan, verdict)
 
 
-def _read(table, model, asked):
+def _read(table: pd.DataFrame, model: Funnel, asked: tuple[float, Any, int]) -> Reading:
     revenue, until, window_days = asked
     cover, flow = table.iloc[0], table.iloc[1]
     stages = table.iloc[2:]
@@ -117,11 +173,11 @@ def _read(table, model, asked):
         "low": percent(flow["low"], 0),
         "high": percent(flow["high"], 0),
     }
-    notes = [(f"forecast.health.{flow['verdict']}", flowing)]
+    notes: list[tuple[str, dict[str, Any]]] = [(f"forecast.health.{flow['verdict']}", flowing)]
     if slow:
         notes.append(("forecast.health.slow_stages", {"stages": slow}))
     good = cover["verdict"] == "enough", flow["verdict"] in ("moving", "faster") and not slow
     if flow["verdict"] != "too_few" and cover["verdict"] != "uncertain":
-        both = {(True, True): "both", (True, False): "volume_only", (False, True): "flow_only"}
-        notes.append((f"forecast.health.{both.get(good, 'neither')}", {}))
-    return Result(table, f"forecast.health.{cover['verdict']}", values, tuple(notes))
+        holds = {(True, True): "both", (True, False): "volume_only", (False, True): "flow_only"}
+        notes.append((f"forecast.health.{holds.get(good, 'neither')}", {}))
+    return f"forecast.health.{cover['verdict']}", values, tuple(notes)

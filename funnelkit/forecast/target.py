@@ -1,13 +1,21 @@
 """Goal: "revenue R by date D" turned into entries per stage and per week, with the odds; or why it is out of reach."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.random import Generator
 
 from funnelkit.analysis import column, count_stages, rate_table
-from funnelkit.forecast.forecast import REFUSED, cut_periods
+from funnelkit.forecast.forecast import REFUSED, Notes, cut_periods
 from funnelkit.forecast.simulate import (
+    By,
+    Fit,
+    Rng,
+    Worlds,
     draw_chances,
     draw_worlds,
     entry_mix,
@@ -16,8 +24,9 @@ from funnelkit.forecast.simulate import (
     open_book,
     simulate_open,
 )
-from funnelkit.forecast.win_curves import entry_curves, reach_curves
-from funnelkit.language import DataError, number, percent
+from funnelkit.forecast.win_curves import Array, entry_curves, reach_curves
+from funnelkit.language import DataError, number, percent, rate_text
+from funnelkit.pipeline import Pipeline
 from funnelkit.result import Result, refuse_limits
 from funnelkit.stats import won_position
 
@@ -28,20 +37,61 @@ OVERLOAD = 1.25  # a plan that asks for more than this multiple of the past pace
 _DAY = pd.Timedelta(days=1)
 
 
-@dataclass(frozen=True)
-class Plan(Result):
-    """A back-solved target: `table` per stage, `schedule` per week and stage, and the figures of the verdict.
+@dataclass(frozen=True, eq=False, repr=False)
+class TargetPlan(Result):
+    """A back-solved target: `table` per stage, and the figures of its verdict.
 
-    `entries` into the first stage in all (NaN: out of reach), `odds` that the plan reaches the target, `odds_open`
-    that the open deals do alone, `latest_start`, the last day on which an entry can still be won in time.
+    Attributes
+    ----------
+    schedule : DataFrame
+        week (its first day), stage, entries of the plan; the stage "won" has the wins.
+    entries : float
+        Into the first stage in all (NaN: out of reach).
+    odds, odds_open : float
+        That the plan reaches the target, and that the open deals do alone.
+    latest_start : Timestamp
+        Last day on which an entry can still be won in time.
+    verdict : str
+        open_suffices, reachable, beyond_capacity or too_late.
+    outlook : Outlook
+        What `chance` of other numbers of entries is read off.
     """
 
     schedule: pd.DataFrame = field(default_factory=pd.DataFrame)
     entries: float = np.nan
     odds: float = np.nan
     odds_open: float = np.nan
-    latest_start: pd.Timestamp = pd.NaT
+    latest_start: Any = pd.NaT
     verdict: str = "reachable"
+    outlook: Outlook | None = None
+
+    def chance(self, entries: float, first: int = 0) -> float:
+        """Return the chance that new deals reach the target.
+
+        Parameters
+        ----------
+        entries : float
+            New deals in all, spread evenly.
+        first : int
+            Days until the first of them begins.
+
+        Returns
+        -------
+        float
+            Share of the futures that reach it.
+        """
+        if self.outlook is None:
+            raise ValueError("a plan without an outlook")
+        return self.outlook.odds(entries, first)
+
+
+class Asked(NamedTuple):
+    """What a target asks for: revenue, its date, the odds, and the most entries a week that the team can take."""
+
+    revenue: float
+    until: Any
+    odds: float
+    capacity: float | None
 
 
 @dataclass(frozen=True)
@@ -51,13 +101,13 @@ class Outlook:
     horizon + 1), the mean chance of reaching each stage within so many days; `lag_days`, after how many days the
     quickest wins of new deals are in (5 % of all that they will ever bring)."""
 
-    win: np.ndarray
-    needed: np.ndarray
-    draw: np.ndarray
-    reach: np.ndarray
+    win: Array
+    needed: Array
+    draw: Array
+    reach: Array
     lag_days: int
 
-    def odds(self, entries, first=0):
+    def odds(self, entries: float, first: int = 0) -> float:
         """Return the chance that `entries` new deals, spread evenly from day `first` on, make up what is needed.
 
         The wins of a path are binomial: each entry is won in time with the mean chance of its days.
@@ -72,52 +122,96 @@ class Outlook:
         return float(np.where(self.needed <= 0, 1, np.where(entries >= self.needed, reached, 0)).mean())
 
 
-def solve_target(pipeline, revenue, until, *, odds=0.8, capacity_per_week=None, with_open=True, by=None, rng=None):
+def solve_target(
+    pipeline: Pipeline,
+    revenue: float,
+    until: Any,
+    *,
+    odds: float = 0.8,
+    capacity_per_week: float | None = None,
+    with_open: bool = True,
+    by: By = None,
+    rng: Rng = None,
+) -> TargetPlan:
     """Solve "revenue by date" for the entries per stage and per week that reach it with the odds asked for.
 
-    Promotion, its time and its uncertainty come from the hazards that `forecast_open` uses; the size of a win from
-    the won deals (drawn anew in each draw, so that few wins leave it unsure). Entries are spread evenly from the day
-    after the data to `until`. `with_open` counts what the open deals bring; `by` names a column whose values have win
-    ratios of their own (name one where large deals win more or less often than small ones, or the open deals bring
-    more or less than said); `capacity_per_week` is the most entries a week that the team can take.
+    Parameters
+    ----------
+    capacity_per_week, with_open, by
+        Most entries the team can take; whether the open deals count; columns whose values have win ratios of their own.
 
-    Returns a Plan whose table has stage, k, n, rate, low, high (promotion so far), n_open (deals there now), entries
-    (new entries by `until`), per_week, past_per_week (of the last 13 weeks). Its verdict: open_suffices, reachable,
-    beyond_capacity, or too_late (95 % of the wins of a deal that begins today come after `until`). `latest_start` is
-    the last day on which starting can still do: at capacity where one is given, else by that lag. Raises LimitError
-    as forecast_open does and without amounts, DataError for a revenue or odds that cannot be, a date not ahead, or an
-    unknown column.
+    Returns
+    -------
+    TargetPlan
+        stage, k, n, rate, low, high (promotion so far), n_open (deals there now), entries (new ones by `until`),
+        per_week, past_per_week (of the last 13 weeks).
 
+    Raises
+    ------
+    LimitError, DataError
+        As `forecast_open`, without amounts, for a revenue or odds that cannot be.
+
+    Notes
+    -----
     P(reached) = mean over draws of P(Binomial(entries, chance of a win in time) >= wins needed).
+
+    Examples
+    --------
+    >>> from funnelkit import read, sample
+    >>> solve_target(read(*sample(), model="industrial-8"), 10e6, "2026-03-31").verdict
+    'too_late'
     """
-    _check(revenue, odds)
+    return _solve(pipeline, Asked(revenue, until, odds, capacity_per_week), (with_open, by), rng)
+
+
+def _solve(pipeline: Pipeline, asked: Asked, given: tuple[bool, By], rng: Rng) -> TargetPlan:
+    (with_open, by), rng = given, rng or np.random.default_rng(0)
+    _check(asked.revenue, asked.odds)
     refuse_limits(pipeline, "solve_target", *REFUSED, "no_amount")
-    rng = rng or np.random.default_rng(0)
-    horizon = int(cut_periods(pipeline, until)["day"].iloc[-1])
-    if by is not None:
-        column(pipeline, by)
+    horizon = int(cut_periods(pipeline, asked.until)["day"].iloc[-1])
+    for name in [by] if isinstance(by, str) else by or ():
+        column(pipeline, name)
     fit = fit_history(pipeline, by)
-    view = outlook(pipeline, fit, (revenue, horizon), rng, with_open=with_open)
-    entries, verdict = _entries(view, odds, capacity_per_week, horizon)
-    first = cut_periods(pipeline, until)["start"].iloc[0]
-    last = _latest_day(view, odds, capacity_per_week, horizon)
-    start = pd.NaT if np.isnan(last) else first + int(last) * _DAY
+    view = outlook(pipeline, fit, (asked.revenue, horizon), rng, with_open=with_open)
+    entries, verdict = _entries(view, asked, horizon)
+    first = cut_periods(pipeline, asked.until)["start"].iloc[0]
+    last = _latest_day(view, asked, horizon)
     table, schedule = _rows(pipeline, fit, view, (entries, horizon))
-    most = entries if np.isfinite(entries) else (capacity_per_week or 0) * horizon / 7
-    found = {"entries": entries, "odds": view.odds(most), "odds_open": view.odds(0), "latest_start": start,
-             "verdict": verdict}  # fmt: skip
-    values = _values(pipeline, found, (revenue, until, odds, capacity_per_week), horizon)
-    return Plan(table, f"forecast.target.{verdict}", values, _notes(table, found), schedule, **found)
+    most = entries if np.isfinite(entries) else (asked.capacity or 0) * horizon / 7
+    found = {
+        "entries": entries, "odds": view.odds(most), "odds_open": view.odds(0),
+        "latest_start": pd.NaT if np.isnan(last) else first + int(last) * _DAY, "verdict": verdict, "outlook": view,
+    }  # fmt: skip
+    return TargetPlan(
+        table, f"forecast.target.{verdict}", _values(pipeline, found, asked, horizon), _notes(table, found), schedule,
+        **found, model=pipeline.model, picture="pace_chart", shown=_for_people, currency=pipeline.currency,
+    )  # fmt: skip
 
 
-def _check(revenue, odds):
+def _for_people(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows as people read them: the rate so far, deals there now, what the plan needs."""
+    rows = [
+        {
+            "stage": row["stage"],
+            "rate_now": rate_text({"n_open": 0, **row}),
+            "n_open": row["n_open"],
+            "entries": number(row["entries"]),
+            "per_week": number(row["per_week"], 1),
+            "past_per_week": number(row["past_per_week"], 1),
+        }
+        for row in table.to_dict("records")
+    ]
+    return pd.DataFrame(rows)
+
+
+def _check(revenue: Any, odds: float) -> None:
     if not (isinstance(revenue, (int, float, np.number)) and np.isfinite(revenue) and revenue > 0):
         raise DataError("bad_revenue", found=repr(revenue))
     if not 0 < odds < 1:
         raise DataError("bad_odds", found=repr(odds))
 
 
-def outlook(pipeline, fit, target, rng, with_open=True):
+def outlook(pipeline: Pipeline, fit: Fit, target: tuple[float, int], rng: Generator, with_open: bool = True) -> Outlook:
     """Return the Outlook of a target (revenue, horizon in days) from a fitted history."""
     revenue, horizon = target
     worlds = draw_worlds(fit, horizon, rng, DRAWS)  # new and open deals share them: a bad one is bad for both
@@ -135,9 +229,9 @@ def outlook(pipeline, fit, target, rng, with_open=True):
     return Outlook(win, needed, draw, reach, _lag(fit, rng))
 
 
-def _new_deals(fit, worlds, mix, horizon):
+def _new_deals(fit: Fit, worlds: Worlds, mix: Array, horizon: int) -> tuple[Array, Array]:
     """Return the `win` and the `reach` of an Outlook: those of the segments, mixed as the new deals are."""
-    win, reach, share = 0.0, 0.0, worlds.draws.share
+    win, reach, share = np.zeros(1), np.zeros(1), worlds.draws.share
     for segment in range(len(fit.segments)):
         leave, _ = worlds.exits_up(segment)
         curve = np.einsum("s,nsh->nh", entry_mix(fit), entry_curves(leave, share, horizon))
@@ -147,7 +241,7 @@ def _new_deals(fit, worlds, mix, horizon):
     return win, reach
 
 
-def _wins_needed(missing, amounts, draw, rng):
+def _wins_needed(missing: Array, amounts: Array, draw: Array, rng: Generator) -> Array:
     """Return for each path how many wins fill what is missing; each draw has its own resample of the amounts."""
     sample = amounts[rng.integers(len(amounts), size=(draw.max() + 1, len(amounts)))]
     needed, missing = np.zeros(len(missing)), missing.astype(float).copy()
@@ -164,8 +258,9 @@ def _wins_needed(missing, amounts, draw, rng):
     return needed
 
 
-def _entries(view, odds, capacity, horizon):
+def _entries(view: Outlook, asked: Asked, horizon: int) -> tuple[float, str]:
     """Return the fewest entries that reach the odds (NaN: none can) and the verdict."""
+    odds, capacity = asked.odds, asked.capacity
     if view.odds(0) >= odds:
         return 0.0, "open_suffices"
     if horizon < view.lag_days:
@@ -182,7 +277,7 @@ def _entries(view, odds, capacity, horizon):
     return float(np.ceil(high)), "reachable"
 
 
-def _lag(fit, rng):
+def _lag(fit: Fit, rng: Generator) -> int:
     """Return after how many days QUICKEST of all the wins that new deals will ever bring are in."""
     longest = sum(fit.hazards.longest(stage) for stage in range(fit.hazards.won))
     horizon = int(np.clip(longest, 30, 3650))
@@ -192,8 +287,9 @@ def _lag(fit, rng):
     return int(np.argmax(curve >= QUICKEST * curve[-1]))
 
 
-def _latest_day(view, odds, capacity, horizon):
+def _latest_day(view: Outlook, asked: Asked, horizon: int) -> float:
     """Return the last day (counted from the first day ahead) on which starting can still do, NaN if none can."""
+    odds, capacity = asked.odds, asked.capacity
     if capacity is None:
         return horizon - view.lag_days
     if view.odds(capacity * horizon / 7) < odds:
@@ -206,11 +302,11 @@ def _latest_day(view, odds, capacity, horizon):
     return low
 
 
-def _rows(pipeline, fit, view, plan):
+def _rows(pipeline: Pipeline, fit: Fit, view: Outlook, plan: tuple[float, int]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the table per stage and the schedule: entries of new deals per stage and week."""
     entries, horizon = plan
     won, ids = won_position(pipeline.model), pipeline.model.stage_ids
-    rates = rate_table(count_stages(pipeline).table).iloc[:won][["stage", "k", "n", "rate", "low", "high"]]
+    rates = rate_table(count_stages(pipeline)).table.iloc[:won][["stage", "k", "n", "rate", "low", "high"]]
     # Entries spread evenly: those who reach a stage by the date are the mean of the curve over the days left.
     middle = (view.reach[:, 1:] + view.reach[:, :-1]) / 2
     cumulative = entries / horizon * np.c_[np.zeros(won + 1), middle.cumsum(axis=1)]
@@ -225,7 +321,7 @@ def _rows(pipeline, fit, view, plan):
     return table, _schedule(pipeline, cumulative, (ids[:won], horizon))
 
 
-def _schedule(pipeline, cumulative, size):
+def _schedule(pipeline: Pipeline, cumulative: Array, size: tuple[Any, int]) -> pd.DataFrame:
     """Return week (its first day), stage and entries of each week of the plan; the last row of a week is the wins."""
     stages, horizon = size
     first = cut_periods(pipeline, pipeline.as_of + horizon * _DAY)["start"].iloc[0]
@@ -242,20 +338,19 @@ def _schedule(pipeline, cumulative, size):
     )
 
 
-def _values(pipeline, found, asked, horizon):
-    revenue, until, odds, capacity = asked
+def _values(pipeline: Pipeline, found: dict[str, Any], asked: Asked, horizon: int) -> dict[str, Any]:
     currencies = pipeline.deals["currency"].dropna().unique()
-    money = f"{number(revenue)} {currencies[0]}" if len(currencies) else number(revenue)
+    money = f"{number(asked.revenue)} {currencies[0]}" if len(currencies) else number(asked.revenue)
     start = found["latest_start"]
     return {
-        "revenue": money, "until": str(pd.Timestamp(until).date()), "odds": percent(odds, 0),
+        "revenue": money, "until": str(pd.Timestamp(asked.until).date()), "odds": percent(asked.odds, 0),
         "entries": number(found["entries"]), "per_week": number(found["entries"] / horizon * 7, 1),
         "odds_open": percent(found["odds_open"], 0), "reached": percent(found["odds"], 0), "days": number(horizon),
-        "latest": "–" if pd.isna(start) else str(start.date()), "capacity": number(capacity, 1),
+        "latest": "–" if pd.isna(start) else str(start.date()), "capacity": number(asked.capacity, 1),
     }  # fmt: skip
 
 
-def _notes(table, found):
+def _notes(table: pd.DataFrame, found: dict[str, Any]) -> Notes:
     """Warn where the plan asks for more than the past pace."""
     first = table.iloc[0]
     if found["entries"] > 0 and first["past_per_week"] > 0:

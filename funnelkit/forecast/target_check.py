@@ -1,12 +1,20 @@
 """Smart: is a target measurable, time-bound, feasible yet challenging, within the team's means, founded on history?"""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.random import Generator
 
 from funnelkit.analysis import count_stages, rate_table
-from funnelkit.forecast.forecast import cut_periods, forecast_open
-from funnelkit.forecast.target import OVERLOAD, solve_target
-from funnelkit.language import DataError, Text, number, percent, say
+from funnelkit.forecast.forecast import Reading, cut_periods, forecast_open
+from funnelkit.forecast.simulate import Rng
+from funnelkit.forecast.target import OVERLOAD, Asked, TargetPlan, solve_target
+from funnelkit.language import DataError, Text, both, label, number, percent, say
+from funnelkit.pipeline import Pipeline
 from funnelkit.result import Result, refuse_limits
 
 CRITERIA = ("measurable", "time_bound", "feasible", "challenging", "resources", "history")
@@ -15,21 +23,52 @@ FEASIBLE, SURE = 0.2, 0.8  # a target with lower odds at the past pace is a wish
 _DAY = pd.Timedelta(days=1)
 
 
-def check_target(pipeline, revenue, until, *, odds=0.8, capacity_per_week=None, rng=None):
+def check_target(
+    pipeline: Pipeline,
+    revenue: float,
+    until: Any,
+    *,
+    odds: float = 0.8,
+    capacity_per_week: float | None = None,
+    rng: Rng = None,
+) -> Result:
     """Check a target against the SMART criteria, each with a figure, what it is compared with, and a verdict.
 
-    measurable: share of won deals with an amount, against 0.95. time_bound: days left; met where `until` ends a
-    month. feasible: odds of reaching it at the past pace, at least 0.2. challenging: the same odds, at most 0.8.
-    resources: entries a week that `solve_target` asks for, against capacity_per_week or 1.25 times the pace of the
-    last 13 weeks (an overload is not met). history: the revenue against the best past window of the same length
-    (unclear where it is higher, or where fewer than two windows fit).
+    Parameters
+    ----------
+    revenue, until, odds, capacity_per_week
+        As of `solve_target`.
 
-    Returns criterion (ordered categorical), figure, benchmark, verdict (met, not_met, unclear). Raises what
-    forecast_open and solve_target raise.
+    Returns
+    -------
+    Result
+        criterion, figure, benchmark, verdict (met, not_met, unclear).
+
+    Raises
+    ------
+    LimitError, DataError
+        What `forecast_open` and `solve_target` raise.
+
+    Notes
+    -----
+    measurable: share of won deals with an amount, at least 0.95. time_bound: met where `until` ends a month. feasible,
+    challenging: odds at the past pace, at least 0.2 and at most 0.8. resources: entries a week that are needed against
+    the capacity, or 1.25 times the past pace. history: revenue over that of the best past window of this length.
+
+    Examples
+    --------
+    >>> from funnelkit import read, sample
+    >>> check_target(read(*sample(), model="industrial-8"), 10e6, "2026-03-31").table["verdict"].tolist()
+    ['met', 'met', 'met', 'met', 'not_met', 'met']
     """
+    asked = Asked(revenue, until, odds, capacity_per_week)
+    return _criteria(pipeline, asked, rng or np.random.default_rng(0))
+
+
+def _criteria(pipeline: Pipeline, asked: Asked, rng: Generator) -> Result:
     refuse_limits(pipeline, "check_target", "no_amount")
-    rng = rng or np.random.default_rng(0)
-    plan = solve_target(pipeline, revenue, until, odds=odds, capacity_per_week=capacity_per_week, rng=rng)
+    revenue, until, odds, capacity = asked
+    plan = solve_target(pipeline, revenue, until, odds=odds, capacity_per_week=capacity, rng=rng)
     usual = forecast_open(pipeline, until, rng=rng).chance(revenue)
     won = pipeline.deals[pipeline.deals["status"] == "won"]
     last = pd.Timestamp(until).normalize()
@@ -40,16 +79,35 @@ def check_target(pipeline, revenue, until, *, odds=0.8, capacity_per_week=None, 
         ("time_bound", left, np.nan, "met" if (last + _DAY).day == 1 else "unclear"),
         ("feasible", usual, FEASIBLE, "met" if usual >= FEASIBLE else "not_met"),
         ("challenging", usual, SURE, "met" if usual <= SURE else "not_met"),
-        ("resources", *_resources(plan, capacity_per_week)),
+        ("resources", *_resources(plan, capacity)),
         ("history", *_history(won, revenue, (pipeline.as_of, left))),
     ]
     table = pd.DataFrame(rows, columns=["criterion", "figure", "benchmark", "verdict"])
     table["criterion"] = pd.Categorical(table["criterion"], categories=CRITERIA, ordered=True)
     table["verdict"] = pd.Categorical(table["verdict"], categories=VERDICTS)
-    return _read(table, plan)
+    return Result(table, *_read(table, plan), model=pipeline.model, shown=_for_people)
 
 
-def _resources(plan, capacity):
+def _for_people(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the criteria as people read them, each figure in its own unit."""
+    decimals = {"time_bound": 0, "resources": 1, "history": 2}
+    rows = [
+        {
+            "criterion": say(f"forecast.target_check.{row['criterion']}"),
+            **{
+                name: number(row[name], decimals[row["criterion"]])
+                if row["criterion"] in decimals
+                else percent(row[name], 0)
+                for name in ("figure", "benchmark")
+            },
+            "verdict": label(row["verdict"]),
+        }
+        for row in table.to_dict("records")
+    ]
+    return pd.DataFrame(rows)
+
+
+def _resources(plan: TargetPlan, capacity: float | None) -> tuple[float, float, str]:
     """Return the entries a week that are asked for, what the team can take, and the verdict."""
     first = plan.table.iloc[0]
     most = capacity if capacity is not None else OVERLOAD * first["past_per_week"]
@@ -59,7 +117,7 @@ def _resources(plan, capacity):
     return needed, most, "met" if needed <= most else "not_met"
 
 
-def _history(won, revenue, time):
+def _history(won: pd.DataFrame, revenue: float, time: tuple[pd.Timestamp, int]) -> tuple[float, float, str]:
     """Return the revenue over the best past window as long as the time left, 1, and the verdict."""
     as_of, left = time
     age = ((as_of - won["closed_at"]) / _DAY).dropna()
@@ -72,13 +130,12 @@ def _history(won, revenue, time):
     return ratio, 1.0, "met" if ratio <= 1 else "unclear"
 
 
-def _read(table, plan):
+def _read(table: pd.DataFrame, plan: TargetPlan) -> Reading:
     names = {
-        verdict: [_both(f"forecast.target_check.{one}") for one in table.loc[table["verdict"] == verdict, "criterion"]]
-        for verdict in VERDICTS
+        verdict: [_name(one) for one in table.loc[table["verdict"] == verdict, "criterion"]] for verdict in VERDICTS
     }
     figures = table.set_index("criterion")
-    notes = [
+    notes: list[tuple[str, Any]] = [
         (f"forecast.target_check.{verdict}", {"criteria": found})
         for verdict, found in names.items()
         if verdict != "met" and found
@@ -89,27 +146,52 @@ def _read(table, plan):
     notes.append((plan.key, plan.values))
     values = {"n": number((table["verdict"] == "met").sum()), "of": number(len(table)),
               "odds": percent(figures.loc["feasible", "figure"], 0)}  # fmt: skip
-    return Result(table, "forecast.target_check.summary", values, tuple(notes))
+    return "forecast.target_check.summary", values, tuple(notes)
 
 
-def _both(key):
-    return Text(say(key, "en"), say(key, "zh"))
+def _name(criterion: str) -> Text:
+    return both(lambda: say(f"forecast.target_check.{criterion}"))
 
 
-def compare_target_rates(pipeline, targets):
+def compare_target_rates(pipeline: Pipeline, targets: Mapping[str, float]) -> Result:
     """Compare each stage's target rate with the actual promotion rate.
 
-    `targets` maps stages to the rates set for them. Returns stage, target_rate, k, n, rate, low, high (Wilson, of
-    those who left the stage), n_open, gap (rate - target_rate), verdict: met (the whole interval at or above the
-    target), missed (all of it below), no_evidence (the interval holds the target), no_deals. Raises CatalogError for
-    an unknown stage, DataError for a rate outside 0 to 1.
+    Parameters
+    ----------
+    targets : mapping
+        Rate set for each stage, 0 to 1.
+
+    Returns
+    -------
+    Result
+        stage, target_rate, k, n, rate, low, high (Wilson, of those who left the stage), n_open, gap (rate -
+        target_rate), verdict: met (the whole interval at or above the target), missed (all of it below), no_evidence
+        (the interval holds the target), no_deals.
+
+    Raises
+    ------
+    CatalogError, DataError
+        For an unknown stage; for a rate outside 0 to 1.
+
+    Examples
+    --------
+    >>> from funnelkit import read, sample
+    >>> pipeline = read(*sample(), model="industrial-8")
+    >>> found = compare_target_rates(pipeline, {"negotiation": 0.5})
+    >>> found.table[["target_rate", "k", "n", "verdict"]].values.tolist()
+    [[0.5, 139, 162, 'met']]
     """
     model = pipeline.model
     given = {model.stage(name).id: float(rate) for name, rate in dict(targets).items()}
     for stage, rate in given.items():
         if not 0 <= rate <= 1:
             raise DataError("bad_target_rate", stage=stage, found=repr(rate))
-    rates = rate_table(count_stages(pipeline).table).set_index("stage")
+    return _against_targets(pipeline, given)
+
+
+def _against_targets(pipeline: Pipeline, given: dict[str, float]) -> Result:
+    model = pipeline.model
+    rates = rate_table(count_stages(pipeline)).table.set_index("stage")
     table = rates.loc[list(given), ["k", "n", "rate", "low", "high", "n_open"]].reset_index()
     table["stage"] = pd.Categorical(table["stage"], categories=model.stage_ids, ordered=True)
     table.insert(1, "target_rate", list(given.values()))
@@ -119,6 +201,11 @@ def compare_target_rates(pipeline, targets):
         ["no_deals", "met", "missed"], "no_evidence",
     )  # fmt: skip
     table["verdict"] = pd.Categorical(verdict, categories=("met", "missed", "no_evidence", "no_deals"))
-    stages = {one: [model.stage(name).name for name in table.loc[table["verdict"] == one, "stage"]] or ["–"]
-              for one in ("met", "missed", "no_evidence")}  # fmt: skip
-    return Result(table, "forecast.target_check.rates", stages)
+    stages: dict[str, Any] = {
+        one: [*(model.stage(name).name for name in table.loc[table["verdict"] == one, "stage"])] or ["–"]
+        for one in ("met", "missed", "no_evidence")
+    }
+    return Result(
+        table, "forecast.target_check.rates", stages, model=model, names={"rate": "actual_rate"},
+        shown=["stage", "target_rate", "rate", "low", "high", "n", "k", "n_open", "gap", "verdict"],
+    )  # fmt: skip

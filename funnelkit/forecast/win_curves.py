@@ -1,10 +1,16 @@
 """Win curves: the chance that a deal is won within so many days, from hazards drawn many times over, vectorised."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from funnelkit.stats import OUT, UP
+from funnelkit.stats import OUT, UP, Hazards
+
+Array = NDArray[Any]  # single precision where there are many, double elsewhere
 
 
 @dataclass(frozen=True)
@@ -15,14 +21,14 @@ class Draws:
     The last `cap[stage]` of each stage stands for all later ages.
     """
 
-    up: np.ndarray
-    out: np.ndarray
-    jump: np.ndarray
-    share: np.ndarray
-    cap: np.ndarray
+    up: Array
+    out: Array
+    jump: Array
+    share: Array
+    cap: Array
 
 
-def draw_hazards(hazards, rng, n, horizon):
+def draw_hazards(hazards: Hazards, rng: np.random.Generator, n: int, horizon: int) -> Draws:
     """Draw the hazards n times and lay them out per whole day of age, `horizon` days beyond the last age group."""
     caps = np.array([int(np.ceil(hazards.longest(stage))) for stage in range(hazards.won)])
     size = int(caps.max()) + horizon + 1
@@ -36,17 +42,18 @@ def draw_hazards(hazards, rng, n, horizon):
     return Draws(up, out, jump, share, caps)
 
 
-def _days_inside(edges, size):
+def _days_inside(edges: Array, size: int) -> Array:
     """Return how much of each whole day of age lies in each age group, (groups, size).
 
     Groups begin anywhere in a day. Taking a day for its middle would lose the exits around the turn of the day, where
     they crowd when deals move in office hours.
     """
     day = np.arange(size)
-    return np.clip(np.minimum(edges[1:, None], day + 1) - np.maximum(edges[:-1, None], day), 0, 1)
+    inside: Array = np.clip(np.minimum(edges[1:, None], day + 1) - np.maximum(edges[:-1, None], day), 0, 1)
+    return inside
 
 
-def exits_up(draws, up_factor, out_factor):
+def exits_up(draws: Draws, up_factor: Array, out_factor: Array) -> tuple[Array, Array]:
     """Return (chance of leaving upwards at each day of age, chance of still being there).
 
     Both count from the entry into the stage. The first is (2, draws, stages, ages): to the next stage, and beyond; the
@@ -61,7 +68,7 @@ def exits_up(draws, up_factor, out_factor):
     return np.stack([leave - beyond, beyond]), before
 
 
-def entry_curves(leave, share, horizon):
+def entry_curves(leave: Array, share: Array, horizon: int) -> Array:
     """Return the chance of a win within 0..horizon days of entering each stage, (draws, stages, horizon + 1).
 
     Backwards from the last stage: leave the stage on some day, then win from the stage reached in the days left; a
@@ -76,7 +83,7 @@ def entry_curves(leave, share, horizon):
     return curve[:, :stages]
 
 
-def _onward(curve, share, stage):
+def _onward(curve: Array, share: Array, stage: int) -> list[Array]:
     """Return the chance of a win within j and a half days after leaving a stage to the next and beyond, (draws, days).
 
     Only the first of the two where nobody can jump, and both in one list.
@@ -87,14 +94,14 @@ def _onward(curve, share, stage):
     return [(way[:, :-1] + way[:, 1:]).astype(float) / 2 for way in ways]
 
 
-def _convolve(first, second):
+def _convolve(first: Array, second: Array) -> Array:
     """Return sum over a of first[a] second[h - a] for h = 0..size-1, row by row, by Fourier transform."""
     size = first.shape[1]
     width = 2 * size
     return np.fft.irfft(np.fft.rfft(first.astype(float), width) * np.fft.rfft(second, width), width)[:, :size]
 
 
-def waiting_curves(leave, stay, share, curve, ends):
+def waiting_curves(leave: Array, stay: Array, share: Array, curve: Array, ends: list[int]) -> Array:
     """Return the chance that a deal now `age` days in its stage is won within each of `ends` days.
 
     (draws, stages, ages, ends); `curve` is what `entry_curves` gave for a horizon of at least max(ends).
@@ -119,7 +126,7 @@ def waiting_curves(leave, stay, share, curve, ends):
     return np.clip(found, 0, 1, out=found)
 
 
-def reach_curves(leave, share, entry, horizon):
+def reach_curves(leave: Array, share: Array, entry: Array, horizon: int) -> Array:
     """Return the chance that a new deal has reached each stage within 0..horizon days, (stages + 1, horizon + 1).
 
     `leave` is (2, stages, ages), `share` (stages, stages + 1), `entry` the shares of the stages that deals begin in. A

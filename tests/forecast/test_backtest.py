@@ -82,7 +82,7 @@ def test_origins_do_not_overlap_and_actuals_are_counted_from_the_whole(sample, s
 
 
 def test_scores_are_means_of_the_rows(scored):
-    scores = score_table(scored.table).set_index(["part", "measure", "method"])
+    scores = score_table(scored).table.set_index(["part", "measure", "method"])
     rows = scored.table[(scored.table["part"] == "total") & (scored.table["measure"] == "n_won")]
     rows = rows[rows["method"] == "forecast"]
     found = scores.loc[("total", "n_won", "forecast")]
