@@ -18,6 +18,7 @@ from .rates import growth_table as growth_table
 from .rates import rate_table as rate_table
 from .rates import win_rate as win_rate
 from .stays import column as column
+from .stays import find_spells as find_spells
 from .stays import refuse_without_times as refuse_without_times
 from .stuck import stuck_deals as stuck_deals
 from .time import compare_cohorts as compare_cohorts
