@@ -10,6 +10,7 @@ from .analysis import control_limits as control_limits
 from .analysis import count_stages as count_stages
 from .analysis import data_end as data_end
 from .analysis import find_spells as find_spells
+from .analysis import glossary as glossary
 from .analysis import growth_table as growth_table
 from .analysis import models as models
 from .analysis import outcome_curves as outcome_curves

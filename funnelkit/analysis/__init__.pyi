@@ -1,5 +1,7 @@
 from .accounts import rank_accounts as rank_accounts
+from .change import Bridge as Bridge
 from .change import split_change as split_change
+from .cohorts import compare_cohorts as compare_cohorts
 from .compare import compare_periods as compare_periods
 from .count import count_stages as count_stages
 from .count import furthest_stage as furthest_stage
@@ -8,6 +10,7 @@ from .gates import check_gates as check_gates
 from .losses import churn_ratio as churn_ratio
 from .losses import split_losses as split_losses
 from .losses import stage_losses as stage_losses
+from .models import glossary as glossary
 from .models import models as models
 from .monitor import control_limits as control_limits
 from .peers import compare_peers as compare_peers
@@ -19,9 +22,9 @@ from .rates import rate_table as rate_table
 from .rates import win_rate as win_rate
 from .stays import column as column
 from .stays import find_spells as find_spells
+from .stays import find_spells as find_spells
 from .stays import refuse_without_times as refuse_without_times
 from .stuck import stuck_deals as stuck_deals
-from .time import compare_cohorts as compare_cohorts
 from .time import outcome_curves as outcome_curves
 from .time import promotion_cycle as promotion_cycle
 from .time import time_in_stage as time_in_stage

@@ -12,21 +12,6 @@ def share(name: str) -> Path:
     return installed if installed.is_dir() else _CHECKOUT[name]
 
 
-def sample_files(*names: str) -> list[Path]:
-    """Return the paths of the sample data: deals and their stage events, or the files named.
-
-    Parameters
-    ----------
-    *names : str
-        Files of the sample's folder, such as "glossary.csv" or "truth.json".
-
-    Returns
-    -------
-    list of Path
-
-    Examples
-    --------
-    >>> [path.name for path in sample_files()]
-    ['deals.csv', 'events.csv']
-    """
-    return [share("data") / name for name in names or ("deals.csv", "events.csv")]
+def sample_files() -> list[Path]:
+    """Return the paths of the sample data: deals, and their stage events."""
+    return [share("data") / "deals.csv", share("data") / "events.csv"]
