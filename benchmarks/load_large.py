@@ -80,14 +80,13 @@ def measure(path):
     """Read the file in this process; print the figures as JSON."""
     import resource
 
-    from funnelkit.reading import ReadOptions, read
-    from funnelkit.report import Bar
+    from funnelkit.reading import read
+    from funnelkit.report import Progress
 
     before = resource.getrusage(resource.RUSAGE_SELF)
     start_bytes, start = peak(), time.perf_counter()
-    with Bar("%", True) as bar:
-        options = ReadOptions(progress=lambda share: bar.show(int(100 * share), 100, "%"))
-        pipeline = read(path, stages=STAGES, options=options)
+    with Progress(True) as bar:
+        pipeline = read(path, stages=STAGES, progress=lambda share: bar.show(int(100 * share), 100, "%"))
     seconds = time.perf_counter() - start
     after = resource.getrusage(resource.RUSAGE_SELF)
     tables = sum(int(table.memory_usage(deep=True).sum()) for table in (pipeline.deals, pipeline.events))

@@ -78,30 +78,19 @@ def add_count(commands):
 
 
 def run_count(options):
-    from funnelkit.analysis import rate_table
     from funnelkit.events import step_rates
     from funnelkit.language import say, show
 
     found = _count(options)
-    notes = [say(f"events.notes.{key}", **values) for key, values in found.notes]
+    notes = [say(key, **values) for key, values in found.notes if key.startswith("events.notes.")]
     if options.json:
-        rows = json.loads(step_rates(found.table, options.by).to_json(orient="records", force_ascii=False))
+        rows = json.loads(step_rates(found, options.by).table.to_json(orient="records", force_ascii=False))
         print(
             json.dumps({"rule": options.rule, "steps": options.steps, "rows": rows, "notes": notes}, ensure_ascii=False)
         )
     else:
-        rates = rate_table(found.table)
-        table = found.table.join(rates[["k", "n", "rate", "low", "high"]])
-        table["rate_bounds"] = [_bounds(*ends) for ends in zip(rates["floor"], rates["ceiling"], strict=True)]
-        print("\n".join([show(table).text, *notes]))
+        print("\n".join([show(found.rates).text, *notes]))
     return 0
-
-
-def _bounds(floor, ceiling):
-    """Return the rates if none or all of the open entities advance, as text."""
-    from funnelkit.language import percent, say
-
-    return "–" if floor != floor else say("language.present.bounds", floor=percent(floor), ceiling=percent(ceiling))
 
 
 def _count(options):
@@ -169,30 +158,26 @@ def add_reading_options(command):
 
 def reading(options, progress=None):
     """Return the arguments of `reading.read` that the reading options ask for."""
-    from funnelkit.reading import ReadOptions
-
     names = ("encoding", "decimal", "date_order", "currency", "timezone", "delimiter", "sheet", "table")
     values = {name: getattr(options, name) for name in names}
     quarantine = getattr(options, "quarantine", None)
     return {
         "stages": options.stages, "layout": options.layout, "preset": options.preset, "as_of": options.as_of,
-        "options": ReadOptions(
-            **values, map=dict(options.map), on=dict(options.on), quarantine=quarantine, progress=progress
-        ),
-        "join": options.join,
+        "join": options.join, "map": dict(options.map), "on": dict(options.on), "quarantine": quarantine,
+        "progress": progress, **values,
     }  # fmt: skip
 
 
 def run_check(options):
-    from funnelkit.reading import EXIT, check_text, read, shown, summary
-    from funnelkit.report import Bar
+    from funnelkit.reading import EXIT, check_summary, check_text, read, shown
+    from funnelkit.report import Progress
 
-    with Bar("%", sys.stderr.isatty()) as bar:
+    with Progress(sys.stderr.isatty()) as bar:
         try:
             result = read(*options.files, **reading(options, lambda share: bar.show(int(100 * share), 100, "%")))
         except FunnelkitError as error:
             result = error
-    found = summary(result, map(shown, options.files))
+    found = check_summary(result, map(shown, options.files))
     print(json.dumps(found, ensure_ascii=False, indent=1) if options.json else check_text(found))
     return EXIT[found["outcome"]]
 

@@ -1,10 +1,16 @@
 """Pipeline: the one thing handed around. Deals, their stage events, and what the source cannot tell."""
 
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from html import escape
+from typing import Any
 
 import pandas as pd
 
-from funnelkit.language import say
+from funnelkit.language import Lang, bullets, day, note, number, say
 from funnelkit.models import Funnel
 
 STATUSES = ("open", "won", "lost", "void")
@@ -14,56 +20,102 @@ DEAL_COLUMNS = (
 )  # fmt: skip
 EVENT_COLUMNS = ("deal_id", "stage", "entered_at", "source")
 SOURCES = ("history", "wide", "inferred")
+MOST_FINDINGS = 5  # kinds of findings that a Pipeline shows
+_LOUDEST_FIRST = ("error", "warn", "note")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Finding:
-    """One thing noticed while reading: `rule` is a key of texts/findings.toml, `values` fill its message."""
+    """One thing noticed while reading.
+
+    Attributes
+    ----------
+    rule : str
+        What it is: a key of reading.findings.
+    severity : str
+        note, warn or error.
+    file, column, value : str, optional
+        Where it is, and the text that stands there.
+    line : int, optional
+        Physical line of the file, the header being line 1.
+    values : Mapping
+        What further fills its message.
+
+    Examples
+    --------
+    >>> Finding("no_rows", "warn", "deals.csv")
+    deals.csv: has a header but no rows. Check the filter of the export.
+    """
 
     rule: str
-    severity: str  # note, warn or error
+    severity: str
     file: str | None = None
-    line: int | None = None  # physical line of the file, the header being line 1
+    line: int | None = None
     column: str | None = None
     value: str | None = None
-    values: dict = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
 
-    def message(self, lang=None):
+    def message(self, lang: Lang | None = None) -> str:
         """Return the sentence for people, in the language in force or `lang`."""
         place = {"file": self.file, "line": self.line, "column": self.column, "value": self.value}
         return say(f"reading.findings.{self.rule}", lang, **{**place, **self.values})
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.message()
 
-    def as_dict(self):
+    def __repr__(self) -> str:
+        return self.message()
+
+    def _repr_html_(self) -> str:
+        return note(self.message(), "note" if self.severity == "note" else "warn").html
+
+    def as_dict(self) -> dict[str, Any]:
         """Return the keys that `funnelkit check --json` prints."""
         row = asdict(self)
         row.pop("values")
         return {**row, "message": self.message()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Limit:
-    """One thing that the source cannot tell: `code` is a key of texts/limits.toml. Analyses refuse by it."""
+    """One thing that the source cannot tell. Analyses refuse by it.
+
+    Attributes
+    ----------
+    code : str
+        What it is: a key of reading.limits.
+    values : Mapping
+        What fills its message.
+
+    Examples
+    --------
+    >>> Limit("no_amount").code
+    'no_amount'
+    """
 
     code: str
-    values: dict = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
 
-    def message(self, lang=None):
+    def message(self, lang: Lang | None = None) -> str:
         """Return the sentence for people, in the language in force or `lang`."""
         return say(f"reading.limits.{self.code}", lang, **self.values)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.message()
 
-    def as_dict(self):
+    def __repr__(self) -> str:
+        return self.message()
+
+    def _repr_html_(self) -> str:
+        return note(self.message()).html
+
+    def as_dict(self) -> dict[str, Any]:
         """Return code and message, as JSON holds them."""
         return {"code": self.code, "message": self.message()}
 
 
 @dataclass(frozen=True)
-class Rows:
+class RowCounts:
     """Conservation of rows: `rows_in` = `good` + `quarantined` + `ignored` always."""
 
     rows_in: int = 0
@@ -72,14 +124,35 @@ class Rows:
     ignored: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Pipeline:
-    """A funnel's data as known at `as_of`.
+    """A funnel's data as known at a date. In a notebook it shows itself in a few lines.
 
-    `deals` has DEAL_COLUMNS and any further columns of the source (segments), one row a deal. `events` has
-    EVENT_COLUMNS, one row for each entry into a stage; `stage` is an ordered categorical of the model's stage ids,
-    `entered_at` is NaT where the source gives no time. `counts` holds the table of a counts source (else None).
-    `as_of_given` is False where the date was derived from the data.
+    Attributes
+    ----------
+    model : Funnel
+        The stages, in order.
+    deals : DataFrame
+        DEAL_COLUMNS and any further columns of the source (segments), one row per deal.
+    events : DataFrame
+        EVENT_COLUMNS, one row per entry into a stage: `stage` is an ordered categorical of the model's stage ids,
+        `entered_at` is NaT where the source gives no time.
+    as_of : Timestamp
+        The date as of which the data are known.
+    as_of_given : bool
+        False where that date was derived from the data.
+    limits, findings : tuple
+        What the source cannot tell, and what was noticed while reading.
+    rows : RowCounts
+        Rows read, good, quarantined and ignored.
+    layout : str
+        deals, events or counts.
+    counts : DataFrame, optional
+        The table of a source of counts.
+    amount_total : float, optional
+        Sum over the good rows read; None without amounts or across currencies.
+    sample : tuple of dict
+        The first good rows as read.
     """
 
     model: Funnel
@@ -89,13 +162,13 @@ class Pipeline:
     as_of_given: bool = True
     limits: tuple[Limit, ...] = ()
     findings: tuple[Finding, ...] = ()
-    rows: Rows = Rows()
+    rows: RowCounts = RowCounts()
     layout: str = "deals"
     counts: pd.DataFrame | None = None
-    amount_total: float | None = None  # sum over the good rows read; None without amounts or across currencies
-    sample: tuple[dict, ...] = ()  # the first good rows as read
+    amount_total: float | None = None
+    sample: tuple[dict[str, Any], ...] = ()
 
-    def at(self, date):
+    def at(self, date: Any) -> Pipeline:
         """Return what was known on `date`: no later event, close or deal; deals without any time are left out.
 
         Amounts are those of the export, for a source holds no history of them.
@@ -119,6 +192,48 @@ class Pipeline:
         known = self.deals["currency"].dropna().unique() if "currency" in self.deals else ()
         return str(known[0]) if len(known) == 1 else None
 
-    def limit(self, code):
+    def limit(self, code: str) -> Limit | None:
         """Return the limit of this code, or None."""
         return next((limit for limit in self.limits if limit.code == code), None)
+
+    def __repr__(self) -> str:
+        return "\n".join(part for title, lines in self._parts() for part in (title, bullets(lines).text) if part)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        html = ((f'<p class="fk">{escape(title)}</p>' if title else "") + bullets(x).html for title, x in self._parts())
+        return {"text/html": "\n".join(html), "text/plain": repr(self)}
+
+    def _parts(self) -> Iterator[tuple[str, list[str]]]:
+        """Yield (title, sentences) of what the pipeline is, cannot tell, and what was noticed."""
+        yield "", [*self._summary(), say("pipeline.shown.rows", **{n: number(k) for n, k in asdict(self.rows).items()})]
+        if self.limits:
+            yield say("reading.check.limits_title"), [limit.message() for limit in self.limits]
+        if self.findings:
+            yield say("pipeline.shown.noticed"), list(self._noticed())
+
+    def _summary(self) -> Iterator[str]:
+        if self.counts is not None:
+            yield say("pipeline.shown.counts", model=self.model.name, n=number(len(self.counts)))
+            return
+        status = self.deals["status"]
+        counts = {f"n_{name}": number(int((status == name).sum())) for name in STATUSES}
+        as_of, n = day(self.as_of), number(len(status))
+        yield say("pipeline.shown.deals", model=self.model.name, n=n, as_of=as_of, **counts)
+        created = self.deals["created_at"].dropna()
+        if len(created):
+            yield say("pipeline.shown.period", first=day(created.min()), last=day(created.max()))
+
+    def _noticed(self) -> Iterator[str]:
+        """Yield the findings by kind, the loudest first: the first of a kind, with how many there are."""
+        listed = [finding for finding in self.findings if finding.rule != "more"]
+        rest = {finding.values["rule"]: finding.values["n"] for finding in self.findings if finding.rule == "more"}
+        n = Counter(finding.rule for finding in listed)
+        kinds = {finding.rule: finding for finding in reversed(listed)}
+        loud = sorted(kinds.values(), key=lambda kind: (_LOUDEST_FIRST.index(kind.severity), listed.index(kind)))
+        for kind in loud[:MOST_FINDINGS]:
+            more = n[kind.rule] + rest.get(kind.rule, 0) - 1
+            text = kind.message()
+            yield say("pipeline.shown.alike", message=text, n=number(more)) if more else text
+        hidden = sum(n[kind.rule] for kind in loud[MOST_FINDINGS:])
+        if hidden:
+            yield say("pipeline.shown.further", n=number(hidden))

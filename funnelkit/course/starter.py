@@ -6,19 +6,28 @@ import pandas as pd
 
 from funnelkit.language import DataError, label, language, say, show
 from funnelkit.models import model_names
-from funnelkit.reading import ReadOptions, as_text, date_stem, is_url, map_columns, open_source, read, without_password
+from funnelkit.reading import (
+    READING_OPTIONS,
+    ReadOptions,
+    cell_text,
+    date_stem,
+    is_url,
+    map_columns,
+    open_source,
+    read,
+    without_password,
+)
 
 _OTHERS = ("encoding", "decimal", "date_order", "currency", "timezone", "delimiter", "sheet", "table")
-_READ = """from funnelkit import count_stages, plot, use
+_READ = """from funnelkit import count_stages, plot, read, use
 from funnelkit.course import starter
-from funnelkit.reading import ReadOptions, read
 from funnelkit.report import sections
 
 use(lang)
-options = ReadOptions(map=columns, **reading)
-how = {"layout": layout or None, "preset": preset or None, "as_of": as_of or None}
-pipeline = read(*data, model=model or None, stages=None if model else stages or None, options=options, join=join, **how)
-starter.show_mapping(data, columns, options)"""
+named = {"model": model or None, "stages": None if model else stages or None, "as_of": as_of or None}
+how = {"layout": layout or None, "preset": preset or None, "join": join, "map": columns}
+pipeline = read(*data, **named, **how, **reading)
+starter.show_mapping(data, columns, reading)"""
 _CELLS = (
     ("quality", "sections.quality(pipeline)"),
     ("limits", "sections.limits(pipeline)"),
@@ -63,14 +72,12 @@ def _stem(file):
 
 def _values(file, pipeline, reading):
     """Return the parameters of the notebook: what was found while reading."""
-    options = reading.get("options") or ReadOptions()
     model = pipeline.model.id if pipeline.model.id in model_names() else _model_file(reading.get("stages"))
     names = [] if model else [str(stage.name) for stage in pipeline.model.stages]
-    stated = {name: getattr(options, name) for name in _OTHERS}
-    stated["on"] = options.on or None
+    stated = {name: reading.get(name) for name in _OTHERS} | {"on": reading.get("on") or None}
     return {
         "data": [_place(file)], "join": [_place(source) for source in reading.get("join") or ()],
-        "columns": _mapping(file, options, pipeline.layout, reading.get("preset")), "layout": pipeline.layout,
+        "columns": _mapping(file, reading, pipeline.layout), "layout": pipeline.layout,
         "preset": reading.get("preset") or "", "model": model, "stages": names,
         "as_of": f"{pipeline.as_of:%Y-%m-%d}" if reading.get("as_of") else "",
         "reading": {name: value for name, value in stated.items() if value is not None}, "segment": "", "lang": language(),
@@ -88,21 +95,22 @@ def _place(source):
     return without_password(source) if is_url(source) else str(Path(source).resolve())
 
 
-def _mapping(file, options, layout, preset):
+def _mapping(file, reading, layout):
     """Return {canonical name: header}; empty where the columns alone do not tell, for some exports are rearranged."""
+    options = ReadOptions(**{name: reading[name] for name in READING_OPTIONS if name in reading})
     try:
-        return map_columns(open_source(file, options), options, layout, preset).columns
+        return map_columns(open_source(file, options), options, layout, reading.get("preset")).columns
     except DataError:
         return {}
 
 
-def show_mapping(data, columns, options):
+def show_mapping(data, columns, reading):
     """Return a table of the first source's columns: what each is taken as, and its first value."""
-    table = open_source(data[0], options)
+    table = open_source(data[0], ReadOptions(**reading))
     meaning = {header: label(name) for name, header in columns.items()}
     rows = []
     for header in table.cells.columns:
-        known = as_text(table.cells[header].head(1000)).dropna()
+        known = cell_text(table.cells[header].head(1000)).dropna()
         value = str(known.iloc[0])[:60] if len(known) else ""
         other = say("course.starter.stage_date" if date_stem(header) else "course.starter.kept")
         rows.append((header, meaning.get(header, other), value))

@@ -1,12 +1,14 @@
-from .cells.text import as_text as as_text
+from .cells.text import cell_text as cell_text
 from .containers.database import is_url as is_url
 from .containers.database import shown as shown
 from .containers.database import without_password as without_password
 from .containers.detect import open_source as open_source
+from .containers.options import READING_OPTIONS as READING_OPTIONS
+from .containers.options import Bounds as Bounds
 from .containers.options import ReadOptions as ReadOptions
 from .layouts.columns import date_stem as date_stem
 from .layouts.columns import map_columns as map_columns
 from .read import read as read
 from .summary import EXIT as EXIT
+from .summary import check_summary as check_summary
 from .summary import check_text as check_text
-from .summary import summary as summary

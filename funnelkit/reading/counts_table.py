@@ -6,7 +6,7 @@ from funnelkit.language import DataError, nearest
 from funnelkit.models import custom
 from funnelkit.pipeline import DEAL_COLUMNS, EVENT_COLUMNS, Pipeline
 from funnelkit.reading.cells.numbers import as_number
-from funnelkit.reading.cells.text import as_text
+from funnelkit.reading.cells.text import cell_text
 from funnelkit.reading.layouts.presets import key, status_word, word_keys
 from funnelkit.reading.layouts.stage_names import name_stages
 from funnelkit.reading.sheet import type_sheet
@@ -30,7 +30,7 @@ def read_counts(sheets, model, journal):
             _take_number(sheet, name)
     for name in ("period", "segment"):
         if sheet.has(name):
-            sheet.frame[name] = as_text(sheet.cells(name))
+            sheet.frame[name] = cell_text(sheet.cells(name))
     names = list(sheet.stage_names[sheet.good].str.strip().drop_duplicates())
     if model is None:
         model = custom(names or ["-"], won_stage=next((n for n in names if status_word(n) == "won"), None))
@@ -49,7 +49,7 @@ def _set_contradictions_aside(sheet, naming):
     """Set aside rows of one stage that stand twice in a period and segment, and rows that count more out than in."""
     place = sheet.frame[[name for name in ("period", "segment") if name in sheet.frame]].copy()
     for header in sheet.mapping.extra:
-        place[f"{header} (source)"] = as_text(sheet.table.cells[header])
+        place[f"{header} (source)"] = cell_text(sheet.table.cells[header])
     place = place.assign(stage=sheet.stage_names.map(naming.stage))[sheet.good]
     twice = pd.Series(False, sheet.frame.index)
     twice[place.index] = place.duplicated(keep=False)
@@ -70,7 +70,7 @@ def _take_number(sheet, name):
 def _pipeline(sheet, model, naming):
     frame = sheet.frame.copy()
     for header in sheet.mapping.extra:
-        frame[header] = as_text(sheet.table.cells[header])
+        frame[header] = cell_text(sheet.table.cells[header])
     stages = sheet.stage_names.map(naming.stage)
     frame["stage"] = pd.Categorical(stages, categories=model.stage_ids, ordered=True)
     first = [column for column in frame.columns if column not in (*NUMBERS, "stage")]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from funnelkit.pipeline import DEAL_COLUMNS, SOURCES, Limit
-from funnelkit.reading.cells.text import among, as_text, by_text, repeated, same_text
+from funnelkit.reading.cells.text import among, by_text, cell_text, repeated, same_text
 from funnelkit.reading.layouts.presets import status_word
 from funnelkit.reading.layouts.stage_dates import take_wide_dates
 from funnelkit.reading.layouts.stage_durations import take_elapsed
@@ -212,7 +212,7 @@ def build_deals(sheet):
             del sheet.frame[name]
     for header in sheet.mapping.extra:
         if header not in sheet.wide and header not in sheet.ends:
-            columns[_free(header)] = as_text(sheet.table.cells[header])[good].array
+            columns[_free(header)] = cell_text(sheet.table.cells[header])[good].array
     sheet.settle(pd.DataFrame(columns, copy=False))
     return sheet.kept
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from funnelkit.pipeline import EVENT_COLUMNS, Limit
-from funnelkit.reading.cells.text import among, as_text
+from funnelkit.reading.cells.text import among, cell_text
 from funnelkit.reading.sheet import flag
 
 NAMED = 5  # ids that a finding names
@@ -44,7 +44,7 @@ def read_history(sheets, model, journal, collapse=True):
 def _rows(sheet):
     frame = sheet.frame.assign(_line=sheet.table.lines)
     for header in sheet.mapping.extra:
-        frame[header if header not in frame else f"{header} (source)"] = as_text(sheet.table.cells[header])
+        frame[header if header not in frame else f"{header} (source)"] = cell_text(sheet.table.cells[header])
     return frame[sheet.good]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from funnelkit.language import DataError, nearest
-from funnelkit.reading.cells.text import as_id, as_text
+from funnelkit.reading.cells.text import as_id, cell_text
 from funnelkit.reading.layouts.columns import Mapping
 from funnelkit.reading.layouts.presets import key
 from funnelkit.reading.sheet import Sheet
@@ -80,7 +80,7 @@ def _key_pair(lookup, columns, deals):
 
 def _declared(lookup, columns, headers):
     by_key = {key(text): column for column, header in reversed(columns.items()) for text in (column, header)}
-    for wanted, header in lookup.options.on.items():
+    for wanted, header in (lookup.options.on or {}).items():
         found = next((name for name in headers if key(name) == key(header)), None)
         if found is None:
             continue
@@ -131,7 +131,7 @@ class _Place:
     def note(self, rule, severity, value, **values):
         """Note a finding about a value."""
         if self.first is None:
-            texts = as_text(self.sheet.table.cells[self.header]).str.strip().drop_duplicates()
+            texts = cell_text(self.sheet.table.cells[self.header]).str.strip().drop_duplicates()
             self.first = dict(zip(texts, self.sheet.table.lines[texts.index], strict=True))
         place = {"file": self.sheet.table.name, "line": self.first.get(value), "column": self.header}
         self.journal.add(rule, severity, **place, value=value, **values)
@@ -173,7 +173,7 @@ def _taken(deals, lookup, header, rows):
     stem, result = Path(lookup.table.name).stem, {}
     for name in lookup.mapping.extra:
         if name != header:
-            texts = np.append(as_text(lookup.table.cells[name]).to_numpy(dtype=object), np.nan)
+            texts = np.append(cell_text(lookup.table.cells[name]).to_numpy(dtype=object), np.nan)
             free = name if name not in deals.columns else f"{name} ({stem})"
             result[free] = pd.Series(texts[rows], deals.index, dtype="str")
     return result

@@ -1,18 +1,23 @@
 """Load: sources -> Pipeline. Rows in = good + set aside + ignored, always; whatever was detected is said."""
 
-from dataclasses import replace
+from __future__ import annotations
 
-import numpy as np
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
 import pandas as pd
 
 from funnelkit.language import DataError, nearest
-from funnelkit.models import custom
-from funnelkit.pipeline import DEAL_COLUMNS, EVENT_COLUMNS, SOURCES, Pipeline, Rows
-from funnelkit.reading.cells.text import among, as_text, by_text
+from funnelkit.models import Funnel, custom
+from funnelkit.pipeline import DEAL_COLUMNS, Pipeline, RowCounts
+from funnelkit.reading.cells.text import among
 from funnelkit.reading.containers.detect import open_source
-from funnelkit.reading.containers.options import ReadOptions
+from funnelkit.reading.containers.options import Bounds, ReadOptions, Source, refuse_type
 from funnelkit.reading.counts_table import read_counts
 from funnelkit.reading.deals import build_deals, deal_events, name_sheet, set_duplicates_aside
+from funnelkit.reading.entries import order_entries
 from funnelkit.reading.findings import Journal
 from funnelkit.reading.history import fill_deals, read_history, stand_still, time_first
 from funnelkit.reading.join import join_lookups, lookup_sheet
@@ -22,38 +27,63 @@ from funnelkit.reading.layouts.stage_names import find_model, flagged_ends, give
 from funnelkit.reading.limits import find_limits, told_limits
 from funnelkit.reading.quarantine import merge_corrections, write_quarantine
 from funnelkit.reading.sheet import Sheet, type_sheet
-from funnelkit.reading.summary import summary
-
-__all__ = ["ReadOptions", "read", "summary"]
-_NO_TIME = np.datetime64("NaT", "us")
-_SOURCE = {name: number for number, name in enumerate(SOURCES)}
 
 
-def read(*sources, model=None, stages=None, layout=None, preset=None, as_of=None, options=None, join=()):
-    """Read one or more sources into a Pipeline: a deals table, a table of stage entries, both, or a table of counts.
+def read(
+    *sources: Source, model: Funnel | str | None = None, stages: Sequence[str] | str | None = None,
+    layout: str | None = None, preset: str | None = None, as_of: Any = None, join: Sequence[Source] = (),
+    encoding: str | None = None, decimal: str | None = None, date_order: str | None = None, currency: str | None = None,
+    timezone: str | None = None, delimiter: str | None = None, sheet: str | None = None, table: str | None = None,
+    map: Mapping[str, str] | None = None, on: Mapping[str, str] | None = None, collapse: bool = True,
+    quarantine: str | os.PathLike[str] | None = None, progress: Callable[[float], object] | None = None,
+    bounds: Bounds | None = None,
+) -> Pipeline:  # fmt: skip
+    """Read deals, stage entries, both, or a table of counts.
 
-    A source is the path of a CSV, TSV, TXT, xlsx, Parquet, SQLite or DuckDB file, the URL of a database, or a
-    DataFrame; a quarantine file that was corrected stands beside its source. `join` takes sources of accounts,
-    products and the like, put beside the deals. `model` is a Funnel, a catalogue id or the path of a model file;
-    `stages` a list of stage names, or text: `A,B,C` or one of these; with neither, the stages are taken from the data
-    and the order is said. `layout` (deals, events, counts) holds for the first source; sources with
-    the same headers are parts of one table and have its layout. Faulty rows are set aside and
-    reported; `Pipeline.rows` counts them. Raises DataError on a file that cannot be read for what it is.
+    Parameters
+    ----------
+    *sources : Path, URL, stream, DataFrame, Arrow table, dict of columns or list of dicts; a corrected quarantine file.
+    model, stages : Funnel, catalogue id or model file; or stage names in order. Without either the data tell them.
+    layout, preset : deals, events or counts (of the first source); the system that made the export. None: detected.
+    as_of : The day as of which the data are known; None: the latest date in them.
+    join, on : Further tables, such as accounts; {column of the deals: column of theirs}.
+    map : {canonical column: header of the source}. None: detected, as for all options of cells and containers.
+    encoding, decimal, date_order, currency, timezone, delimiter, sheet, table : How a source is written.
+    collapse, quarantine : Whether repeated entries count once; the path of a CSV that takes the rows set aside.
+    progress, bounds : Called with the share read, 0 to 1; what a source may hold at most.
 
-    >>> table = pd.DataFrame({"id": ["a", "b"], "stage": ["Lead", "Won"], "date": ["2026-01-05", "2026-01-07"]})
-    >>> pipeline = read(table, stages=["Lead", "Won"])
-    >>> pipeline.deals["status"].tolist(), pipeline.as_of.date().isoformat()
-    (['open', 'won'], '2026-01-07')
+    Returns
+    -------
+    Pipeline : Its `rows` count the faulty rows, which are set aside and reported.
+
+    Raises
+    ------
+    DataError : Where a source cannot be read for what it is, or stays ambiguous.
+
+    Examples
+    --------
+    >>> read({"id": ["a"], "stage": ["Won"], "date": ["2026-01-05"]}, stages=["Lead", "Won"]).deals["status"].tolist()
+    ['won']
     """
-    options = options or ReadOptions()
+    how = ReadOptions(encoding, decimal, date_order, currency, timezone, delimiter, sheet, table,
+                      map, on, quarantine, progress, collapse, bounds or Bounds())  # fmt: skip
+    return _read(sources, how, model=model, stages=stages, layout=layout, preset=preset, as_of=as_of, join=join)
+
+
+def _read(
+    sources: Sequence[Source], options: ReadOptions, *, model: Funnel | str | None,
+    stages: Sequence[str] | str | None, layout: str | None, preset: str | None, as_of: Any, join: Sequence[Source],
+) -> Pipeline:  # fmt: skip
     if not sources:
         raise DataError("no_source")
     journal = Journal()
-    model, notes = given_model(model, stages)
+    funnel, notes = given_model(model, stages)
     journal.findings.extend(notes)
     tables = merge_corrections([open_source(source, options) for source in sources], options)
-    tables = [with_stage(table, options, model, preset) for table in tables]
+    tables = [with_stage(table, options, funnel, preset) for table in tables]
     sheets = _sheets(tables, journal, options, layout, preset)
+    if isinstance(join, (str, os.PathLike, Mapping)) or not isinstance(join, Sequence):
+        refuse_type("join", join, "sources")
     joined = merge_corrections([open_source(source, options) for source in join], options)
     lookups = [lookup_sheet(table, journal, options) for table in joined]
     del tables, joined
@@ -61,9 +91,9 @@ def read(*sources, model=None, stages=None, layout=None, preset=None, as_of=None
         sheet.joining = bool(lookups)
         _take_structure(sheet)
     if any(sheet.mapping.layout == "counts" for sheet in sheets):
-        pipeline = read_counts(sheets, model, journal)
+        pipeline = read_counts(sheets, funnel, journal)
     else:
-        pipeline = _read_deals(sheets, model, journal, preset=preset, as_of=as_of)
+        pipeline = _read_deals(sheets, funnel, journal, preset=preset, as_of=as_of)
     pipeline = join_lookups(pipeline, lookups, sheets, journal)
     if options.quarantine:
         write_quarantine([*sheets, *lookups], options.quarantine)
@@ -93,7 +123,7 @@ def _take_structure(sheet):
 def _rows(sheets):
     good = sum(int(sheet.good.sum()) for sheet in sheets)
     total, ignored = sum(s.table.rows_in for s in sheets), sum(s.table.blank + int(s.left_out.sum()) for s in sheets)
-    return Rows(total, good, total - good - ignored, ignored)
+    return RowCounts(total, good, total - good - ignored, ignored)
 
 
 def _read_deals(sheets, model, journal, *, preset, as_of):
@@ -164,7 +194,7 @@ def _tables(sheets, model, journal):
     for sheet in listed:
         parts += deal_events(sheet, model, known, place)
         place += len(sheet.kept)
-    events, first = _order(parts, deals, model)
+    events, first = order_entries(parts, deals, model)
     deals["created_at"] = pd.to_datetime(deals["created_at"]).fillna(pd.Series(first, deals.index))
     return _finish(deals), events
 
@@ -187,76 +217,6 @@ def _join_history(deals, told, journal, file):
         journal.add("event_without_deal", "warn", file=file, n=len(strange), ids=ids)
         deals = pd.concat([deals, _bare(strange).reindex(columns=deals.columns)], ignore_index=True)
     return deals
-
-
-def _order(parts, deals, model):
-    """Return (stage entries in the order of deals and time, those without time last; each deal's first time)."""
-    if not parts:
-        parts = [pd.DataFrame({column: [] for column in EVENT_COLUMNS})]
-    ids, ranked = deals["deal_id"], all("_rank" in part for part in parts)
-    if not ranked:
-        parts = [p.assign(deal_id=ids.take(p["_rank"]).array) if "_rank" in p else p for p in parts]
-    events = _gather(parts, model)
-    if ranked:
-        rank = events.pop("_rank").to_numpy()
-    else:
-        ids = pd.concat([ids, events.pop("deal_id").astype("str")], ignore_index=True)
-        rank = pd.factorize(ids)[0][len(deals) :]
-    first = _first_times(events, rank, len(deals))
-    order = _order_of(events, rank, model)
-    place = rank[order] if ranked else order + len(deals)
-    events = {"deal_id": ids.take(place).array, **{name: column.take(order).array for name, column in events.items()}}
-    events["source"] = as_text(pd.Series(events["source"]))
-    return pd.DataFrame(events, copy=False)[list(EVENT_COLUMNS)], first
-
-
-def _first_times(events, rank, n):
-    """Return the first time that entries tell of each deal; none where an earlier entry of a history is not dated."""
-    first = np.full(n, _NO_TIME)
-    told, untimed = ((events["source"] == "history").to_numpy(), events["entered_at"].isna().to_numpy())
-    timed = ~untimed & (events["source"] != "inferred").to_numpy()
-    earliest = events.loc[timed, "entered_at"].groupby(rank[timed]).min()
-    first[earliest.index] = earliest.to_numpy()
-    if told.any() and untimed.any():
-        first[np.intersect1d(rank[told], rank[untimed])] = _NO_TIME
-    return first
-
-
-def _order_of(events, rank, model):
-    """Return the order of deals and time; only deals of several entries, often few, need their times."""
-    order = np.argsort(rank, kind="stable")
-    alike = rank[order[1:]] == rank[order[:-1]]
-    several = np.flatnonzero(np.append(alike, False) | np.append(False, alike))[: len(order)]
-    rows = order[several]
-    keys = _time_keys(events.iloc[rows].reset_index(drop=True), rank[rows], model)
-    order[several] = rows[np.lexsort((*keys, rank[rows]))]
-    return order
-
-
-def _gather(parts, model):
-    """Return the parts together, which are given up: stages and sources as categories, for there are many entries."""
-    alike = []
-    while parts:
-        part = parts.pop(0)
-        if not isinstance(part["source"].dtype, pd.CategoricalDtype):
-            stage = pd.Categorical(part["stage"].astype("object"), categories=model.stage_ids, ordered=True)
-            times = pd.to_datetime(part["entered_at"]).astype("datetime64[us]")
-            source = pd.Categorical.from_codes(by_text(part["source"].astype("str"), _SOURCE, -1), SOURCES)
-            part = part.assign(stage=stage, entered_at=times, source=source)
-        alike.append(part)
-    return pd.concat(alike, ignore_index=True)
-
-
-def _time_keys(events, rank, model):
-    """Return the keys by which a deal's entries are in order, last key first. Those without time stand last; but in a
-    history, which begins with them, first, and before a win, which ends them, just before it."""
-    times, untimed = events["entered_at"], events["entered_at"].isna()
-    if not untimed.any():
-        return (times,)
-    won = events["stage"] == model.won_stage
-    place = times.where(won).groupby(rank).transform("min").fillna(pd.Timestamp.max.as_unit("us"))
-    place = place.mask(np.isin(rank, rank[events["source"] == "history"]), pd.Timestamp.min.as_unit("us"))
-    return won & np.isin(rank, rank[untimed]), times.fillna(place)
 
 
 _HELPERS = frozenset(

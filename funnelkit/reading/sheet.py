@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from funnelkit.language import DataError
 from funnelkit.reading.cells.dates import as_time
 from funnelkit.reading.cells.numbers import as_number
-from funnelkit.reading.cells.text import Place, as_id, as_text
+from funnelkit.reading.cells.text import Place, as_id, cell_text
 from funnelkit.reading.layouts.presets import key, status_word, word_keys
 
 TEXTS = (
@@ -56,7 +56,7 @@ class Sheet:
 
     def is_blank(self, header):
         """Return which cells of a column are blank."""
-        return as_text(self.table.cells[header]).isna().to_numpy()
+        return cell_text(self.table.cells[header]).isna().to_numpy()
 
     def settle(self, kept):
         """Keep the good rows of the typed columns and give the rest up, for it holds as much memory as the deals do.
@@ -107,7 +107,7 @@ def type_sheet(sheet):
         sheet.frame["deal_id"] = as_id(sheet.cells("deal_id"))
         sheet.set_aside(_is_total(sheet.frame["deal_id"]) & sheet.good, "totals_row", sheet.mapping.columns["deal_id"])
     if sheet.has("stage"):
-        sheet.stage_names = as_text(sheet.cells("stage"))
+        sheet.stage_names = cell_text(sheet.cells("stage"))
         if sheet.left_out.any():
             sheet.stage_names = sheet.stage_names.mask(sheet.left_out)
     else:  # a history beside this sheet tells the stages
@@ -121,7 +121,7 @@ def type_sheet(sheet):
             sheet.set_aside(cells.isna().to_numpy() & sheet.good, "required", sheet.mapping.columns[name])
     for name in TEXTS:
         if sheet.has(name):
-            sheet.frame[name] = as_text(sheet.cells(name))
+            sheet.frame[name] = cell_text(sheet.cells(name))
     for name in TIMES:
         if sheet.has(name) and name not in sheet.frame:
             sheet.take(name, lambda cells, place: read_time(sheet, cells, place))
@@ -141,7 +141,7 @@ def _leave_out(sheet):
         header = headers.get(key(name))
         if header is None or not len(sheet.table.cells):
             continue
-        cells, wanted = as_text(sheet.table.cells[header]), " / ".join(values)
+        cells, wanted = cell_text(sheet.table.cells[header]), " / ".join(values)
         out = ~cells.map(key, na_action="ignore").isin(list(map(key, values))).to_numpy()
         if out.all():
             found = ", ".join(text[:40] for text in cells.dropna().unique()[:10])
@@ -154,7 +154,7 @@ def _leave_out(sheet):
 
 def _take_lost_stage(sheet):
     """A deal that names the stage in which it was lost stands in that stage, and is lost."""
-    lost = as_text(sheet.cells("lost_stage"))
+    lost = cell_text(sheet.cells("lost_stage"))
     lost = lost.mask(lost.isin(["0", "-1"]) | sheet.left_out)
     words = lost.map(lambda name: status_word(name) is None, na_action="ignore")
     sheet.frame["is_lost"] = lost.notna()
@@ -163,7 +163,7 @@ def _take_lost_stage(sheet):
 
 def _take_sides(sheet):
     """Read the side of a change that was left; where a row has no other side, it says where the deal has been since."""
-    names = as_text(sheet.cells("stage_before")).mask(sheet.left_out)
+    names = cell_text(sheet.cells("stage_before")).mask(sheet.left_out)
     sheet.before_names = names.mask(names.eq("0") & ~sheet.stage_names.eq("0").any())
     for name in ("entered_at", "before_at"):
         if sheet.has(name):

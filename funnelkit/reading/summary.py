@@ -9,7 +9,7 @@ from funnelkit.language import FunnelkitError, label, say
 EXIT = {"ok": 0, "warn": 0, "quarantine": 1, "reject": 2}
 
 
-def summary(result, files=()):
+def check_summary(result, files=()):
     """Return what `funnelkit check --json` prints, for a Pipeline or for the error that ended the reading.
 
     Keys: file, layout, outcome (ok, warn, quarantine, reject), rows_in, rows_good, rows_quarantined, rows_ignored,

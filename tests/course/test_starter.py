@@ -12,7 +12,6 @@ from funnelkit import cli
 from funnelkit.analysis.count import count_stages
 from funnelkit.course.starter import write_notebook
 from funnelkit.language import use_language
-from funnelkit.reading.containers.options import ReadOptions
 from funnelkit.reading.read import read
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -58,8 +57,8 @@ def test_the_real_export(tmp_path, lang):
     assert values["stages"] == ["Prospecting", "Engaging", "Won"]
     found = run(path)
     pd.testing.assert_frame_equal(found["pipeline"].deals, read(source).deals)
-    pd.testing.assert_frame_equal(count_stages(found["pipeline"]), count_stages(read(source)))
-    text = found["starter"].show_mapping(values["data"], values["columns"], ReadOptions()).text
+    pd.testing.assert_frame_equal(count_stages(found["pipeline"]).table, count_stages(read(source)).table)
+    text = found["starter"].show_mapping(values["data"], values["columns"], {}).text
     assert "opportunity_id" in text and "1C1I7A6R" in text
 
 
@@ -75,11 +74,10 @@ def test_an_event_log_and_a_joined_table(tmp_path):
 def test_what_was_declared_is_kept(tmp_path):
     source = tmp_path / "d.csv"
     source.write_text("Key;Phase;created;Wert\nA;Lead;03/04/2026;1,500\nB;Offer;05/06/2026;2,5\n")
-    options = ReadOptions(
-        map={"deal_id": "Key", "stage": "Phase", "amount": "Wert"}, date_order="dmy", decimal=",", currency="EUR"
-    )
-    plain = read(source, stages=["Lead", "Offer"], options=options, as_of="2026-12-31")
-    path = write_notebook(source, tmp_path / "n.ipynb", stages=["Lead", "Offer"], options=options, as_of="2026-12-31")
+    columns = {"deal_id": "Key", "stage": "Phase", "amount": "Wert"}
+    how = {"map": columns, "date_order": "dmy", "decimal": ",", "currency": "EUR"}
+    plain = read(source, stages=["Lead", "Offer"], **how, as_of="2026-12-31")
+    path = write_notebook(source, tmp_path / "n.ipynb", stages=["Lead", "Offer"], **how, as_of="2026-12-31")
     assert parameters(path)["reading"] == {"decimal": ",", "date_order": "dmy", "currency": "EUR"}
     again = run(path)["pipeline"]
     pd.testing.assert_frame_equal(again.deals, plain.deals)
@@ -106,7 +104,7 @@ def test_nothing_of_the_data_becomes_code(tmp_path):
     source = tmp_path / 'x"; 1 + "\n.csv'
     quoted = hostile.replace('"', '""')
     source.write_text(f'{HEADER}A,"{quoted}",1\nB,Won,2\n')
-    path = write_notebook(source, tmp_path / "n.ipynb", options=ReadOptions(map=MAP), stages=[hostile, "Won"])
+    path = write_notebook(source, tmp_path / "n.ipynb", map=MAP, stages=[hostile, "Won"])
     values = parameters(path)
     assert Path(values["data"][0]) == source and any("import os" in name for name in values["stages"])
     assert run(path)["pipeline"].rows.good == 2

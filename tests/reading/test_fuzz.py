@@ -35,7 +35,7 @@ class Seed:
     name: str
     header: tuple
     rows: tuple
-    options: ReadOptions
+    options: dict
     mark: str = ","
     encoding: str = "utf-8"
     newline: str = "\n"
@@ -50,12 +50,12 @@ QUOTED = (("A1", 'Acme, "A"', *ROWS[0][2:]), ("A2", "Two\nlines", *ROWS[1][2:]),
 COMMAS = tuple((*row[:4], row[4].replace(".", ",")) for row in ROWS)
 LOG = (("A1", "Lead", "2022-05-20"), ("A1", "MQL", "2022-05-22"), ("A2", "Lead", "2022-05-21"))
 SEEDS = [
-    Seed("plain", HEADER, ROWS, ReadOptions()),
-    Seed("quoted", HEADER, QUOTED, ReadOptions(delimiter=","), newline="\r\n"),
-    Seed("commas", HEADER, COMMAS, ReadOptions(decimal=","), mark=";"),
-    Seed("chinese", HEADER, QUOTED[2:] + ROWS[:2], ReadOptions(encoding="gb18030"), encoding="gb18030"),
-    Seed("log", ("deal_id", "stage", "entered_at"), LOG, ReadOptions(), mark="\t", layout="events"),
-    Seed("counts", ("stage", "count"), (("Lead", "100"), ("MQL", "40"), ("Won", "7")), ReadOptions(), layout="counts"),
+    Seed("plain", HEADER, ROWS, {}),
+    Seed("quoted", HEADER, QUOTED, {"delimiter": ","}, newline="\r\n"),
+    Seed("commas", HEADER, COMMAS, {"decimal": ","}, mark=";"),
+    Seed("chinese", HEADER, QUOTED[2:] + ROWS[:2], {"encoding": "gb18030"}, encoding="gb18030"),
+    Seed("log", ("deal_id", "stage", "entered_at"), LOG, {}, mark="\t", layout="events"),
+    Seed("counts", ("stage", "count"), (("Lead", "100"), ("MQL", "40"), ("Won", "7")), {}, layout="counts"),
 ]
 
 
@@ -91,7 +91,7 @@ def mutate(data, rng, encoding):
 def opened(path, seed):
     """Return the Table of a mutant, or None where it is refused."""
     try:
-        return open_source(path, seed.options)
+        return open_source(path, ReadOptions(**seed.options))
     except DataError as error:
         assert str(error) and error.say("zh")
         return None
@@ -104,7 +104,7 @@ def check_rows(table, data, seed):
         return
     lines = re.split(r"\r\n|\r|\n", text.removeprefix("\ufeff"))
     lines = lines[:-1] if lines[-1] == "" else lines
-    mark = seed.options.delimiter or table.delimiter or seed.mark
+    mark = seed.options.get("delimiter") or table.delimiter or seed.mark
     first = next(number for number, line in enumerate(lines) if line.replace(mark, "").strip())
     assert table.rows_in == len(lines) - first - 1, (data, table.rows_in)
 
@@ -112,7 +112,7 @@ def check_rows(table, data, seed):
 def read_alone(source, seed):
     """Return the pipeline of a source, or None where it is refused."""
     try:
-        pipeline = read(source, stages=STAGES, layout=seed.layout, as_of="2200-01-01", options=seed.options)
+        pipeline = read(source, stages=STAGES, layout=seed.layout, as_of="2200-01-01", **seed.options)
     except DataError as error:
         assert str(error) and error.say("zh")
         return None
@@ -174,7 +174,10 @@ class Pool:
 def fuzz(folder, n, seed_number):
     """Make and judge `n` mutants; return how many were refused when opened, unchanged in their cells, and read."""
     rng = random.Random(seed_number)
-    truths = {seed.name: open_source(_put(folder, seed.name, seed.content), seed.options).cells for seed in SEEDS}
+    truths = {
+        seed.name: open_source(_put(folder, seed.name, seed.content), ReadOptions(**seed.options)).cells
+        for seed in SEEDS
+    }
     answers = {seed.name: figures(read_alone(folder / f"{seed.name}.csv", seed)) for seed in SEEDS}
     pools = {seed.name: Pool(seed) for seed in SEEDS}
     count = {"refused": 0, "same": 0, "alone": 0}

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from funnelkit import cli
 from funnelkit.language.errors import DataError
-from funnelkit.reading.containers.options import ReadOptions
 from funnelkit.reading.read import read
 
 MAVEN = Path(__file__).parents[3] / "shared" / "data" / "maven_crm"
@@ -109,8 +108,7 @@ def test_two_spellings_in_the_lookup_are_not_mixed_up():
 def test_the_one_side_must_be_one(tmp_path):
     accounts = pd.DataFrame({"account": ["A", "A", "B", "C", "C", " "], "x": list("122334")})
     aside = tmp_path / "q.csv"
-    options = ReadOptions(quarantine=str(aside))
-    pipeline = read(deals("A", "B", "C", "A"), stages=STAGES, join=[accounts], options=options)
+    pipeline = read(deals("A", "B", "C", "A"), stages=STAGES, join=[accounts], quarantine=str(aside))
     assert len(pipeline.deals) == 4
     assert pipeline.deals["x"].fillna("-").tolist() == ["-", "2", "3", "-"]
     assert [(f.rule, f.line) for f in pipeline.findings if f.severity == "error"] == [
@@ -127,8 +125,7 @@ def test_the_key_is_found_by_name_by_values_or_declared():
     assert read(deals("A", "B"), stages=STAGES, join=[accounts]).deals["Name"].tolist() == ["x", "y"]
     accounts["account"] = ["C", "A", "B"]  # a key by its name goes before one by its values
     assert read(deals("A", "B"), stages=STAGES, join=[accounts]).deals["Name"].tolist() == ["y", "z"]
-    declared = ReadOptions(on={"account": "id"})
-    pipeline = read(deals("A", "B"), stages=STAGES, join=[accounts], options=declared)
+    pipeline = read(deals("A", "B"), stages=STAGES, join=[accounts], on={"account": "id"})
     assert pipeline.deals["Name"].tolist() == ["x", "y"]
     assert pipeline.deals["account (DataFrame)"].tolist() == ["C", "A"] and pipeline.deals["account"].tolist() == [
         "A",
@@ -142,7 +139,7 @@ def test_what_cannot_be_joined_says_why():
     assert error.key == "no_join_key" and "colour" in str(error) and "--on" in str(error)
     unclear = pd.DataFrame({"one": ["A"], "two": ["A"]})
     assert refused(deals("A"), join=[unclear]).key == "join_unclear"
-    error = refused(deals("A"), join=[unclear], options=ReadOptions(on={"acount": "one"}))
+    error = refused(deals("A"), join=[unclear], on={"acount": "one"})
     assert error.key == "no_such_column" and "account" in str(error)
     counts = pd.DataFrame({"stage": ["Lead", "Won"], "count": [5, 2]})
     assert refused(counts, join=[unclear]).key == "join_counts"

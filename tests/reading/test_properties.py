@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from funnelkit.language.errors import DataError
-from funnelkit.reading.containers.options import ReadOptions
 from funnelkit.reading.read import read
 from tests.support.corpus import csv_bytes
 
@@ -42,7 +41,7 @@ def deals(draw, encoding="utf-8"):
 
 
 def load(path, **options):
-    return read(path, stages=STAGES, as_of="2026-12-31", options=ReadOptions(**options))
+    return read(path, stages=STAGES, as_of="2026-12-31", **options)
 
 
 def put(folder, rows, encoding="utf-8", mark=",", newline="\n", name="t.csv"):
@@ -142,9 +141,9 @@ def hold_rows_conserved(rows, layout, mark, newline, extra, folder):
     path = put(folder, rows, mark=mark, newline=newline)
     path.write_bytes(path.read_bytes() + "".join(line + newline for line in extra).encode())
     aside = path.with_name("aside.csv")
-    options = ReadOptions(delimiter=mark, quarantine=str(aside))
+    options = {"delimiter": mark, "quarantine": str(aside)}
     try:
-        found = read(path, stages=STAGES, layout=layout, options=options)
+        found = read(path, stages=STAGES, layout=layout, **options)
     except DataError:
         return
     count = found.rows
@@ -172,9 +171,7 @@ def hold_order_and_split(rows, order, cut, folder):
     for number, tables in enumerate(([rows], [mixed], parts)):
         paths = [put(folder, table, name=f"{number}{part}.csv") for part, table in enumerate(tables)]
         try:
-            results.append(
-                read(*paths, stages=STAGES, layout="deals", as_of="2026-12-31", options=ReadOptions(decimal="."))
-            )
+            results.append(read(*paths, stages=STAGES, layout="deals", as_of="2026-12-31", decimal="."))
         except DataError as error:
             results.append(error.key)
     for other in results[1:]:

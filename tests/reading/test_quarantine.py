@@ -9,7 +9,6 @@ import pytest
 
 from funnelkit import cli
 from funnelkit.language.errors import DataError
-from funnelkit.reading.containers.options import ReadOptions
 from funnelkit.reading.read import read
 
 STAGES = ["Lead", "MQL", "Negotiation", "Won"]
@@ -86,7 +85,7 @@ def test_corrected_and_loaded_again_is_the_full_data_set(tmp_path):
     whole = read(write(tmp_path / "d.csv", rows), stages=STAGES)
     assert whole.rows.quarantined == 0
     path, aside = write(tmp_path / "d.csv", damaged_rows(rows)), tmp_path / "q.csv"
-    damaged = read(path, stages=STAGES, options=ReadOptions(quarantine=str(aside)))
+    damaged = read(path, stages=STAGES, quarantine=str(aside))
     assert damaged.rows.quarantined == len(DAMAGE) + 1  # two rows share the id 033
     assert correct(aside, rows) == len(DAMAGE) + 1
     again = read(path, aside, stages=STAGES)
@@ -99,17 +98,17 @@ def test_corrected_and_loaded_again_is_the_full_data_set(tmp_path):
 
 def test_uncorrected_it_changes_nothing(tmp_path):
     path, aside = write(tmp_path / "d.csv", damaged_rows(whole_rows())), tmp_path / "q.csv"
-    damaged = read(path, stages=STAGES, options=ReadOptions(quarantine=str(aside)))
+    damaged = read(path, stages=STAGES, quarantine=str(aside))
     same(read(path, aside, stages=STAGES), damaged)
     second = tmp_path / "q2.csv"
-    read(path, aside, stages=STAGES, options=ReadOptions(quarantine=str(second)))
+    read(path, aside, stages=STAGES, quarantine=str(second))
     assert second.read_bytes() == aside.read_bytes()
 
 
 def test_corrected_in_part_the_rest_stays_aside(tmp_path):
     rows = whole_rows()
     path, aside = write(tmp_path / "d.csv", damaged_rows(rows)), tmp_path / "q.csv"
-    read(path, stages=STAGES, options=ReadOptions(quarantine=str(aside)))
+    read(path, stages=STAGES, quarantine=str(aside))
     correct(aside, rows)
     lines = aside.read_text(encoding="utf-8-sig").splitlines()
     aside.write_text("\n".join(lines[:5]) + "\n", encoding="utf-8")  # the first four only
@@ -137,7 +136,7 @@ def test_typed_sources_keep_their_types(tmp_path, kind):
 
     whole, aside = read(source(frame, "d"), stages=STAGES), tmp_path / "q.csv"
     damaged = source(broken, "d")
-    assert read(damaged, stages=STAGES, options=ReadOptions(quarantine=str(aside))).rows.quarantined == 4
+    assert read(damaged, stages=STAGES, quarantine=str(aside)).rows.quarantined == 4
     table = pd.read_csv(aside, dtype=str, keep_default_na=False)
     for number, line in enumerate(table["quarantine_line"].astype(int)):
         true = frame.iloc[line - (2 if kind == "xlsx" else 1)]
@@ -149,7 +148,7 @@ def test_typed_sources_keep_their_types(tmp_path, kind):
 def test_alone_it_is_a_table_of_its_own(tmp_path):
     rows = whole_rows()
     path, aside = write(tmp_path / "d.csv", damaged_rows(rows)), tmp_path / "q.csv"
-    read(path, stages=STAGES, options=ReadOptions(quarantine=str(aside)))
+    read(path, stages=STAGES, quarantine=str(aside))
     n = correct(aside, rows)
     path.unlink()
     pipeline = read(aside, stages=STAGES)
@@ -161,7 +160,7 @@ def test_rows_of_a_joined_table_come_back_too(tmp_path):
     accounts, aside = tmp_path / "accounts.csv", tmp_path / "q.csv"
     accounts.write_text("account,sector\nA,x\nA,y\nB,z\n")
     deals = pd.DataFrame({"id": ["1", "2"], "stage": ["Lead", "Lead"], "account": ["A", "B"]})
-    read(deals, stages=STAGES, join=[accounts], options=ReadOptions(quarantine=str(aside)))
+    read(deals, stages=STAGES, join=[accounts], quarantine=str(aside))
     text = aside.read_text(encoding="utf-8-sig")
     aside.write_text(text.replace(",A,y", ",A2,y"), encoding="utf-8")
     pipeline = read(deals, stages=STAGES, join=[accounts, aside])
@@ -170,7 +169,7 @@ def test_rows_of_a_joined_table_come_back_too(tmp_path):
 
 def test_a_quarantine_of_another_file_is_refused(tmp_path):
     path, aside = write(tmp_path / "d.csv", damaged_rows(whole_rows())), tmp_path / "q.csv"
-    read(path, stages=STAGES, options=ReadOptions(quarantine=str(aside)))
+    read(path, stages=STAGES, quarantine=str(aside))
     write(tmp_path / "d.csv", whole_rows(4))
     with pytest.raises(DataError) as caught:
         read(path, aside, stages=STAGES)

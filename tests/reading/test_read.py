@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from funnelkit.language.errors import DataError
-from funnelkit.pipeline import DEAL_COLUMNS, EVENT_COLUMNS, Rows
-from funnelkit.reading.containers.options import ReadOptions
+from funnelkit.pipeline import DEAL_COLUMNS, EVENT_COLUMNS, RowCounts
 from funnelkit.reading.read import read
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -63,7 +62,7 @@ def test_maven_is_exact_in_every_container(tmp_path, kind):
     pipeline = read(maven(tmp_path, kind), as_of="2017-12-31")
     deals, events = pipeline.deals, pipeline.events
     reference = json.loads((DATA / "maven_crm" / "reference.json").read_text())
-    assert pipeline.rows == Rows(8800, 8800, 0, 0)
+    assert pipeline.rows == RowCounts(8800, 8800, 0, 0)
     assert deals["status"].value_counts().to_dict() == {"won": 4238, "lost": 2473, "open": 2089}
     assert deals.loc[deals["status"] == "won", "amount"].sum() == pipeline.amount_total == 10_005_534
     assert pipeline.model.stage_ids == ("Prospecting", "Engaging", "Won")
@@ -108,12 +107,12 @@ def test_maven_as_known_earlier_drops_what_came_later():
 def test_helpdesk_is_exact_as_a_log():
     reference = json.loads((DATA / "helpdesk" / "reference.json").read_text())
     pipeline = read(DATA / "helpdesk" / "helpdesk.csv")
-    assert pipeline.layout == "events" and pipeline.rows == Rows(13_710, 13_619, 91, 0)
+    assert pipeline.layout == "events" and pipeline.rows == RowCounts(13_710, 13_619, 91, 0)
     assert rules(pipeline).count("duplicate_row") == 91
     reach = pipeline.events.groupby("stage", observed=True)["deal_id"].nunique()
     assert {stage: int(n) for stage, n in reach.items()} == reference["reach_cases"]
     assert len(pipeline.deals) == reference["cases"] and pipeline.as_of == pd.Timestamp(reference["max"])
-    apart = read(DATA / "helpdesk" / "helpdesk.csv", options=ReadOptions(collapse=False))
+    apart = read(DATA / "helpdesk" / "helpdesk.csv", collapse=False)
     assert len(apart.events) == 13_619
 
 
@@ -121,7 +120,7 @@ def test_the_sample_joins_deals_and_their_history():
     pipeline = read(SAMPLE / "deals.csv", SAMPLE / "events.csv")
     deals, events = pd.read_csv(SAMPLE / "deals.csv"), pd.read_csv(SAMPLE / "events.csv", parse_dates=["entered_at"])
     assert pipeline.model.id == "industrial-8"
-    assert pipeline.rows == Rows(len(deals) + len(events), len(deals) + len(events), 0, 0)
+    assert pipeline.rows == RowCounts(len(deals) + len(events), len(deals) + len(events), 0, 0)
     assert pipeline.deals["deal_id"].tolist() == deals["deal_id"].tolist()
     assert pipeline.deals["status"].tolist() == deals["status"].tolist()
     assert pipeline.amount_total == pytest.approx(deals["amount"].sum())
@@ -162,7 +161,7 @@ def test_faulty_rows_are_set_aside_with_line_column_and_value(tmp_path):
         "A4,Led,2026-01-01,,10\nA5,Won,2026-01-05,2026-01-02,10\nA6,Lead,someday,,ten\nTotal,,,,60\n"
     )
     pipeline = read(path, stages=STAGES)
-    assert pipeline.rows == Rows(7, 1, 6, 0) and pipeline.amount_total == 10
+    assert pipeline.rows == RowCounts(7, 1, 6, 0) and pipeline.amount_total == 10
     places = [(f.rule, f.line, f.column, f.value) for f in pipeline.findings if f.severity == "error"]
     assert set(places) == {
         ("required", 3, "id", ""), ("required", 4, "stage", ""), ("stage_unknown", 5, "stage", "Led"),
@@ -176,7 +175,7 @@ def test_faulty_rows_are_set_aside_with_line_column_and_value(tmp_path):
 def test_the_quarantine_keeps_text_line_and_reason_and_runs_no_formula(tmp_path):
     path, aside = tmp_path / "d.csv", tmp_path / "q.csv"
     path.write_text("id,account,stage\nA1,x,Lead\nA2,=1+1,Led\nA3,x\n", encoding="utf-8")
-    read(path, stages=STAGES, options=ReadOptions(quarantine=str(aside)))
+    read(path, stages=STAGES, quarantine=str(aside))
     with aside.open(encoding="utf-8-sig", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [(row["quarantine_line"], row["quarantine_rule"]) for row in rows] == [
@@ -189,7 +188,7 @@ def test_the_quarantine_keeps_text_line_and_reason_and_runs_no_formula(tmp_path)
     rows[1]["stage"] = "Lead"
     corrected = pd.DataFrame([rows[1]])
     assert read(corrected, stages=STAGES).deals["deal_id"].tolist() == ["A2"]
-    assert refused(path, stages=STAGES, options=ReadOptions(quarantine=str(tmp_path))).key == "quarantine_unwritable"
+    assert refused(path, stages=STAGES, quarantine=str(tmp_path)).key == "quarantine_unwritable"
 
 
 def test_duplicates_once_and_conflicts_all_aside():
@@ -200,7 +199,7 @@ def test_duplicates_once_and_conflicts_all_aside():
         ("duplicate_row", 3), ("duplicate_id", 2), ("duplicate_id", 4),
     ]  # fmt: skip
     two = [table("id,stage,amount\nA,Lead,1"), table("id,stage,amount\nA,Lead,1\nB,Lead,1")]
-    assert read(*two, stages=STAGES).rows == Rows(3, 2, 1, 0)
+    assert read(*two, stages=STAGES).rows == RowCounts(3, 2, 1, 0)
 
 
 def test_of_each_rule_the_first_hundred_are_listed():
@@ -322,7 +321,7 @@ def test_currencies_are_never_added():
     assert mixed.amount_total is None and found(mixed, "currencies_mixed").value == "JPY, USD"
     blank = table(rows.format(""))
     assert read(blank, stages=STAGES).amount_total is None
-    assert read(blank, stages=STAGES, options=ReadOptions(currency="USD")).amount_total == 15
+    assert read(blank, stages=STAGES, currency="USD").amount_total == 15
 
 
 # --- history ---
@@ -371,7 +370,7 @@ def test_deals_and_history_complete_each_other():
 
 def test_exact_repeats_in_a_history_count_once():
     rows = "id,stage,entered\nA,Lead,2026-01-01\nA,Lead,2026-01-01\nA,MQL,2026-01-02"
-    assert read(table(rows), stages=STAGES).rows == Rows(3, 2, 1, 0)
+    assert read(table(rows), stages=STAGES).rows == RowCounts(3, 2, 1, 0)
 
 
 # --- counts ---
@@ -388,7 +387,7 @@ def test_counts_are_taken_as_they_are():
     bare = read(table("stage,rate\nFirst,90%\nSecond,45%"))
     assert bare.model.stage_ids == ("First", "Second") and bare.counts["rate"].tolist() == [0.9, 0.45]
     faulty = read(table("stage,count\nLead,-1\nLead,x\nNope,3\nMQL,7"), stages=STAGES)
-    assert faulty.rows == Rows(4, 1, 3, 0) and set(rules(faulty, "error")) == {
+    assert faulty.rows == RowCounts(4, 1, 3, 0) and set(rules(faulty, "error")) == {
         "negative_count",
         "not_a_number",
         "stage_unknown",

@@ -12,9 +12,9 @@ import pytest
 from funnelkit.cli import main
 from funnelkit.language.errors import DataError
 from funnelkit.language.texts import texts
-from funnelkit.reading.layouts.presets import preset, preset_names
+from funnelkit.reading.layouts.presets import preset_data, preset_names
 from funnelkit.reading.read import read
-from funnelkit.reading.summary import check_text, summary
+from funnelkit.reading.summary import check_summary, check_text
 from tests.support.speech import spoken
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
@@ -55,17 +55,17 @@ def test_people_read_a_summary_in_their_language(tmp_path):
     path = tmp_path / "d.csv"
     path.write_text(GOOD + "A3,Led,2026-01-03,1\n", encoding="utf-8")
     pipeline = read(path, stages=["Lead", "Won"])
-    english = check_text(summary(pipeline, [path]))
+    english = check_text(check_summary(pipeline, [path]))
     assert "3 rows: 2 good, 1 set aside, 0 ignored." in english and "no stage is named 'Led'" in english
     assert "What this source cannot tell:" in english
-    chinese = spoken("zh", lambda: check_text(spoken("zh", lambda: summary(pipeline, [path]))))
+    chinese = spoken("zh", lambda: check_text(check_summary(pipeline, [path])))
     assert "共 3 行：采用 2 行，隔离 1 行，忽略 0 行。" in chinese and "没有名为 'Led' 的阶段" in chinese
 
 
 def test_what_is_shown_holds_no_control_signs(tmp_path):
     path = tmp_path / "d.csv"
     path.write_text("id,stage,note\nA\x1b[31m,Lead,x\nB,\x1b]0;t\x07,y\n", encoding="utf-8")
-    text = check_text(summary(read(path, stages=["Lead"]), [path]))
+    text = check_text(check_summary(read(path, stages=["Lead"]), [path]))
     assert "\x1b" not in text and "\x07" not in text
 
 
@@ -73,7 +73,7 @@ def test_a_rejected_file_says_where_and_what_to_do(capsys, tmp_path):
     code, out = check(capsys, tmp_path, 'id,stage,amount\nA,Lead,"1,234"\n')
     assert code == 2 and "line 2, column amount" in out and "--decimal" in out
     error = DataError("no_such_file", file="x.csv")
-    got = spoken("zh", lambda: summary(error, ["x.csv"]))
+    got = spoken("zh", lambda: check_summary(error, ["x.csv"]))
     assert got["findings"][0]["message"] == "x.csv：文件不存在。请检查路径。" and got["rows_in"] == 0
 
 
@@ -98,7 +98,7 @@ def test_every_rule_used_has_its_sentence_in_both_languages():
     assert len(errors) > 30 and errors <= set(texts("errors"))
     assert len(rules) > 25 and rules <= set(texts("reading.findings")), rules - set(texts("reading.findings"))
     codes = set(re.findall(r'Limit\("(\w+)"', source))
-    forms = (form for name in preset_names() for form in preset(name).get("forms", {}).values())
+    forms = (form for name in preset_names() for form in preset_data(name).get("forms", {}).values())
     codes |= {code for form in forms for code in form.get("limits", ())}
     assert codes == set(texts("reading.limits"))
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from funnelkit.language import DataError
 from funnelkit.pipeline import Finding
-from funnelkit.reading.cells.text import Parsed, as_text, is_text_categories
+from funnelkit.reading.cells.text import Parsed, cell_text, is_text_categories
 
 ORDERS = ("dmy", "mdy", "ymd")
 YEARS = (1900, 2199)
@@ -51,7 +51,7 @@ def as_time(cells, place, order=None, timezone=None, serial=False):
         return _category_times(cells, place, order=order, timezone=timezone)
     if not isinstance(cells.dtype, pd.StringDtype):
         cells = cells.map(_from_serial if serial else _as_cell, na_action="ignore")
-    text = pc.utf8_trim_whitespace(pa.array(as_text(cells), pa.large_string(), from_pandas=True))
+    text = pc.utf8_trim_whitespace(pa.array(cell_text(cells), pa.large_string(), from_pandas=True))
     blank = np.asarray(pc.fill_null(pc.equal(text, ""), True))
     clean = _clean_times(text, blank)
     if clean is not None:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from funnelkit.language import DataError
 from funnelkit.pipeline import Finding
-from funnelkit.reading.cells.text import INVISIBLE, Parsed, as_text, is_text_categories
+from funnelkit.reading.cells.text import INVISIBLE, Parsed, cell_text, is_text_categories
 
 _CURRENCY = r"(?:[A-Z]{3}|US\$|[$€£¥￥₩₹₽元円圆])"
 
@@ -62,13 +62,13 @@ def as_number(cells, place, decimal=None, percent=False):
 def _mixed_number(cells, place, decimal, percent):
     """Parse text, or the cells of a workbook column in which text and numbers are mixed."""
     if is_text_categories(cells):
-        cells = as_text(cells)
+        cells = cell_text(cells)
     if isinstance(cells.dtype, pd.StringDtype):
         return _text_number(cells, place, decimal, percent)
     typed = cells.map(
         lambda cell: isinstance(cell, (int, float, np.number, Decimal)) and not isinstance(cell, bool)
     ).to_numpy(bool)
-    parsed = _text_number(as_text(cells.mask(typed)), place, decimal, percent)
+    parsed = _text_number(cell_text(cells.mask(typed)), place, decimal, percent)
     numbers = pd.to_numeric(cells.where(typed), errors="coerce").astype("float64")
     parsed.faults["not_finite"] = parsed.faults.get("not_finite", False) | np.isinf(numbers).to_numpy()
     parsed.values = parsed.values.where(~typed, numbers.mask(np.isinf(numbers)))

@@ -80,13 +80,13 @@ def same_text(value, n):
     return pd.Series(pd.array(texts, dtype=pd.StringDtype(na_value=np.nan)))
 
 
-def as_text(cells):
+def cell_text(cells):
     """Return cells as text, blank ones as NaN, the rest unchanged; whole numbers lose the `.0` of a workbook."""
     if isinstance(cells.dtype, pd.StringDtype):
         blank = _blank(cells)
         return cells.mask(blank) if blank.any() else cells
     if is_text_categories(cells):
-        names = as_text(pd.Series(cells.cat.categories))
+        names = cell_text(pd.Series(cells.cat.categories))
         return pd.Series(names.array.take(cells.cat.codes.to_numpy(), allow_fill=True), cells.index, dtype="str")
     if isinstance(cells.dtype, pd.CategoricalDtype):
         cells = cells.astype("object")
@@ -115,7 +115,7 @@ def _blank(text):
 
 def as_id(cells):
     """Return ids as text: blanks around them and invisible signs go, everything else stays (`007` is not `7`)."""
-    text = as_text(cells)
+    text = cell_text(cells)
     edged = pc.match_substring_regex(pa.array(text, pa.large_string(), from_pandas=True), _EDGED)
     if not pc.any(edged).as_py():
         return text

@@ -1,10 +1,15 @@
 """Files: bytes of a source -> a Table of cells with physical line numbers. What it is, is told by its content."""
 
+from __future__ import annotations
+
 import codecs
 import gzip
 import io
+import os
 import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,9 +18,9 @@ from funnelkit.language import DataError
 from funnelkit.reading.containers import large_csv
 from funnelkit.reading.containers.csv import read_delimited
 from funnelkit.reading.containers.database import database_kind, is_url, open_database
-from funnelkit.reading.containers.encoding import decode, known_encoding, said_encoding
+from funnelkit.reading.containers.encoding import decode, known_encoding, said_encoding, without_nul
 from funnelkit.reading.containers.excel import read_workbook
-from funnelkit.reading.containers.options import ReadOptions, Table, check_header
+from funnelkit.reading.containers.options import Bounds, ReadOptions, Source, Table, check_header
 
 _HTML = (b"<!doctype html", b"<html", b"<head", b"<body", b"<table")
 # Content that is no table: (first bytes, what to call it).
@@ -27,32 +32,60 @@ _FOREIGN = (
 )  # fmt: skip
 
 
-def open_source(source, options=None):
-    """Return the Table of a path (CSV, TSV, TXT, gzip of these, xlsx, Parquet, SQLite, DuckDB), a URL or a DataFrame.
+def open_source(source: Source, options: ReadOptions | None = None) -> Table:
+    """Return the Table of a source.
 
-    Raises DataError where the file is missing, is something else, or passes a limit.
+    Parameters
+    ----------
+    source : path, URL, stream or table
+        The path of a CSV, TSV, TXT (also gzip), xlsx, Parquet, SQLite or DuckDB file, the URL of a database, an open
+        file or stream, a DataFrame (pandas, polars), an Arrow table, a dict of columns or a list of dicts.
+    options : ReadOptions, optional
+        How to read it.
+
+    Returns
+    -------
+    Table
+        Its cells as found, with the physical line of each row.
+
+    Raises
+    ------
+    DataError
+        Where the file is missing, is something else, or passes a limit; where the source is of another type.
+
+    Examples
+    --------
+    >>> open_source({"id": ["a"], "stage": ["Lead"]}).cells.columns.tolist()
+    ['id', 'stage']
     """
     options = options or ReadOptions()
-    if isinstance(source, pd.DataFrame):
-        return _of_frame(source, "DataFrame", "frame", options)
     if is_url(source):
-        return open_database(source, options)
-    path = _file(source)
+        return open_database(str(source), options)
+    if isinstance(source, (str, os.PathLike)):
+        return _of_path(_file(source), options)
+    if hasattr(source, "read"):
+        return _of_stream(source, options)
+    return _of_frame(_as_frame(source), type(source).__name__, "frame", options)
+
+
+def _of_path(path: Path, options: ReadOptions) -> Table:
     kind = database_kind(_bytes(path, 16))
     if kind:
         return open_database(path, options, kind)
     table = _large(path, options)
-    if table is not None:
-        return table
-    data, name = _bytes(path), path.name
+    return _of_bytes(_bytes(path), path.name, options) if table is None else table
+
+
+def _of_bytes(data: bytes, name: str, options: ReadOptions) -> Table:
+    suffix = Path(name).suffix.lower()
     if data.startswith(b"\x1f\x8b"):
         data = _unzipped(data, name, options.bounds)
         if data.startswith(b"\x1f\x8b"):
             raise DataError("foreign_format", file=name, kind="gzip in gzip")
-    _refuse_foreign(data, name, path.suffix.lower())
+    _refuse_foreign(data, name, suffix)
     if data.startswith(b"PAR1"):
         return _of_parquet(data, name, options)
-    if data.startswith(b"PK\x03\x04") or path.suffix.lower() in (".xlsx", ".xlsm"):
+    if data.startswith(b"PK\x03\x04") or suffix in (".xlsx", ".xlsm"):
         _measure_archive(data, name, options.bounds)
         return read_workbook(data, name, options)
     text, notes = decode(data, name, options.encoding)
@@ -60,7 +93,47 @@ def open_source(source, options=None):
     return read_delimited(text, name, options, notes)
 
 
-def _file(source):
+def _of_stream(stream: Any, options: ReadOptions) -> Table:
+    """Read what is left in an open file or stream, of bytes or of text."""
+    place = getattr(stream, "name", None)
+    name = Path(place).name if isinstance(place, str) and place else type(stream).__name__
+    try:
+        data = stream.read()
+    except (OSError, ValueError) as error:  # closed, or open for writing only
+        raise DataError("file_unreadable", file=name, reason=str(error)) from None
+    if isinstance(data, str):
+        text = without_nul(data.removeprefix("\ufeff"), name)
+        _refuse_markup(text, name)
+        return read_delimited(text, name, options)
+    if not isinstance(data, bytes):
+        raise DataError("source_type", found=type(stream).__name__)
+    if database_kind(data[:16]):
+        raise DataError("database_stream", file=name)
+    return _of_bytes(data, name, options)
+
+
+def _as_frame(source: Any) -> pd.DataFrame:
+    """Return the DataFrame of a table in memory."""
+    if isinstance(source, pd.DataFrame):
+        return source
+    try:
+        if hasattr(source, "__arrow_c_stream__"):
+            import pyarrow as pa
+
+            return pa.table(source).to_pandas(integer_object_nulls=True)
+        if isinstance(source, Mapping) or (isinstance(source, (list, tuple)) and _are_rows(source)):
+            return pd.DataFrame(source)
+    except (ValueError, TypeError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError("source_broken", found=type(source).__name__, reason=reason) from None
+    raise DataError("source_type", found=type(source).__name__)
+
+
+def _are_rows(values: Sequence[Any]) -> bool:
+    return bool(values) and all(isinstance(value, Mapping) for value in values)
+
+
+def _file(source: str | os.PathLike[str]) -> Path:
     """Return the path of a file that is there: a pipe or device could keep its reader waiting for ever."""
     path = Path(source)
     try:
@@ -72,7 +145,7 @@ def _file(source):
     raise DataError(key, file=str(path).replace("\0", "\ufffd"))
 
 
-def _large(path, options):
+def _large(path: Path, options: ReadOptions) -> Table | None:
     """Return the Table of a large file of plain UTF-8 text, None for every other file."""
     declared = options.encoding and known_encoding(options.encoding, path.name)
     if path.stat().st_size < large_csv.LARGEST_PLAIN or declared not in (None, "utf-8", "utf-8-sig"):
@@ -87,7 +160,7 @@ def _large(path, options):
     return large_csv.read_large(path, options, notes)
 
 
-def _bytes(path, most=-1):
+def _bytes(path: Path, most: int = -1) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(most)
@@ -96,7 +169,7 @@ def _bytes(path, most=-1):
         raise DataError(key, file=str(path), reason=error.strerror) from None
 
 
-def _unzipped(data, name, bounds):
+def _unzipped(data: bytes, name: str, bounds: Bounds) -> bytes:
     """Unpack gzip, at most as much as the limits allow."""
     most = min(bounds.unpacked_bytes, bounds.archive_ratio * len(data))
     try:
@@ -109,7 +182,7 @@ def _unzipped(data, name, bounds):
     return unpacked
 
 
-def _measure_archive(data, name, bounds):
+def _measure_archive(data: bytes, name: str, bounds: Bounds) -> None:
     """Refuse a zip container that unpacks to more than the limits, before anything parses it."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -123,7 +196,7 @@ def _measure_archive(data, name, bounds):
         raise DataError("not_a_workbook", file=name)
 
 
-def _refuse_foreign(data, name, suffix):
+def _refuse_foreign(data: bytes, name: str, suffix: str) -> None:
     """Refuse what is empty, a program or another format."""
     if not data.strip(b"\xef\xbb\xbf\xff\xfe \t\r\n\0"):
         raise DataError("empty_file", file=name)
@@ -136,7 +209,7 @@ def _refuse_foreign(data, name, suffix):
             raise DataError("foreign_format", file=name, kind=kind)
 
 
-def _refuse_markup(text, name):
+def _refuse_markup(text: str, name: str) -> None:
     """Refuse a web page or JSON saved as a table; a login page is the usual one."""
     start = text[:2000].lstrip().lower().encode("utf-8", "replace")
     if start.startswith(_HTML) or (start.startswith((b"<?xml", b"<!--")) and b"<html" in start):
@@ -145,13 +218,10 @@ def _refuse_markup(text, name):
         raise DataError("foreign_format", file=name, kind="XML" if start.startswith(b"<") else "JSON")
 
 
-# --- encoding -------------------------------------------------------------------------------------------------------
-
-
 # --- typed sources ----------------------------------------------------------------------------------------------------
 
 
-def _of_frame(frame, name, kind, options):
+def _of_frame(frame: pd.DataFrame, name: str, kind: str, options: ReadOptions) -> Table:
     cells = frame.reset_index(drop=True).copy()
     cells.columns = [str(column) for column in cells.columns]
     if len(cells.columns) > options.bounds.columns:
@@ -161,7 +231,7 @@ def _of_frame(frame, name, kind, options):
     return Table(name, cells, np.arange(1, len(cells) + 1), kind)
 
 
-def _refuse_long_cells(cells, name, most):
+def _refuse_long_cells(cells: pd.DataFrame, name: str, most: int) -> None:
     """Refuse a cell over the limit, naming its row."""
     for header in cells.columns[[isinstance(kind, pd.StringDtype) for kind in cells.dtypes]]:
         long = (cells[header].str.len() > most).to_numpy()
@@ -169,7 +239,7 @@ def _refuse_long_cells(cells, name, most):
             raise DataError("cell_too_long", file=name, line=int(np.argmax(long)) + 1, limit=most)
 
 
-def _of_parquet(data, name, options):
+def _of_parquet(data: bytes, name: str, options: ReadOptions) -> Table:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -24,16 +24,16 @@ def decode(data, name, declared=None):
         if marked and codecs.lookup(encoding).name == "utf-8":
             encoding = "utf-8-sig"
         text = _strict(data, encoding, name)
-        return _without_nul(text.removeprefix("\ufeff"), name), ()
+        return without_nul(text.removeprefix("\ufeff"), name), ()
     if marked:
-        return _without_nul(_strict(data, marked, name), name), (
+        return without_nul(_strict(data, marked, name), name), (
             said_encoding(name, marked.removesuffix("-sig"), "bom"),
         )
     wide = _wide(data)
     if wide:
-        return _without_nul(_strict(data, wide, name), name), (said_encoding(name, wide, "pattern"),)
+        return without_nul(_strict(data, wide, name), name), (said_encoding(name, wide, "pattern"),)
     try:
-        return _without_nul(data.decode("utf-8"), name), (said_encoding(name, "utf-8", "valid"),)
+        return without_nul(data.decode("utf-8"), name), (said_encoding(name, "utf-8", "valid"),)
     except UnicodeDecodeError as error:
         return _detect(data, name, error)
 
@@ -71,7 +71,8 @@ def _place(data, error, name):
     return {"file": name, "line": before.count(b"\n") + 1, "value": f"0x{data[error.start]:02X}"}
 
 
-def _without_nul(text, name):
+def without_nul(text: str, name: str) -> str:
+    """Return the text; refuse it where it holds a zero character, as only binary files do."""
     at = text.find("\0")
     if at >= 0:
         raise DataError("binary_file", file=name, line=text.count("\n", 0, at) + 1)
@@ -101,7 +102,7 @@ def _detect(data, name, error):
     scores = {encoding: _common_share(readings.get(encoding), codec) for encoding, codec in _COMMON.items()}
     best, second = sorted(scores, key=scores.get, reverse=True)[:2]
     if _foreign_signs(lenient) >= 20 and scores[best] >= 0.9 and scores[best] - scores[second] >= 0.25:
-        return _without_nul(readings[best], name), (said_encoding(name, best, "frequency"),)
+        return without_nul(readings[best], name), (said_encoding(name, best, "frequency"),)
     line = place["line"] - 1
     quoted = (f"{encoding}: {_line(text, line)!r}" for encoding, text in readings.items())
     raise DataError("encoding_unclear", **place, readings="; ".join(quoted) or "-")

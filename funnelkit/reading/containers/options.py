@@ -1,12 +1,30 @@
 """Source: what a table is before it is understood, and the options of reading it."""
 
-from dataclasses import dataclass, field
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import IO, Any, Protocol, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from funnelkit.language import DataError
+from funnelkit.language import DataError, both, say
 from funnelkit.pipeline import Finding
+
+
+class ArrowTable(Protocol):
+    """A table of polars, pyarrow, DuckDB and others: they hand their columns over in Arrow's form."""
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any: ...
+
+
+Source: TypeAlias = (
+    "str | os.PathLike[str] | pd.DataFrame | ArrowTable | IO[bytes] | IO[str] "
+    "| Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]]"
+)
 
 
 @dataclass(frozen=True)
@@ -33,12 +51,45 @@ class ReadOptions:
     delimiter: str | None = None
     sheet: str | None = None
     table: str | None = None  # of a database
-    map: dict = field(default_factory=dict)  # canonical column -> header of the source
-    on: dict = field(default_factory=dict)  # column of the deals -> column of a joined table
-    quarantine: str | None = None  # path of a CSV that takes the rows set aside
-    progress: object = None  # called with the share read, 0 to 1
+    map: Mapping[str, str] | None = None  # canonical column -> header of the source
+    on: Mapping[str, str] | None = None  # column of the deals -> column of a joined table
+    quarantine: str | os.PathLike[str] | None = None  # path of a CSV that takes the rows set aside
+    progress: Callable[[float], object] | None = None  # called with the share read, 0 to 1
     collapse: bool = True  # False keeps repeated entries into the same stage apart (event logs)
     bounds: Bounds = Bounds()
+
+    def __post_init__(self) -> None:
+        for option in fields(self):
+            value, wanted = getattr(self, option.name), _WANTED.get(option.name, "text")
+            if value is not None and not _FITS[wanted](value):
+                refuse_type(option.name, value, wanted)
+
+
+_WANTED = {
+    "decimal": "decimal", "date_order": "date_order", "map": "columns", "on": "columns", "quarantine": "path",
+    "progress": "progress", "collapse": "flag", "bounds": "bounds",
+}  # fmt: skip
+_FITS: dict[str, Callable[[Any], bool]] = {
+    "text": lambda value: isinstance(value, str),
+    "decimal": lambda value: value in (".", ","),
+    "date_order": lambda value: value in ("dmy", "mdy", "ymd"),
+    "columns": lambda value: isinstance(value, Mapping) and all(isinstance(name, str) for name in value.values()),
+    "path": lambda value: isinstance(value, (str, os.PathLike)),
+    "progress": callable,
+    "flag": lambda value: isinstance(value, bool),
+    "bounds": lambda value: isinstance(value, Bounds),
+}
+
+
+def refuse_type(name: str, value: object, wanted: str) -> None:
+    """Raise DataError: the argument `name` is not what is wanted, a key of reading.wanted."""
+    raise DataError(
+        "option_type", name=name, value=repr(value)[:80], wanted=both(lambda: say(f"reading.wanted.{wanted}"))
+    )
+
+
+# What a report's parameter `reading` or a notebook may say; a share read and bounds are of the program that reads.
+READING_OPTIONS = tuple(option.name for option in fields(ReadOptions) if option.name not in ("progress", "bounds"))
 
 
 @dataclass(frozen=True)
@@ -48,7 +99,7 @@ class Broken:
     line: int
     text: str
     rule: str
-    values: dict = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,7 +109,7 @@ class Table:
 
     name: str
     cells: pd.DataFrame
-    lines: np.ndarray
+    lines: NDArray[np.signedinteger]
     kind: str = "text"
     blank: int = 0
     broken: tuple[Broken, ...] = ()
@@ -66,14 +117,14 @@ class Table:
     delimiter: str | None = None  # of delimited text
 
     @property
-    def rows_in(self):
+    def rows_in(self) -> int:
         """Return the number of rows of the source, the header left out."""
         return len(self.lines) + len(self.broken) + self.blank
 
 
-def check_header(names, name, line):
+def check_header(names: Iterable[str], name: str, line: int) -> None:
     """Refuse a header in which a name stands twice."""
-    seen = set()
+    seen: set[str] = set()
     for header in names:
         if header in seen:
             raise DataError("header_twice", file=name, line=line, column=header)

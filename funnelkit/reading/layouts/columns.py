@@ -7,8 +7,8 @@ from functools import cache
 
 from funnelkit.language import DataError, nearest
 from funnelkit.pipeline import Finding
-from funnelkit.reading.cells.text import as_text
-from funnelkit.reading.layouts.presets import Form, find_form, key, preset
+from funnelkit.reading.cells.text import cell_text
+from funnelkit.reading.layouts.presets import Form, find_form, key, preset_data
 
 LAYOUTS = ("deals", "events", "counts")
 REQUIRED = {"deals": ("deal_id", "stage"), "events": ("deal_id", "stage", "entered_at"), "counts": ("stage",)}
@@ -63,7 +63,7 @@ def need_stages(sheets):
 
 def _is_unnamed(header, cells):
     """A column without a name and without a value comes of separators at the end of the lines."""
-    return re.fullmatch(r"column \d+", header) is not None and as_text(cells).isna().all()
+    return re.fullmatch(r"column \d+", header) is not None and cell_text(cells).isna().all()
 
 
 def _listed(headers):
@@ -75,7 +75,7 @@ def _declared(wanted, headers, name):
     """Return the columns mapped by the user, each checked against the headers there are."""
     by_key = {key(header): header for header in reversed(headers)}
     result = {}
-    for canonical, header in wanted.items():
+    for canonical, header in (wanted or {}).items():
         found = header if header in headers else by_key.get(key(header))
         if found is None:
             raise DataError(
@@ -93,7 +93,7 @@ def _declared(wanted, headers, name):
 @cache
 def _aliases(layout, preset_name, form_name=None):
     """Return {canonical: alias keys, most telling first} for a layout: of the form, its preset, then generic."""
-    sources = [preset(name) for name in dict.fromkeys((preset_name or "generic", "generic"))]
+    sources = [preset_data(name) for name in dict.fromkeys((preset_name or "generic", "generic"))]
     parts = {"deals": ("columns",), "events": ("events", "columns"), "counts": ("counts", "columns")}[layout]
     own = sources[0]["forms"][form_name].get("columns", {}) if form_name else {}
     merged = {canonical: list(map(key, names)) for canonical, names in own.items()}
@@ -102,7 +102,7 @@ def _aliases(layout, preset_name, form_name=None):
             for canonical, names in source.get(part, {}).items():
                 merged.setdefault(canonical, []).extend(map(key, names))
     if layout == "counts":
-        merged = {name: merged[name] for name in (*preset("generic")["counts"], "stage")}
+        merged = {name: merged[name] for name in (*preset_data("generic")["counts"], "stage")}
     return merged
 
 
@@ -142,7 +142,8 @@ def assigned(table, options, preset_name=None):
     if form and form.layout != "deals":
         return {"deal_id": "", "stage": ""}
     aliases = _aliases("deals", form.preset, form.name) if form else _aliases("deals", preset_name)
-    return _assign(headers, _declared(options.map, headers, table.name), aliases, table.name, REQUIRED["deals"])[0]
+    declared = _declared(options.map, headers, table.name)
+    return _assign(headers, declared, aliases, table.name, REQUIRED["deals"])[0]
 
 
 def _layout(table, declared, preset_name):
@@ -155,7 +156,7 @@ def _layout(table, declared, preset_name):
         return "counts"
     if not {"deal_id", "stage", "entered_at"} <= set(events):
         return "deals"
-    signs = set(map(key, preset("generic")["signs"]["events"]))
+    signs = set(map(key, preset_data("generic")["signs"]["events"]))
     if "entered_at" in declared or key(events["entered_at"]) in signs:
         return "events"
     if {"status", "closed_at", "expected_close"} & set(deals):

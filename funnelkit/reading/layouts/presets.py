@@ -29,7 +29,7 @@ class Form:
 
 
 @cache
-def preset(name):
+def preset_data(name):
     """Return presets/<name>.toml as a dict."""
     known = preset_names()
     name = re.sub(r"[\s_]+", "-", name.strip().casefold())
@@ -60,7 +60,7 @@ def key(name):
 @cache
 def word_keys(kind):
     """Return the keys of the words that mean won, lost, void, open, or total."""
-    return frozenset(map(key, preset("generic")["words"][kind]))
+    return frozenset(map(key, preset_data("generic")["words"][kind]))
 
 
 def status_word(name):
@@ -76,7 +76,7 @@ def find_form(headers, preset_name=None, layout=None):
     """
     keys, best = set(map(key, headers)), (0, None)
     for name in (preset_name,) if preset_name else preset_names():
-        raw = preset(name)
+        raw = preset_data(name)
         for form, rule in raw.get("forms", {}).items():
             score = _score(rule, headers, keys)
             if score > best[0] and layout in (None, rule["layout"]):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from funnelkit.reading.cells.dates import as_time
-from funnelkit.reading.cells.text import Place, as_text
+from funnelkit.reading.cells.text import Place, cell_text
 from funnelkit.reading.layouts.columns import assigned, date_stem, stem
 from funnelkit.reading.layouts.presets import key, status_word
 from funnelkit.reading.sheet import read_time
@@ -129,7 +129,7 @@ def _holds_dates(cells):
     """Return True where a column named as a stage holds dates."""
     if pd.api.types.is_datetime64_any_dtype(cells.dtype):
         return True
-    text = as_text(cells).dropna().head(20)
+    text = cell_text(cells).dropna().head(20)
     return bool(len(text)) and all(_DATED.match(cell) for cell in text)
 
 
@@ -160,7 +160,7 @@ def _dated_name(table, header, model):
     """Return the stage's name that a column dates, None where it dates none."""
     names = dated_names(header)
     if model is None:
-        return names[0] if names and not as_text(table.cells[header]).isna().all() else None
+        return names[0] if names and not cell_text(table.cells[header]).isna().all() else None
     stems = {stem(text): stage.id for stage in model.stages for text in (stage.id, *stage.name, *stage.aliases)}
     whole = {key(text): stage.id for stage in model.stages for text in (stage.id, *stage.name, *stage.aliases)}
     return _dated_stage(table, header, stems, whole, model)

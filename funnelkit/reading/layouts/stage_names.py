@@ -1,5 +1,7 @@
 """Stages: names met in the data -> the stages of a model; and the model itself, where none is given."""
 
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, pairwise
@@ -8,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from funnelkit.language import DataError, fold
-from funnelkit.models import Funnel, custom, funnel
-from funnelkit.models import names as names_model
+from funnelkit.models import Funnel, custom, funnel, model_names
 from funnelkit.pipeline import Finding
+from funnelkit.reading.containers.options import refuse_type
 from funnelkit.reading.layouts.columns import date_stem
-from funnelkit.reading.layouts.presets import key, preset, preset_names, status_word
+from funnelkit.reading.layouts.presets import key, preset_data, preset_names, status_word
 from funnelkit.reading.layouts.stage_dates import wide_entries, wide_names
 from funnelkit.reading.sheet import flag
 
@@ -52,7 +54,7 @@ def flagged_ends(sheets):
         form = sheet.mapping.form
         if (
             form is None
-            or not preset(form.preset).get("flags_by_stage")
+            or not preset_data(form.preset).get("flags_by_stage")
             or not {"is_won", "is_closed"} <= set(sheet.frame)
         ):
             continue
@@ -94,6 +96,8 @@ def given_model(model, stages):
     if isinstance(stages, str) and "," not in stages:
         return funnel(stages.strip()), ()
     if stages is not None:
+        if not isinstance(stages, Iterable):
+            refuse_type("stages", stages, "stages")
         names = [str(name).strip() for name in (stages.split(",") if isinstance(stages, str) else stages)]
         kept = [name for name in names if status_word(name) in (None, "won", "open")]
         dropped = [name for name in names if name not in kept]
@@ -101,6 +105,8 @@ def given_model(model, stages):
         return _custom(kept), notes
     if model is None or isinstance(model, Funnel):
         return model, ()
+    if not isinstance(model, (str, os.PathLike)):
+        refuse_type("model", model, "model")
     return funnel(model), ()
 
 
@@ -168,8 +174,8 @@ def _known_model(names, preset_name):
     """
     if len(names) < (1 if preset_name else 2):
         return None
-    models = [funnel(name) for name in names_model()]
-    models = [_preset_model(name) for name in preset_names() if "stages" in preset(name)] + models
+    models = [funnel(name) for name in model_names()]
+    models = [_preset_model(name) for name in preset_names() if "stages" in preset_data(name)] + models
     fits = {}
     for model in models:
         found = {_stage_of(model, name) for name in names}
@@ -184,7 +190,7 @@ def _known_model(names, preset_name):
 
 
 def _preset_model(name):
-    raw = preset(name)
+    raw = preset_data(name)
     return custom(raw["stages"], model_id=name, won_stage=raw.get("won_stage"))
 
 

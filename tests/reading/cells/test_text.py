@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from funnelkit.language.errors import DataError
 from funnelkit.reading.cells.dates import as_time
 from funnelkit.reading.cells.numbers import as_number
-from funnelkit.reading.cells.text import Place, among, as_id, as_text, repeated
+from funnelkit.reading.cells.text import Place, among, as_id, cell_text, repeated
 
 
 def column(values):
@@ -46,7 +46,7 @@ def test_ids_stay_text():
 
 
 def test_blank_is_missing_and_words_for_missing_are_not():
-    assert as_text(column(["", " \u00a0", "NA", "None", "null", "x "])).isna().tolist() == [True] * 2 + [False] * 4
+    assert cell_text(column(["", " \u00a0", "NA", "None", "null", "x "])).isna().tolist() == [True] * 2 + [False] * 4
 
 
 def test_among_equals_isin():

@@ -14,7 +14,7 @@ import pytest
 from funnelkit import cli
 from funnelkit.language.errors import DataError
 from funnelkit.reading.containers.database import _reason, shown
-from funnelkit.reading.containers.options import Bounds, ReadOptions
+from funnelkit.reading.containers.options import Bounds
 from funnelkit.reading.read import read
 from tests.support.postgres import programs, server
 
@@ -121,25 +121,25 @@ def test_names_come_from_the_catalogue(url):
     assert "nearest" in (error := refused(f"{url}#deal")).values and error.key == "no_such_table"
     assert "deals" in error.say("zh") and error.values["nearest"].startswith("deals")
     assert (error := refused(url)).key == "table_needed" and "history" in str(error)
-    hostile = refused(url, options=ReadOptions(table="deals; DROP TABLE deals; --"))
+    hostile = refused(url, table="deals; DROP TABLE deals; --")
     assert hostile.key == "no_such_table"
-    odd = ReadOptions(table=NASTY, map={"stage": 'sta"ge'})
-    pipeline = read(url, stages=STAGES, options=odd)
+    odd = {"table": NASTY, "map": {"stage": 'sta"ge'}}
+    pipeline = read(url, stages=STAGES, **odd)
     assert pipeline.deals[["deal_id", "a;b"]].to_numpy().tolist() == [["007", "x"]]
     assert read(f"{url}#deals", stages=STAGES).rows.rows_in == 3
 
 
 def test_more_rows_than_the_limit_are_refused_not_cut(url):
-    error = refused(f"{url}#deals", options=ReadOptions(bounds=Bounds(table_rows=2)))
+    error = refused(f"{url}#deals", bounds=Bounds(table_rows=2))
     assert error.key == "too_many_rows" and "2" in str(error)
-    assert read(f"{url}#deals", stages=STAGES, options=ReadOptions(bounds=Bounds(table_rows=3))).rows.good == 3
+    assert read(f"{url}#deals", stages=STAGES, bounds=Bounds(table_rows=3)).rows.good == 3
 
 
 def test_a_file_is_known_by_its_content(tmp_path):
     for make in (make_duckdb, make_sqlite):
         path = tmp_path / f"{make.__name__}.db"
         make(path)
-        pipeline = read(path, stages=STAGES, options=ReadOptions(table="DEALS"))
+        pipeline = read(path, stages=STAGES, table="DEALS")
         assert len(pipeline.deals) == 3 and pipeline.findings[0].rule == "table_found"
 
 
@@ -155,7 +155,7 @@ def test_files_and_their_folder_stay_as_they_are(tmp_path):
     make_duckdb(tmp_path / "d.duckdb")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     for name in before:
-        read(tmp_path / name, stages=STAGES, options=ReadOptions(table="deals"))
+        read(tmp_path / name, stages=STAGES, table="deals")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
@@ -187,7 +187,7 @@ def test_postgresql_own_types(postgresql):
         "'{a,b}', '{\"k\": 1}', true, '\\x00ff')"
     )
     url = f"postgresql://owner:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/postgres#typed"
-    deal = read(url, stages=STAGES, options=ReadOptions(timezone="UTC")).deals.iloc[0]
+    deal = read(url, stages=STAGES, timezone="UTC").deals.iloc[0]
     assert deal["deal_id"] == "6f2c0000-0000-4000-8000-000000000001"
     assert deal["created_at"] == pd.Timestamp("2026-01-05 02:00")
     assert (deal["tags"], deal["extra"], deal["won"], deal["x"]) == ('["a", "b"]', '{"k": 1}', "true", "0x00ff")

@@ -103,7 +103,7 @@ def test_findings_lines_and_tables_are_the_same_through_the_whole_reading(tmp_pa
         monkeypatch.setattr(large_csv, "LARGEST_PLAIN", most)
         monkeypatch.setattr(large_csv, "BLOCK", 5000)
         aside = tmp_path / f"{most}.csv"
-        found.append((read(path, stages=STAGES, options=ReadOptions(quarantine=str(aside))), aside.read_bytes()))
+        found.append((read(path, stages=STAGES, quarantine=str(aside)), aside.read_bytes()))
     (one, aside), (other, other_aside) = found
     pd.testing.assert_frame_equal(one.deals, other.deals)
     pd.testing.assert_frame_equal(one.events, other.events)

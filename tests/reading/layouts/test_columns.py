@@ -12,7 +12,7 @@ from funnelkit.pipeline import DEAL_COLUMNS
 from funnelkit.reading.containers.detect import open_source
 from funnelkit.reading.containers.options import ReadOptions
 from funnelkit.reading.layouts.columns import date_stem, map_columns, stem
-from funnelkit.reading.layouts.presets import key, preset, preset_names, status_word
+from funnelkit.reading.layouts.presets import key, preset_data, preset_names, status_word
 from funnelkit.reading.layouts.stage_names import given_model, merged_names, name_stages
 from funnelkit.reading.read import read
 from funnelkit.reading.sheet import TEXTS, TIMES
@@ -95,7 +95,7 @@ def test_separators_at_the_end_of_lines_are_no_column(tmp_path):
 
 
 def test_every_preset_reads_its_own_headers():
-    known = {*preset("generic")["columns"], *TEXTS, *TIMES, "lost_stage", "amount", "deal_id"}
+    known = {*preset_data("generic")["columns"], *TEXTS, *TIMES, "lost_stage", "amount", "deal_id"}
     for name in preset_names():
         raw = tomllib.loads(
             files("funnelkit.reading.layouts").joinpath("presets", f"{name}.toml").read_text(encoding="utf-8")
@@ -169,7 +169,7 @@ def test_given_stages_leave_outcomes_out_and_refuse_repeats():
     model, notes = given_model(None, ["Lead", "Offer", "Closed Won", "Closed Lost"])
     assert model.stage_ids == ("Lead", "Offer", "Closed Won") and model.won_stage == "Closed Won"
     assert notes[0].value == "Closed Lost"
-    assert refused(given_model, None, ["Lead", "lead "], "en").key == "stages_bad"
+    assert refused(given_model, None, ["Lead", "lead "]).key == "stages_bad"
     assert given_model(None, "Lead, Offer")[0].stage_ids == ("Lead", "Offer")
     assert spoken("zh", lambda: given_model(None, "industrial-8")[0].label("negotiation")) == "商务谈判"
     with pytest.raises(CatalogError, match="industrial-8"):
@@ -189,7 +189,7 @@ def test_a_known_model_is_recognised_by_all_its_names():
     names = funnel("industrial-8").stage_ids
     frame = {
         "id": range(8),
-        "stage": [spoken("zh", lambda: funnel("industrial-8")).label(name) for name in reversed(names)],
+        "stage": spoken("zh", lambda: [funnel("industrial-8").label(name) for name in reversed(names)]),
     }
     assert order_of(frame) == (names, "model_found")
 
@@ -197,7 +197,7 @@ def test_a_known_model_is_recognised_by_all_its_names():
 def test_a_preset_list_is_recognised():
     stages = ["Qualification", "Prospecting", "Needs Analysis", "Negotiation/Review", "Closed Won", "Closed Lost"]
     ids, rule = order_of({"id": range(6), "stage": stages})
-    assert ids == tuple(preset("salesforce")["stages"]) and rule == "model_found"
+    assert ids == tuple(preset_data("salesforce")["stages"]) and rule == "model_found"
 
 
 def test_filled_dates_show_the_order():

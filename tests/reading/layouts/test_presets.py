@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from funnelkit.language.errors import DataError, FunnelkitError
-from funnelkit.reading.layouts.presets import find_form, preset, preset_names
+from funnelkit.reading.layouts.presets import find_form, preset_data, preset_names
 from funnelkit.reading.read import read
-from funnelkit.reading.summary import summary
+from funnelkit.reading.summary import check_summary
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 real_data = pytest.mark.skipif(not DATA.exists(), reason="real data sets are not in this checkout")
@@ -82,13 +82,13 @@ def test_presets_hold_what_readers_use():
     assert {"salesforce", "hubspot", "pipedrive", "odoo", "zoho", "fxiaoke", "neocrm", "frappe", "suitecrm",
             "business-central", "cordys", "generic"} == set(preset_names())  # fmt: skip
     for name in preset_names():
-        raw = preset(name)
+        raw = preset_data(name)
         if "stages" in raw:
             assert raw["won_stage"] in raw["stages"]
         for form in raw.get("forms", {}).values():
             assert form["layout"] in ("deals", "events", "counts")
             assert set(form) <= {"title", "layout", "needs", "any", "none", "prefix", "only", "limits", "columns"}
-    assert preset("Business_Central") == preset("business-central")
+    assert preset_data("Business_Central") == preset_data("business-central")
 
 
 AUDIT = """id|parent_id|date_created|created_by|field_name|before_value_string|after_value_string
@@ -129,7 +129,7 @@ def test_a_few_stages_of_a_known_system_keep_its_order():
     rows = """Id|StageName|IsClosed|IsWon|OwnerId|CreatedDate|CloseDate
     1|Value Proposition|false|false|o|2026-01-01|2026-05-01
     2|Qualification|false|false|o|2026-01-01|2026-02-01"""
-    assert read(table(rows)).model.stage_ids == tuple(preset("salesforce")["stages"])
+    assert read(table(rows)).model.stage_ids == tuple(preset_data("salesforce")["stages"])
 
 
 def test_deleted_deals_are_void_and_closed_ones_without_outcome_too():
@@ -240,9 +240,9 @@ ANSWERS = {
 
 def answer(path, preset_name=None):
     try:
-        return summary(read(path, preset=preset_name), [path])
+        return check_summary(read(path, preset=preset_name), [path])
     except FunnelkitError as error:
-        return summary(error, [path])
+        return check_summary(error, [path])
 
 
 @real_data
