@@ -22,7 +22,6 @@ from .rates import rate_table as rate_table
 from .rates import win_rate as win_rate
 from .stays import column as column
 from .stays import find_spells as find_spells
-from .stays import find_spells as find_spells
 from .stays import refuse_without_times as refuse_without_times
 from .stuck import stuck_deals as stuck_deals
 from .time import outcome_curves as outcome_curves

@@ -1,49 +1,109 @@
 """Split: why did a rate or a count change? Volume, mix and rate, for any number of segments and stages."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from statistics import NormalDist
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from funnelkit.language import DataError, nearest, number, points, say
-from funnelkit.result import Result, both, rate_words
+from funnelkit.analysis.shared import By, require_columns
+from funnelkit.language import DataError, change_text, label, number, percent, points, say
+from funnelkit.models import Funnel
+from funnelkit.result import Result, both, rate_words, table_of
 from funnelkit.stats import LEVEL
 
 MEASURES = ("rate", "count")
+Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Split(Result):
-    """The parts of a change as `table`, and `segments`: who contributed what."""
+@dataclass(frozen=True, eq=False, repr=False)
+class Bridge(Result):
+    """What led from before to after, part by part: a Result that `bridge_chart` can draw.
+
+    Attributes
+    ----------
+    start : float
+        The value before.
+    unit : {"points", "count", "money"}
+    """
+
+    start: float = np.nan
+    unit: str = "points"
+
+    def parts(self) -> pd.DataFrame:
+        """Return name, change, change_low, change_high of every part that changes something."""
+        table = self.table[~self.table["part"].isin(["opening", "closing"])]
+        if "low" not in table:
+            table = table[table["n_deals"] > 0].assign(low=np.nan, high=np.nan)
+        names = [_part_name(row, self.model) for row in table.to_dict("records")]
+        ends = {"change_low": table["low"], "change_high": table["high"]}
+        return pd.DataFrame({"name": names, "change": table["change"], **ends}).reset_index(drop=True)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Split(Bridge):
+    """The parts of a change as `table`, and `segments`: who contributed what.
+
+    Attributes
+    ----------
+    segments : DataFrame
+        One row a segment: n, share and rate before and after, its contributions, state (new, vanished, both).
+    """
 
     segments: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
-def split_change(before, after, by=None, measure="rate"):
+def split_change(
+    before: Result | pd.DataFrame,
+    after: Result | pd.DataFrame,
+    by: By = None,
+    measure: Literal["rate", "count"] = "rate",
+) -> Split:
     """Split the change of a rate (or of the count it yields) into volume, mix and rate, which sum to it exactly.
 
-    `before` and `after` are counts tables ([by], stage, n_entered, n_advanced, n_lost) or tables of [by], k, n.
-    The rate is sum over segments of share x promotion rate of stage 1 x ... x of the last stage, over those whose
-    outcome is known; the count is that times their number. Every factor is changed from its old to its new value
-    together with all others, and each gets what it contributes on the way: the symmetric decomposition of Kitagawa
-    (1955) for two factors and of Das Gupta (1993) for more. The table has part (volume, mix, rate), stage (of a
-    rate), change (a fraction, or a count), low, high (delta method; binomial rates, multinomial shares, Poisson
-    volume), n_before, n_after. `segments` has a row for each segment with its share, k, n, rate before and after and
-    its contributions; a new or vanished segment has the rate it was seen with, so it counts as mix. Raises DataError
-    on missing columns, on a period without anybody, on a stage whose rate nobody knows yet.
+    Parameters
+    ----------
+    before, after : counts ([by], stage, n_entered, n_advanced, n_lost), or tables of [by], k, n
+    by : str or list of str, the columns of the segments
+    measure : "rate": sum over segments of share x rate of stage 1 x ... x of the last; "count": that times their number
 
+    Returns
+    -------
+    Split
+        Table: part (volume, mix, rate), stage (of a rate), change (a fraction, or a count), low, high (95 %), n_before,
+        n_after. `segments` has each one's share, n, rate before and after and contributions; a new or vanished segment
+        has the rate it was seen with, so it counts as mix.
+
+    Raises
+    ------
+    DataError : for missing columns, a period without anybody, a stage whose rate nobody knows yet
+
+    Notes
+    -----
+    Every factor moves together with all others and gets what it contributes on the way: Kitagawa (1955) for two
+    factors, Das Gupta (1993) for more. Intervals: delta method; binomial rates, multinomial shares, Poisson volume.
+
+    Examples
+    --------
     >>> before = pd.DataFrame({"segment": ["A", "B"], "k": [200, 50], "n": [500, 500]})
     >>> after = pd.DataFrame({"segment": ["A", "B"], "k": [85, 90], "n": [200, 800]})
     >>> split_change(before, after, "segment").table[["part", "change"]].round(4).values.tolist()
     [['mix', -0.0919], ['rate', 0.0169]]
     """
+    model = before.model if isinstance(before, Result) else None
+    return _split(_Frame.of(table_of(before), table_of(after), by), measure, model)
+
+
+def _split(frame: _Frame, measure: str, model: Funnel | None) -> Split:
     if measure not in MEASURES:
         raise DataError("bad_measure", found=repr(measure), known=", ".join(MEASURES))
-    frame = _Frame.of(before, after, by)
     factors = frame.factors(measure)
-    found = contributions(*factors)
+    found = contributions(factors[0], factors[1])
     names = (["volume"] if measure == "count" else []) + ["mix"] + ["rate"] * len(frame.stages)
     stages = [None] * (len(names) - len(frame.stages)) + list(frame.stages)
     slopes = _slopes(factors)
@@ -52,11 +112,32 @@ def split_change(before, after, by=None, measure="rate"):
     change, n = found.sum(axis=1), frame.n[:, :, 0].sum(axis=1).astype("int64")
     table = pd.DataFrame({"part": names, "stage": stages, "change": change, "low": change - reach})
     table = table.assign(high=change + reach, n_before=n[0], n_after=n[1])
-    segments = _segment_table(frame, factors, names, by)
-    return Split(table, *_reading(frame, table, (factors, slopes), measure), segments=segments)
+    start, unit = float(factors.prod(axis=1).sum(axis=1)[0]), "points" if measure == "rate" else "count"
+    return Split(
+        table, *_reading(frame, table, (factors, slopes), measure), model=model, picture="bridge_chart",
+        shown=partial(_for_people, model, unit), start=start, unit=unit,
+        segments=_segment_table(frame, factors, names),
+    )  # fmt: skip
 
 
-def contributions(before, after):
+def _for_people(model: Funnel | None, unit: str, table: pd.DataFrame) -> pd.DataFrame:
+    rows = [{**row, "change_low": row["low"], "change_high": row["high"]} for row in table.to_dict("records")]
+    parts = [_part_name(row, model) for row in rows]
+    if unit == "points":
+        return pd.DataFrame({"part": parts, "change_points": [change_text(row) for row in rows]})
+    said = [f"{row['change']:+,.1f} [{row['low']:+,.1f}, {row['high']:+,.1f}]" for row in rows]
+    return pd.DataFrame({"part": parts, "n_more": said})
+
+
+def _part_name(row: dict[str, Any], model: Funnel | None) -> str:
+    """Return what people call a part, with its stage where there are several."""
+    name, stage = label(f"part_of_{row['part']}"), row.get("stage")
+    if stage is None or stage == "all":
+        return name
+    return f"{name}: {model.stage(stage).name if model is not None else stage}"
+
+
+def contributions(before: Floats, after: Floats) -> Floats:
     """Return what each factor contributes to the change of sum over segments of the product of all factors.
 
     Takes two (factors, segments) arrays; returns one. With all factors f(u) = f0 + u (f1 - f0) moving together, factor
@@ -71,11 +152,11 @@ def contributions(before, after):
     ones = np.ones_like(path[:, :1])
     ahead = np.cumprod(np.concatenate([ones, path[:, :-1]], axis=1), axis=1)
     behind = np.cumprod(np.concatenate([ones, path[:, :0:-1]], axis=1), axis=1)[:, ::-1]
-    return (after - before) * np.tensordot(weights / 2, ahead * behind, axes=1)
+    return np.asarray((after - before) * np.tensordot(weights / 2, ahead * behind, axes=1))
 
 
 @cache
-def _gauss(n):
+def _gauss(n: int) -> tuple[Floats, Floats]:
     return np.polynomial.legendre.leggauss(n)
 
 
@@ -83,27 +164,29 @@ def _gauss(n):
 class _Frame:
     """Both tables on the same segments and stages: arrays (2 periods, segments, stages) of k and n."""
 
-    names: list
-    stages: list
-    k: np.ndarray
-    n: np.ndarray
+    keys: list[str]
+    names: list[Any]
+    stages: list[Any]
+    k: Floats
+    n: Floats
 
     @classmethod
-    def of(cls, before, after, by):
-        pair = [_long(table, by) for table in (before, after)]
+    def of(cls, before: pd.DataFrame, after: pd.DataFrame, by: By) -> _Frame:
+        keys = [] if by is None else [by] if isinstance(by, str) else list(by)
+        pair = [_long(table, keys) for table in (before, after)]
         names, stages = (list(dict.fromkeys(name for table in pair for name in table[at])) for at in (0, 1))
         k, n = np.zeros((2, 2, len(names), len(stages)))
         for period, (segment, stage, *counts) in enumerate(pair):
             where = [names.index(name) for name in segment], [stages.index(name) for name in stage]
             for total, count in zip((k, n), counts, strict=True):
                 np.add.at(total[period], where, count)
-        for period, total in zip(("before", "after"), n[:, :, 0].sum(axis=1), strict=True):
-            if not total:
-                raise DataError("empty_period", table=period)
-        return cls(names, stages, k, n)
+        for side, size in zip(("before", "after"), n[:, :, 0].sum(axis=1), strict=True):
+            if not size:
+                raise DataError("empty_period", table=side)
+        return cls(keys, names, stages, k, n)
 
     @property
-    def rates(self):
+    def rates(self) -> Floats:
         """Return the rates; one that a period does not show is that of the other period, unknown ones are 0."""
         with np.errstate(invalid="ignore", divide="ignore"):
             rates = self.k / self.n
@@ -113,13 +196,13 @@ class _Frame:
         if unknown.any():
             _, segment, stage = np.argwhere(unknown)[0]
             raise DataError("rate_unknown", stage=self.stages[stage], segment=self.names[segment])
-        return np.nan_to_num(filled)
+        return np.asarray(np.nan_to_num(filled))
 
     @property
-    def shares(self):
-        return self.n[:, :, 0] / self.n[:, :, 0].sum(axis=1, keepdims=True)
+    def shares(self) -> Floats:
+        return np.asarray(self.n[:, :, 0] / self.n[:, :, 0].sum(axis=1, keepdims=True))
 
-    def factors(self, measure):
+    def factors(self, measure: str) -> Floats:
         """Return the (factors, segments) arrays of both periods: [volume], share, rate of each stage."""
         parts = [self.shares[:, None, :], self.rates.transpose(0, 2, 1)]
         if measure == "count":
@@ -128,35 +211,34 @@ class _Frame:
         return np.concatenate(parts, axis=1)
 
 
-def _long(table, by):
+def _long(table: pd.DataFrame, keys: list[str]) -> tuple[list[Any], list[Any], Floats, Floats]:
     """Return segments, stages, k and n of the rows of a counts or a k, n table."""
     counted = "n_advanced" in table.columns
-    for name in (*(("n_advanced", "n_lost") if counted else ("k", "n")), *([by] if by else [])):
-        if name not in table.columns:
-            raise DataError("no_such_column", name=name, nearest=nearest(name, table.columns))
+    require_columns(table, (*(("n_advanced", "n_lost") if counted else ("k", "n")), *keys))
     k = table["n_advanced" if counted else "k"].to_numpy(dtype=float)
     n = k + table["n_lost"].to_numpy(dtype=float) if counted else table["n"].to_numpy(dtype=float)
     if ((k < 0) | (k > n)).any():
         raise DataError("k_above_n")
-    segment = [None if pd.isna(name) else name for name in table[by]] if by else ["all"] * len(table)
+    columns = [[None if pd.isna(name) else name for name in table[key]] for key in keys]
+    segment = list(zip(*columns, strict=True)) if len(keys) > 1 else columns[0] if keys else ["all"] * len(table)
     return segment, list(table["stage"]) if "stage" in table.columns else ["all"] * len(table), k, n
 
 
-def _slopes(factors):
+def _slopes(factors: Floats) -> Floats:
     """Return how each part (first axis) answers to each factor of each period and segment.
 
     A part is linear in each single factor, so its slope is the difference that a step of 1 makes.
     """
-    base = contributions(*factors)
+    base = contributions(factors[0], factors[1])
     slopes = np.empty((len(base), *factors.shape))
     for period, at in np.ndindex(factors.shape[:2]):
         moved = factors.copy()
         moved[period, at] += 1
-        slopes[:, period, at] = contributions(*moved) - base
+        slopes[:, period, at] = contributions(moved[0], moved[1]) - base
     return slopes
 
 
-def _error(frame, slope, measure):
+def _error(frame: _Frame, slope: Floats, measure: str) -> float:
     """Return the standard error of what has this slope in the factors."""
     first = slope.shape[1] - len(frame.stages)
     on_rate = slope[:, first:].transpose(0, 2, 1)
@@ -171,7 +253,7 @@ def _error(frame, slope, measure):
     return float(np.sqrt(variance))
 
 
-def _segment_table(frame, factors, names, by):
+def _segment_table(frame: _Frame, factors: Floats, names: list[str]) -> pd.DataFrame:
     """Return one row a segment; growth of a segment below the average rate counts as a loss, by centring the mix."""
     n, share = frame.n[:, :, 0], frame.shares
     chain = np.prod(frame.rates, axis=2)
@@ -180,21 +262,26 @@ def _segment_table(frame, factors, names, by):
     one_more[at] = factors[0][at] + 1
     worth = contributions(factors[0], one_more)[at]  # of one more unit of share
     mix = moved * (worth - (share.mean(axis=0) * worth).sum())
-    table = pd.DataFrame({by or "segment": frame.names, "n_before": n[0].astype(int), "n_after": n[1].astype(int)})
+    columns = list(zip(*frame.names, strict=True)) if len(frame.keys) > 1 else [frame.names]
+    table = pd.DataFrame(dict(zip(frame.keys or ["segment"], columns, strict=True)))
+    table = table.assign(n_before=n[0].astype(int), n_after=n[1].astype(int))
     table = table.assign(share_before=share[0], share_after=share[1])
     table["rate_before"], table["rate_after"] = np.where(n > 0, chain, np.nan)
-    found = contributions(*factors)
+    found = contributions(factors[0], factors[1])
     if "volume" in names:
         table["volume"] = found[0]
     table["mix"], table["rate"] = mix, found[[at for at, name in enumerate(names) if name == "rate"]].sum(axis=0)
     return table.assign(state=np.select([n[0] == 0, n[1] == 0], ["new", "vanished"], "both"))
 
 
-def _reading(frame, table, given, measure):
+def _reading(
+    frame: _Frame, table: pd.DataFrame, given: tuple[Floats, Floats], measure: str
+) -> tuple[str, dict[str, Any], tuple[tuple[str, dict[str, Any]], ...]]:
     """Return (key, values, notes)."""
-    write = points if measure == "rate" else (lambda change: f"{change:+,.1f}")
+    write = partial(_written, measure)
     reach = NormalDist().inv_cdf((1 + LEVEL) / 2)
-    (factors, slopes), values = given, {}
+    factors, slopes = given
+    values: dict[str, Any] = {}
     totals = factors.prod(axis=1).sum(axis=1)
     for part in dict.fromkeys(table["part"]):
         rows = np.flatnonzero(table["part"] == part)
@@ -203,10 +290,18 @@ def _reading(frame, table, given, measure):
     n = frame.n[:, :, 0].sum(axis=1)
     single = measure == "rate" and len(frame.stages) == 1
     for side, total, size, k in zip(("before", "after"), totals, n, frame.k[:, :, 0].sum(axis=1), strict=True):
-        plain = f"{100 * total:.1f} % (n = {number(size)})" if measure == "rate" else number(total, 1)
+        plain = f"{percent(total)} (n = {number(size)})" if measure == "rate" else number(total, 1)
         values[side] = rate_words(int(k), int(size)) if single else plain
     values["change"] = write(totals[1] - totals[0])
     absent = [(frame.names[at], "new" if frame.n[0, at, 0] == 0 else "vanished")
               for at in np.flatnonzero((frame.n[:, :, 0] == 0).any(axis=0))]  # fmt: skip
-    named = [both(lambda pair=pair: say(f"analysis.change.{pair[1]}", name=pair[0])) for pair in absent]
+    named = [both(partial(say, f"analysis.change.{state}", name=_segment(name))) for name, state in absent]
     return f"analysis.change.{measure}", values, (("analysis.change.absent", {"names": named}),) if named else ()
+
+
+def _written(measure: str, change: float) -> str:
+    return points(change) if measure == "rate" else f"{change:+,.1f}"
+
+
+def _segment(name: Any) -> str:
+    return " / ".join(map(str, name)) if isinstance(name, tuple) else str(name)

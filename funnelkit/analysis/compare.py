@@ -1,23 +1,28 @@
-"""Compare: a period with the like part of earlier ones (MoM, YoY), and our funnel with the peers'."""
+"""Compare: a period with the like part of earlier ones (MoM, YoY)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from funnelkit.analysis.periods import Calendar, data_end
-from funnelkit.analysis.stays import column, find_spells
-from funnelkit.language import DataError, change_text, label, number, points, rate_text, say
+from funnelkit.analysis.shared import DAY, By, insight, keys_of
+from funnelkit.analysis.stays import spells_of
+from funnelkit.language import DataError, Text, change_text, label, number, points, rate_text, say, settings
 from funnelkit.models import Funnel
-from funnelkit.result import Result, both, rate_words, refuse_limits
+from funnelkit.pipeline import Pipeline
+from funnelkit.result import Insight, Result, both, rate_words, refuse_limits
 from funnelkit.stats import LEVEL, newcombe, rate_columns, wilson
 
 AGAINST = ("previous", "year_before")
 BASES = ("decided", "entered")
-_DAY = pd.Timedelta(days=1)
+Note = tuple[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -30,55 +35,90 @@ class Window:
     days: int
 
 
-def compare_periods(pipeline, calendar=None, *, on=None, by=None, basis="decided", working=False):
+class _Pair(NamedTuple):
+    """What one comparison is made with."""
+
+    against: str
+    status: str
+    basis: str
+    keys: list[str]
+    calendar: Calendar
+
+
+def compare_periods(
+    pipeline: Pipeline,
+    calendar: Calendar | None = None,
+    *,
+    on: Any = None,
+    by: By = None,
+    basis: Literal["decided", "entered"] = "decided",
+    working: bool = False,
+) -> Result:
     """Compare the current period with the previous one (MoM) and the same one a year before (YoY), like with like.
 
-    A period that is not over is compared with as many days (`working`: working days) of the others. `on` is a date in
-    the period wanted (default: the last day in the data). `basis`: "decided" takes the promotions and losses that
-    happened in the window; "entered" those who entered in it, as known at its end. The table has [by], against
-    (previous, year_before), stage ("overall": from creation to the win; then the stages, where their times are
-    known), period, days, period_before, days_before, n_entered, n_entered_before, growth with growth_low, growth_high
-    (n_entered over n_entered_before, less 1; two Poisson counts), k, n, rate, low, high, n_open, k_before, n_before,
-    rate_before, change with change_low, change_high (Newcombe), clear (beyond 0 even at a level that allows for the
-    number of rows) and status: compared, no_history (the records do not cover the window), too_early (they begin less
-    than the usual time to a success before it, so it holds quick losses and hardly a success) or no_counterpart.
-    Raises LimitError where outcomes are missing, DataError on an unknown basis or column.
+    Parameters
+    ----------
+    pipeline, calendar : Pipeline and Calendar (months unless it, or `fk.use(calendar=...)`, says otherwise)
+    on : a day in the period wanted; by default the last day in the data
+    by : str or list of str, columns of the deals to split by
+    basis : "decided" takes what happened in the window, "entered" those who entered in it, as known at its end
+    working : a period that is not over is compared with as many days of the others, True: as many working days
 
-    >>> from funnelkit.reading import read
-    >>> deals = pd.DataFrame({"id": list("abcdef"), "stage": ["Won", "Lost"] * 3,
-    ...     "created": ["2026-01-01", "2026-01-05", "2026-02-02", "2026-02-02", "2026-02-05", "2026-02-09"],
-    ...     "closed": ["2026-01-09", "2026-01-20", "2026-02-03", "2026-02-04", "2026-02-08", "2026-02-10"]})
-    >>> pipeline = read(deals.rename(columns={"created": "created_at", "closed": "closed_at"}), stages=["Lead", "Won"])
-    >>> found = compare_periods(pipeline, basis="entered").table.iloc[[0]]
-    >>> found[["stage", "period", "days", "k", "n", "k_before", "n_before"]].values.tolist()
-    [['overall', '2026-02', 10, 2, 4, 1, 1]]
+    Returns
+    -------
+    Result
+        Table: [by], against (previous, year_before), stage ("overall": creation to win; then the stages), period, days,
+        period_before, days_before, n_entered, n_entered_before, growth, growth_low, growth_high (their ratio less 1),
+        k, n, rate, low, high, n_open, k_before, n_before, rate_before, change, change_low, change_high (fractions),
+        clear, status: compared, no_history, too_early (records begin too shortly before) or no_counterpart.
+
+    Raises
+    ------
+    LimitError, DataError : where outcomes are missing; for an unknown basis or column, a period not begun
+
+    Notes
+    -----
+    Change: Newcombe 1998, method 10. `clear`: beyond 0 even at a level that allows for the number of rows (Bonferroni).
+
+    Examples
+    --------
+    >>> from funnelkit import sample
+    >>> compare_periods(sample()).table["against"].unique().tolist()
+    ['previous', 'year_before']
     """
+    return _compare(pipeline, calendar or settings.calendar or Calendar(), on, by, (basis, working))
+
+
+def _compare(pipeline: Pipeline, calendar: Calendar, on: Any, by: By, how: tuple[str, bool]) -> Result:
+    basis, working = how
     if basis not in BASES:
         raise DataError("bad_basis", found=repr(basis), known=", ".join(BASES))
     refuse_limits(pipeline, "compare_periods", "no_outcome", "no_lost_deals")
-    calendar, end = calendar or Calendar(), data_end(pipeline)
-    moves = _moves(pipeline, by)
-    current = _current(calendar, end, on, working)
-    since = _recorded_since(pipeline, moves, basis)
-    rows = []
+    keys = keys_of(by, pipeline.deals)
+    moves = _moves(pipeline, keys)
+    current = _current(calendar, data_end(pipeline), on, working)
+    since = _recorded_since(pipeline, moves)
+    rows: list[dict[str, Any]] = []
     for against in AGAINST:
         earlier = _earlier(calendar, current, against, working)
         status = "no_counterpart" if earlier is None else "compared"
         if earlier is not None and _starts_before(earlier, since):
             status = "no_history"
-        rows += _pair_rows(moves, current, earlier, (against, status, basis, by, calendar))
+        rows += _pair_rows(moves, current, earlier, _Pair(against, status, basis, keys, calendar))
     table = _judge(pd.DataFrame(rows))
     table["stage"] = pd.Categorical(table["stage"], categories=["overall", *pipeline.model.stage_ids], ordered=True)
     reading = _read_periods(table, pipeline.model, current, (calendar, since))
     return Result(
-        table, *reading, model=pipeline.model, picture="compare_chart", shown=partial(_for_people, pipeline.model)
-    )
+        table, *reading, model=pipeline.model, picture="" if keys else "compare_chart",
+        shown=partial(_for_people, keys), findings=_findings(table, pipeline.model, keys),
+    )  # fmt: skip
 
 
-def _for_people(model: Funnel, table: pd.DataFrame) -> pd.DataFrame:
+def _for_people(keys: list[str], table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows as people read them: both rates, and the change in points."""
     rows = [
         {
+            **{key: row[key] for key in keys},
             "against": label(row["against"]),
             "stage": row["stage"],
             "rate_now": rate_text(row),
@@ -91,7 +131,21 @@ def _for_people(model: Funnel, table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _moves(pipeline, by):
+def _findings(table: pd.DataFrame, model: Funnel, keys: list[str]) -> tuple[Insight, ...]:
+    """Return every clear change; the subject is the stage, before it the segment."""
+    found = []
+    for row in table[table["clear"]].to_dict("records"):
+        side = "rise" if row["change"] > 0 else "fall"
+        whole = row["stage"] == "overall"
+        name = both(lambda: label("overall")) if whole else model.stage(row["stage"]).name
+        values = _pair_words(row, row["against"]) | {"stage": [*(str(row[key]) for key in keys), name]}
+        key = f"analysis.compare.{side if whole and not keys else 'stage_moved'}"
+        subject = " / ".join([*(str(row[key]) for key in keys), str(row["stage"])])
+        found.append(insight(f"rate_{side}", subject, key, values, n_deals=int(row["n"])))
+    return tuple(found)
+
+
+def _moves(pipeline: Pipeline, keys: list[str]) -> pd.DataFrame:
     """Return stage, entered_at, decided_at, success, [by]: every entry and what became of it."""
     deals = pipeline.deals[pipeline.deals["status"].isin(["won", "lost", "open"])]
     overall = pd.DataFrame({"stage": "overall", "deal_id": deals["deal_id"], "entered_at": deals["created_at"]})
@@ -100,34 +154,32 @@ def _moves(pipeline, by):
     )
     parts = [overall]
     if pipeline.limit("no_history") is None or pipeline.limit("one_date_per_stage") is not None:
-        spells = find_spells(pipeline, "compare_periods")
+        spells = spells_of(pipeline, "compare_periods")
         decided = spells["left_at"].where(spells["exit"].isin(["advanced", "lost"]))
         spells = spells.assign(
             decided_at=decided, success=spells["exit"] == "advanced", stage=spells["stage"].astype("str")
         )
         parts.append(spells[["stage", "deal_id", "entered_at", "decided_at", "success"]])
     moves = pd.concat(parts, ignore_index=True)
-    if by is not None:
-        column(pipeline, by)
-        moves[by] = moves["deal_id"].map(pipeline.deals.set_index("deal_id")[by])
-    return moves
+    segments = pipeline.deals.set_index("deal_id")
+    return moves.assign(**{key: moves["deal_id"].map(segments[key]) for key in keys})
 
 
-def _current(calendar, end, on, working):
+def _current(calendar: Calendar, end: pd.Timestamp, on: Any, working: bool) -> Window:
     """Return the window of the period wanted, up to the end of the data."""
-    wanted = int(calendar.number(end - _DAY if on is None else on))
+    wanted = int(calendar.number(end - DAY if on is None else on))
     start, stop = calendar.start(wanted), min(calendar.start(wanted + 1), end)
     if stop <= start:
-        raise DataError("period_not_begun", period=calendar.name(wanted), end=str((end - _DAY).date()))
+        raise DataError("period_not_begun", period=calendar.name(wanted), end=str((end - DAY).date()))
     return Window(wanted, start, stop, _length(calendar, start, stop, working))
 
 
-def _length(calendar, start, stop, working):
+def _length(calendar: Calendar, start: pd.Timestamp, stop: pd.Timestamp, working: bool) -> int:
     days = calendar.days(start, stop)
     return int(calendar.is_working(days).sum()) if working else len(days)
 
 
-def _earlier(calendar, current, against, working):
+def _earlier(calendar: Calendar, current: Window, against: str, working: bool) -> Window | None:
     """Return the like part of the earlier period: all of it where the current one is over."""
     wanted = current.number - 1 if against == "previous" else calendar.year_before(current.number)
     if wanted is None:
@@ -139,7 +191,7 @@ def _earlier(calendar, current, against, working):
     return Window(wanted, start, stop, _length(calendar, start, stop, working))
 
 
-def _recorded_since(pipeline, moves, basis):
+def _recorded_since(pipeline: Pipeline, moves: pd.DataFrame) -> Any:
     """Return the first day whose events the source can hold."""
     late = pipeline.limit("closes_start_late")
     if late is not None:
@@ -147,33 +199,33 @@ def _recorded_since(pipeline, moves, basis):
     return moves["entered_at"].min()
 
 
-def _starts_before(window, since):
+def _starts_before(window: Window, since: Any) -> bool:
     """Return True where the records miss the beginning; quiet first days (a tenth of the window) are no gap."""
-    return bool(since - window.start >= max(_DAY, 0.1 * (window.stop - window.start)))
+    return bool(since - window.start >= max(DAY, 0.1 * (window.stop - window.start)))
 
 
-def _pair_rows(moves, current, earlier, given):
-    against, status, basis, by, calendar = given
-    groups = moves.groupby(["stage"] if by is None else ["stage", by], sort=False, dropna=False)
+def _pair_rows(moves: pd.DataFrame, current: Window, earlier: Window | None, given: _Pair) -> Iterator[dict[str, Any]]:
+    against, status, basis, keys, calendar = given
+    groups = moves.groupby(["stage", *keys], sort=False, dropna=False)
     for key, group in groups:
-        usable = (
-            "too_early" if status == "compared" and basis == "decided" and _too_early(moves, group, earlier) else status
-        )
+        usable = status
+        if earlier is not None and (status, basis) == ("compared", "decided") and _too_early(moves, group, earlier):
+            usable = "too_early"
         now, then = _tally(group, current, basis), _tally(group, earlier if usable == "compared" else None, basis)
-        row = {} if by is None else {by: key[1]}
+        row: dict[str, Any] = dict(zip(keys, key[1:], strict=True))
         row |= {"against": against, "stage": key[0], "period": calendar.name(current.number), "days": current.days}
         row |= {"period_before": None if earlier is None else calendar.name(earlier.number)}
         row |= {"days_before": None if earlier is None else earlier.days, **now}
         yield row | {f"{name}_before": then[name] for name in ("n_entered", "k", "n")} | {"status": usable}
 
 
-def _too_early(moves, group, window):
+def _too_early(moves: pd.DataFrame, group: pd.DataFrame, window: Window) -> bool:
     """Return True where the records began less than the median time to a success before the window."""
     lag = (group["decided_at"] - group["entered_at"])[group["success"].astype(bool)].median()
     return bool(pd.notna(lag) and window.start - moves["entered_at"].min().normalize() < lag)
 
 
-def _tally(moves, window, basis):
+def _tally(moves: pd.DataFrame, window: Window | None, basis: str) -> dict[str, int]:
     """Count the entries and outcomes of one window."""
     if window is None:
         return {"n_entered": 0, "k": 0, "n": 0, "n_open": 0}
@@ -187,7 +239,7 @@ def _tally(moves, window, basis):
     }  # fmt: skip
 
 
-def _judge(table):
+def _judge(table: pd.DataFrame) -> pd.DataFrame:
     """Add rates, changes and their intervals; `clear` allows for the number of comparisons (Bonferroni)."""
     known = (table["status"] == "compared") & (table["n"] > 0) & (table["n_before"] > 0)
     level = 1 - (1 - LEVEL) / max(1, int(known.sum()))
@@ -205,23 +257,25 @@ def _judge(table):
     return table[[*lead, "clear", "status"]]
 
 
-def _growth(now, before):
+def _growth(entered: pd.Series[Any], entered_before: pd.Series[Any]) -> tuple[NDArray[np.float64], ...]:
     """Return the ratio of two Poisson counts less 1, with the interval that Wilson's for now / (now + before) gives."""
-    now, before = now.to_numpy(dtype=float), before.to_numpy(dtype=float)
+    now, before = entered.to_numpy(dtype=float), entered_before.to_numpy(dtype=float)
     low, high = wilson(now, now + before)
     with np.errstate(invalid="ignore", divide="ignore"):
         found = [np.where(before > 0, part, np.nan) for part in (now / before, low / (1 - low), high / (1 - high))]
     return tuple(part - 1 for part in found)
 
 
-def _read_periods(table, model, current, given):
+def _read_periods(
+    table: pd.DataFrame, model: Funnel, current: Window, given: tuple[Calendar, Any]
+) -> tuple[str, dict[str, Any], tuple[Note, ...]]:
     """Return (key, values, notes): the overall rate against each period, then the stages that moved clearly."""
     calendar, since = given
     whole = table[table["stage"] == "overall"]
-    partial = current.stop < calendar.start(current.number + 1)
-    key = "analysis.compare.partial" if partial else "analysis.compare.period"
-    values = {"period": calendar.name(current.number), "days": current.days, "last": str((current.stop - _DAY).date())}
-    notes = []
+    unfinished = current.stop < calendar.start(current.number + 1)
+    key = "analysis.compare.partial" if unfinished else "analysis.compare.period"
+    values = {"period": calendar.name(current.number), "days": current.days, "last": str((current.stop - DAY).date())}
+    notes: list[Note] = []
     for against in AGAINST:
         rows = whole[whole["against"] == against]
         notes += [_against_note(row, against, since) for row in rows.to_dict("records")[:1]] if len(rows) == 1 else []
@@ -236,7 +290,7 @@ def _read_periods(table, model, current, given):
     return key, values, tuple(notes)
 
 
-def _against_note(row, against, since):
+def _against_note(row: dict[str, Any], against: str, since: Any) -> Note:
     """Return the sentence for one overall row."""
     if row["status"] == "no_counterpart":
         return "analysis.compare.no_counterpart", {"period": row["period"]}
@@ -252,11 +306,11 @@ def _against_note(row, against, since):
     return f"analysis.compare.{verdict}", _pair_words(row, against)
 
 
-def _against(against):
+def _against(against: str) -> Text:
     return both(lambda: say(f"analysis.compare.{against}"))
 
 
-def _pair_words(row, against):
+def _pair_words(row: dict[str, Any], against: str) -> dict[str, Any]:
     return {
         "against": _against(against), "before": row["period_before"], "days": row["days_before"],
         "rate": rate_words(row["k"], row["n"]), "rate_before": rate_words(row["k_before"], row["n_before"]),

@@ -7,20 +7,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from funnelkit.language import DataError, nearest, number
+from funnelkit.analysis.shared import By, keys_of
+from funnelkit.language import number
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
-from funnelkit.result import Result
+from funnelkit.result import Result, require_pipeline
 
 
-def count_stages(pipeline: Pipeline, by: str | None = None) -> Result:
+def count_stages(pipeline: Pipeline, by: By = None) -> Result:
     """Count how many deals entered each stage, and of these advanced, were lost there, or are still open.
 
     Parameters
     ----------
     pipeline : Pipeline
-    by : str, optional
-        Column of the deals to split by.
+    by : str or list of str, optional
+        Columns of the deals to split by.
 
     Returns
     -------
@@ -47,32 +48,55 @@ def count_stages(pipeline: Pipeline, by: str | None = None) -> Result:
     >>> count_stages(pipeline).table["n_entered"].tolist()
     [2, 1]
     """
+    require_pipeline(pipeline)
     table = stage_counts(pipeline, by)
-    picture = "funnel_chart" if by is None else ""
+    picture = "funnel_chart" if table.columns[0] == "stage" else ""
     return Result(table, *_read(table, pipeline), model=pipeline.model, picture=picture, currency=pipeline.currency)
 
 
-def stage_counts(pipeline: Pipeline, by: str | None = None) -> pd.DataFrame:
+def stage_counts(pipeline: Pipeline, by: By = None) -> pd.DataFrame:
     """Return the table of `count_stages`."""
     if pipeline.counts is not None:
         return pipeline.counts.copy()
+    keys = keys_of(by, pipeline.deals)
     kept = pipeline.deals["status"] != "void"
     deals = pipeline.deals[kept].assign(_furthest=furthest_stage(pipeline)[kept])
-    if by is None:
+    if not keys:
         return _count_one(deals, pipeline.model)
-    if by not in deals.columns:
-        raise DataError("no_such_column", name=by, nearest=nearest(by, pipeline.deals.columns))
-    groups = deals.groupby(by, dropna=False, observed=True, sort=True)
-    parts = [_count_one(group, pipeline.model).assign(**{by: value}) for value, group in groups]
-    columns = [by, *_count_one(deals.iloc[:0], pipeline.model).columns]
+    groups = deals.groupby(keys, dropna=False, observed=True, sort=True)
+    parts = [_count_one(group, pipeline.model).assign(**dict(zip(keys, key, strict=True))) for key, group in groups]
+    columns = [*keys, *_count_one(deals.iloc[:0], pipeline.model).columns]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
 
 
 def furthest_stage(pipeline: Pipeline) -> pd.Series[Any]:
-    """Return the position of the furthest stage that each deal reached, aligned with `pipeline.deals`.
+    """Return the position of the furthest stage that each deal reached.
 
+    Parameters
+    ----------
+    pipeline : Pipeline
+
+    Returns
+    -------
+    Series of int64
+        Positions from 0 on, aligned with `pipeline.deals`.
+
+    Raises
+    ------
+    AttributeError
+        For what is no Pipeline.
+
+    Notes
+    -----
     A won deal has reached at least the model's won stage, or the last stage where it names none. A deal without any
     event is in the first stage: it entered the funnel, and nothing shows more.
+
+    Examples
+    --------
+    >>> from funnelkit import read
+    >>> pipeline = read(pd.DataFrame({"deal_id": ["a", "b"], "stage": ["Offer", "Lead"]}), stages=["Lead", "Offer"])
+    >>> furthest_stage(pipeline).tolist()
+    [1, 0]
     """
     events, deals, model = pipeline.events, pipeline.deals, pipeline.model
     reached = events["stage"].cat.codes.groupby(events["deal_id"]).max()
@@ -107,6 +131,8 @@ def _count_one(deals: pd.DataFrame, model: Funnel) -> pd.DataFrame:
 
 def _read(table: pd.DataFrame, pipeline: Pipeline) -> tuple[str, dict[str, Any]]:
     """Return key and values of the sentence: how many began, and how many reached the end."""
+    if not len(table):
+        return "", {}
     first, last = table["stage"] == table["stage"].iloc[0], table["stage"] == table["stage"].iloc[-1]
     values: dict[str, Any] = {"n": number(table.loc[first, "n_entered"].sum())}
     values |= {"stage": pipeline.model.stage(str(table["stage"].iloc[-1])).name}

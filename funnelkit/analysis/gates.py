@@ -1,45 +1,82 @@
-"""Review: gates between stages. An unmet aim never lets a deal advance."""
+"""Gates between stages. An unmet aim never lets a deal advance."""
+
+from __future__ import annotations
+
+from typing import Any
 
 import pandas as pd
 
-from funnelkit.language import DataError, label, nearest, say
+from funnelkit.analysis.shared import insight, require_columns
+from funnelkit.language import DataError, both, label, number
+from funnelkit.models import Funnel
+from funnelkit.result import Insight, Result, table_of
 
 VERDICTS = ("advance", "stay", "move_back")
+MOST_SENTENCES = 20
 _NEEDED = ("deal_id", "stage", "gate", "met")
+_SHOWN = ("deal_id", "stage", "verdict", "to_stage", "gate")
 
 
-def check_gates(evidence, model):
-    """Return for each deal whether it may advance, stays where it is, or moves back.
+def check_gates(evidence: Result | pd.DataFrame, model: Funnel) -> Result:
+    """Say for each deal whether it may advance, stays where it is, or moves back.
 
-    Takes one row for each marker that was looked at: deal_id, stage (where the deal stands), gate (the stage whose
-    marker it is), met (True, False, or missing: not known). Stages may be given by id, name or alias. Returns deal_id,
-    stage, verdict (advance, stay, move_back), to_stage, gate (the one that decided), n_met, n_gates (markers met, of
-    those up to the present stage), in the order of the evidence.
+    Parameters
+    ----------
+    evidence : Result or DataFrame
+        One row for each marker that was looked at: deal_id, stage (where the deal stands), gate (the stage whose marker
+        it is), met (True, False, or missing: not known). Stages may be given by id, name or alias.
+    model : Funnel
 
+    Returns
+    -------
+    Result
+        Table, in the order of the evidence: deal_id, stage, verdict (advance, stay, move_back), to_stage (missing after
+        the last stage), gate (the one that decided), n_met, n_gates (markers met, of those up to the present stage).
+
+    Raises
+    ------
+    CatalogError, DataError
+        For a stage that the model does not have; for a missing column, a value that is no yes or no, a deal in two
+        stages, or a marker judged both ways.
+
+    Notes
+    -----
     A marker of an earlier stage that no longer holds moves the deal back to the earliest such stage. Otherwise the
-    deal advances if the marker of its own stage is met, and stays if it is not met or not known: no evidence is no
-    advance. After the last stage `to_stage` is missing. Markers of later stages open no gate. Raises CatalogError for
-    a stage that the model does not have, DataError for a missing column, a value that is no yes or no, a deal in two
-    stages, or a marker judged both ways.
+    deal advances if the marker of its own stage is met: no evidence is no advance. Later markers open no gate.
 
+    Examples
+    --------
     >>> from funnelkit.models import custom
     >>> evidence = pd.DataFrame({"deal_id": ["a", "b", "b"], "stage": ["Lead", "Offer", "Offer"],
     ...                          "gate": ["Lead", "Lead", "Offer"], "met": [True, False, True]})
-    >>> check_gates(evidence, custom(["Lead", "Offer"]))[["deal_id", "verdict", "to_stage"]]
-      deal_id    verdict to_stage
-    0       a    advance    Offer
-    1       b  move_back     Lead
+    >>> check_gates(evidence, custom(["Lead", "Offer"])).table[["deal_id", "verdict", "to_stage"]].values.tolist()
+    [['a', 'advance', 'Offer'], ['b', 'move_back', 'Lead']]
     """
+    return _check(table_of(evidence), model)
+
+
+def _check(evidence: pd.DataFrame, model: Funnel) -> Result:
     known = _read_evidence(evidence, model)
     rows = [_verdict(deal, group, model) for deal, group in known.groupby("deal_id", sort=False)]
     table = pd.DataFrame(rows, columns=["deal_id", "stage", "verdict", "to_stage", "gate", "n_met", "n_gates"])
     for name in ("stage", "to_stage", "gate"):
         table[name] = pd.Categorical(table[name], categories=model.stage_ids, ordered=True)
-    return table.assign(verdict=pd.Categorical(table["verdict"], categories=VERDICTS))
+    table = table.assign(verdict=pd.Categorical(table["verdict"], categories=VERDICTS))
+    counts = table["verdict"].value_counts()
+    told = [_sentence(row, model) for row in table.head(MOST_SENTENCES).to_dict("records")]
+    back = table[table["verdict"] == "move_back"].to_dict("records")
+    return Result(
+        table, "analysis.gates.verdicts", {name: number(counts[name]) for name in VERDICTS}, tuple(told),
+        model=model, shown=_SHOWN, findings=tuple(_insight(row, model) for row in back),
+    )  # fmt: skip
 
 
-def _verdict(deal, group, model):
-    ids = model.stage_ids
+def _insight(row: dict[str, Any], model: Funnel) -> Insight:
+    return insight("moves_back", row["deal_id"], *_sentence(row, model), n_deals=1)
+
+
+def _verdict(deal: Any, group: pd.DataFrame, model: Funnel) -> tuple[Any, ...]:
+    ids: tuple[str | None, ...] = model.stage_ids
     here = ids.index(group["stage"].iloc[0])
     met = {ids.index(gate): value for gate, value in zip(group["gate"], group["met"], strict=True)}
     broken = [place for place in range(here) if met.get(place) is False]
@@ -53,11 +90,9 @@ def _verdict(deal, group, model):
     return deal, ids[here], verdict, target, ids[gate], n_met, here + 1
 
 
-def _read_evidence(evidence, model):
+def _read_evidence(evidence: pd.DataFrame, model: Funnel) -> pd.DataFrame:
     """Return the evidence with stage ids and plain True, False or None, each deal and gate once."""
-    for name in _NEEDED:
-        if name not in evidence:
-            raise DataError("no_such_column", name=name, nearest=nearest(name, evidence.columns))
+    require_columns(evidence, _NEEDED)
     known = pd.DataFrame({"deal_id": evidence["deal_id"]})
     for name in ("stage", "gate"):
         ids = {value: model.stage(value).id for value in evidence[name].unique()}
@@ -70,7 +105,7 @@ def _read_evidence(evidence, model):
     return known[known["met"].notna() | ~known.duplicated(["deal_id", "gate"], keep=False)]
 
 
-def _refuse_two(rows, keys, error, column):
+def _refuse_two(rows: pd.DataFrame, keys: list[str], error: str, column: str) -> None:
     twice = rows[rows.duplicated(keys, keep=False)]
     if len(twice):
         row = twice.iloc[0]
@@ -78,7 +113,7 @@ def _refuse_two(rows, keys, error, column):
         raise DataError(error, deal=row["deal_id"], found=found)
 
 
-def _yes_or_no(value, deal):
+def _yes_or_no(value: Any, deal: Any) -> bool | None:
     if pd.isna(value):
         return None
     if value in (True, False):
@@ -86,15 +121,11 @@ def _yes_or_no(value, deal):
     raise DataError("bad_evidence", value=repr(value), deal=deal)
 
 
-def describe_gates(table, model):
-    """Return one sentence for each deal: the verdict, and the marker that decided it."""
-    return [_sentence(row, model) for row in table.to_dict("records")]
-
-
-def _sentence(row, model):
+def _sentence(row: dict[str, Any], model: Funnel) -> tuple[str, dict[str, Any]]:
+    """Return the sentence for one deal: the verdict, and the marker that decided it."""
     gate = model.stage(row["gate"])
-    values = {"deal": row["deal_id"], "stage": str(model.stage(row["stage"]).name), "gate": str(gate.name)}
-    marker = str(gate.marker) if gate.marker else label("marker")
     last = row["verdict"] == "advance" and pd.isna(row["to_stage"])
-    to_stage = "" if pd.isna(row["to_stage"]) else str(model.stage(row["to_stage"]).name)
-    return say(f"analysis.gates.{'last' if last else row['verdict']}", **values, marker=marker, to_stage=to_stage)
+    values: dict[str, Any] = {"deal": row["deal_id"], "stage": model.stage(row["stage"]).name, "gate": gate.name}
+    values["marker"] = gate.marker or both(lambda: label("marker"))
+    values["to_stage"] = "" if pd.isna(row["to_stage"]) else model.stage(row["to_stage"]).name
+    return f"analysis.gates.{'last' if last else row['verdict']}", values

@@ -1,12 +1,28 @@
-"""Leaks: what is lost at each link, within our reach and beyond it; and disconnections against additions."""
+"""Losses: what is lost at each link, within our reach and beyond it; and disconnections against additions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from funnelkit.language import DataError, nearest, number, percent, points, say
-from funnelkit.result import Result, both, refuse_limits
+from funnelkit.analysis.count import furthest_stage, stage_counts
+from funnelkit.analysis.shared import insight, require_columns
+from funnelkit.language import DataError, Text, number, percent, points, say
+from funnelkit.models import Funnel
+from funnelkit.pipeline import Pipeline
+from funnelkit.result import Insight, Result, both, refuse_limits, table_of
 from funnelkit.stats import rate_columns, wilson
 
+Reading = tuple[str, dict[str, Any], tuple[tuple[str, dict[str, Any]], ...]]
+_COLUMNS = (
+    "link", "n", "n_lost", "lost", "low", "high", "n_within", "within", "within_low", "within_high",
+    "n_beyond", "beyond", "beyond_low", "beyond_high", "main_reason", "regained",
+)  # fmt: skip
 # Invented: share lost within our reach, share lost beyond it, and a reason for each.
 _LINKS = (
     ("aware", 0.05, 0.40, "no leaflet", "no need for a line"),
@@ -19,52 +35,80 @@ _LINKS = (
 ALARM = 0.2  # disconnections above this share of additions
 
 
-def split_losses(losses):
+def split_losses(losses: Result | pd.DataFrame) -> Result:
     """Split the loss at each link of a chain into what is within our reach and what is beyond it.
 
-    Takes link, n (who came to the link), reason, n_lost, within (True where we could change it), one row a link and
-    reason, links in order. The table has link, n, n_lost, lost with low, high (share of n), n_within, within,
-    within_low, within_high, n_beyond, beyond, beyond_low, beyond_high (Wilson; within + beyond = lost), main_reason
-    (largest within reach) and regained: how many more would come out at the end if the loss within reach stopped at
-    this link alone and later links kept their rates. The reading names the bottleneck, the link that would regain most.
-    Raises DataError on missing columns, on more losses than people, on different n for one link.
+    Parameters
+    ----------
+    losses : Result or DataFrame
+        One row a link and reason, links in order: link, n (who came to the link), reason, n_lost, within (True where we
+        could change it), such as `stage_losses` gives.
 
+    Returns
+    -------
+    Result
+        Table: link, n, n_lost, lost with low, high (share of n), n_within, within, within_low, within_high, n_beyond,
+        beyond, beyond_low, beyond_high (Wilson; within + beyond = lost), main_reason (largest within reach), regained.
+
+    Raises
+    ------
+    DataError
+        For missing columns, more losses than people, different n for one link.
+
+    Notes
+    -----
+    `regained` is how many more would come out at the end if the loss within reach stopped at this link alone and later
+    links kept their rates. The bottleneck is the link that would regain most.
+
+    Examples
+    --------
     >>> losses = pd.DataFrame({"link": ["offer", "offer", "order"], "n": [100, 100, 60], "n_lost": [10, 30, 30],
     ...                        "reason": ["slow reply", "no line there", "bill errors"], "within": [True, False, True]})
     >>> split_losses(losses).table[["link", "lost", "within", "beyond", "regained"]].values.tolist()
     [['offer', 0.4, 0.1, 0.3, 5.0], ['order', 0.5, 0.5, 0.0, 30.0]]
     """
+    return _split(table_of(losses), losses.model if isinstance(losses, Result) else None)
+
+
+def _split(losses: pd.DataFrame, model: Funnel | None) -> Result:
     _check(losses)
     links = losses["link"].drop_duplicates().tolist()
-    rows = [_link_row(link, losses[losses["link"] == link]) for link in links]
-    table = pd.DataFrame(rows)
-    for name, column in (("lost", "n_lost"), ("within", "n_within"), ("beyond", "n_beyond")):
-        found = rate_columns(table[column], table["n"])
+    table = pd.DataFrame([_link_row(link, losses[losses["link"] == link]) for link in links])
+    for name, count in (("lost", "n_lost"), ("within", "n_within"), ("beyond", "n_beyond")):
+        found = rate_columns(table[count], table["n"])
         ends = ("low", "high") if name == "lost" else (f"{name}_low", f"{name}_high")
         table = table.assign(**{name: found["rate"], ends[0]: found["low"], ends[1]: found["high"]})
     kept = (1 - table["lost"]).fillna(0.0).to_numpy()
     table["regained"] = table["n_within"] * np.append(np.cumprod(kept[:0:-1])[::-1], 1.0)
-    columns = [
-        "link",
-        "n",
-        "n_lost",
-        "lost",
-        "low",
-        "high",
-        "n_within",
-        "within",
-        "within_low",
-        "within_high",
-        "n_beyond",
-    ]
-    table = table[[*columns, "beyond", "beyond_low", "beyond_high", "main_reason", "regained"]]
-    return Result(table, *_read_losses(table))
+    table = table[list(_COLUMNS)]
+    key, values, notes = _read_losses(table, model)
+    findings: tuple[Insight, ...] = ()
+    if "regained" in values:
+        row = table.loc[table["regained"].idxmax()]
+        findings = (insight("bottleneck", row["link"], key, values, n_deals=int(row["n_within"])),)
+    shown = partial(_losses_for_people, model)
+    return Result(table, key, values, notes, model=model, picture="loss_chart", shown=shown, findings=findings)
 
 
-def _check(losses):
-    for name in ("link", "n", "reason", "n_lost", "within"):
-        if name not in losses.columns:
-            raise DataError("no_such_column", name=name, nearest=nearest(name, losses.columns))
+def _losses_for_people(model: Funnel | None, table: pd.DataFrame) -> pd.DataFrame:
+    rows = table.to_dict("records")
+    shares = {f"share_{name}": [_with_interval(row, name) for row in rows] for name in ("within", "beyond")}
+    links = [str(_link_name(row["link"], model)) for row in rows]
+    rest = {"n_lost": table["n_lost"], **shares, "reason": table["main_reason"], "regained": table["regained"].round()}
+    return pd.DataFrame({"link": links, "n": table["n"], **rest})
+
+
+def _with_interval(row: dict[str, Any], name: str) -> str:
+    low, high = (percent(row[f"{name}_{end}"]).removesuffix("%") for end in ("low", "high"))
+    return f"{percent(row[name])} [{low}, {high}]"
+
+
+def _link_name(link: Any, model: Funnel | None) -> Text | str:
+    return model.stage(link).name if model is not None and link in model.stage_ids else str(link)
+
+
+def _check(losses: pd.DataFrame) -> None:
+    require_columns(losses, ("link", "n", "reason", "n_lost", "within"))
     for link, group in losses.groupby("link", sort=False):
         if group["n"].nunique() != 1:
             raise DataError("link_n_differs", link=str(link), found=", ".join(map(str, group["n"].unique())))
@@ -74,7 +118,7 @@ def _check(losses):
             )
 
 
-def _link_row(link, group):
+def _link_row(link: Any, group: pd.DataFrame) -> dict[str, Any]:
     within = group[group["within"].astype(bool)]
     main = within.loc[within["n_lost"].idxmax(), "reason"] if len(within) and within["n_lost"].sum() else None
     lost, near = int(group["n_lost"].sum()), int(within["n_lost"].sum())
@@ -82,58 +126,113 @@ def _link_row(link, group):
     return {"link": link, "n": n, "n_lost": lost, "n_within": near, "n_beyond": lost - near, "main_reason": main}
 
 
-def _read_losses(table):
+def _read_losses(table: pd.DataFrame, model: Funnel | None) -> Reading:
     if not table["n_within"].sum():
-        return "analysis.losses.none_within", {"n": number(table["n_lost"].sum())}
+        return "analysis.losses.none_within", {"n": number(table["n_lost"].sum())}, ()
     row = table.loc[table["regained"].idxmax()]
     most = table.loc[table["lost"].idxmax()]
     values = {
-        "link": row["link"], "n": number(row["n"]), "lost": percent(row["lost"]), "within": percent(row["within"]),
+        "link": _link_name(row["link"], model), "n": number(row["n"]), "lost": percent(row["lost"]),
+        "within": percent(row["within"]),
         "low": percent(row["within_low"]).removesuffix("%"), "high": percent(row["within_high"]).removesuffix("%"),
         "beyond": percent(row["beyond"]), "reason": row["main_reason"], "regained": number(row["regained"]),
     }  # fmt: skip
-    other = {"link": most["link"], "lost": percent(most["lost"]), "beyond": percent(most["beyond"])}
+    other = {"link": _link_name(most["link"], model), "lost": percent(most["lost"]), "beyond": percent(most["beyond"])}
     notes = (("analysis.losses.largest_elsewhere", other),) if most["link"] != row["link"] else ()
     return "analysis.losses.bottleneck", values, notes
 
 
-def stage_losses(pipeline, within):
-    """Return the losses of a pipeline as `split_losses` takes them: link (stage), n, reason, n_lost, within.
+def stage_losses(pipeline: Pipeline, within: Iterable[str]) -> Result:
+    """List the losses of a pipeline by stage and reason, as `split_losses` takes them.
 
-    `within` names the lost reasons that we could have changed. A deal lost without a reason has reason "unknown",
-    beyond reach as long as nobody knows. n counts the deals whose fate in the stage is known. Raises LimitError where
-    the stage of the loss or outcomes are missing.
+    Parameters
+    ----------
+    pipeline : Pipeline
+    within : iterable of str
+        The lost reasons that we could have changed.
+
+    Returns
+    -------
+    Result
+        Table: link (stage), n (deals whose fate in the stage is known), reason, n_lost, within.
+
+    Raises
+    ------
+    LimitError
+        Where the stage of the loss or outcomes are missing.
+
+    Notes
+    -----
+    A deal lost without a reason has reason "unknown", beyond reach as long as nobody knows.
+
+    Examples
+    --------
+    >>> from funnelkit import read, synthesize
+    >>> made = synthesize(rng=1, n_deals=300)
+    >>> found = stage_losses(read(made.deals, made.events, model=made.model, as_of=made.as_of), ["Price"])
+    >>> found.table["n_lost"].sum() == (made.deals["status"] == "lost").sum()
+    np.True_
     """
-    from funnelkit.analysis.count import count_stages, furthest_stage
-
     refuse_limits(pipeline, "split_losses", "no_outcome", "no_lost_deals")
-    counts = count_stages(pipeline).table
+    table = _loss_rows(pipeline, list(within))
+    n = {"n": number(table["n_lost"].sum()), "within": number(table.loc[table["within"], "n_lost"].sum())}
+    return Result(table, "analysis.losses.listed", n, model=pipeline.model, shown=partial(_named, pipeline.model))
+
+
+def _named(model: Funnel, table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(link=[str(_link_name(link, model)) for link in table["link"]])
+
+
+def _loss_rows(pipeline: Pipeline, within: list[str]) -> pd.DataFrame:
+    counts = stage_counts(pipeline)
     n = dict(zip(counts["stage"].astype("str"), counts["n_advanced"] + counts["n_lost"], strict=True))
     lost = pipeline.deals["status"] == "lost"
     stage = np.array(pipeline.model.stage_ids)[furthest_stage(pipeline)[lost].to_numpy()]
     reason = pipeline.deals.loc[lost, "lost_reason"].fillna("unknown").to_numpy()
     found = pd.DataFrame({"link": stage, "reason": reason}).value_counts().rename("n_lost").reset_index()
-    found["n"], found["within"] = found["link"].map(n), found["reason"].isin(list(within))
+    found["n"], found["within"] = found["link"].map(n), found["reason"].isin(within)
     order = {name: at for at, name in enumerate(pipeline.model.stage_ids)}
     found = found.sort_values(["link", "n_lost"], key=lambda part: part.map(order) if part.name == "link" else -part)
     return found[["link", "n", "reason", "n_lost", "within"]].reset_index(drop=True)
 
 
-def churn_ratio(table, alarm=ALARM):
-    """Return disconnections for each addition, period by period, with growth and what is left.
+def churn_ratio(periods: Result | pd.DataFrame, alarm: float = ALARM) -> Result:
+    """Set disconnections against additions, period by period, with growth and what is left.
 
-    Takes period, additions, disconnections, in order. The table has these, net (additions less disconnections), ratio
-    with low, high (disconnections over additions; both Poisson counts, Wilson's interval of their share turned into
-    odds), growth with growth_low, growth_high (additions over those of the period before, less 1) and alarm (the ratio
-    is surely above `alarm`). Raises DataError on missing columns.
+    Parameters
+    ----------
+    periods : Result or DataFrame
+        One row a period, in order: period, additions, disconnections.
+    alarm : float
+        Share of additions above which disconnections give alarm.
 
+    Returns
+    -------
+    Result
+        Table: period, additions, disconnections, net (additions less disconnections), ratio with low, high
+        (disconnections over additions), growth with growth_low, growth_high (additions over those of the period
+        before, less 1), alarm (the ratio is surely above `alarm`).
+
+    Raises
+    ------
+    DataError
+        For missing columns.
+
+    Notes
+    -----
+    Both are Poisson counts: Wilson's interval of their share, turned into odds.
+
+    Examples
+    --------
     >>> years = pd.DataFrame({"period": [2004, 2005], "additions": [40_000, 41_000], "disconnections": [5097, 9702]})
     >>> churn_ratio(years).table[["period", "net", "ratio", "alarm"]].round(3).values.tolist()
     [[2004, 34903, 0.127, False], [2005, 31298, 0.237, True]]
     """
-    for name in ("period", "additions", "disconnections"):
-        if name not in table.columns:
-            raise DataError("no_such_column", name=name, nearest=nearest(name, table.columns))
+    return _churn(table_of(periods), alarm)
+
+
+def _churn(table: pd.DataFrame, alarm: float) -> Result:
+    require_columns(table, ("period", "additions", "disconnections"))
     added, gone = (table[name].to_numpy(dtype=float) for name in ("additions", "disconnections"))
     ratio, low, high = _odds(gone, added)
     growth, growth_low, growth_high = (part - 1 for part in _odds(added[1:], added[:-1]))
@@ -141,31 +240,46 @@ def churn_ratio(table, alarm=ALARM):
     table = table.assign(ratio=ratio, low=low, high=high, alarm=low > alarm)
     for name, part in (("growth", growth), ("growth_low", growth_low), ("growth_high", growth_high)):
         table[name] = np.append(np.nan, part)
-    return Result(table, *_read_churn(table, alarm))
+    found = tuple(
+        insight("churn_alarm", row["period"], "analysis.losses.alarm", _churn_words(row, alarm))
+        for _, row in table[table["alarm"]].iterrows()
+    )
+    return Result(table, *_read_churn(table, alarm), shown=_churn_for_people, findings=found)
 
 
-def _odds(part, whole):
+def _churn_for_people(table: pd.DataFrame) -> pd.DataFrame:
+    rows = table.to_dict("records")
+    ratios = [_with_interval({**row, "ratio_low": row["low"], "ratio_high": row["high"]}, "ratio") for row in rows]
+    growths = ["–" if pd.isna(row["growth"]) else _with_interval(row, "growth") for row in rows]
+    kept = table[["period", "additions", "disconnections", "net"]]
+    return kept.assign(share_ratio=ratios, share_growth=growths, clear=table["alarm"])
+
+
+def _odds(part: NDArray[np.float64], whole: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
     """Return the ratio of two Poisson counts with the ends that Wilson's interval of part / (part + whole) gives."""
     low, high = wilson(part, part + whole)
     with np.errstate(invalid="ignore", divide="ignore"):
         return tuple(np.where(whole > 0, odds, np.nan) for odds in (part / whole, low / (1 - low), high / (1 - high)))
 
 
-def _read_churn(table, alarm):
+def _churn_words(row: pd.Series[Any], alarm: float) -> dict[str, str]:
+    ends = {end: percent(row[end]).removesuffix("%") for end in ("low", "high")}
+    values = {"period": str(row["period"]), "ratio": percent(row["ratio"]), **ends}
+    return values | {"alarm": percent(alarm, 0), "net": number(row["net"])}
+
+
+def _read_churn(table: pd.DataFrame, alarm: float) -> Reading:
     last = table.iloc[-1]
-    ends = {end: percent(last[end]).removesuffix("%") for end in ("low", "high")}
-    values = {"period": str(last["period"]), "ratio": percent(last["ratio"]), **ends}
-    values |= {"alarm": percent(alarm, 0), "net": number(last["net"])}
-    notes = ()
-    if pd.notna(last["growth"]):
-        moved = "up" if last["growth_low"] > 0 else "down" if last["growth_high"] < 0 else "flat"
-        side = both(lambda: say(f"analysis.losses.{moved}"))
-        notes = (("analysis.losses.additions", {"side": side, "growth": points(last["growth"]), "low": points(last["growth_low"]),
-                                     "high": points(last["growth_high"])}),)  # fmt: skip
-    return f"analysis.losses.{'alarm' if last['alarm'] else 'calm'}", values, notes
+    key = f"analysis.losses.{'alarm' if last['alarm'] else 'calm'}"
+    if pd.isna(last["growth"]):
+        return key, _churn_words(last, alarm), ()
+    moved = "up" if last["growth_low"] > 0 else "down" if last["growth_high"] < 0 else "flat"
+    grown = {name.removeprefix("growth_"): points(last[name]) for name in ("growth", "growth_low", "growth_high")}
+    side = both(lambda: say(f"analysis.losses.{moved}"))
+    return key, _churn_words(last, alarm), (("analysis.losses.additions", {"side": side, **grown}),)
 
 
-def synthesize_losses(rng, n=20_000):
+def synthesize_losses(rng: np.random.Generator, n: int = 20_000) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return (losses, truth): an invented chain of a telephone company's links, to practise on; nothing in it is real.
 
     `losses` is what `split_losses` takes, with synthetic = True in every row; `truth` has link, within, beyond: the

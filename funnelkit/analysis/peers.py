@@ -1,62 +1,110 @@
 """Peers: is a low rate the whole industry's or ours alone, and which action can still be improved?"""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
+from funnelkit.analysis.count import stage_counts
 from funnelkit.analysis.rates import rate_table
-from funnelkit.language import CatalogError, DataError, nearest, number, percent, points
+from funnelkit.analysis.shared import insight, require_columns
+from funnelkit.language import CatalogError, DataError, Text, both, label, nearest, number, percent, points
+from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
-from funnelkit.result import Result, rate_words
+from funnelkit.result import Insight, Result, rate_words, table_of
 from funnelkit.stats import newcombe, rate_columns, wilson
 
 _CHANGE = {"change": "change", "low": "change_low", "high": "change_high"}
+_SHOWN = (
+    "stage", "k", "n", "rate", "low", "high", "n_peers", "peer_rate", "change", "change_low", "change_high", "verdict",
+)  # fmt: skip
 MARGIN = 0.05  # a difference smaller than this share is none in practice
 
 
-def compare_peers(counts, peers, *, model=None, stage=None, margin=MARGIN):
-    """Compare the promotion rates of our funnel with those of peers, stage by stage.
+def compare_peers(
+    counts: Pipeline | Result | pd.DataFrame,
+    peers: Result | pd.DataFrame,
+    *,
+    model: Funnel | None = None,
+    stage: str | None = None,
+    margin: float = MARGIN,
+) -> Result:
+    """Compare the promotion rates of our funnel with those of peers: whose is a low rate?
 
-    `counts` is a counts table, a k, n table with stage, or a Pipeline (then `model` is its own). `peers` is a table of
-    stage with k, n or rate, n or rate alone (taken as exact), and any number of rows a stage, one a peer. The table
-    has stage, k, n, rate, low, high (ours), n_peers, n_peer_cases, peer_rate, peer_low, peer_high (pooled; peers that
-    differ among themselves by more than chance widen it), change with change_low, change_high (ours less theirs,
-    Newcombe) and verdict: ours (clearly below the peers), ahead, industry (within `margin` of the peers, surely),
-    too_few (none of these), no_peer. The reading answers for `stage`, by default the lowest rate: whose is it, and
-    which of the stage's actions, by the model, can still be improved. Raises DataError on unknown stages, missing
-    columns, rates beyond 0 to 1.
+    Parameters
+    ----------
+    counts : a Pipeline, a counts table, or a table of stage, k, n
+    peers : table of stage with k, n or rate, n or rate alone (taken as exact); any number of rows a stage, one a peer
+    model : names the stages and their actions; that of a Pipeline or Result unless given
+    stage : the stage that the sentences answer for, by default the one of the lowest rate
+    margin : a difference smaller than this share is none in practice
 
+    Returns
+    -------
+    Result
+        Table: stage, k, n, rate, low, high (ours), n_peers, n_peer_cases, peer_rate, peer_low, peer_high (pooled),
+        change, change_low, change_high (ours less theirs), verdict: ours (clearly below the peers), ahead, industry
+        (within `margin` of them, surely), too_few (none of these), no_peer.
+
+    Raises
+    ------
+    DataError
+        For unknown stages, missing columns, rates beyond 0 to 1.
+
+    Notes
+    -----
+    Newcombe's interval (1998); peers that differ by more than chance widen it (quasi-binomial, McCullagh, Nelder 1989).
+
+    Examples
+    --------
     >>> ours = pd.DataFrame({"stage": ["target", "confirmed"], "k": [100, 17], "n": [1000, 100]})
     >>> peers = pd.DataFrame({"stage": ["target", "confirmed"], "rate": [0.22, 0.18], "n": [4000, 800]})
     >>> compare_peers(ours, peers).table[["stage", "rate", "peer_rate", "verdict"]].values.tolist()
     [['target', 0.1, 0.22, 'ours'], ['confirmed', 0.17, 0.18, 'too_few']]
     """
-    if isinstance(counts, Pipeline):
-        from funnelkit.analysis.count import count_stages
+    own = stage_counts(counts) if isinstance(counts, Pipeline) else table_of(counts)
+    model = model or (None if isinstance(counts, pd.DataFrame) else counts.model)
+    return _compare(own, table_of(peers), model, (stage, margin))
 
-        counts, model = count_stages(counts).table, model or counts.model
+
+def _compare(
+    counts: pd.DataFrame, peers: pd.DataFrame, model: Funnel | None, asked: tuple[str | None, float]
+) -> Result:
     rates = _our_rates(counts)
     pooled = _pool(_peer_rows(peers, rates["stage"].astype("str").tolist(), model))
     table = rates.assign(_key=rates["stage"].astype("str")).merge(pooled, left_on="_key", right_index=True, how="left")
-    table = _judge(table.drop(columns="_key").reset_index(drop=True), margin)
-    return Result(table.drop(columns="_exact"), *_read(table, model, stage, margin))
+    table = _judge(table.drop(columns="_key").reset_index(drop=True), asked[1])
+    reading, low = _read(table, model, *asked), table[table["verdict"] == "ours"]
+    findings = tuple(_insight(row, model, asked[1]) for _, row in low.iterrows())
+    return Result(
+        table.drop(columns="_exact"), *reading, model=model, picture="peer_chart", shown=_for_people, findings=findings
+    )
 
 
-def _our_rates(counts):
+def _for_people(table: pd.DataFrame) -> pd.DataFrame:
+    verdicts = [label(f"peers_{verdict}") for verdict in table["verdict"]]
+    return table.assign(verdict=verdicts)[list(_SHOWN)]
+
+
+def _insight(row: pd.Series[Any], model: Funnel | None, margin: float) -> Insight:
+    values = _row_words(row, model, margin)
+    return insight("below_peers", row["stage"], "analysis.compare.ours", values, n_deals=int(row["n"]))
+
+
+def _our_rates(counts: pd.DataFrame) -> pd.DataFrame:
     """Return stage, k, n, rate, low, high of either form of table."""
     if "n_advanced" in counts.columns:
-        return rate_table(counts)[["stage", "k", "n", "rate", "low", "high"]]
-    for name in ("stage", "k", "n"):
-        if name not in counts.columns:
-            raise DataError("no_such_column", name=name, nearest=nearest(name, counts.columns))
+        return rate_table(counts).table[["stage", "k", "n", "rate", "low", "high"]]
+    require_columns(counts, ("stage", "k", "n"))
     columns = rate_columns(counts["k"], counts["n"])
     return counts[["stage"]].assign(**{name: columns[name] for name in ("k", "n", "rate", "low", "high")})
 
 
-def _peer_rows(peers, stages, model):
+def _peer_rows(peers: pd.DataFrame, stages: list[str], model: Funnel | None) -> pd.DataFrame:
     """Return stage, rate, n (NaN: exact) of the peers, checked row by row."""
-    if "stage" not in peers.columns or not {"rate", "k"} & set(peers.columns):
-        missing = "stage" if "stage" not in peers.columns else "rate"
-        raise DataError("no_such_column", name=missing, nearest=nearest(missing, peers.columns))
+    require_columns(peers, ("stage", *(() if "k" in peers.columns else ("rate",))))
     n = pd.to_numeric(peers["n"]) if "n" in peers.columns else pd.Series(np.nan, index=peers.index)
     rate = pd.to_numeric(peers["rate"]) if "rate" in peers.columns else peers["k"] / n
     named = [_stage_id(name, stages, model) for name in peers["stage"]]
@@ -66,7 +114,7 @@ def _peer_rows(peers, stages, model):
     return pd.DataFrame({"stage": named, "rate": rate.to_numpy(dtype=float), "n": n.to_numpy(dtype=float)})
 
 
-def _stage_id(name, stages, model):
+def _stage_id(name: Any, stages: list[str], model: Funnel | None) -> str:
     if str(name) in stages:
         return str(name)
     try:
@@ -77,13 +125,13 @@ def _stage_id(name, stages, model):
     raise DataError("peer_stage_unknown", name=str(name), nearest=nearest(name, stages))
 
 
-def _pool(rows):
+def _pool(rows: pd.DataFrame) -> pd.DataFrame:
     """Return per stage the peers' common rate and the n that it is worth.
 
     Pearson's X^2 over its degrees of freedom, where above 1, divides n: peers that differ among themselves by more
     than chance say less about the next one (quasi-binomial, McCullagh and Nelder 1989).
     """
-    found = {}
+    found: dict[Any, dict[str, Any]] = {}
     for stage, group in rows.groupby("stage", sort=False):
         sized = group[group["n"].notna()]
         if len(sized) < len(group):
@@ -110,7 +158,7 @@ def _pool(rows):
     )
 
 
-def _judge(table, margin):
+def _judge(table: pd.DataFrame, margin: float) -> pd.DataFrame:
     """Add the peers' interval, the change and the verdict."""
     rate, worth = table["peer_rate"].to_numpy(dtype=float), table["_worth"].to_numpy(dtype=float)
     exact = table["_exact"].eq(True).to_numpy()
@@ -129,7 +177,9 @@ def _judge(table, margin):
     return table.drop(columns="_worth").assign(_exact=exact)
 
 
-def _read(table, model, stage, margin):
+def _read(
+    table: pd.DataFrame, model: Funnel | None, stage: str | None, margin: float
+) -> tuple[str, dict[str, Any], tuple[tuple[str, dict[str, Any]], ...]]:
     """Return (key, values, notes) for the stage asked for, or the one of the lowest rate that peers speak of."""
     judged = table[table["n_peers"] > 0]
     if stage is not None:
@@ -141,9 +191,7 @@ def _read(table, model, stage, margin):
         if not len(known):
             raise DataError("empty_period", table="counts")
         row = known.loc[known["rate"].idxmin()]
-    values = {"stage": _name(row["stage"], model), "rate": rate_words(int(row["k"]), int(row["n"]))}
-    values |= {"peer_rate": _peer_words(row), "n_peers": int(row["n_peers"]), "needed": number(_needed(row, margin))}
-    values |= {name: points(row[column]) for name, column in _CHANGE.items()}
+    values = _row_words(row, model, margin)
     notes = [_actions_note(row["stage"], model)]
     others = judged[(judged["verdict"] == "ours") & (judged["stage"] != row["stage"])]
     if len(others):
@@ -154,24 +202,30 @@ def _read(table, model, stage, margin):
     return f"analysis.compare.{row['verdict']}", values, tuple(notes)
 
 
-def _name(stage, model):
+def _row_words(row: pd.Series[Any], model: Funnel | None, margin: float) -> dict[str, Any]:
+    values: dict[str, Any] = {"stage": _name(row["stage"], model), "rate": rate_words(int(row["k"]), int(row["n"]))}
+    values |= {"peer_rate": _peer_words(row), "n_peers": int(row["n_peers"]), "needed": number(_needed(row, margin))}
+    return values | {name: points(row[column]) for name, column in _CHANGE.items()}
+
+
+def _name(stage: Any, model: Funnel | None) -> Text | str:
     return model.stage(stage).name if model is not None else str(stage)
 
 
-def _peer_words(row):
+def _peer_words(row: pd.Series[Any]) -> Text:
     if row["_exact"] or pd.isna(row["peer_rate"]):
-        return percent(row["peer_rate"])
+        return both(lambda: percent(row["peer_rate"]))
     return rate_words(round(row["peer_rate"] * row["n_peer_cases"]), int(row["n_peer_cases"]))
 
 
-def _needed(row, margin):
+def _needed(row: pd.Series[Any], margin: float) -> int:
     """Return how many of our cases would settle the question: half an interval of half the margin, or the gap."""
     gap = max(margin / 2, abs(row["change"]) if pd.notna(row["change"]) else 0)
     rate = row["peer_rate"] if pd.notna(row["peer_rate"]) else 0.5
     return int(np.ceil(1.96**2 * max(rate * (1 - rate), 0.01) / gap**2))
 
 
-def _actions_note(stage, model):
+def _actions_note(stage: Any, model: Funnel | None) -> tuple[str, dict[str, Any]]:
     """Return the sentence about what sellers do in this stage: its tasks, else its tactics, tools and marker."""
     if model is None:
         return "analysis.compare.no_actions", {}

@@ -1,55 +1,125 @@
 """People: who wins more or less than their mix of deals leads to expect, and who is faster. No ranking of chance."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from funnelkit.analysis.stays import column
+from funnelkit.analysis.shared import By, insight, keys_of, require_columns, span
 from funnelkit.language import DataError, Text, label, number, percent
-from funnelkit.result import Result, refuse_limits
+from funnelkit.pipeline import Pipeline
+from funnelkit.result import Insight, Result, rate_words, refuse_limits
 from funnelkit.stats import OPEN, OUT, UP, expected_exits, fit_hazards, stage_spells
 
 LEVEL, FAR = 0.95, 0.998  # usual limits of a funnel plot: two and three standard deviations
 MATURE = 0.9  # cohorts are old enough when this share of closed deals would have closed
 PRECISIONS = np.array([2.0, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096])
-VERDICTS = ("above", "below", "no_difference", "too_few")
+PEOPLE_VERDICTS = ("above", "below", "no_difference", "too_few")
 LEAST = 5
+Cells = list[tuple[NDArray[Any], NDArray[Any]]]
 
 
-def review_people(pipeline, *, by="owner", mix=(), mature_days=None, overdispersion=False, level=LEVEL):
+def review_people(
+    pipeline: Pipeline,
+    *,
+    by: By = "owner",
+    mix: Sequence[str] = (),
+    mature_days: float | None = None,
+    overdispersion: bool = False,
+    level: float = LEVEL,
+) -> Result:
     """Compare each person's won deals with what their mix of deals leads to expect, in order of name: no ranking.
 
-    Expected wins are the rates of the cells of `mix` (columns such as industry) times the person's deals in them
-    (indirect standardisation). Limits are exact (sum of binomials); `overdispersion` widens them to a beta-binomial
-    with the winsorised dispersion of the crowd (Spiegelhalter 2005). Verdicts control the false discovery rate over
-    all people at 1 - level (Benjamini and Hochberg 1995). Deals count if they began at least `mature_days` before the
-    data's end (default: the time in which 90% of closed deals closed), or the young would favour fast losses.
+    Parameters
+    ----------
+    pipeline : Pipeline
+    by : column of the deals, or several (one person is then one combination)
+    mix : columns that make deals hard, such as industry
+    mature_days : deals count if they began that long before the data's end; by default 90 % of closed deals took less
+    overdispersion : widen the limits by the spread of the crowd
+    level : 1 - level is the false discovery rate over all people
 
-    Returns [by], k, n (won, closed), n_open (old enough and undecided), rate, expected (rate), n_comparable (deals in
-    cells where others sell too), limit_low, limit_high, far_low, far_high (95 and 99.8%), p_value, shrunk,
-    shrunk_low, shrunk_high (empirical Bayes towards expected), n_exits, expected_exits, pace, pace_p (exits of stages
-    against the hazards of all; NaN without stage times), verdict and pace_verdict (above, below, no_difference,
-    too_few). Raises LimitError without owners, outcomes or lost deals, DataError for an unknown column.
+    Returns
+    -------
+    Result
+        Table: [by], k, n (won, closed), n_open, rate, expected, n_comparable (deals in cells where others sell too),
+        limit_low, limit_high, far_low, far_high (95 and 99.8 %), p_value, shrunk, shrunk_low, shrunk_high, n_exits,
+        expected_exits, pace, pace_p (NaN without stage times), verdict, pace_verdict (above, below ...).
+
+    Raises
+    ------
+    LimitError, DataError : without owners, outcomes or lost deals; for an unknown column or nobody to review
+
+    Notes
+    -----
+    Indirect standardisation; exact limits (Spiegelhalter 2005); verdicts by Benjamini and Hochberg (1995).
+
+    Examples
+    --------
+    >>> from funnelkit import sample
+    >>> review_people(sample()).table["verdict"].isin(PEOPLE_VERDICTS).all()
+    np.True_
     """
-    refuse_limits(pipeline, "review_people", *(("no_owner",) if by == "owner" else ()), "no_outcome", "no_lost_deals")
-    column(pipeline, by)
-    for name in mix:
-        column(pipeline, name)
+    return _review(pipeline, by, list(mix), (mature_days, overdispersion, level))
+
+
+def _review(pipeline: Pipeline, by: By, mix: list[str], how: tuple[float | None, bool, float]) -> Result:
+    mature_days, overdispersion, level = how
+    no_owner = ("no_owner",) if by == "owner" else ()
+    refuse_limits(pipeline, "review_people", *no_owner, "no_outcome", "no_lost_deals")
+    pipeline, who = _one_column(pipeline, by)
+    require_columns(pipeline.deals, mix)
     cutoff = _maturity(pipeline, mature_days)
     deals = pipeline.deals[pipeline.deals["status"].isin(["won", "lost", "open"])]
     old = deals[deals["created_at"].fillna(pd.Timestamp.min) <= pipeline.as_of - pd.Timedelta(days=cutoff)]
-    table = _counts(old, by, list(mix))
-    cells = table.attrs.pop("cells")
+    table, cells = _counts(old, who, mix)
     if not len(table):
-        raise DataError("nobody_to_review", by=by, days=number(cutoff))
+        raise DataError("nobody_to_review", by=who, days=number(cutoff))
     table = _judge(table, cells, overdispersion)
-    table = table.merge(_pace(pipeline, by), on=by, how="left")
+    table = table.merge(_pace(pipeline, who), on=who, how="left")
     table["verdict"] = _verdicts(table["p_value"], table["rate"] > table["expected"], table["n_comparable"], 1 - level)
     fast = table["n_exits"] > table["expected_exits"]
     table["pace_verdict"] = _verdicts(table["pace_p"], fast, table["n_exits"].fillna(0), 1 - level)
-    return _read(table, by, (mix, cutoff))
+    named = table[table["verdict"].isin(["above", "below"])].to_dict("records")
+    findings = tuple(_insight(row, who) for row in named)
+    return Result(table, *_read(table, who, (mix, cutoff)), shown=partial(_for_people, who), findings=findings)
 
 
-def _maturity(pipeline, given):
+def _one_column(pipeline: Pipeline, by: By) -> tuple[Pipeline, str]:
+    """Return the pipeline with one column that names the people, and its name."""
+    keys = keys_of(by, pipeline.deals)
+    if len(keys) == 1:
+        return pipeline, keys[0]
+    named = pipeline.deals[keys].astype("str").agg(" / ".join, axis=1)
+    return replace(pipeline, deals=pipeline.deals.assign(**{" / ".join(keys): named})), " / ".join(keys)
+
+
+def _for_people(who: str, table: pd.DataFrame) -> pd.DataFrame:
+    rows = table.to_dict("records")
+    limits = [span(percent(row["limit_low"]), percent(row["limit_high"])) for row in rows]
+    words = {
+        "win_rate": [str(rate_words(row["k"], row["n"])) for row in rows],
+        "expected": [percent(row["expected"]) for row in rows],
+        "usual_range": limits,
+        "shrunk": [percent(row["shrunk"]) for row in rows],
+        "verdict": [label(f"verdict_{row['verdict']}") for row in rows],
+    }
+    return table[[who]].assign(**words)
+
+
+def _insight(row: dict[str, Any], who: str) -> Insight:
+    values = {"name": row[who], "rate": rate_words(row["k"], row["n"]), "expected": percent(row["expected"])}
+    key, size = f"analysis.people.{row['verdict']}", {"n_deals": int(row["n"]), "evidence": float(row["p_value"])}
+    return insight(f"wins_{row['verdict']}", row[who], key, values, **size)
+
+
+def _maturity(pipeline: Pipeline, given: float | None) -> float:
     """Return how many days ago a deal must have begun to count."""
     if given is not None:
         return float(given)
@@ -58,8 +128,8 @@ def _maturity(pipeline, given):
     return float(cycle.quantile(MATURE)) if cycle.notna().any() else 0.0
 
 
-def _counts(deals, by, mix):
-    """Return k, n, n_open, rate, expected, n_comparable per person; attrs["cells"] has (deals, rate) per cell."""
+def _counts(deals: pd.DataFrame, by: str, mix: list[str]) -> tuple[pd.DataFrame, Cells]:
+    """Return k, n, n_open, rate, expected, n_comparable per person, and (deals, rate) of each one's cells."""
     who = deals[by].astype("object").where(deals[by].notna(), None)
     frame = pd.DataFrame({by: who, "won": deals["status"] == "won", "open": deals["status"] == "open"})
     frame["cell"] = deals.groupby(mix, dropna=False).ngroup() if mix else 0
@@ -76,11 +146,10 @@ def _counts(deals, by, mix):
     table["rate"], table["expected"] = table["k"] / table["n"], sums["hoped"] / table["n"]
     table["n_comparable"] = sums["shared"].astype("int64")
     table = table.reset_index()
-    table.attrs["cells"] = [(part["n"].to_numpy(), part["rate"].to_numpy()) for _, part in own.groupby(by)]
-    return table
+    return table, [(part["n"].to_numpy(), part["rate"].to_numpy()) for _, part in own.groupby(by)]
 
 
-def _judge(table, cells, overdispersion):
+def _judge(table: pd.DataFrame, cells: Cells, overdispersion: bool) -> pd.DataFrame:
     """Add limits, p values and shrunk rates."""
     dispersion = _dispersion(table, cells) if overdispersion else 1.0
     rows = []
@@ -96,7 +165,7 @@ def _judge(table, cells, overdispersion):
     return judged.assign(**_shrink(judged)).assign(dispersion=dispersion)
 
 
-def _wins_pmf(n, rate, dispersion=1.0):
+def _wins_pmf(n: NDArray[Any], rate: NDArray[Any], dispersion: float = 1.0) -> NDArray[np.float64]:
     """Return the chances of 0, 1, ... wins of deals in cells: a sum of binomials, or a beta-binomial like it."""
     from scipy.stats import betabinom, binom
 
@@ -104,14 +173,14 @@ def _wins_pmf(n, rate, dispersion=1.0):
     if dispersion > 1 and total > 1 and 0 < mean < 1:
         rho = min((dispersion - 1) / (total - 1), 0.99)
         weight = (1 - rho) / rho
-        return betabinom.pmf(np.arange(total + 1), total, mean * weight, (1 - mean) * weight)
+        return np.asarray(betabinom.pmf(np.arange(total + 1), total, mean * weight, (1 - mean) * weight))
     pmf = np.ones(1)
     for size, share in zip(n, rate, strict=True):
         pmf = np.convolve(pmf, binom.pmf(np.arange(size + 1), size, share))
     return pmf
 
 
-def _dispersion(table, cells):
+def _dispersion(table: pd.DataFrame, cells: Cells) -> float:
     """Return the winsorised dispersion of the crowd around expected: 1 where it is no wider than chance."""
     spread = np.array([np.sqrt((n * rate * (1 - rate)).sum()) for n, rate in cells])
     z = (table["k"] - table["expected"] * table["n"]).to_numpy() / np.maximum(spread, 1e-9)
@@ -121,7 +190,7 @@ def _dispersion(table, cells):
     return found if found > 1 + 2 * np.sqrt(2 / len(z)) else 1.0
 
 
-def _shrink(table):
+def _shrink(table: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
     """Return empirical-Bayes rates: Beta(M e, M (1 - e)) around expected e, averaged over M (how alike)."""
     from scipy.special import betainc, betaln
 
@@ -140,7 +209,7 @@ def _shrink(table):
     return {"shrunk": weight @ (a / (a + b)), "shrunk_low": low, "shrunk_high": high}
 
 
-def _pace(pipeline, by):
+def _pace(pipeline: Pipeline, by: str) -> pd.DataFrame:
     """Return n_exits, expected_exits, pace, pace_p per person: exits of stages, against the hazards of all."""
     from scipy.stats import poisson
 
@@ -160,7 +229,7 @@ def _pace(pipeline, by):
     return table.assign(pace=seen / mean, pace_p=np.minimum(1, 2 * tail))
 
 
-def _verdicts(p_value, above, n, alpha):
+def _verdicts(p_value: pd.Series[Any], above: pd.Series[bool], n: pd.Series[Any], alpha: float) -> pd.Categorical:
     """Return verdicts that keep the share of false ones among the named below alpha (Benjamini-Hochberg)."""
     usable = (p_value.notna() & (n >= LEAST)).to_numpy()
     p = p_value.to_numpy()[usable]
@@ -171,10 +240,12 @@ def _verdicts(p_value, above, n, alpha):
         named[order[: np.flatnonzero(passed).max() + 1]] = True
     verdict = np.full(len(usable), "too_few", dtype=object)
     verdict[usable] = np.where(named, np.where(above.to_numpy()[usable], "above", "below"), "no_difference")
-    return pd.Categorical(verdict, categories=VERDICTS)
+    return pd.Categorical(verdict, categories=PEOPLE_VERDICTS)
 
 
-def _read(table, by, context):
+def _read(
+    table: pd.DataFrame, by: str, context: tuple[list[str], float]
+) -> tuple[str, dict[str, Any], tuple[tuple[str, dict[str, Any]], ...]]:
     mix, cutoff = context
     named = {side: table.loc[table["verdict"] == side, by].tolist() for side in ("above", "below")}
     key = "analysis.people.differs" if named["above"] or named["below"] else "analysis.people.no_difference"
@@ -182,7 +253,7 @@ def _read(table, by, context):
               "below": named["below"] or ["–"], "low": percent(table["rate"].min()),
               "high": percent(table["rate"].max()),
               "n_same": number((table["verdict"] == "no_difference").sum())}  # fmt: skip
-    notes = [
+    notes: list[tuple[str, dict[str, Any]]] = [
         ("analysis.people.mix", {"mix": [Text(name, label(name, "zh")) for name in mix]})
         if mix
         else ("analysis.people.no_mix", {})
@@ -197,4 +268,4 @@ def _read(table, by, context):
     if (table["verdict"] == "too_few").any():
         few = table.loc[table["verdict"] == "too_few", by].tolist()
         notes.append(("analysis.people.too_few", {"names": few, "least": number(LEAST)}))
-    return Result(table, key, values, tuple(notes))
+    return key, values, tuple(notes)

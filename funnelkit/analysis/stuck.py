@@ -1,60 +1,117 @@
 """Stuck: which open deals have waited longer than chance explains, what they are worth, which come next."""
 
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
-from funnelkit.analysis.stays import find_spells
-from funnelkit.language import DataError, number, percent
-from funnelkit.result import Result, refuse_limits
+from funnelkit.analysis.shared import DAY, By, insight, keys_of
+from funnelkit.analysis.stays import spells_of
+from funnelkit.language import DataError, label, number, percent
+from funnelkit.pipeline import Pipeline
+from funnelkit.result import Insight, Result, refuse_limits
 from funnelkit.stats import LEAST_EXITS, expected_open, fit, snapshot_chance, stay_chance, usual_days
 
 FALSE_SHARE = 0.05
 LATE = 0.1  # a deal is late when only one in ten would still be there
 SOON_DAYS = 14
 STATES = ("stuck", "late", "soon", "in_time", "too_few")
-_DAY = pd.Timedelta(days=1)
+URGENT = ("stuck", "late", "soon")
 _CARRIED = ("name", "account", "owner", "amount")
 
 
-def stuck_deals(pipeline, by=None, *, since=None, false_share=FALSE_SHARE):
-    """Return every open deal with the chance that it is still in its stage after so long, and what is stuck.
+def stuck_deals(pipeline: Pipeline, by: By = None, *, since: Any = None, false_share: float = FALSE_SHARE) -> Result:
+    """Find the open deals that have waited longer than chance explains, and those that come next.
 
-    How deals leave a stage (of a segment `by`, where at least 30 left it there) is learnt from finished and running
-    stays; with `since` only from what was known on that date, to find what has slowed down after it. The chance is
-    extrapolated by the heaviest of the tails (Weibull, lognormal, log-logistic) that fit. Among all deals
-    open today a deal is `stuck` when Benjamini and Hochberg's procedure (1995) on `p_value` says so, so that on
-    average at most `false_share` of those named are false. The table has deal_id, name, account, owner, amount,
-    stage, [by], entered_at, age_days, n_left (stays that ended and teach the stage), usual_days (half have left by
-    then), still_here (share still there at this age), p_value (share of open deals at least this old, see
-    `durations.snapshot_chance`), q_value, act_by (date when only one in ten would still be there), older_than_any
-    (than every deal that left so far) and state: stuck, late (past act_by), soon (act_by within 14 days), in_time,
-    too_few (nothing can be said); the most urgent and valuable first. Raises LimitError without stage times or open
-    deals, DataError where nobody is in any stage.
+    Parameters
+    ----------
+    pipeline : Pipeline
+    by : str or list of str, optional
+        Columns of the deals: a segment is judged by its own stays where at least 30 left the stage.
+    since : date, optional
+        Learn only from what was known then, to find what has slowed down after it.
+    false_share : float
+        Share of those named stuck that may be named wrongly, on average.
 
-    >>> from funnelkit.reading import read
-    >>> from funnelkit.synth import synthesize
+    Returns
+    -------
+    Result
+        Table, most urgent and valuable first: deal_id, name, account, owner, amount, stage, [by], entered_at, age_days,
+        n_left (stays that teach the stage), usual_days (half have left by then), still_here (share still there at this
+        age), p_value (share of open deals at least this old), q_value, act_by (date when only one in ten would still be
+        there), older_than_any and state: stuck, late (past act_by), soon (within 14 days), in_time, too_few.
+
+    Raises
+    ------
+    LimitError, DataError
+        Without stage times or open deals; where nobody is in any stage, or there is no column `by`.
+
+    Notes
+    -----
+    Stays beyond the data follow the heaviest tail that fits (Weibull, lognormal, log-logistic). A deal is stuck when
+    the procedure of Benjamini and Hochberg (1995) on `p_value`, among all deals open today, says so.
+
+    Examples
+    --------
+    >>> from funnelkit import read, synthesize
     >>> made = synthesize(rng=1, n_deals=300, stall=None)
     >>> found = stuck_deals(read(made.deals, made.events, model=made.model, as_of=made.as_of))
     >>> "stuck" in found.table["state"].tolist()
     False
     """
+    return _search(pipeline, by, since, false_share)
+
+
+def _search(pipeline: Pipeline, by: By, since: Any, false_share: float) -> Result:
     refuse_limits(pipeline, "stuck_deals", "no_open_deals")
-    spells = find_spells(pipeline, "stuck_deals", by)
-    learnt = spells if since is None else find_spells(pipeline.at(since), "stuck_deals", by)
+    spells = spells_of(pipeline, "stuck_deals", by)
+    learnt = spells if since is None else spells_of(pipeline.at(since), "stuck_deals", by)
     status = spells["deal_id"].map(pipeline.deals.set_index("deal_id")["status"])
     running = (spells["exit"] == "open") & (status == "open")
     if not running.any():
         raise DataError("nobody_waits")
-    keys = ["stage"] if by is None else ["stage", by]
-    groups = spells.groupby(keys, observed=True, dropna=False, sort=False)
-    judged = pd.concat([_judge(group[running[group.index]], group, _lessons(learnt, key)) for key, group in groups])
+    keys = ["stage", *keys_of(by, pipeline.deals)]
+    judged = pd.concat(
+        [
+            _judge(group[running[group.index]], group, _lessons(learnt, keys, key))
+            for key, group in spells.groupby(keys, observed=True, dropna=False, sort=False)
+        ]
+    )
     known = judged["p_value"].notna()
     judged.loc[known, "q_value"] = q_values(judged.loc[known, "p_value"], judged.loc[known, "share"].sum())
-    table = _finish(judged, pipeline, by, false_share)
-    return Result(table, *_read(table, pipeline, _crowded(judged), false_share))
+    table = _finish(judged, pipeline, keys[1:], false_share)
+    found = tuple(_insight(row, pipeline) for row in table[table["state"] == "stuck"].to_dict("records"))
+    return Result(
+        table, *_read(table, pipeline, _crowded(judged), false_share), model=pipeline.model, picture="wait_chart",
+        shown=partial(_for_people, keys[1:]), currency=pipeline.currency, findings=found,
+    )  # fmt: skip
 
 
-def q_values(p_values, expected):
+def _for_people(keys: list[str], table: pd.DataFrame) -> pd.DataFrame:
+    """Return the deals that ask for action, or all where none does."""
+    urgent = table[table["state"].isin(URGENT)]
+    rows = urgent if len(urgent) else table
+    carried = [name for name in ("account", "owner", "amount") if name in rows]
+    rows = rows.assign(status=[label(f"is_{state}") for state in rows["state"]])
+    rows = rows.assign(usual_days=[number(days) for days in rows["usual_days"]])
+    rows = rows.assign(age_days=[number(days) for days in rows["age_days"]])
+    segments = [key for key in keys if key not in carried]
+    return rows[["deal_id", *carried, *segments, "stage", "age_days", "usual_days", "act_by", "status"]]
+
+
+def _insight(row: dict[str, Any], pipeline: Pipeline) -> Insight:
+    values = {"deal": row["deal_id"], "stage": pipeline.model.stage(row["stage"]).name, "days": number(row["age_days"])}
+    amount = None if pd.isna(row.get("amount")) else float(row["amount"])
+    size = {"n_deals": 1, "amount": amount, "evidence": float(row["p_value"])}
+    values |= {"usual": number(row["usual_days"])}
+    return insight("stuck", row["deal_id"], "analysis.stuck.waits", values, **size)
+
+
+def q_values(p_values: ArrayLike, expected: float) -> NDArray[np.float64]:
     """Return the false discovery rate at which each deal is first named.
 
     Benjamini and Hochberg's procedure, with the number of deals that should be open, were none stuck, in the place of
@@ -65,25 +122,24 @@ def q_values(p_values, expected):
     >>> q_values([0.001, 0.2, 0.9], 3).round(3).tolist()
     [0.003, 0.3, 0.9]
     """
-    p_values = np.asarray(p_values, float)
-    order = np.argsort(p_values)
-    place = np.searchsorted(p_values[order], p_values[order], side="right")
-    sorted_q = np.minimum.accumulate((p_values[order] * expected / place)[::-1])[::-1]
-    found = np.empty(len(p_values))
+    p = np.asarray(p_values, float)
+    order = np.argsort(p)
+    place = np.searchsorted(p[order], p[order], side="right")
+    sorted_q = np.minimum.accumulate((p[order] * expected / place)[::-1])[::-1]
+    found = np.empty(len(p))
     found[order] = np.minimum(sorted_q, 1.0)
     return found
 
 
-def _lessons(learnt, key):
+def _lessons(learnt: pd.DataFrame, keys: list[str], key: tuple[Any, ...]) -> pd.DataFrame:
     """Return the stays that teach this stage and segment: its own where enough have left, else the whole stage's."""
-    stage = learnt[learnt["stage"] == key[0]]
-    if len(key) == 1:
-        return stage
-    own = stage[stage.iloc[:, -1].eq(key[1]) if pd.notna(key[1]) else stage.iloc[:, -1].isna()]
-    return own if (own["exit"] != "open").sum() >= LEAST_EXITS else stage
+    stage = own = learnt[learnt["stage"] == key[0]]
+    for name, value in zip(keys[1:], key[1:], strict=True):
+        own = own[own[name].eq(value) if pd.notna(value) else own[name].isna()]
+    return own if len(keys) == 1 or (own["exit"] != "open").sum() >= LEAST_EXITS else stage
 
 
-def _judge(running, group, lessons):
+def _judge(running: pd.DataFrame, group: pd.DataFrame, lessons: pd.DataFrame) -> pd.DataFrame:
     """Return the running stays with chances and usual times; unknown where too few have left."""
     left = lessons["exit"] != "open"
     running = running.assign(n_left=int(left.sum()), usual_days=np.nan, late_days=np.nan, still_here=np.nan)
@@ -94,7 +150,7 @@ def _judge(running, group, lessons):
         return running
     families = fit(lessons["days"], left, lessons["entry_days"])
     # `group` is every stay of the stage, ended or not: each had its chance to be open today.
-    begun = group["days"].where(group["exit"] == "open", (running["left_at"].max() - group["entered_at"]) / _DAY)
+    begun = group["days"].where(group["exit"] == "open", (running["left_at"].max() - group["entered_at"]) / DAY)
     seen = group["entry_days"] <= group["days"]
     ages, entries, days = begun[seen], group.loc[seen, "entry_days"], running["days"].to_numpy()
     expected = expected_open(families, ages, entries)[0][0]
@@ -103,7 +159,7 @@ def _judge(running, group, lessons):
     return running.assign(p_value=snapshot_chance(families, days, ages, entries))
 
 
-def _crowded(judged):
+def _crowded(judged: pd.DataFrame) -> list[tuple[Any, Any, Any]]:
     """Return (stage, open, expected) of stages with more open deals than chance explains, all stages taken together."""
     from scipy.stats import poisson
 
@@ -113,28 +169,31 @@ def _crowded(judged):
     return [(stage, row["size"], row["sum"]) for stage, row in counts[chance < 0.05 / max(1, len(counts))].iterrows()]
 
 
-def _finish(judged, pipeline, by, false_share):
+def _finish(judged: pd.DataFrame, pipeline: Pipeline, keys: list[str], false_share: float) -> pd.DataFrame:
     """Add what a person needs to act, and put the urgent first."""
     deals = pipeline.deals.set_index("deal_id")
     act_by = judged["entered_at"] + pd.to_timedelta(judged["late_days"].round(), unit="D")
-    wait = (act_by - pipeline.as_of) / _DAY
+    wait = (act_by - pipeline.as_of) / DAY
     conditions = [judged["p_value"].isna(), judged["q_value"] <= false_share, wait <= 0, wait <= SOON_DAYS]
     state = np.select(conditions, ["too_few", "stuck", "late", "soon"], "in_time")
     judged = judged.assign(act_by=act_by.dt.normalize(), state=pd.Categorical(state, categories=STATES, ordered=True))
     judged = judged.assign(**{name: judged["deal_id"].map(deals[name]) for name in _CARRIED if name in deals.columns})
     carried = [name for name in _CARRIED if name in deals.columns]
-    lead = ["deal_id", *carried, "stage", *([by] if by and by not in carried else [])]
+    lead = ["deal_id", *carried, "stage", *(key for key in keys if key not in carried)]
     columns = [*lead, "entered_at", "days", "n_left", "usual_days", "still_here", "p_value", "q_value", "act_by"]
     columns += ["older_than_any", "state"]
     judged = judged.sort_values(["state", "amount", "p_value"], ascending=[True, False, True], kind="stable")
     return judged[columns].rename(columns={"days": "age_days"}).reset_index(drop=True)
 
 
-def _read(table, pipeline, crowded, false_share):
+def _read(
+    table: pd.DataFrame, pipeline: Pipeline, crowded: list[tuple[Any, Any, Any]], false_share: float
+) -> tuple[str, dict[str, Any], tuple[tuple[str, dict[str, Any]], ...]]:
     """Return (key, values, notes): how many are stuck, where, what is at stake, which come next."""
     groups = {state: table[table["state"] == state] for state in STATES}
-    stuck, notes = groups["stuck"], []
-    values = {"n": number(len(stuck)), "n_open": number(len(table)), "share": percent(false_share, 0)}
+    stuck = groups["stuck"]
+    notes: list[tuple[str, dict[str, Any]]] = []
+    values: dict[str, Any] = {"n": number(len(stuck)), "n_open": number(len(table)), "share": percent(false_share, 0)}
     values |= {"value": _worth(stuck), "n_unvalued": number(int(stuck["amount"].isna().sum()))}
     values["stages"] = [pipeline.model.stage(stage).name for stage in stuck["stage"].astype("str").unique()]
     if stuck["amount"].notna().any() and stuck["amount"].isna().any():
@@ -158,12 +217,12 @@ def _read(table, pipeline, crowded, false_share):
     )
 
 
-def _valued(key, deals, values):
+def _valued(key: str, deals: pd.DataFrame, values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return a sentence that tells what deals are worth; where no amount is known, the one that leaves it out."""
     known = deals["amount"].notna().any()
     return (key, values | {"value": _worth(deals)}) if known else (f"{key}_unvalued", values)
 
 
-def _worth(deals):
+def _worth(deals: pd.DataFrame) -> str:
     """Return the sum of the amounts; a dash where none is known."""
     return number(deals["amount"].sum(min_count=1 if len(deals) else 0))

@@ -1,53 +1,91 @@
-"""Timing: time in stage, curves of won, lost and open, the promotion cycle, cohorts at equal age."""
+"""Timing: time in stage, curves of won, lost and open, the promotion cycle."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from funnelkit.analysis.periods import Calendar
-from funnelkit.analysis.stays import EXITS, column, entry_days, find_spells
-from funnelkit.language import DataError, number, percent, points
+from funnelkit.analysis.shared import DAY, By, keys_of, with_ends
+from funnelkit.analysis.stays import EXITS, entry_days, late_notes, spells_of
+from funnelkit.language import DataError, label, number, percent
+from funnelkit.pipeline import Pipeline
 from funnelkit.result import Result, refuse_limits
-from funnelkit.stats import LEVEL, aalen_johansen, cause_quantile, interval, quantile
+from funnelkit.stats import aalen_johansen, cause_quantile, interval, quantile
 
 HORIZONS = (30, 60, 90, 120)
-_DAY = pd.Timedelta(days=1)
 _OUTCOMES = ("won", "lost", "open")
+_MEDIAN = ("low_days", "high_days")
+Notes = tuple[tuple[str, dict[str, Any]], ...]
 
 
 # --- time in stage ---------------------------------------------------------------------------------------------------
 
 
-def time_in_stage(pipeline, by=None, delayed_entry=None):
-    """Return how long deals stay in each stage and how they leave it, running stays included.
+def time_in_stage(pipeline: Pipeline, by: By = None, delayed_entry: bool | None = None) -> Result:
+    """Say how long deals stay in each stage and how they leave it, running stays included.
 
-    The table has [by], stage, n (stays), n_advanced, n_lost, n_back, n_open (running), median_days with low_days and
-    high_days, p25_days, p75_days (when half, a quarter, three quarters have left, by any exit; NaN where the data do
-    not reach), median_completed_days (of finished stays only: too short while stays run), and advanced, low, high
-    (share that advances, by the end of follow-up). Running stays are censored at as_of; advance, loss and move back
-    compete (Kaplan-Meier for leaving, Aalen-Johansen for the exits). Stays that began before closes were recorded
-    count from then on, unless `delayed_entry` is False. Raises LimitError where stage times are missing.
+    Parameters
+    ----------
+    pipeline : Pipeline
+    by : str or list of str, optional
+        Columns of the deals to split by.
+    delayed_entry : bool, optional
+        False counts stays that began before closes were recorded from their beginning on, not from the first close.
 
-    >>> from funnelkit.synth import synthesize
-    >>> from funnelkit.reading import read
+    Returns
+    -------
+    Result
+        Table: [by], stage, n (stays), n_advanced, n_lost, n_back, n_open (running), median_days with low_days and
+        high_days, p25_days, p75_days (when half, a quarter, three quarters have left; NaN where the data do not
+        reach), median_completed_days (of finished stays only: too short), advanced, low, high (share that advances).
+
+    Raises
+    ------
+    LimitError
+        Where stage times are missing.
+
+    Notes
+    -----
+    Running stays are censored at as_of; advance, loss and move back compete (Kaplan-Meier, Aalen-Johansen).
+
+    Examples
+    --------
+    >>> from funnelkit import read, synthesize
     >>> made = synthesize(rng=1, n_deals=300)
     >>> found = time_in_stage(read(made.deals, made.events, model=made.model, as_of=made.as_of))
     >>> found.table[["n", "n_advanced", "n_lost", "n_back", "n_open"]].head(2).values.tolist()
     [[304, 226, 75, 0, 3], [218, 136, 66, 8, 8]]
     """
-    spells = find_spells(pipeline, "time_in_stage", by)
+    return _stays(pipeline, by, delayed_entry)
+
+
+def _stays(pipeline: Pipeline, by: By, delayed_entry: bool | None) -> Result:
+    spells = spells_of(pipeline, "time_in_stage", by)
     if delayed_entry is False:
         spells["entry_days"] = 0.0
-    keys = ["stage"] if by is None else [by, "stage"]
+    keys = [*keys_of(by, pipeline.deals), "stage"]
     groups = spells.groupby(keys, observed=False, dropna=False, sort=True)
     rows = [{**dict(zip(keys, key, strict=True)), **_stay_row(group)} for key, group in groups]
     table = pd.DataFrame(rows, columns=[*keys, *_stay_row(spells.iloc[:0])])
     table["stage"] = pd.Categorical(table["stage"], categories=pipeline.model.stage_ids, ordered=True)
-    return _read_stays(table, pipeline, spells)
+    picture = "stay_chart" if len(keys) == 1 else ""
+    reading, shown = _read_stays(table, pipeline, spells), partial(_stays_for_people, keys)
+    return Result(table, *reading, model=pipeline.model, picture=picture, shown=shown)
 
 
-def _stay_row(spells):
+def _stays_for_people(keys: list[str], table: pd.DataFrame) -> pd.DataFrame:
+    table = table[table["n"] > 0]
+    medians = [with_ends(row, "median_days", _MEDIAN) for row in table.to_dict("records")]
+    return table[keys].assign(n_stays=table["n"], n_open=table["n_open"], median_days=medians)
+
+
+def _stay_row(spells: pd.DataFrame) -> dict[str, Any]:
     code = spells["exit"].cat.codes.to_numpy()
     curves = aalen_johansen(spells["days"], code, len(EXITS) - 1, spells["entry_days"])
     counts = np.bincount(code, minlength=len(EXITS))
@@ -63,48 +101,40 @@ def _stay_row(spells):
     }  # fmt: skip
 
 
-def _read_stays(table, pipeline, spells):
+def _read_stays(table: pd.DataFrame, pipeline: Pipeline, spells: pd.DataFrame) -> tuple[str, dict[str, Any], Notes]:
     known = table[table["median_days"].notna()]
     if not len(known):
-        return Result(table, "analysis.time.stays_unknown", {"n": number(len(spells))})
+        return "analysis.time.stays_unknown", {"n": number(len(spells))}, ()
     longest = known.loc[known["median_days"].idxmax()]
     values = {
         "stage": pipeline.model.stage(longest["stage"]).name, "days": number(longest["median_days"], 1),
         "low": number(longest["low_days"], 1), "high": number(longest["high_days"], 1), "n": number(longest["n"]),
     }  # fmt: skip
-    notes = [("analysis.time.running", {"n": number(int(table["n_open"].sum())), "n_all": number(len(spells))})]
-    return Result(table, "analysis.time.longest_stay", values, (*notes, *_late_notes(pipeline, spells)))
-
-
-def _late_notes(pipeline, spells):
-    late = pipeline.limit("closes_start_late")
-    if late is None or not (spells["entry_days"] > 0).any():
-        return ()
-    return (
-        (
-            "analysis.time.delayed",
-            {"date": late.values["first_close"], "n": number(int((spells["entry_days"] > 0).sum()))},
-        ),
-    )
+    running = {"n": number(int(table["n_open"].sum())), "n_all": number(len(spells))}
+    notes = (("analysis.time.running", running), *late_notes(pipeline, spells))
+    return "analysis.time.longest_stay", values, notes
 
 
 # --- won, lost, open -------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class OutcomeCurves(Result):
-    """Step curves as one table; `at(30, 90)` reads them at ages in days."""
+    """Step curves as one table; `at(30, 90)` reads them at ages in days. `by` are the columns that split them."""
 
-    by: str | None = None
+    by: tuple[str, ...] = ()
 
-    def at(self, *days):
+    def at(self, *days: float) -> pd.DataFrame:
         """Return the rows that hold at these ages; NaN where no deal was watched that long: not yet known."""
-        groups = [(None, self.table)] if self.by is None else self.table.groupby(self.by, dropna=False, sort=False)
-        parts = [_rows_at(group, np.array(days, dtype=float)) for _, group in groups]
-        return pd.concat(parts, ignore_index=True)
+        return _groups_at(self.table, list(self.by), np.array(days, dtype=float))
 
 
-def _rows_at(curve, days):
+def _groups_at(table: pd.DataFrame, keys: list[str], days: NDArray[np.float64]) -> pd.DataFrame:
+    groups = [group for _, group in table.groupby(keys, dropna=False, sort=False)] if keys else [table]
+    return pd.concat([_rows_at(group, days) for group in groups], ignore_index=True)
+
+
+def _rows_at(curve: pd.DataFrame, days: NDArray[np.float64]) -> pd.DataFrame:
     place = np.searchsorted(curve["days"].to_numpy(), days, side="right") - 1
     rows = curve.iloc[place].reset_index(drop=True)
     beyond = (days > curve["days"].iloc[-1]) & (curve["open"].iloc[-1] > 1e-12)
@@ -113,7 +143,9 @@ def _rows_at(curve, days):
     return rows.assign(days=days)
 
 
-def outcome_times(pipeline, delayed_entry=None, analysis="outcome_curves"):
+def outcome_times(
+    pipeline: Pipeline, delayed_entry: bool | None = None, analysis: str = "outcome_curves"
+) -> pd.DataFrame:
     """Return deal_id, started_at, days, outcome (0 open, 1 won, 2 lost), entry_days: one row a deal with known times.
 
     Void deals, deals without a start and closed deals without a close date are left out. Raises LimitError where the
@@ -126,41 +158,89 @@ def outcome_times(pipeline, delayed_entry=None, analysis="outcome_curves"):
     deals = deals[known]
     end = deals["closed_at"].where(deals["status"] != "open", pipeline.as_of)
     table = pd.DataFrame({"deal_id": deals["deal_id"], "started_at": deals["created_at"]})
-    table["days"] = ((end - deals["created_at"]) / _DAY).clip(lower=0.0)
+    table["days"] = ((end - deals["created_at"]) / DAY).clip(lower=0.0)
     table["outcome"] = deals["status"].map({"open": 0, "won": 1, "lost": 2})
     table["entry_days"] = 0.0 if delayed_entry is False else entry_days(pipeline, deals["created_at"])
     return table
 
 
-def outcome_curves(pipeline, by=None, delayed_entry=None):
-    """Return the shares of deals won, lost and still open by age, from creation on, as OutcomeCurves.
+def outcome_curves(pipeline: Pipeline, by: By = None, delayed_entry: bool | None = None) -> OutcomeCurves:
+    """Give the shares of deals won, lost and still open by age, from creation on.
 
-    The table has [by], days (age), n (deals behind the curve), n_at_risk, n_won, n_lost (exits at this age), and won,
-    lost, open, each with _low and _high: Aalen-Johansen curves with ties, won + lost + open = 1. Open deals are
-    censored at as_of. Where closes are recorded only from a date on (limit `closes_start_late`) deals count from that
-    date (delayed entry), and the reading gives the figures without it beside; `delayed_entry=False` turns it off.
-    Raises LimitError where outcomes, lost or open deals are missing, DataError where no deal has a start.
+    Parameters
+    ----------
+    pipeline : Pipeline
+    by : str or list of str, optional
+        Columns of the deals to split by.
+    delayed_entry : bool, optional
+        Where closes are recorded only from a date on (limit `closes_start_late`) deals count from that date, and the
+        reading gives the figures without it beside; False turns it off.
 
-    >>> from funnelkit.synth import synthesize
-    >>> from funnelkit.reading import read
+    Returns
+    -------
+    OutcomeCurves
+        Table: [by], days (age), n (deals behind the curve), n_at_risk, n_won, n_lost (exits at this age), and won,
+        lost, open, each with _low and _high; won + lost + open = 1. `at(30, 90)` reads it at ages.
+
+    Raises
+    ------
+    LimitError, DataError
+        Where outcomes, lost or open deals are missing; where no deal has a start, or there is no column `by`.
+
+    Notes
+    -----
+    Aalen-Johansen curves with ties; open deals are censored at as_of.
+
+    Examples
+    --------
+    >>> from funnelkit import read, synthesize
     >>> made = synthesize(rng=1, n_deals=300)
     >>> curves = outcome_curves(read(made.deals, made.events, model=made.model, as_of=made.as_of))
     >>> curves.at(90)[["days", "n_at_risk", "won", "lost", "open"]].round(3).values.tolist()
     [[90.0, 90.0, 0.0, 0.671, 0.329]]
     """
+    return _curves(pipeline, by, delayed_entry)
+
+
+def _curves(pipeline: Pipeline, by: By, delayed_entry: bool | None) -> OutcomeCurves:
     times = outcome_times(pipeline, delayed_entry)
     if not len(times):
         raise DataError("no_timed_deals")
-    if by is not None:
-        times[by] = column(pipeline, by)
-    groups = [(None, times)] if by is None else times.groupby(by, dropna=False, observed=True, sort=True)
-    parts = [_curve(group) if by is None else _curve(group).assign(**{by: value}) for value, group in groups]
-    table = pd.concat(parts, ignore_index=True)
-    table = table if by is None else table[[by, *table.columns.drop(by)]]
-    return OutcomeCurves(table, *_read_curves(pipeline, times), by=by)
+    keys, groups = _grouped(pipeline, times, by)
+    table = pd.concat([_curve(group).assign(**named) for named, group in groups], ignore_index=True)
+    table = table[[*keys, *table.columns.drop(keys)]]
+    reading, shown = _read_curves(pipeline, times), partial(_curves_for_people, keys)
+    picture = "" if keys else "curve_chart"
+    return OutcomeCurves(table, *reading, model=pipeline.model, picture=picture, shown=shown, by=tuple(keys))
 
 
-def _curve(times):
+def _curves_for_people(keys: list[str], table: pd.DataFrame) -> pd.DataFrame:
+    """Return the curves at the horizons that the data reach, each share with its interval."""
+    end = float(table["days"].max())
+    ages = np.array([float(age) for age in HORIZONS if age <= end] or [end], dtype=float)
+    rows = _groups_at(table, keys, ages)
+    shares = {name: [_share_text(row, name) for row in rows.to_dict("records")] for name in _OUTCOMES}
+    return rows[[*keys, "days", "n_at_risk"]].assign(**shares)
+
+
+def _share_text(row: dict[str, Any], name: str) -> str:
+    low, high = (percent(row[f"{name}_{end}"]).removesuffix("%") for end in ("low", "high"))
+    return f"{percent(row[name])} [{low}, {high}]"
+
+
+def _grouped(
+    pipeline: Pipeline, times: pd.DataFrame, by: By
+) -> tuple[list[str], list[tuple[dict[str, Any], pd.DataFrame]]]:
+    """Return the columns to split by, and ({column: value}, its rows) of each group; one group without columns."""
+    keys = keys_of(by, pipeline.deals)
+    if not keys:
+        return keys, [({}, times)]
+    times = times.assign(**{key: pipeline.deals[key] for key in keys})
+    groups = times.groupby(keys, dropna=False, observed=True, sort=True)
+    return keys, [(dict(zip(keys, key, strict=True)), group) for key, group in groups]
+
+
+def _curve(times: pd.DataFrame) -> pd.DataFrame:
     curves = aalen_johansen(times["days"], times["outcome"], 2, times["entry_days"])
     emptied = (curves.stay < 1e-12) & (np.arange(len(curves.stay)) < len(curves.stay) - 1)
     if emptied.any():
@@ -186,7 +266,7 @@ def _curve(times):
     return table
 
 
-def _read_curves(pipeline, times):
+def _read_curves(pipeline: Pipeline, times: pd.DataFrame) -> tuple[str, dict[str, Any], Notes]:
     """Return (key, values, notes): the shares at the last of the horizons that the data reach."""
     whole = _curve(times)
     reached = [age for age in HORIZONS if age <= whole["days"].iloc[-1]]
@@ -196,7 +276,8 @@ def _read_curves(pipeline, times):
         "n": number(int(whole["n"].iloc[0])),
         **_share_words(_rows_at(whole, np.array([age]))),
     }
-    late, notes = pipeline.limit("closes_start_late"), ()
+    late = pipeline.limit("closes_start_late")
+    notes: Notes = ()
     if late is not None and (times["entry_days"] > 0).any():
         plain = _rows_at(_curve(times.assign(entry_days=0.0)), np.array([age]))
         notes = (("analysis.time.delayed_curves", {"date": late.values["first_close"], **_share_words(plain)}),)
@@ -206,7 +287,7 @@ def _read_curves(pipeline, times):
     return "analysis.time.curves", values, notes
 
 
-def _share_words(rows):
+def _share_words(rows: pd.DataFrame) -> dict[str, str]:
     row = rows.iloc[0]
     words = {name: percent(row[name]) for name in _OUTCOMES}
     ends = {f"{name}_{end}": percent(row[f"{name}_{end}"]) for name in _OUTCOMES for end in ("low", "high")}
@@ -216,36 +297,64 @@ def _share_words(rows):
 # --- the cycle -------------------------------------------------------------------------------------------------------
 
 
-def promotion_cycle(pipeline, by=None, delayed_entry=None):
-    """Return how long it takes from creation to the close, of all deals and of those that are won and lost.
+def promotion_cycle(pipeline: Pipeline, by: By = None, delayed_entry: bool | None = None) -> Result:
+    """Say how long it takes from creation to the close, of all deals and of those that are won and lost.
 
-    The table has [by], outcome (closed, won, lost), n (deals watched), n_closed (with this outcome so far),
-    median_days with low_days and high_days, and median_so_far_days (of those closed so far: too short while slow deals
-    are open). `closed`: when half of all deals have closed. `won`, `lost`: when half of those that end so by the end
-    of follow-up have done so. Raises as `outcome_curves`.
+    Parameters
+    ----------
+    pipeline : Pipeline
+    by : str or list of str, optional
+        Columns of the deals to split by.
+    delayed_entry : bool, optional
+        As in `outcome_curves`.
 
-    >>> from funnelkit.synth import synthesize
-    >>> from funnelkit.reading import read
+    Returns
+    -------
+    Result
+        Table: [by], outcome (closed, won, lost), n (deals watched), n_closed (with this outcome so far), median_days
+        with low_days and high_days, median_so_far_days (of those closed so far: too short while slow deals are open).
+
+    Raises
+    ------
+    LimitError, DataError
+        As `outcome_curves`.
+
+    Notes
+    -----
+    `closed`: when half of all deals have closed. `won`, `lost`: when half of those that end so by the end of follow-up
+    have done so, from the Aalen-Johansen curve of that outcome.
+
+    Examples
+    --------
+    >>> from funnelkit import read, synthesize
     >>> made = synthesize(rng=1, n_deals=300)
     >>> promotion_cycle(read(made.deals, made.events, model=made.model, as_of=made.as_of)).table["outcome"].tolist()
     ['closed', 'won', 'lost']
     """
+    return _cycle(pipeline, by, delayed_entry)
+
+
+def _cycle(pipeline: Pipeline, by: By, delayed_entry: bool | None) -> Result:
     times = outcome_times(pipeline, delayed_entry, "promotion_cycle")
-    if by is not None:
-        times[by] = column(pipeline, by)
-    groups = [(None, times)] if by is None else times.groupby(by, dropna=False, observed=True, sort=True)
-    rows = [({} if by is None else {by: value}) | row for value, group in groups for row in _cycle_rows(group)]
-    table = pd.DataFrame(rows)
+    keys, groups = _grouped(pipeline, times, by)
+    table = pd.DataFrame([named | row for named, group in groups for row in _cycle_rows(group)])
     whole = {row["outcome"]: row for row in _cycle_rows(times)}
     values = {"n": number(len(times)), "n_won": number(whole["won"]["n_closed"])}
     for outcome, row in whole.items():
         values |= {
             f"{outcome}_{name}": number(row[f"{name}_days"], 1) for name in ("median", "low", "high", "median_so_far")
         }
-    return Result(table, "analysis.time.cycle", values, _late_notes(pipeline, times))
+    shown = partial(_cycle_for_people, keys)
+    return Result(table, "analysis.time.cycle", values, late_notes(pipeline, times), model=pipeline.model, shown=shown)
 
 
-def _cycle_rows(times):
+def _cycle_for_people(keys: list[str], table: pd.DataFrame) -> pd.DataFrame:
+    medians = [with_ends(row, "median_days", _MEDIAN) for row in table.to_dict("records")]
+    outcomes = [label(name) for name in table["outcome"]]
+    return table[keys].assign(outcome=outcomes, n_closed=table["n_closed"], median_days=medians)
+
+
+def _cycle_rows(times: pd.DataFrame) -> Iterator[dict[str, Any]]:
     curves = aalen_johansen(times["days"], times["outcome"], 2, times["entry_days"])
     for outcome, code in (("closed", None), ("won", 1), ("lost", 2)):
         done = times["outcome"] > 0 if code is None else times["outcome"] == code
@@ -255,66 +364,3 @@ def _cycle_rows(times):
             **dict(zip(("median_days", "low_days", "high_days"), found, strict=True)),
             "median_so_far_days": times.loc[done, "days"].median(),
         }  # fmt: skip
-
-
-# --- cohorts ---------------------------------------------------------------------------------------------------------
-
-
-def compare_cohorts(pipeline, calendar=None, outcome="won", delayed_entry=None):
-    """Return each cohort's share won (or lost) at an age it has reached, beside all earlier cohorts at the same age.
-
-    The table has cohort (period of creation, months unless `calendar` says otherwise), n, n_open, raw (won so far over
-    all: falls for young cohorts whatever happens), age_days (by which half the cohort has been watched), share, low,
-    high (at that age), n_before, share_before, low_before, high_before (earlier cohorts together), change, change_low,
-    change_high (Newcombe's combination of the two intervals) and clear (the change is beyond 0 even at a level that
-    allows for the number of cohorts). Raises as `outcome_curves`.
-    """
-    calendar, code = calendar or Calendar("month"), {"won": 1, "lost": 2}[outcome]
-    times = outcome_times(pipeline, delayed_entry)
-    times["cohort"] = calendar.number(times["started_at"].to_numpy())
-    cohorts = np.unique(times["cohort"])
-    level = 1 - (1 - LEVEL) / max(1, len(cohorts) - 1)
-    rows = [_cohort_row(pipeline, times, cohort, code, level) for cohort in cohorts]
-    table = pd.DataFrame(rows).assign(cohort=[calendar.name(cohort) for cohort in cohorts])
-    clear = table[table["clear"]]
-    raw = percent(table["raw"].iloc[-1])
-    values = {"n": number(len(table)), "raw": raw, "first": percent(table["raw"].iloc[0])}
-    values |= {"cohorts": clear["cohort"].tolist(), "change": [points(change) for change in clear["change"]]}
-    return Result(table, "analysis.time.cohorts_differ" if len(clear) else "analysis.time.cohorts_alike", values)
-
-
-def _cohort_row(pipeline, times, cohort, code, level):
-    mine, before = times[times["cohort"] == cohort], times[times["cohort"] < cohort]
-    age = float(((pipeline.as_of - mine["started_at"]) / _DAY).median())
-    share, low, high, wide = _share_at(mine, age, code, level)
-    other, other_low, other_high, other_wide = _share_at(before, age, code, level)
-    low_end, high_end = _hybrid(share, other, (low, high), (other_low, other_high))
-    wide_low, wide_high = _hybrid(share, other, wide, other_wide)
-    return {
-        "cohort": cohort, "n": len(mine), "n_open": int((mine["outcome"] == 0).sum()),
-        "raw": float((mine["outcome"] == code).mean()), "age_days": age, "share": share, "low": low, "high": high,
-        "n_before": len(before), "share_before": other, "low_before": other_low, "high_before": other_high,
-        "change": share - other, "change_low": low_end, "change_high": high_end,
-        "clear": bool(wide_low > 0 or wide_high < 0),
-    }  # fmt: skip
-
-
-def _share_at(times, age, code, level):
-    """Return (share, low, high, interval at the stricter level) by this age."""
-    if not len(times):
-        return np.nan, np.nan, np.nan, (np.nan, np.nan)
-    curves = aalen_johansen(times["days"], times["outcome"], 2, times["entry_days"])
-    row = int(curves.at(age))
-    if row < 0 or (age > curves.follow_up and curves.stay[-1] > 1e-12):
-        share, error, n = (0.0, 0.0, int((times["days"] >= age).sum())) if row < 0 else (np.nan, np.nan, 0)
-    else:
-        share, error, n = curves.left[row, code - 1], curves.left_error[row, code - 1], curves.n_at_risk[row]
-    low, high = interval(share, error, n)
-    return float(share), float(low), float(high), interval(share, error, n, level)
-
-
-def _hybrid(share, other, ends, other_ends):
-    """Combine the intervals of two independent shares into one of their difference (Newcombe 1998, method 10)."""
-    change = share - other
-    low = change - np.hypot(share - ends[0], other_ends[1] - other)
-    return float(low), float(change + np.hypot(ends[1] - share, other - other_ends[0]))

@@ -1,49 +1,85 @@
-"""Bridge: from the open pipeline of one date to that of another, every step counted and balanced to the cent."""
+"""Waterfall: from the open pipeline of one date to that of another, every step counted and balanced to the cent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
-from funnelkit.language import DataError, number
-from funnelkit.result import Result, refuse_limits
+from funnelkit.analysis.change import Bridge
+from funnelkit.language import DataError, label, number
+from funnelkit.pipeline import Pipeline
+from funnelkit.result import refuse_limits
 
+Steps = dict[str, tuple[Any, Any]]
 PARTS = (
     "opening", "created", "reopened", "advanced", "moved_back", "amount_up", "amount_down", "pulled_in", "pushed",
     "won", "lost", "void", "removed", "closing",
 )  # fmt: skip
 
 
-def waterfall(before, after, *, weights=None, due=None):
-    """Explain how the open pipeline went from `before` to `after`, two Pipelines of two dates, part by part.
+def waterfall(
+    before: Pipeline, after: Pipeline, *, weights: Mapping[str, float] | None = None, due: Any = None
+) -> Bridge:
+    """Explain how the open pipeline went from one date to another, part by part.
 
-    Give two exports, or one pipeline twice: `waterfall(pipeline.at(date), pipeline)`; a single export holds no earlier
-    amounts, expected closes or reopenings, so those parts are then 0. `weights` maps stages to the share of the amount
-    that counts there (1 without it); `due` counts only deals expected to close by that date, so that a deal pushed
-    beyond it leaves. The table has part (opening, created, reopened, advanced, moved_back, amount_up, amount_down,
-    pulled_in, pushed, won, lost, void, removed (no longer in the data), closing), n_deals (touched; those with two
-    changes count in both parts), change (what it adds to the open pipeline, in its currency; the level for opening and
-    closing) and n_unvalued (without an amount, counted as 0). Opening plus all changes is closing to the cent, for
-    each step of each deal is rounded to cents. Deals without any date that only
-    `after` holds are left out. Raises DataError on mixed currencies or dates in the wrong order, LimitError without
-    amounts.
+    Parameters
+    ----------
+    before, after : Pipeline
+        Two exports, or one pipeline twice: `waterfall(pipeline.at(date), pipeline)`; a single export holds no earlier
+        amounts, expected closes or reopenings, so those parts are then 0.
+    weights : dict, the share of the amount that counts in each stage (1 without it)
+    due : date, count only deals expected to close by it, so that a deal pushed beyond it leaves
 
-    >>> from funnelkit.reading import read
-    >>> table = pd.DataFrame({"id": ["a", "b"], "stage": ["Lead", "Won"], "amount": [10.5, 7],
-    ...                       "created_at": ["2026-01-05", "2026-01-02"], "closed_at": [None, "2026-01-07"]})
-    >>> pipeline = read(table, stages=["Lead", "Won"], as_of="2026-01-09")
-    >>> found = waterfall(pipeline.at("2026-01-03"), pipeline).table
-    >>> found.loc[found["n_deals"] > 0, ["part", "n_deals", "change"]].values.tolist()
-    [['opening', 1, 7.0], ['created', 1, 10.5], ['won', 1, -7.0], ['closing', 1, 10.5]]
+    Returns
+    -------
+    Bridge
+        Table: part (opening, created, reopened, advanced, moved_back, amount_up, amount_down, pulled_in, pushed, won,
+        lost, void, removed (no longer in the data), closing), n_deals (touched), change (currency; the level for
+        opening and closing), n_unvalued (without an amount, counted as 0).
+
+    Raises
+    ------
+    DataError, LimitError : for mixed currencies or dates in the wrong order; without amounts
+
+    Notes
+    -----
+    Opening plus all changes is closing to the cent, for each step of each deal is rounded to cents. Deals without any
+    date that only `after` holds are left out.
+
+    Examples
+    --------
+    >>> from funnelkit import sample
+    >>> pipeline = sample()
+    >>> found = waterfall(pipeline.at(pipeline.as_of - pd.Timedelta(days=30)), pipeline).table
+    >>> bool(abs(found["change"][:-1].sum() - found["change"].iloc[-1]) < 0.005)
+    True
     """
+    return _explain(before, after, dict(weights or {}), due)
+
+
+def _explain(before: Pipeline, after: Pipeline, weights: dict[str, float], due: Any) -> Bridge:
     _check(before, after)
-    pair = before_after(before, after, weights or {}, due)
+    pair = before_after(before, after, weights, due)
     steps = _steps(pair)
-    rows = [{"part": part, **_sum(pair, *steps[part])} for part in PARTS]
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame([{"part": part, **_sum(pair, *steps[part])} for part in PARTS])
     table["part"] = pd.Categorical(table["part"], categories=PARTS, ordered=True)
     left_out = len(set(before.deals["deal_id"]) | set(after.deals["deal_id"])) - len(pair)
-    return Result(table, *_read(table, before, after, left_out))
+    return Bridge(
+        table, *_read(table, before, after, left_out), model=after.model, picture="bridge_chart", shown=_for_people,
+        start=float(table["change"].iloc[0]), unit="money",
+    )  # fmt: skip
 
 
-def _check(before, after):
+def _for_people(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the levels and the parts that changed something."""
+    rows = table[(table["n_deals"] > 0) | table["part"].isin(["opening", "closing"])]
+    parts = [label(f"part_of_{part}") for part in rows["part"]]
+    return pd.DataFrame({"part": parts, "n_deals": rows["n_deals"], "amount": rows["change"]})
+
+
+def _check(before: Pipeline, after: Pipeline) -> None:
     for pipeline in (before, after):
         refuse_limits(pipeline, "waterfall", "no_amount")
     currencies = sorted(set(before.deals["currency"].dropna()) | set(after.deals["currency"].dropna()))
@@ -53,14 +89,14 @@ def _check(before, after):
         raise DataError("dates_reversed", before=str(before.as_of.date()), after=str(after.as_of.date()))
 
 
-def before_after(before, after, weights, due):
+def before_after(before: Pipeline, after: Pipeline, weights: Mapping[str, float], due: Any) -> pd.DataFrame:
     """Return one row a deal: status, cents, stage, weight and whether due, on both dates (missing: not there)."""
     sides = [_side(pipeline, weights, due).add_suffix(f"_{at}") for at, pipeline in ((0, before), (1, after))]
     pair = sides[0].join(sides[1], how="outer")
     return pair[pair["status_0"].notna() | pair["timed_1"].eq(True)]
 
 
-def _side(pipeline, weights, due):
+def _side(pipeline: Pipeline, weights: Mapping[str, float], due: Any) -> pd.DataFrame:
     deals = pipeline.deals.set_index("deal_id")
     if not deals.index.is_unique:
         raise DataError("deals_twice", name=str(deals.index[deals.index.duplicated()][0]))
@@ -85,7 +121,7 @@ def _side(pipeline, weights, due):
     )
 
 
-def _steps(pair):
+def _steps(pair: pd.DataFrame) -> Steps:
     """Return {part: (mask of deals, cents)}; the cents of all parts but the levels telescope to the change."""
     was, now = pair["status_0"].eq("open"), pair["status_1"].eq("open")
     zero = pd.Series(0, index=pair.index)
@@ -121,24 +157,26 @@ def _steps(pair):
     }  # fmt: skip
 
 
-def _level(pair, cents, weight, due):
+def _level(pair: pd.DataFrame, cents: int, weight: int, due: int) -> Any:
     """Return the counted cents of each deal with amount, weight and due date of the given sides."""
     amount = pair[f"cents_{cents}"].astype(float) * pair[f"weight_{weight}"]
     return amount.where(pair[f"due_{due}"].eq(True), 0.0).fillna(0.0).round().astype("int64")
 
 
-def _sum(pair, mask, cents):
+def _sum(pair: pd.DataFrame, mask: Any, cents: Any) -> dict[str, Any]:
     unvalued = pair["unvalued_0"].eq(True) | pair["unvalued_1"].eq(True)
     return {"n_deals": int(mask.sum()), "change": int(cents.sum()) / 100, "n_unvalued": int((mask & unvalued).sum())}
 
 
-def _read(table, before, after, left_out):
+def _read(
+    table: pd.DataFrame, before: Pipeline, after: Pipeline, left_out: int
+) -> tuple[str, dict[str, Any], tuple[tuple[str, dict[str, Any]], ...]]:
     """Return (key, values, notes)."""
     by_part = table.set_index("part")
-    values = {part: number(by_part.loc[part, "change"], 2) for part in PARTS}
+    values: dict[str, Any] = {part: number(by_part.loc[part, "change"], 2) for part in PARTS}
     values |= {f"n_{part}": number(by_part.loc[part, "n_deals"]) for part in PARTS}
     values |= {"start": str(before.as_of.date()), "end": str(after.as_of.date())}
-    notes = [("analysis.change.waterfall_moves", values)]
+    notes: list[tuple[str, dict[str, Any]]] = [("analysis.change.waterfall_moves", values)]
     if by_part.loc[["reopened", "amount_up", "amount_down", "pushed"], "n_deals"].sum() == 0:
         notes.append(("analysis.change.waterfall_one_export", {}))
     if left_out:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from funnelkit.analysis.accounts import account_figures, rank_accounts, strategy
+from funnelkit.analysis.accounts import account_figures, rank_accounts
 from funnelkit.language.errors import DataError
 from funnelkit.pipeline import Limit
 from funnelkit.result import LimitError
@@ -53,8 +53,18 @@ def test_unknown_figures_leave_the_rest():
 
 
 def test_strategies_differ_in_both_languages():
-    texts = {strategy(name) for name in ("high", "medium", "low") for lang in ("en", "zh")}
+    found = rank_accounts(FIGURES, "2026-01-31")
+    texts = {text for lang in ("en", "zh") for text in found.sentences(lang)[-3:]}
     assert len(texts) == 6
+    assert found.sentences()[-1].startswith("Low: serve at low cost") and found.sentences("zh")[-3].startswith("高类：")
+
+
+def test_a_pipeline_brings_its_own_figures_and_date():
+    sample = as_pipeline(synthesize("b2b-8", 7))
+    found = rank_accounts(sample)
+    expected = rank_accounts(account_figures(sample), sample.as_of)
+    pd.testing.assert_frame_equal(found.table, expected.table)
+    assert "高" in found.show("zh").text and "class_high" not in found.show().text
 
 
 @pytest.mark.parametrize(("change", "text"), [
@@ -69,6 +79,8 @@ def test_bad_tables(change, text):
 def test_bad_calls():
     with pytest.raises(DataError, match="no column named 'account'"):
         rank_accounts(FIGURES.drop(columns="account"), "2026-01-31")
+    with pytest.raises(DataError, match="Give as_of"):
+        rank_accounts(FIGURES)
     with pytest.raises(DataError, match="no row"):
         rank_accounts(FIGURES.iloc[:0], "2026-01-31")
     with pytest.raises(DataError, match="no column named 'sise'"):

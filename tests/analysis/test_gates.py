@@ -5,10 +5,9 @@ from itertools import product
 import pandas as pd
 import pytest
 
-from funnelkit.analysis.gates import check_gates, describe_gates
+from funnelkit.analysis.gates import check_gates
 from funnelkit.language.errors import CatalogError, DataError
 from funnelkit.models.funnel import custom, funnel
-from tests.support.speech import spoken
 
 MODEL = funnel("project-7")
 
@@ -33,7 +32,7 @@ def test_every_combination_of_evidence():
         for k, (here, met) in enumerate(cases)
         for gate, value in zip("ABC", met, strict=True)
     ]
-    table = check_gates(evidence(*rows), model)
+    table = check_gates(evidence(*rows), model).table
     assert len(table) == len(cases) == 81
     for (here, met), row in zip(cases, table.itertuples(), strict=True):
         verdict, target = expected(here, met)
@@ -46,13 +45,15 @@ def test_every_combination_of_evidence():
 
 def test_no_evidence_at_a_gate_is_no_advance():
     first, second = MODEL.stage_ids[:2]
-    table = check_gates(evidence(("a", second, first, True), ("b", first, second, True)), MODEL)
+    table = check_gates(evidence(("a", second, first, True), ("b", first, second, True)), MODEL).table
     assert table["verdict"].tolist() == ["stay", "stay"], "a later marker opens no gate"
 
 
 def test_stages_by_name_in_either_language_and_order_of_the_input():
     model = funnel("industrial-8")
-    table = check_gates(evidence(("z", "商务谈判", "Negotiation", True), ("a", "签约成交", "signed", 1)), named(model))
+    table = check_gates(
+        evidence(("z", "商务谈判", "Negotiation", True), ("a", "签约成交", "signed", 1)), named(model)
+    ).table
     assert table["deal_id"].tolist() == ["z", "a"]
     assert table["to_stage"].astype(object).where(table["to_stage"].notna(), None).tolist() == ["contract-signed", None]
 
@@ -89,10 +90,10 @@ def test_bad_evidence_is_named(table, message):
 
 def test_repeated_and_blank_judgements_do_no_harm():
     table = evidence(("a", "A", "A", True), ("a", "A", "A", True), ("a", "A", "A", None))
-    assert check_gates(table, custom(["A", "B"]))["verdict"].tolist() == ["advance"]
+    assert check_gates(table, custom(["A", "B"])).table["verdict"].tolist() == ["advance"]
     nullable = table.assign(met=pd.array([True, True, None], dtype="boolean"))
-    assert check_gates(nullable, custom(["A", "B"]))["verdict"].tolist() == ["advance"]
-    assert len(check_gates(evidence(), custom(["A", "B"]))) == 0
+    assert check_gates(nullable, custom(["A", "B"])).table["verdict"].tolist() == ["advance"]
+    assert len(check_gates(evidence(), custom(["A", "B"])).table) == 0
 
 
 def test_input_is_not_changed():
@@ -104,7 +105,7 @@ def test_input_is_not_changed():
 
 def test_reading_in_both_languages():
     model = funnel("industrial-8")
-    table = check_gates(
+    found = check_gates(
         evidence(
             ("A", "first-contact", "first-contact", True),
             ("B", "first-contact", "first-contact", False),
@@ -113,13 +114,15 @@ def test_reading_in_both_languages():
         ),
         model,
     )
-    assert describe_gates(table, model) == [
+    assert found.sentences() == [
+        "Deals by the evidence given: may advance 2, stay 1, move back 1.",
         "A: advances from First contact to Solution design; met: visited in person; an inside contact won.",
         "B: stays in First contact; not shown: visited in person; an inside contact won.",
         "C: moves back from Negotiation to First contact; no longer holds: visited in person; an inside contact won.",
         "D: has passed the last gate, Contract signed: signed.",
     ]
-    assert spoken("zh", lambda: describe_gates(table, model))[1:3] == [
+    assert found.sentences("zh")[2:4] == [
         "B：原地逗留在“初步接触”，升迁标志未达成：上门拜访，搞定线人。",
         "C：由“商务谈判”倒退到“初步接触”，标志已不成立：上门拜访，搞定线人。",
     ]
+    assert [(one.kind, one.subject) for one in found.findings] == [("moves_back", "C")]

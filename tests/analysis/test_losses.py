@@ -39,8 +39,9 @@ def test_losses_of_a_pipeline_keep_every_lost_deal():
     made = synthesize(rng=3, n_deals=800)
     pipeline = read(made.deals, made.events, model=made.model, as_of=made.as_of)
     losses = stage_losses(pipeline, ["Competitor", "Price"])
-    assert losses["n_lost"].sum() == (made.deals["status"] == "lost").sum()
+    assert losses.table["n_lost"].sum() == (made.deals["status"] == "lost").sum()
     assert split_losses(losses).table["link"].tolist() == list(pipeline.model.stage_ids[:-1])
+    assert "Bottleneck: Solution confirmed." in split_losses(losses).reading(), "stages bear their names"
 
 
 def test_disconnections_of_the_case_against_invented_additions():

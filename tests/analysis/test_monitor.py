@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from funnelkit.analysis.monitor import LEAST_BASELINE, control_limits, laney, limits
+from funnelkit.analysis.monitor import LEAST_BASELINE, control_limits, control_lines, laney
 from funnelkit.language.errors import DataError
 
 RATE, BASELINE, AFTER, RUNS = 0.3, 24, 4, 4000
@@ -20,7 +20,7 @@ def months(rng, n, rate, shape):
 def alarms(rng, n, rate):
     """Return which of the months after the baseline are outside the limits, and those of a plain p-chart."""
     base, after = months(rng, n, RATE, (RUNS, BASELINE)), months(rng, n, rate, (RUNS, AFTER))
-    lower, upper, _ = limits(after, np.full(after.shape, n), *laney(base, np.full(base.shape, n)))
+    lower, upper, _ = control_lines(after, np.full(after.shape, n), *laney(base, np.full(base.shape, n)))
     plain = np.abs(after / n - RATE) > 3 * np.sqrt(RATE * (1 - RATE) / n)
     return (after / n < lower) | (after / n > upper), plain
 
@@ -47,7 +47,7 @@ def test_false_alarms_and_power(capsys):
 def test_short_baselines_stay_near_the_promise(capsys):
     rng = np.random.default_rng(2)
     base, after = months(rng, 3000, RATE, (RUNS, LEAST_BASELINE)), months(rng, 3000, RATE, (RUNS, AFTER))
-    lower, upper, _ = limits(after, np.full(after.shape, 3000), *laney(base, np.full(base.shape, 3000)))
+    lower, upper, _ = control_lines(after, np.full(after.shape, 3000), *laney(base, np.full(base.shape, 3000)))
     false = ((after / 3000 < lower) | (after / 3000 > upper)).mean()
     with capsys.disabled():
         print(f"\nLaney p', {LEAST_BASELINE} months: false alarms {false:.4f} per point")
@@ -59,7 +59,7 @@ def test_limits_by_hand():
     centre, sigma = laney(k, n)
     z = (k / n - 0.4) / np.sqrt(0.4 * 0.6 / 100)
     assert centre == 0.4 and sigma == pytest.approx(np.abs(np.diff(z)).mean() / 1.128)
-    lower, upper, _ = limits(k, n, centre, sigma)
+    lower, upper, _ = control_lines(k, n, centre, sigma)
     assert lower[0] == 0 and upper[0] == pytest.approx(0.4 + 3 * sigma * np.sqrt(0.24 / 100))
 
 

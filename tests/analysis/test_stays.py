@@ -23,8 +23,8 @@ def _day(number):
     return pd.NaT if number is None else DAY + pd.Timedelta(days=number)
 
 
-def rows(spells):
-    return spells[["deal_id", "stage", "exit", "days"]].astype({"stage": str, "exit": str}).values.tolist()
+def rows(found):
+    return found.table[["deal_id", "stage", "exit", "days"]].astype({"stage": str, "exit": str}).values.tolist()
 
 
 def test_every_way_out():
@@ -57,7 +57,7 @@ def test_care_after_the_win_goes_on():
 def test_late_closes_delay_the_entry():
     late = (Limit("closes_start_late", {"first_close": "2026-01-31"}),)
     found = find_spells(pipeline([("a", "open", None)], [("a", "Lead", 10)], limits=late), by="team")
-    assert found[["entry_days", "team"]].values.tolist() == [[20.0, "N"]]
+    assert found.table[["entry_days", "team"]].values.tolist() == [[20.0, "N"]]
 
 
 def test_no_history_is_refused_unless_columns_are_dated():
@@ -67,10 +67,24 @@ def test_no_history_is_refused_unless_columns_are_dated():
     both = pipeline(
         [("a", "open", None)], [("a", "Lead", 0)], limits=(Limit("no_history"), Limit("one_date_per_stage"))
     )
-    assert len(find_spells(both)) == 1
+    assert len(find_spells(both).table) == 1
 
 
 def test_stages_keep_the_order_of_the_model():
     model = funnel("simple-5")
     found = find_spells(pipeline([("a", "open", None)], [("a", "interested", 1)], model))
-    assert tuple(found["stage"].cat.categories) == model.stage_ids
+    assert tuple(found.table["stage"].cat.categories) == model.stage_ids
+
+
+def test_a_list_of_stays_reads_and_shows_itself():
+    found = find_spells(pipeline([("a", "open", None), ("b", "won", 7)], [("a", "Lead", 10), ("b", "Lead", 0)]), "team")
+    assert found.reading().startswith("1 of the 2 stays are still running")
+    assert found.show("zh").text.splitlines()[0].split() == [
+        "商机",
+        "团队",
+        "阶段",
+        "进入时间",
+        "离开时间",
+        "天数",
+        "离开方式",
+    ]
