@@ -64,7 +64,7 @@ def twins(lang, name):
                 continue
             exec(compile(cell.source, cell.id, "exec"), space)
             if "widget" in cell.metadata.get("tags", []):
-                found.append((place, space[cell.source.splitlines()[-1].strip()]))
+                found.append((place, eval(cell.source.splitlines()[-1], space)))
     finally:
         os.chdir(before)
     return found
