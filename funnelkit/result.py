@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from html import escape
 from importlib import import_module
+from operator import methodcaller
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -158,10 +159,17 @@ class Result:
         theirs = self.table[column].to_numpy(dtype=float)
         lead = self.table.columns[: self.table.columns.get_loc(column)]
         table = self.table[[name for name in lead if not pd.api.types.is_numeric_dtype(self.table[name].dtype)]]
-        table = table.assign(**{column: theirs, "by_hand": own, "difference": own - theirs})
-        most = float(np.nanmax(np.abs(own - theirs), initial=0.0))
+        apart = np.round(own - theirs, 12)  # the last bits are the processor's, not the verb's
+        table = table.assign(**{column: theirs, "by_hand": own, "difference": apart})
+        most = float(np.nanmax(np.abs(apart), initial=0.0))
         key = "result.same_by_hand" if most < 1e-9 else "result.apart_by_hand"
-        return Result(table, key, {"most": f"{most:.3g}", "column": label(column)}, model=self.model)
+        # Shown in the format that the column's name stands for.
+        own_names = {f"{column}_{name}": name for name in ("by_hand", "difference")}
+        return Result(
+            table, key, {"most": f"{most:.3g}", "column": label(self.names.get(column, column))}, model=self.model,
+            names={**self.names, **own_names}, currency=self.currency,
+            shown=methodcaller("rename", columns={name: full for full, name in own_names.items()}),
+        )  # fmt: skip
 
     def _for_people(self) -> pd.DataFrame:
         if callable(self.shown):
