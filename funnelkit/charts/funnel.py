@@ -67,7 +67,7 @@ def _draw_rates(ax, counts, model):
 
     A last stage whose entry is the win has nowhere to promote to: it says so instead of 100 %.
     """
-    table = rate_table(counts)
+    table = rate_table(counts).table
     words = [rate_text(row) for row in table.to_dict("records")]
     ends_won = model is not None and model.won_stage is not None and counts["stage"].iloc[-1] == model.won_stage
     if ends_won:
@@ -88,7 +88,7 @@ def _draw_rates(ax, counts, model):
 
 def _draw_growth(ax, counts):
     """Draw the factor to the next stage; a line at 1 parts growth from loss."""
-    table = growth_table(counts)
+    table = growth_table(counts).table
     words = [
         say("charts.funnel.factor", factor=number(row.factor, 2)) if pd.notna(row.factor) else ""
         for row in table.itertuples()
