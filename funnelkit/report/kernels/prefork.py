@@ -24,10 +24,10 @@ from funnelkit.report.kernels import processes
 # What every worker and kernel needs. The inline backend must be asked for before matplotlib is imported.
 _ALWAYS = (
     "ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.zmqshell", "ipykernel.comm", "nbclient", "papermill",
-    "nbconvert.exporters.html", "bleach", "fontTools.subset", "fontTools.cffLib", "fontTools.otlLib",
+    "nbconvert.exporters.html", "nh3", "fontTools.subset", "fontTools.cffLib", "fontTools.otlLib",
     "jupyter_client.provisioning", "funnelkit.report.pages.html", "funnelkit.report.pages.export",
-    "funnelkit.report.kernels.worker", "funnelkit.report.kernels.engine", "funnelkit.report.kernels.client", "funnelkit.report.kernels.provisioner",
-    "openpyxl",
+    "funnelkit.report.kernels.worker", "funnelkit.report.kernels.engine", "funnelkit.report.kernels.client",
+    "funnelkit.report.kernels.provisioner", "openpyxl",
 )  # fmt: skip
 # What a kernel imports besides when it starts and when it shows a first table and a first picture: debugpy alone is
 # a good part of a short report. None of them starts a thread or opens a file.
@@ -67,6 +67,8 @@ def _preload(modules):
     import_nbformat()
     for name in (*_ALWAYS, *_SOON, *modules):
         _try_import(name)
+    if any(name.partition(".")[0] == "funnelkit" for name in modules):
+        _open_doors()
     for name, others in _OF_MODULES.items():
         if name in sys.modules:
             for other in others:
@@ -78,6 +80,19 @@ def _preload(modules):
         del sys.modules[name]  # its import ties figures to the kernel's shell: it must happen there
     gc.freeze()  # else each child's first collection walks, and so copies, all that was imported here
     gc.enable()
+
+
+def _open_doors() -> None:
+    """Load what `import funnelkit as fk` would load at the first use of each name, and the libraries behind these."""
+    import funnelkit
+    import funnelkit.report
+
+    for door in (funnelkit, funnelkit.report):
+        for name in door.__all__:
+            with contextlib.suppress(ImportError):
+                getattr(door, name)
+    for name in ("seaborn", "matplotlib.backends.backend_agg", "scipy.stats", "babel.numbers", "babel.dates"):
+        _try_import(name)
 
 
 def _warm():

@@ -13,7 +13,7 @@ from funnelkit.report.kernels import pool
 from funnelkit.report.kernels.processes import Signals
 from funnelkit.report.pages import index
 from funnelkit.report.runs import notebooks, publish
-from funnelkit.report.runs.progress import Bar
+from funnelkit.report.runs.progress import Progress
 from funnelkit.report.runs.run import CANCELLED, run_report
 
 _STATUS_EVERY_S = 2
@@ -49,7 +49,7 @@ def run_batch(items, out, jobs=1, only_failed=False, progress=False):
         pool.sweep()
         batch = _Batch(items, out, lambda: signals.caught)
         try:
-            with pool.Workers(_modules(items)) as crew, Bar("reports", progress) as bar:
+            with pool.Workers(_modules(items)) as crew, Progress(progress) as bar:
                 crew.warm(batch.stop)
                 batch.run(crew, jobs, only_failed, bar)
             batch.write(True)

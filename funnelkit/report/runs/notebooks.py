@@ -1,13 +1,17 @@
 """Notebooks as documents: a template read before anything starts, an executed notebook made the same every time."""
 
+from __future__ import annotations
+
 import ast
 import json
 import re
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
-from funnelkit.language import FIGURES, TABLE, DataError
+from funnelkit.language import DataError
 
 # Modules whose import does nothing but define: they may be imported before the process that needs them is forked.
 PRELOADABLE = {
@@ -16,7 +20,7 @@ PRELOADABLE = {
 _TEMPORARY = re.compile(r"/[^\s\"'<>]*/ipykernel_\d+/")
 
 
-def import_nbformat():
+def import_nbformat() -> Any:
     """Import nbformat without its validator's check of international addresses, whose grammar takes seconds to build.
 
     No notebook holds a value that is checked by it; a later import of that module finds it as ever.
@@ -24,7 +28,7 @@ def import_nbformat():
     slow = "rfc3987_syntax"
     blocked = slow not in sys.modules
     if blocked:
-        sys.modules[slow] = None
+        sys.modules[slow] = None  # type: ignore[assignment]  # None means: not to be had
     try:
         import nbformat
     finally:
@@ -33,7 +37,7 @@ def import_nbformat():
     return nbformat
 
 
-def read_template(path):
+def read_template(path: Path) -> SimpleNamespace:
     """Return a template's cells and metadata; raise DataError where the file is missing or not a Python notebook."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -50,13 +54,13 @@ def read_template(path):
     return SimpleNamespace(cells=cells, metadata=content["metadata"])
 
 
-def _text(source):
-    return "".join(source) if isinstance(source, list) else source
+def _text(source: Any) -> str:
+    return "".join(source) if isinstance(source, list) else str(source)
 
 
-def imports(notebook):
+def imports(notebook: Any) -> list[str]:
     """Return the modules that a template's cells import at their top level and that may be preloaded, in order."""
-    found = {}
+    found: dict[str, None] = {}
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
@@ -69,7 +73,7 @@ def imports(notebook):
     return [name for name in found if name.split(".")[0] in PRELOADABLE]
 
 
-def _names(node):
+def _names(node: ast.stmt) -> list[str]:
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -77,7 +81,7 @@ def _names(node):
     return []
 
 
-def tidy(notebook):
+def tidy(notebook: Any) -> Any:
     """Drop times, paths and widget state: the same inputs and versions give the same notebook bytes."""
     for key in ("papermill", "widgets"):
         notebook.metadata.pop(key, None)
@@ -91,7 +95,7 @@ def tidy(notebook):
     return notebook
 
 
-def _without_temporary_paths(output):
+def _without_temporary_paths(output: Any) -> None:
     """A traceback or warning names the file in which the kernel keeps a cell; its path differs in every run."""
     if isinstance(output.get("text"), str):
         output["text"] = _TEMPORARY.sub("ipykernel/", output["text"])
@@ -99,9 +103,9 @@ def _without_temporary_paths(output):
         output["traceback"] = [_TEMPORARY.sub("ipykernel/", line) for line in output["traceback"]]
 
 
-def heading(notebook):
+def heading(notebook: Any) -> str:
     """Return the first heading, the page's title."""
-    lines = (line for cell in notebook.cells if cell.cell_type == "markdown" for line in cell.source.splitlines())
+    lines = (str(line) for cell in notebook.cells if cell.cell_type == "markdown" for line in cell.source.splitlines())
     return next((line.lstrip("# ") for line in lines if line.startswith("#")), "funnelkit")
 
 
@@ -109,12 +113,14 @@ def heading(notebook):
 class Numbers:
     """What the cells of a run sent for machines: headline `figures`, and `tables` by cell id."""
 
-    figures: dict
-    tables: dict
+    figures: dict[str, Any]
+    tables: dict[str, Any]
 
 
-def take_numbers(notebook):
+def take_numbers(notebook: Any) -> Numbers:
     """Take the numbers for machines out of a run's outputs: the notebook then holds what people see and no more."""
+    from funnelkit.language import FIGURES, TABLE  # with them come pandas and Babel
+
     found = Numbers({}, {})
     for cell in notebook.cells:
         shown = [output["data"] for output in cell.get("outputs", []) if "data" in output]

@@ -1,29 +1,43 @@
 """A progress bar on a terminal's last line; without a terminal nothing is written."""
 
+from __future__ import annotations
+
 import sys
+from typing import Any
 
-_WIDTH = 24
 
+class Progress:
+    """Show `done` of `total` with a word on what runs; leaves the line empty at the end.
 
-class Bar:
-    """Show `done` of `total` with a word on what runs; leaves the line empty at the end."""
+    Parameters
+    ----------
+    enabled : bool
+        False writes nothing: the standard error is no terminal.
+    """
 
-    def __init__(self, unit, enabled):
-        self.unit, self.enabled, self.last = unit, enabled, None
+    def __init__(self, enabled: bool) -> None:
+        self.enabled = enabled
+        self._bar: Any = None
+        self._last: tuple[int, int, str] | None = None
 
-    def __enter__(self):
+    def __enter__(self) -> Progress:
         return self
 
-    def __exit__(self, *_):
-        if self.last is not None:
-            sys.stderr.write("\r\033[K")
-            sys.stderr.flush()
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
 
-    def show(self, done, total, word=""):
-        """Draw the bar where anything changed since the last time."""
-        if not self.enabled or not total or (done, total, word) == self.last:
+    def show(self, done: int, total: int, word: str = "") -> None:
+        """Draw how far it is, where anything changed since the last time."""
+        if not self.enabled or not total or (done, total, word) == self._last:
             return
-        self.last = (done, total, word)
-        full = _WIDTH * done // total
-        sys.stderr.write(f"\r\033[K[{'#' * full}{'.' * (_WIDTH - full)}] {done}/{total} {word}"[:120])
-        sys.stderr.flush()
+        self._last = (done, total, word)
+        if self._bar is None:
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, file=sys.stderr, leave=False, mininterval=0, bar_format=_FORM)
+        self._bar.n, self._bar.total = done, total
+        self._bar.set_description_str(word)
+
+
+_FORM = "[{bar:24}] {n_fmt}/{total_fmt} {desc}"

@@ -19,7 +19,7 @@ from funnelkit.report.kernels import pool
 from funnelkit.report.kernels.processes import Signals
 from funnelkit.report.runs import notebooks, parameters, publish
 from funnelkit.report.runs.inputs import fingerprint, lend, relative, report_values, sha256, stamp, take_back
-from funnelkit.report.runs.progress import Bar
+from funnelkit.report.runs.progress import Progress
 
 __all__ = ["Request", "report_values", "run_report"]
 
@@ -158,7 +158,7 @@ def _give_orders(job, values, staging):
 def _work(job, staging, crew, stop):
     """Run the worker to its end, its deadline or a signal; nothing of it lives on. Returns its result."""
     deadline = time.monotonic() + job.request.deadline_s
-    with Bar("cells", job.request.progress) as bar:
+    with Progress(job.request.progress) as bar:
         watch = (deadline, stop, lambda: bar.show(*read_progress(staging)))
         status, lost = _attend(crew.start(staging), watch)
         if lost and not (staging / "result.json").exists():

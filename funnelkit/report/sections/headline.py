@@ -1,0 +1,109 @@
+"""Headline figures, the funnel as a table, and the first page that sums the answers up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from funnelkit.analysis import count_stages, rate_table, win_rate
+from funnelkit.language import Shown, bullets, label, note, number, percent, rate_text, raw, say, show
+from funnelkit.pipeline import Pipeline
+from funnelkit.report.sections.section import Answer, stage_names
+from funnelkit.result import Result
+
+MIN_VALUED = 0.95
+
+
+def headline(pipeline: Pipeline) -> Shown:
+    """Return the headline figures: won, lost, open, void, win rate with its interval, won value by currency."""
+    if pipeline.counts is not None:
+        return note(say("report.headline.no_deals"))
+    row = win_rate(pipeline).table.iloc[0]
+    values = _values_by_currency(pipeline.deals[pipeline.deals["status"] == "won"])
+    no = (None, None, None)  # ends and n, which only the rates have
+    table = pd.DataFrame(
+        [
+            *[(label(status), int(row[f"n_{status}"]), *no) for status in ("won", "lost", "open", "void")],
+            (say("report.headline.win_rate"), row["rate"], row["low"], row["high"], int(row["n"])),
+            (say("report.headline.win_rate_bounds"), None, row["floor"], row["ceiling"], None),
+            *[(say("report.headline.won_value", currency=name).strip(), value, *no) for name, value in values.items()],
+        ],
+        columns=["figure", "result", "low", "high", "n"],
+        dtype=object,  # counts stay whole numbers beside the rates
+    )
+    told = [number(value) for value in table["result"]]
+    told[4:6] = [rate_text(row), f"{percent(row['floor'])} – {percent(row['ceiling'])}"]
+    shown = show(pd.DataFrame({"figure": table["figure"], "result": told}))
+    figures = {f"n_{status}": int(row[f"n_{status}"]) for status in ("won", "lost", "open", "void")}
+    rate = {part: _json_number(row[part]) for part in ("k", "n", "rate", "low", "high")}
+    facts = {**figures, "win_rate": rate, "won_value": values, "limits": [x.as_dict() for x in pipeline.limits]}
+    return replace(shown, figures=facts, table=raw(table))
+
+
+def _json_number(value: Any) -> int | float | None:
+    """Return a plain number; NaN, which JSON lacks, is None. Rates keep six decimals."""
+    if pd.isna(value):
+        return None
+    return int(value) if float(value).is_integer() and value > 1 else round(float(value), 6)
+
+
+def _values_by_currency(deals: pd.DataFrame) -> dict[str, float]:
+    """Return {currency: sum of amounts}: money is never added across currencies."""
+    known = deals[deals["amount"].notna()]
+    sums = known.groupby(known["currency"].fillna(""), observed=True)["amount"].sum()
+    return {str(name): round(float(value), 2) for name, value in sums.items()}
+
+
+def funnel_table(pipeline: Pipeline) -> Shown:
+    """Return the funnel as a table: counts and promotion rate of every stage, and the value where amounts are known."""
+    counts = count_stages(pipeline).table
+    if not _amounts_known(pipeline):
+        counts = counts.drop(columns="value", errors="ignore")
+    if pipeline.model.grows or "n_advanced" not in counts:
+        return show(counts, model=pipeline.model)
+    rates = rate_table(counts).table[["k", "n", "rate", "low", "high"]].astype({"k": "Int64", "n": "Int64"})
+    if pipeline.model.won_stage == pipeline.model.stage_ids[-1]:
+        rates.iloc[-1] = pd.NA  # entering the last stage is the win: it promotes to nothing
+    table = pd.concat([counts, rates], axis=1)
+    named = table.copy()
+    named.insert(1, "stage_name", stage_names(table["stage"], pipeline.model))
+    return replace(show(table, model=pipeline.model), table=raw(named))
+
+
+def _amounts_known(pipeline: Pipeline) -> bool:
+    """A sum over amounts that are mostly blank, or 0 for every lost deal, would pass for the value of a stage."""
+    amounts = pipeline.deals["amount"]
+    known = len(amounts) > 0 and amounts.notna().mean() >= MIN_VALUED
+    return bool(known) and pipeline.limit("lost_value_zero") is None
+
+
+def first_page(*answers: Result) -> Shown:
+    """Return one sentence for each question that found an answer, in the order given.
+
+    Parameters
+    ----------
+    *answers : Result
+        What `attempt` returned; a Refusal gets no line.
+
+    Returns
+    -------
+    Shown
+
+    Examples
+    --------
+    >>> first_page().text
+    'The source supports none of the analyses; each section below says why.'
+    """
+    lines = []
+    for answer in answers:
+        section = answer.section if isinstance(answer, Answer) else None
+        if section is not None and section.answers is not None:
+            said = answer.sentences()
+            best = said[min(section.answers, len(said) - 1)]
+            lines.append(say("report.headline.answer", ask=section.question(), answer=best))
+    if not lines:
+        return note(say("report.headline.no_summary"), "warn")
+    shown = bullets(lines, "good")
+    return Shown(shown.html, shown.text, {"summary": lines})
