@@ -14,7 +14,18 @@ PLACED = {"P": ("bofu", 0), "Q": ("tofu", 3), "R": ("mofu", 3)}
 
 
 def tasks_to_place(model: Funnel) -> dict[str, Text]:
-    """Return {letter: task}, one task of each layer, out of order."""
+    """Return one task of each layer, out of order.
+
+    Parameters
+    ----------
+    model : Funnel
+        The purchase funnel in three layers.
+
+    Returns
+    -------
+    dict of str to Text
+        A letter and its task.
+    """
     return {letter: model.stage(layer).tasks[place] for letter, (layer, place) in PLACED.items()}
 
 
