@@ -24,7 +24,7 @@ def f2(path):
 def f3(path):
     """Give the median days from step to step, first event after the step before, by segment."""
     found = journeys(path, STEPS, Rule(), columns=COLUMNS, attributes=["segment"])
-    table = time_to_convert(found, by="segment")
+    table = time_to_convert(found, by="segment").table
     table = table[table["stage"] != "total"].sort_values("segment", kind="stable")
     return [[int(n), round(days, 6)] for n, days in zip(table["n"], table["p50_days"], strict=True)]
 
@@ -32,7 +32,7 @@ def f3(path):
 def f4(path):
     """Count entered, converted, lost and open by the month of the entry, as of a date."""
     rule = preset("posthog", f"{WINDOW_DAYS}d")
-    trend = conversion_trend(journeys(path, STEPS[:4], rule, columns=COLUMNS, as_of=pd.Timestamp(AS_OF)))
+    trend = conversion_trend(journeys(path, STEPS[:4], rule, columns=COLUMNS, as_of=pd.Timestamp(AS_OF))).table
     return trend[["n_entered", "k", "n_open"]].to_numpy().tolist()
 
 

@@ -22,6 +22,7 @@ from .analysis import split_change as split_change
 from .analysis import split_losses as split_losses
 from .analysis import stage_losses as stage_losses
 from .analysis import stuck_deals as stuck_deals
+from .analysis import synthesize_losses as synthesize_losses
 from .analysis import time_in_stage as time_in_stage
 from .analysis import waterfall as waterfall
 from .analysis import win_rate as win_rate

@@ -1,13 +1,22 @@
 """Command line: maps options to functions and adds nothing. `funnelkit COMMAND --help` lists the options."""
 
+from __future__ import annotations
+
 import argparse
 import json
 import locale
 import os
 import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from funnelkit import __version__
-from funnelkit.language import FunnelkitError, speaking
+from funnelkit.language import FunnelkitError, Lang, speaking
+
+if TYPE_CHECKING:
+    from funnelkit.events import EventCount
+
+    Commands = argparse._SubParsersAction[Any]
 
 USAGE = 64
 
@@ -15,24 +24,24 @@ USAGE = 64
 class Parser(argparse.ArgumentParser):
     """A parser that ends with exit code 64 on a usage error."""
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         self.exit(USAGE, f"{self.prog}: {message}\n")
 
 
-def default_lang():
+def default_lang() -> Lang:
     """Return zh where the locale is Chinese, else en."""
     name = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG") or ""
     return "zh" if (name or locale.getlocale()[0] or "").lower().startswith(("zh", "chinese")) else "en"
 
 
-def add_models(commands):
+def add_models(commands: Commands) -> None:
     command = commands.add_parser("models", help="list the catalogue or print one model")
     command.add_argument("name", nargs="?", help="a model's id, or the path of a TOML file of your own")
     command.set_defaults(run=run_models)
 
 
-def run_models(options):
+def run_models(options: argparse.Namespace) -> int:
     from funnelkit.models import funnel, list_text, model_text
 
     if options.name:
@@ -42,7 +51,7 @@ def run_models(options):
     return 0
 
 
-def add_synth(commands):
+def add_synth(commands: Commands) -> None:
     command = commands.add_parser("synth", help="make data whose truth is known: deals.csv, events.csv, truth.json")
     command.add_argument("name", help="a generator, such as b2b-8")
     command.add_argument("--seed", type=int, required=True, help="the same seed makes the same bytes")
@@ -50,7 +59,7 @@ def add_synth(commands):
     command.set_defaults(run=run_synth)
 
 
-def run_synth(options):
+def run_synth(options: argparse.Namespace) -> int:
     from funnelkit.synth import synthesize, write
 
     for path in write(synthesize(options.name, options.seed), options.out):
@@ -58,7 +67,7 @@ def run_synth(options):
     return 0
 
 
-def add_count(commands):
+def add_count(commands: Commands) -> None:
     command = commands.add_parser("count", help="a funnel table from an event log")
     command.add_argument("file", nargs="+", help="CSV or Parquet files, one row an event; with --engine URL a table")
     command.add_argument("--steps", required=True, type=_names, metavar="A,B,C", help="the steps in order")
@@ -77,7 +86,7 @@ def add_count(commands):
     command.set_defaults(run=run_count)
 
 
-def run_count(options):
+def run_count(options: argparse.Namespace) -> int:
     from funnelkit.events import step_rates
     from funnelkit.language import say, show
 
@@ -93,7 +102,7 @@ def run_count(options):
     return 0
 
 
-def _count(options):
+def _count(options: argparse.Namespace) -> EventCount:
     from funnelkit.events import LogColumns, count_events, count_on, preset
     from funnelkit.language import RuleError
 
@@ -108,21 +117,21 @@ def _count(options):
     return count_on(options.engine, options.file[0], options.steps, rule, columns=columns, as_of=options.as_of)
 
 
-def _names(text):
+def _names(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     if not all(names):
         raise argparse.ArgumentTypeError("write names separated by commas, such as A,B,C")
     return names
 
 
-def add_reports(commands):
+def add_reports(commands: Commands) -> None:
     from funnelkit.report import ADD
 
     for add in ADD:
         add(commands, pair=_pair)
 
 
-def add_check(commands):
+def add_check(commands: Commands) -> None:
     command = commands.add_parser("check", help="say what files are, what is wrong with them, what they cannot tell")
     command.add_argument("files", nargs="+", metavar="FILE", help="deals, stage entries or counts; a database's URL")
     add_reading_options(command)
@@ -131,7 +140,7 @@ def add_check(commands):
     command.set_defaults(run=run_check)
 
 
-def add_reading_options(command):
+def add_reading_options(command: argparse.ArgumentParser) -> None:
     """Add the options that say how to read a source; `reading` turns them into arguments of `reading.read`."""
     command.add_argument("--layout", choices=("deals", "events", "counts"), help="of the first file; default: found")
     command.add_argument("--preset", metavar="NAME", help="column names of a system, such as salesforce")
@@ -156,7 +165,7 @@ def add_reading_options(command):
     )
 
 
-def reading(options, progress=None):
+def reading(options: argparse.Namespace, progress: Callable[[float], None] | None = None) -> dict[str, Any]:
     """Return the arguments of `reading.read` that the reading options ask for."""
     names = ("encoding", "decimal", "date_order", "currency", "timezone", "delimiter", "sheet", "table")
     values = {name: getattr(options, name) for name in names}
@@ -168,7 +177,7 @@ def reading(options, progress=None):
     }  # fmt: skip
 
 
-def run_check(options):
+def run_check(options: argparse.Namespace) -> int:
     from funnelkit.reading import EXIT, check_summary, check_text, read, shown
     from funnelkit.report import Progress
 
@@ -182,7 +191,7 @@ def run_check(options):
     return EXIT[found["outcome"]]
 
 
-def add_new(commands):
+def add_new(commands: Commands) -> None:
     command = commands.add_parser("new", help="a notebook of your own from a data file: mapping, checks, first funnel")
     command.add_argument("file", metavar="FILE", help="deals, stage entries or counts; a database's URL")
     add_reading_options(command)
@@ -190,14 +199,14 @@ def add_new(commands):
     command.set_defaults(run=run_new)
 
 
-def run_new(options):
+def run_new(options: argparse.Namespace) -> int:
     from funnelkit.course import write_notebook
 
     print(write_notebook(options.file, options.out, **reading(options)))
     return 0
 
 
-def add_lessons(commands):
+def add_lessons(commands: Commands) -> None:
     command = commands.add_parser("lessons", help="execute lessons, write learners' copies, confirm translations")
     command.add_argument("action", choices=("build", "student", "translated"))
     command.add_argument("names", nargs="*", metavar="NAME", help="lessons, such as 05_industrial_eight_step; all")
@@ -207,7 +216,7 @@ def add_lessons(commands):
     command.set_defaults(run=run_lessons)
 
 
-def run_lessons(options):
+def run_lessons(options: argparse.Namespace) -> int:
     from funnelkit.course import build, confirm, names, student
     from funnelkit.language import LANGUAGES, say
 
@@ -227,7 +236,7 @@ def run_lessons(options):
     return 0
 
 
-def _pair(text):
+def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
@@ -237,7 +246,7 @@ def _pair(text):
 COMMANDS = (add_models, add_synth, add_check, add_new, add_count, add_reports, add_lessons)
 
 
-def build_parser():
+def build_parser() -> Parser:
     """Return the parser of the whole command line."""
     parser = Parser(prog="funnelkit", description="Sales funnels: lessons, counting, reports that can be trusted.")
     parser.add_argument("--version", action="version", version=f"funnelkit {__version__}")
@@ -251,7 +260,7 @@ def build_parser():
     return parser
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

@@ -1,60 +1,119 @@
 """Semantics lab: the same log under every preset, and in a sentence each why the numbers differ."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
 import pandas as pd
 
 from funnelkit.events.count import count_events, step_rates
-from funnelkit.events.rule import PRESETS, preset
-from funnelkit.language import say
+from funnelkit.events.log import LogColumns
+from funnelkit.events.rule import PRESETS, Rule, Window, preset
+from funnelkit.events.search import step_names
+from funnelkit.language import both, number, paragraph, say
+from funnelkit.result import Result
 
 UNTIMED = ("hubspot_all", "hubspot_any", "bitrix24")  # these systems know no window
 
 
-def compare_rules(log, steps, *, columns=None, window=None, exclude=(), as_of=None, rules=None):
-    """Return the same log counted under every preset, one row each, with a sentence on what differs and why.
+def compare_rules(
+    log: Any,
+    steps: Iterable[object],
+    *,
+    columns: LogColumns | Mapping[str, str] | None = None,
+    window: Window = None,
+    exclude: Sequence[str] = (),
+    as_of: Any = None,
+    rules: Sequence[str] | None = None,
+) -> Result:
+    """Count the same log under every preset: what each system would show, and why.
 
-    Returns rule, window, one column for each step (how many reached it), k, n, rate, low, high (last step of the
-    first, without those not yet known), n_open, and reading (the sentence). `window` replaces the window
-    of all presets whose system has one (else each has its vendor's default); `exclude` are events that exclude in
-    each system's way. `rules` limits the presets.
+    Parameters
+    ----------
+    log : path, list of paths, DataFrame, Arrow table, DuckDB relation or Pipeline
+        One row an event.
+    steps : list of str
+        The steps in order.
+    columns : LogColumns or dict, optional
+        Names of the columns id, stage and at.
+    window : str or Timedelta, optional
+        Replaces the window of all presets whose system has one; else each has its vendor's default.
+    exclude : list of str
+        Events that exclude, in each system's way.
+    as_of : date, optional
+        The date the log is as of; default its latest time.
+    rules : list of str, optional
+        Names of presets; default all.
 
+    Returns
+    -------
+    Result
+        Table, one row a preset: rule, window, one column for each step (how many reached it), k, n, rate, low, high
+        (last step of the first, without those not yet known), n_open, reading (what the rule means and how its last
+        step compares with the first row's).
+
+    Raises
+    ------
+    DataError
+        For a log that cannot be read or lacks a column.
+    RuleError
+        For a preset or window that there is not.
+
+    Examples
+    --------
     >>> log = pd.DataFrame({"deal_id": [1, 1], "stage": ["A", "C"],
     ...                     "entered_at": pd.to_datetime(["2026-01-01", "2026-01-02"])})
-    >>> compare_rules(log, ["A", "B", "C"], rules=["default", "hubspot_any", "bitrix24"])[["rule", "A", "B", "C"]]
+    >>> found = compare_rules(log, ["A", "B", "C"], rules=["default", "hubspot_any", "bitrix24"])
+    >>> found.table[["rule", "A", "B", "C"]]
               rule  A  B  C
     0      default  1  0  0
     1  hubspot_any  1  0  1
     2     bitrix24  1  1  1
     """
-    steps = [str(step) for step in steps]
+    steps = step_names(steps)
+    chosen = {name: preset(name, None if name in UNTIMED else window, tuple(exclude)) for name in rules or PRESETS}
+    counts = {name: count_events(log, steps, rule, columns=columns, as_of=as_of).table for name, rule in chosen.items()}
+    return _compared(steps, chosen, counts)
+
+
+def _compared(steps: Sequence[str], chosen: Mapping[str, Rule], counts: Mapping[str, pd.DataFrame]) -> Result:
     names = [f"{step} ({place})" if steps.count(step) > 1 else step for place, step in enumerate(steps, 1)]
-    rows, base = [], None
-    for name in rules or PRESETS:
-        rule = preset(name, None if name in UNTIMED else window, tuple(exclude))
-        table = count_events(log, steps, rule, columns=columns, as_of=as_of).table
-        entered = dict(zip(names, table["n_entered"].tolist(), strict=True))
-        last = entered[names[-1]]
-        base = last if base is None else base
-        overall = step_rates(table).iloc[-1]
-        n_open = int(table["n_open"].sum())
-        known = max(0, entered[names[0]] - n_open)
-        fits = last <= known and rule.skip == "drop"
-        rates = {part: overall[f"{part}_of_first"] if fits else float("nan") for part in ("rate", "low", "high")}
-        reading = _reading(name, rule, (last, base, names[-1]))
-        row = {"rule": name, "window": _window(rule), **entered, "k": last, "n": known, **rates}
-        rows.append({**row, "n_open": n_open, "reading": reading})
-    return pd.DataFrame(rows)
+    base = int(next(iter(counts.values()))["n_entered"].iloc[-1])
+    rows = [_row(name, rule, (counts[name], names, base)) for name, rule in chosen.items()]
+    table = pd.DataFrame(rows)
+    least, most = table.loc[table["k"].idxmin()], table.loc[table["k"].idxmax()]
+    values = {"last": names[-1], "least": number(least["k"]), "least_rule": least["rule"]}
+    values |= {"most": number(most["k"]), "most_rule": most["rule"], "n": number(len(table))}
+    key = "events.rules.same_answer" if least["k"] == most["k"] else "events.rules.answers"
+    shown = ["rule", "window", *names, "k", "n", "rate", "low", "high", "n_open", "reading"]
+    return Result(table, key, values, shown=shown, names={"rate": "conversion_rate"})
 
 
-def _reading(name, rule, found):
+def _row(name: str, rule: Rule, counted: tuple[pd.DataFrame, list[str], int]) -> dict[str, Any]:
+    """Return what one preset makes of the log."""
+    table, names, base = counted
+    entered = dict(zip(names, table["n_entered"].tolist(), strict=True))
+    last, n_open = entered[names[-1]], int(table["n_open"].sum())
+    known = max(0, entered[names[0]] - n_open)
+    overall = step_rates(table).table.iloc[-1]
+    fits = last <= known and rule.skip == "drop"
+    rates = {part: overall[f"{part}_of_first"] if fits else float("nan") for part in ("rate", "low", "high")}
+    reading = both(partial(_reading, name, (last, base, names[-1])))
+    row = {"rule": name, "window": both(partial(_window, rule)), **entered, "k": last, "n": known, **rates}
+    return {**row, "n_open": n_open, "reading": reading}
+
+
+def _reading(name: str, found: tuple[int, int, str]) -> str:
     """Return what the rule means and how its last step compares with the first row's."""
     last, base, step = found
     way = "same" if last == base else "more" if last > base else "fewer"
     difference = say(f"events.rules.{way}", step=step, n=last, by=abs(last - base))
-    meaning = say(f"events.rules.{name}")
-    return say("result.space").join((meaning, difference))
+    return paragraph((say(f"events.rules.{name}"), difference))
 
 
-def _window(rule):
+def _window(rule: Rule) -> str:
     if rule.window is None:
         return say("events.rules.no_window")
     origin = say(f"events.rules.from_{rule.window_from}")

@@ -1,30 +1,33 @@
-"""Scan: an event log of any kind -> sorted arrays of the rows that a rule needs, whole or by entity partitions.
+"""An event log of any kind -> sorted arrays of the rows that a rule needs, whole or by entity partitions.
 
 DuckDB (or, for Parquet, Arrow) reads and filters; keys bring the rows into order, bucket by bucket, or DuckDB's sort
 where more is wanted than keys hold. A log of more rows than a limit is read in partitions of entities, so memory is
 bounded by the partition, not by the log.
 """
 
+from __future__ import annotations
+
 import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from funnelkit.events.engine.arrays import Rows
-from funnelkit.events.engine.parquet_batches import Reading, count_later, dealt_waves, names_in, waves
-from funnelkit.events.engine.parquet_footers import column_types, has_missing, read_footers
-from funnelkit.events.engine.sort_keys import THREADS, layout_for
-from funnelkit.events.log_sources import named_paths, open_log, parquet_paths
-from funnelkit.events.sql import literal, quote
+from funnelkit.events.engine.arrays import Pair, Rows, sorted_table_rows
+from funnelkit.events.engine.parquet_batches import Reading, Wave, count_later, dealt_waves, names_in, waves
+from funnelkit.events.engine.parquet_footers import Chunk, column_types, has_missing, read_footers
+from funnelkit.events.engine.sort_keys import THREADS, Layout, layout_for
+from funnelkit.events.log_sources import literal, named_paths, open_log, parquet_paths, quote
 from funnelkit.language import DataError, nearest
 
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 _NUMBERS = (*_INTEGERS, "UBIGINT", "HUGEINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN")
+BETWEEN, _JOINED = "\x1f", "funnelkit_segments"  # what parts the values of a breakdown by several columns
 LOG = "funnelkit_log"  # what SQL calls the log
 _FACTS = ("n_rows", "rows_without_id", "rows_without_time", "rows_after_as_of", "latest")
 _SEGMENTS = 1_000  # beyond so many values of a breakdown DuckDB's sort is cheaper than looking each up
@@ -33,11 +36,34 @@ _NAMES = 500  # so many names of steps are looked through for the nearest
 
 @dataclass(frozen=True)
 class LogColumns:
-    """The columns of an event log: who, which stage, when."""
+    """The names of the columns of an event log.
+
+    Attributes
+    ----------
+    id : str
+        Who: the deal, person or case.
+    stage : str
+        Which stage or event.
+    at : str
+        When.
+    """
 
     id: str = "deal_id"
     stage: str = "stage"
     at: str = "entered_at"
+
+    @classmethod
+    def of(cls, columns: LogColumns | Mapping[str, str] | None) -> LogColumns:
+        """Return the columns as given, as a dict names them, or the usual ones."""
+        if columns is None or isinstance(columns, cls):
+            return columns or cls()
+        known = [item.name for item in fields(cls)]
+        if not isinstance(columns, Mapping):
+            raise DataError("columns_no_dict", found=type(columns).__name__, known=", ".join(known))
+        for name in columns:
+            if name not in known:
+                raise DataError("no_such_log_column", name=str(name), known=", ".join(known))
+        return cls(**columns)
 
 
 @dataclass(frozen=True)
@@ -53,12 +79,12 @@ class Want:
     ids: bool = True  # whether the entities' own ids are wanted, or only how many there are
 
     @property
-    def names(self):
+    def names(self) -> tuple[str, ...]:
         """Return the different step names in order; a step's code is the position of its name among them."""
         return tuple(dict.fromkeys(self.steps))
 
     @property
-    def codes(self):
+    def codes(self) -> list[int]:
         """Return the code of each step."""
         return [self.names.index(step) for step in self.steps]
 
@@ -70,11 +96,15 @@ class Log:
     DuckDB relation (`connection.table("events")`). Use it as a context manager: files are read on its own connection.
     """
 
-    def __init__(self, source, columns=None):
-        self.columns, self.source = columns or LogColumns(), source
+    def __init__(self, source: Any, columns: LogColumns | Mapping[str, str] | None = None) -> None:
+        self.columns, self.source = LogColumns.of(columns), source
         self.parquet, self.complete = parquet_paths(source), False  # complete: no id and no time is missing
-        self.as_of, self.span, self.footers, self.n_rows = None, None, None, 0  # known once `facts` has been asked
-        self._known = {}
+        # Known once `facts` has been asked.
+        self.as_of: pd.Timestamp | None = None
+        self.span: tuple[int, int] | None = None
+        self.footers: Any = None
+        self.n_rows = 0
+        self._known: dict[str, tuple[str, ...]] = {}
         types = column_types(self.parquet) if len(self.parquet) == len(named_paths(source)) else None
         self.types = types or dict(zip(self.relation.columns, map(str, self.relation.types), strict=True))
         for name in (self.columns.id, self.columns.stage, self.columns.at):
@@ -83,35 +113,42 @@ class Log:
             raise DataError("time_is_number", column=self.columns.at, kind=self.types[self.columns.at])
 
     @cached_property
-    def db(self):
+    def db(self) -> Any:
         """Return the log's own DuckDB connection, opened when it is first needed: Arrow reads many logs without."""
         import duckdb
 
         return duckdb.connect()
 
     @cached_property
-    def relation(self):
+    def relation(self) -> Any:
         """Return the log as DuckDB's relation."""
         return self._guard(lambda: open_log(self.db, self.source))
 
-    def __enter__(self):
+    def __enter__(self) -> Log:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         if "db" in self.__dict__:
             self.db.close()
 
-    def require(self, name):
+    def require(self, name: str) -> None:
         """Refuse a column that the log does not have, naming the nearest."""
         if name not in self.types:
             raise DataError("no_such_column", name=name, nearest=nearest(name, self.types))
 
-    def query(self, sql):
+    def join_columns(self, names: Sequence[str]) -> str:
+        """Add a column that holds the texts of several, for a breakdown by all of them; return its name."""
+        texts = ", ".join(f"coalesce(CAST({quote(name)} AS VARCHAR), '')" for name in names)
+        self.relation = self.relation.project(f"*, concat_ws(chr({ord(BETWEEN)}), {texts}) AS {_JOINED}")
+        self.parquet, self.types[_JOINED] = [], "VARCHAR"  # the files themselves have no such column
+        return _JOINED
+
+    def query(self, sql: str) -> Any:
         """Run SQL over the log, which it calls LOG; return DuckDB's relation."""
         return self.relation.query(LOG, sql)
 
     @contextmanager
-    def guarded(self):
+    def guarded(self) -> Iterator[None]:
         """Say what cannot be read instead of how DuckDB or Arrow puts it."""
         try:
             yield
@@ -121,24 +158,24 @@ class Log:
             name = self.source if isinstance(self.source, (str, Path)) else "log"
             raise DataError("log_unreadable", file=str(name), reason=str(error).splitlines()[0]) from None
 
-    def _guard(self, action):
+    def _guard(self, action: Callable[[], Any]) -> Any:
         with self.guarded():
             return action()
 
     @property
-    def who(self):
+    def who(self) -> str:
         """Return the SQL of the id: whole numbers as they are, else text, of which empty text is no id."""
         column = quote(self.columns.id)
         plain = self.types[self.columns.id] in _INTEGERS or (self.complete and self.types[self.columns.id] == "VARCHAR")
         return column if plain else f"nullif(CAST({column} AS VARCHAR), '')"
 
     @property
-    def what(self):
+    def what(self) -> str:
         """Return the SQL of the step's name."""
         return f"CAST({quote(self.columns.stage)} AS VARCHAR)"
 
     @property
-    def moment(self):
+    def moment(self) -> str:
         """Return the SQL of the time, missing where it is none or not finite."""
         column, kind = quote(self.columns.at), self.types[self.columns.at]
         if self.complete:
@@ -150,7 +187,7 @@ class Log:
         typed = column if kind == "TIMESTAMP" else f"TRY_CAST({column} AS TIMESTAMP)"
         return f"CASE WHEN isfinite({typed}) THEN {typed} END"
 
-    def facts(self, as_of=None):
+    def facts(self, as_of: pd.Timestamp | None = None) -> dict[str, Any]:
         """Return {n_rows, rows_without_id, rows_without_time, rows_after_as_of, latest}; rows after it are left out."""
         self.as_of = as_of
         self.footers = self._footers()
@@ -172,28 +209,28 @@ class Log:
             self.span, facts["latest"] = (_us(first), _us(facts["latest"])), pd.Timestamp(facts["latest"])
         return facts
 
-    def _count_later(self):
+    def _count_later(self) -> int:
         if not self.footers.readable:
             sql = f"SELECT count(*) FROM {LOG} WHERE {self.moment} > {self._until()}"
-            return self.query(sql).fetchall()[0][0]
+            return int(self.query(sql).fetchall()[0][0])
         late = [chunk for chunk in self.footers.chunks if chunk.last > self.as_of]
         return sum(self._each(partial(count_later, moment=self.columns.at, until=_us(self.as_of)), late))
 
-    def _footers(self):
+    def _footers(self) -> Any:
         """Return what the footers of Parquet files tell, None where they do not tell enough."""
         if not self.parquet or self.types[self.columns.at] != "TIMESTAMP":
             return None
         return self._guard(lambda: read_footers(self.parquet, self.columns.id, self.columns.at))
 
-    def _until(self):
+    def _until(self) -> str:
         return f"make_timestamp({_us(self.as_of)})"
 
-    def step_names(self):
+    def step_names(self) -> list[str]:
         """Return names of steps that the log holds, the most frequent first."""
         sql = f"SELECT {self.what} FROM {LOG} WHERE {self.what} IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1"
         return [row[0] for row in self._guard(lambda: self.query(f"{sql} LIMIT {_NAMES}").fetchall())]
 
-    def waves(self, want, part=0, parts=1):
+    def waves(self, want: Want, part: int = 0, parts: int = 1) -> Iterator[Wave]:
         """Yield the rows that `want` asks for, of all entities or of one partition of them.
 
         What is yielded are waves (blocks.py): calls that may run at the same time, and how much of all is then done.
@@ -210,15 +247,15 @@ class Log:
             reads = self._reads(want, layout, part, parts)
             yield from dealt_waves(self.n_rows / parts, reads, layout)
 
-    def layout(self, want):
+    def layout(self, want: Want) -> Layout | None:
         """Return the Layout of rows that keys can sort, None where only DuckDB's general sort brings what is wanted."""
         beside = want.foreign or want.excluded or want.held or want.others
         if beside or self.span is None or (want.ids and self.types[self.columns.id] not in _INTEGERS):
             return None
         segments = self._values(want.by) if want.by else ()
-        return layout_for(want, self.span, segments) if len(segments) <= _SEGMENTS else None
+        return layout_for(len(want.names), self.span, segments) if len(segments) <= _SEGMENTS else None
 
-    def is_text(self, name):
+    def is_text(self, name: str) -> bool:
         """Return whether a column of Parquet files is text and nowhere missing; to ask it of others costs a scan."""
         if not self.parquet or self.types[name] != "VARCHAR":
             return False
@@ -226,20 +263,20 @@ class Log:
         sql = f"SELECT 1 FROM {LOG} WHERE {quote(name)} IS NULL LIMIT 1"
         return not (self._guard(lambda: self.query(sql).fetchall()) if missing is None else missing)
 
-    def _arrow_reads(self, want):
+    def _arrow_reads(self, want: Want) -> bool:
         """Return whether the Parquet files can be read chunk by chunk without DuckDB."""
         texts = [self.columns.stage, *([want.by] if want.by else [])]
         whole = self.types[self.columns.id] in _INTEGERS and all(self.types[name] == "VARCHAR" for name in texts)
         return self.footers is not None and whole and self.footers.readable
 
-    def _usable(self, part, parts):
+    def _usable(self, part: int, parts: int) -> str:
         """Return the SQL of which rows count: with id and time, up to the as-of date, of the partition."""
         usable = ["who IS NOT NULL AND moment IS NOT NULL"] if not self.complete else []
         usable += [f"hash(who) % {parts} = {part}"] if parts > 1 else []
         usable += [f"moment <= {self._until()}"] if self.as_of is not None else []
         return " AND ".join(usable) or "true"
 
-    def _coded(self, want, segments):
+    def _coded(self, want: Want, segments: Sequence[str]) -> str:
         """Return the SQL of who, moment, code of the step, code of the segment."""
         names = ", ".join(literal(name) for name in want.names)
         segment = ""
@@ -249,7 +286,7 @@ class Log:
         code = f"CAST(list_position([{names}], {self.what}) - 1 AS BIGINT) AS code"
         return f"SELECT {self.who} AS who, {self.moment} AS moment{segment}, {code} FROM {LOG}"
 
-    def _reads(self, want, layout, part, parts):
+    def _reads(self, want: Want, layout: Layout, part: int, parts: int) -> Iterator[Callable[[], Iterator[Pair]]]:
         """Yield calls that return (who, what) of a block of the step rows, as DuckDB reads them."""
         import pyarrow
 
@@ -262,7 +299,7 @@ class Log:
         for batch in pyarrow.RecordBatchReader.from_stream(self.query(sql)):
             yield partial(_integers, batch)
 
-    def _values(self, name):
+    def _values(self, name: str) -> tuple[str, ...]:
         """Return the different values of a column as sorted text, missing ones as empty text."""
         if name not in self._known:
             sql = f"SELECT DISTINCT coalesce(CAST({quote(name)} AS VARCHAR), '') FROM {LOG} ORDER BY 1"
@@ -274,12 +311,12 @@ class Log:
             self._known[name] = tuple(found)
         return self._known[name]
 
-    def _each(self, action, chunks):
+    def _each(self, action: Callable[[Chunk], Any], chunks: Sequence[Chunk]) -> list[Any]:
         """Return what an action gives for each chunk of Parquet files, read in threads."""
         with self.guarded(), ThreadPoolExecutor(THREADS) as threads:
             return list(threads.map(action, chunks))
 
-    def sorted_rows(self, want, part=0, parts=1):
+    def sorted_rows(self, want: Want, part: int = 0, parts: int = 1) -> Rows:
         """Return the rows sorted by DuckDB, with all that `want` asks for."""
         code = "CASE what " + " ".join(f"WHEN {literal(name)} THEN {n}" for n, name in enumerate(want.names)) + " "
         code += "ELSE -1 END" if want.foreign else "END"
@@ -302,76 +339,27 @@ class Log:
             listed = ", ".join(literal(name) for name in want.excluded)
             sql = f"SELECT who, at_us FROM ({inner}) WHERE what IN ({listed}) ORDER BY who, at_us"
             excluded = self._guard(lambda: self.query(sql).to_arrow_table())
-        return _arrays(table, excluded, want)
+        return sorted_table_rows(table, excluded, want)
 
-    def held_missing(self, want):
+    def held_missing(self, want: Want) -> int:
         """Return how many rows of the steps lack a held value and so stand in no chain."""
         lacking = " OR ".join(f"{quote(name)} IS NULL" for name in want.held)
         listed = ", ".join(literal(name) for name in want.names)
         sql = f"SELECT count(*) FROM {LOG} WHERE ({lacking}) AND {self.what} IN ({listed})"
-        return self._guard(lambda: self.query(sql).fetchall()[0][0])
+        return int(self._guard(lambda: self.query(sql).fetchall()[0][0]))
 
 
-def _reading_errors():
+def _reading_errors() -> tuple[type[BaseException], ...]:
     """Return the errors of reading; libraries that were not needed had none."""
     named = (("duckdb", "Error"), ("pyarrow", "ArrowException"))
     return OSError, *(getattr(sys.modules[module], name) for module, name in named if module in sys.modules)
 
 
-def _us(moment):
-    return pd.Timestamp(moment).value // 1000
+def _us(moment: Any) -> int:
+    return int(pd.Timestamp(moment).value // 1000)
 
 
-def _integers(batch):
+def _integers(batch: Any) -> Iterator[Pair]:
     """Yield (who, what) of a batch as arrays."""
     who, what = (batch.column(place).to_numpy() for place in (0, 1))
     yield who.astype("int64", copy=False) if who.dtype.kind == "i" else who.view("int64"), what
-
-
-def _arrays(table, excluded, want):
-    """Turn the sorted Arrow table into Rows."""
-    who = table.column("who").combine_chunks()
-    entity, ids = _dense(who)
-    rows = Rows(entity, table.column("code").to_numpy(), table.column("at_us").to_numpy(), len(ids), ids=ids)
-    if want.held:
-        changed = np.zeros(max(len(entity), 1), dtype=bool)
-        for place in range(len(want.held)):
-            codes = table.column(f"held{place}").combine_chunks().dictionary_encode().indices.to_numpy()
-            changed[1:] |= np.diff(codes) != 0
-        changed[1:] |= np.diff(entity) != 0
-        rows.group = np.cumsum(changed[: len(entity)]).astype("int64")
-    if want.by:
-        segment = table.column("segment").combine_chunks().dictionary_encode()
-        names = segment.dictionary.to_pylist()
-        rank = np.argsort(np.argsort(np.array(names, dtype=str))) if names else np.array([], dtype=int)
-        rows.segments = tuple(sorted(names))
-        rows.segment = rank[segment.indices.to_numpy()] if names else np.array([], dtype=int)
-    for place, name in enumerate(want.others):
-        rows.others[name] = table.column(f"other{place}")
-    if excluded is not None:
-        rows.excluded = _excluded(excluded, ids)
-    return rows
-
-
-def _dense(who):
-    """Return (entity number of each row, ids): rows are sorted by id."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if not len(who):
-        return np.array([], dtype="int64"), np.array([], dtype=object)
-    if pa.types.is_integer(who.type):
-        values = who.to_numpy()
-        new = np.r_[True, np.diff(values) != 0]
-        return np.cumsum(new) - 1, values[new]
-    new = np.r_[True, pc.not_equal(who[1:], who[:-1]).to_numpy(zero_copy_only=False)]
-    return np.cumsum(new) - 1, who.filter(pa.array(new)).to_numpy(zero_copy_only=False)
-
-
-def _excluded(table, ids):
-    """Return (entity, at) of the excluded events of entities that also have steps."""
-    if not len(ids) or not len(table):
-        return np.array([], dtype="int64"), np.array([], dtype="int64")
-    number = pd.Index(ids).get_indexer(table.column("who").to_pandas())
-    known = number >= 0
-    return number[known], table.column("at_us").to_numpy()[known]

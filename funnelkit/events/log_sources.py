@@ -1,15 +1,20 @@
-"""Opening: a DuckDB relation over any kind of log, and the files that one names."""
+"""A DuckDB relation over any kind of log, the files that one names, and names as DuckDB's SQL writes them."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from funnelkit.language import DataError
+from funnelkit.pipeline import Pipeline
 
 _PARQUET = (".parquet", ".pq")
 
 
-def open_log(db, source):
+def open_log(db: Any, source: Any) -> Any:
     """Return a DuckDB relation over the source."""
     import duckdb
 
@@ -19,13 +24,15 @@ def open_log(db, source):
         return db.from_df(source)
     if paths := named_paths(source):
         return _open_files(db, paths)
+    if isinstance(source, Pipeline):
+        return db.from_df(source.events)
     try:
         return db.from_arrow(source)
     except (duckdb.Error, TypeError):
         raise DataError("no_such_log", kind=type(source).__name__) from None
 
 
-def named_paths(source):
+def named_paths(source: Any) -> list[Path]:
     """Return the paths that a source names, none where it is no file."""
     if isinstance(source, (str, Path)):
         return [Path(source)]
@@ -33,12 +40,12 @@ def named_paths(source):
     return [Path(path) for path in source] if named else []
 
 
-def parquet_paths(source):
+def parquet_paths(source: Any) -> list[Path]:
     """Return the Parquet files that a source names."""
     return [path for path in named_paths(source) if path.suffix.lower() in _PARQUET]
 
 
-def _open_files(db, paths):
+def _open_files(db: Any, paths: Sequence[Path]) -> Any:
     for path in paths:
         if not path.is_file():
             raise DataError("no_such_file", file=str(path))
@@ -49,3 +56,13 @@ def _open_files(db, paths):
     if parquet.pop():
         return db.read_parquet(names)
     return db.read_csv(names, header=True, all_varchar=True)
+
+
+def quote(name: str) -> str:
+    """Return a column's name as SQL, its quotation marks doubled."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Return a text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"

@@ -1,11 +1,17 @@
 """Rule: what a conversion means. Every system answers differently; here the meaning is an object with a name."""
 
+from __future__ import annotations
+
 import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any, TypeAlias
 
 import pandas as pd
 
-from funnelkit.language import RuleError, nearest
+from funnelkit.language import RuleError, bullets, nearest, say
+
+Window: TypeAlias = "str | pd.Timedelta | list[Any] | tuple[Any, ...] | None"
 
 _CHOICES = {
     "order": ("ordered", "strict", "any"),
@@ -17,38 +23,61 @@ _CHOICES = {
     "attribute": ("first", "last", "step"),
 }
 _UNITS = {"s": "s", "m": "min", "h": "h", "d": "D", "w": "W"}
+_LENGTHS = (("days", 86_400), ("hours", 3_600), ("minutes", 60))
 _NO_WINDOW = ("none", "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Rule:
-    """The meaning of a conversion from one step to the next.
+    """The meaning of a conversion from one step to the next. In a notebook it says itself in sentences.
 
-    order: other events may lie between the steps (ordered), may not (strict), or the steps come in any order.
-        Strict is ClickHouse's strict_order: an event that is no step, or a step before its time, ends the search;
-        repeats of steps already reached do not.
-    window: the longest time from the first (or `window_from="previous"`) step, end included; None is unlimited.
-        From the previous step it may be a tuple, one for each transition.
-    reentry: a chain starts at the entity's first step-1 event only, or at the latest that helps. Under strict order
-        step 1 always restarts, and `latest` also passes over steps that come too early (ClickHouse's allow_reentry).
-    ties: events at the same instant count as progress in step order, do not (strict), or are interchangeable within
-        `grace_s` seconds (grace).
-    skip: a step left out ends the chain (drop), every step counts for itself (touch), or the steps before the
-        furthest are filled in (backfill; not for an entity with an excluded event, such as a lost deal).
-    exclude: events that remove the person who has one between the chain's first and last step (until the window's end
-        if it did not convert), or (`exclusion="keep"`) end the chain but keep its steps. At the same instant an
-        excluded event comes after the steps.
-    hold: a column, or a tuple of columns, whose value must stay the same in the whole chain.
-    attribute: a breakdown uses the value at the chain's first event, at its last, or at each step's own event.
-    deduplicate: a repeat of a step already reached, other than step 1, ends the search (strict_deduplication).
-    once: an event counts for one step only where several steps have the same name (strict_once).
+    Attributes
+    ----------
+    order : {"ordered", "strict", "any"}
+        Other events may lie between the steps, may not, or the steps come in any order. Strict is ClickHouse's
+        strict_order: an event that is no step, or a step before its time, ends the search; repeats of steps already
+        reached do not.
+    window : str, Timedelta or tuple of these, optional
+        The longest time from the first (or `window_from="previous"`) step, end included, such as "30d"; None is
+        unlimited. From the previous step it may be a tuple, one for each transition.
+    window_from : {"first", "previous"}
+    reentry : {"first", "latest"}
+        A chain starts at the entity's first step-1 event only, or at the latest that helps. Under strict order step 1
+        always restarts, and `latest` also passes over steps that come too early (ClickHouse's allow_reentry).
+    ties : {"progress", "strict", "grace"}
+        Events at the same instant count as progress in step order, do not, or are interchangeable within `grace_s`
+        seconds.
+    grace_s : float
+    skip : {"drop", "touch", "backfill"}
+        A step left out ends the chain, every step counts for itself, or the steps before the furthest are filled in
+        (not for an entity with an excluded event, such as a lost deal).
+    exclude : str or tuple of str
+        Events that remove the person who has one between the chain's first and last step (until the window's end if
+        it did not convert), or end the chain but keep its steps. At the same instant an excluded event comes after
+        the steps.
+    exclusion : {"person", "keep"}
+    hold : str or tuple of str, optional
+        Columns whose values must stay the same in the whole chain.
+    attribute : {"first", "last", "step"}
+        A breakdown uses the value at the chain's first event, at its last, or at each step's own event.
+    deduplicate : bool
+        A repeat of a step already reached, other than step 1, ends the search (strict_deduplication).
+    once : bool
+        An event counts for one step only where several steps have the same name (strict_once).
 
+    Raises
+    ------
+    RuleError
+        For a value that a field cannot have, and for fields that contradict each other.
+
+    Examples
+    --------
     >>> Rule(window="30d").window
     Timedelta('30 days 00:00:00')
     """
 
     order: str = "ordered"
-    window: pd.Timedelta | tuple[pd.Timedelta, ...] | None = None
+    window: Any = None
     window_from: str = "first"
     reentry: str = "first"
     ties: str = "progress"
@@ -61,7 +90,7 @@ class Rule:
     deduplicate: bool = False
     once: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field, choices in _CHOICES.items():
             if getattr(self, field) not in choices:
                 raise RuleError("bad_rule", field=field, value=repr(getattr(self, field)), choices=", ".join(choices))
@@ -74,11 +103,11 @@ class Rule:
                 raise RuleError("rule_contradiction", one=shown[0], other=shown[1])
 
     @property
-    def held(self):
+    def held(self) -> tuple[str, ...]:
         """Return the held columns as a tuple."""
         return () if self.hold is None else (self.hold,) if isinstance(self.hold, str) else tuple(self.hold)
 
-    def windows_us(self, transitions):
+    def windows_us(self, transitions: int) -> tuple[int, ...] | None:
         """Return the longest time of each transition in microseconds, None where there is no window."""
         if self.window is None:
             return None
@@ -87,8 +116,43 @@ class Rule:
             raise RuleError("window_count", given=len(windows), needed=transitions)
         return tuple(window // pd.Timedelta(microseconds=1) for window in windows)
 
+    def sentences(self) -> list[str]:
+        """Return what the rule means, sentence by sentence, in the language in force."""
+        order = self.order if self.skip == "drop" else self.skip
+        said = [say(f"events.rule.order_{order}"), self._window()]
+        said += [say(f"events.rule.reentry_{self.reentry}")] if self.skip == "drop" and self.order != "any" else []
+        said += [say(f"events.rule.ties_{self.ties}", seconds=f"{self.grace_s:g}")] if self.order != "any" else []
+        between = say("result.between")
+        if self.exclude:
+            said.append(say(f"events.rule.exclusion_{self.exclusion}", names=between.join(self.exclude)))
+        if self.held:
+            said.append(say("events.rule.hold", columns=between.join(self.held)))
+        named = {"attribute_last": self.attribute == "last", "attribute_step": self.attribute == "step"}
+        named |= {"deduplicate": self.deduplicate, "not_once": not self.once}
+        return said + [say(f"events.rule.{key}") for key, on in named.items() if on]
 
-def _contradictions(rule):
+    def _window(self) -> str:
+        if self.window is None:
+            return say("events.rule.no_window")
+        windows = self.window if isinstance(self.window, tuple) else (self.window,)
+        times = say("result.between").join(map(duration, windows))
+        return say(f"events.rule.window_{self.window_from}", time=times)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/html": bullets(self.sentences()).html, "text/plain": repr(self)}
+
+    def __repr__(self) -> str:
+        return "\n".join(self.sentences())
+
+
+def duration(time: pd.Timedelta) -> str:
+    """Return a length of time in the largest unit that it fills."""
+    seconds = time.total_seconds()
+    unit, size = next((pair for pair in _LENGTHS if seconds >= pair[1]), ("seconds", 1))
+    return say(f"events.rule.{unit}", n=f"{seconds / size:g}")
+
+
+def _contradictions(rule: Rule) -> tuple[tuple[str, str, bool], ...]:
     """Return (field, field, whether they contradict each other): combinations that no meaning can be given to."""
     free = rule.order == "any" or rule.skip != "drop"
     machine = rule.order == "strict" or rule.deduplicate
@@ -110,12 +174,12 @@ def _contradictions(rule):
     )
 
 
-def _follows(rule):
+def _follows(rule: Rule) -> bool:
     """Return whether each step counts for itself and advances to the next step only (an open funnel)."""
     return rule.skip == "touch" and rule.order == "ordered"
 
 
-def parse_window(window):
+def parse_window(window: Window) -> Any:
     """Return a Timedelta from one, from text such as 30d, 12h, 90m, 45s, 2w, or None; of a list or "7d,14d" a tuple.
 
     >>> parse_window("36h")
@@ -140,7 +204,7 @@ def parse_window(window):
 
 
 # Each preset gives the number that the named system shows for uniques. Where sources contradict each other, or are
-# silent, the comment says what is followed; the table of texts/rules.toml says the same to the reader.
+# silent, the comment says what is followed; the table of texts/events.toml says the same to the reader.
 PRESETS = {
     # The kit's own: others may lie between, no window, the first step 1, one event for one step.
     "default": Rule(),
@@ -173,9 +237,29 @@ PRESETS = {
 }
 
 
-def preset(name, window=None, exclude=()):
-    """Return the rule of this name, with a window and excluded events of one's own; window "none" removes it.
+def preset(name: str, window: Window = None, exclude: str | tuple[str, ...] = ()) -> Rule:
+    """Return the rule that gives another system's numbers.
 
+    Parameters
+    ----------
+    name : str
+        One of `PRESETS`, such as "mixpanel"; "default" is the kit's own.
+    window : str or Timedelta, optional
+        A window of one's own; "none" removes the system's.
+    exclude : tuple of str
+        Events that exclude, in the system's way.
+
+    Returns
+    -------
+    Rule
+
+    Raises
+    ------
+    RuleError
+        For another name, with the nearest, and for a window that is none.
+
+    Examples
+    --------
     >>> preset("mixpanel").window, preset("mixpanel", "none").window
     (Timedelta('7 days 00:00:00'), None)
     """
@@ -184,10 +268,21 @@ def preset(name, window=None, exclude=()):
     rule = PRESETS[name]
     if window is not None:
         rule = replace(rule, window=None if str(window).strip().lower() in _NO_WINDOW else parse_window(window))
-    return replace(rule, exclude=exclude) if exclude else rule
+    return replace(rule, exclude=exclude) if exclude else rule  # type: ignore[arg-type]  # one name may be given bare
 
 
-def refuse_unsupported(rule, engine, supported):
+def as_rule(rule: Rule | str | None) -> Rule:
+    """Return the Rule: itself, a preset of this name, or the default.
+
+    >>> as_rule("hubspot_any").skip
+    'touch'
+    """
+    if rule is None:
+        return PRESETS["default"]
+    return rule if isinstance(rule, Rule) else preset(str(rule))
+
+
+def refuse_unsupported(rule: Rule, engine: str, supported: Mapping[str, Collection[Any]]) -> None:
     """Refuse, before anything runs, a rule whose fields go beyond what `engine` counts.
 
     `supported` maps a field to the values it may have; fields not named must keep their default.

@@ -1,27 +1,31 @@
 """Search: one rule over one log, opened once: what to read, partitions of entities, progress, notes."""
 
+from __future__ import annotations
+
 import sys
 import threading
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
 from operator import length_hint
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from funnelkit.events.engine.arrays import Reached, Rows
 from funnelkit.events.engine.chain import chain
 from funnelkit.events.engine.fast_depth import depths
 from funnelkit.events.engine.sort_keys import THREADS
-from funnelkit.events.log import Log, Want
-from funnelkit.events.rule import PRESETS, Rule, preset
-from funnelkit.language import RuleError, nearest
+from funnelkit.events.log import Log, LogColumns, Want
+from funnelkit.events.rule import Rule, as_rule
+from funnelkit.language import DataError, RuleError, nearest
 
 PARTITION_ROWS = 20_000_000  # about 60 bytes of memory a row while DuckDB sorts a partition
 KEYED_ROWS = 64_000_000  # about 16 bytes a row where keys do
-_BAR = 30
 
 
 class Search:
@@ -31,19 +35,32 @@ class Search:
     bare date means the end of that day.
     """
 
-    def __init__(self, log, steps, rule=None, *, columns=None, by=None, as_of=None, others=None, partition_rows=None):
+    def __init__(
+        self,
+        log: Any,
+        steps: Iterable[object],
+        rule: Rule | str | None = None,
+        *,
+        columns: LogColumns | Mapping[str, str] | None = None,
+        by: str | Sequence[str] | None = None,
+        as_of: Any = None,
+        others: Iterable[str] | None = None,
+        partition_rows: int | None = None,
+    ) -> None:
         self.rule = as_rule(rule)
-        steps = tuple(str(step) for step in steps)
-        if len(steps) < 2:
-            raise RuleError("too_few_steps", n=len(steps))
+        steps = step_names(steps)
         _check(self.rule, steps)
         strict = self.rule.order == "strict"
         # Further columns are asked for by those who also want to know whose they are.
-        self.want = Want(steps, self.rule.exclude, strict, by, self.rule.held, tuple(others or ()), others is not None)
+        by = by_names(by)
+        one = by[0] if len(by) == 1 else None
+        self.want = Want(steps, self.rule.exclude, strict, one, self.rule.held, tuple(others or ()), others is not None)
         self.log = Log(log, columns)
         try:
-            for name in (*self.want.held, *self.want.others, *([by] if by else [])):
+            for name in (*self.want.held, *self.want.others, *by):
                 self.log.require(name)
+            if len(by) > 1:
+                self.want = replace(self.want, by=self.log.join_columns(by))
             if len(self.want.others) == 1 and self.log.is_text(self.want.others[0]):  # keys carry a single column
                 self.want = replace(self.want, by=self.want.others[0], others=())
             self.facts = self.log.facts(instant(as_of))
@@ -53,15 +70,18 @@ class Search:
         self.as_of = self.facts["latest"] if as_of is None else instant(as_of)
         limit = partition_rows or (PARTITION_ROWS if self.log.layout(self.want) is None else KEYED_ROWS)
         self.n_parts = max(1, -(-self.facts["n_rows"] // limit))
-        self.occurred, self.n_excluded = set(), 0
+        self.occurred: set[int] = set()
+        self.n_excluded = 0
 
-    def __enter__(self):
+    def __enter__(self) -> Search:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.log.__exit__()
 
-    def parts(self, progress=False, want="ends", turn=None):
+    def parts(
+        self, progress: bool = False, want: str = "ends", turn: Callable[[Rows, Reached], Any] | None = None
+    ) -> Iterator[Any]:
         """Yield (Rows, Reached) of some entities after others, all of an entity at once; `turn` makes something else
         of the two, in the threads that search. `want`: only the "depth" may be known, or "ends", or also the "path".
         """
@@ -76,11 +96,11 @@ class Search:
             if not found:
                 yield (turn or _both)(*self._one(want, self.log.sorted_rows(self.want)))
 
-    def _run(self, want, turn, call):
+    def _run(self, want: str, turn: Callable[[Rows, Reached], Any], call: Callable[[], Iterable[Rows]]) -> list[Any]:
         """Return what `turn` makes of (Rows, Reached) for each of the Rows of a call."""
         return [turn(*self._one(want, rows)) for rows in call()]
 
-    def _one(self, want, rows):
+    def _one(self, want: str, rows: Rows) -> tuple[Rows, Reached]:
         """Return Rows and what the rule finds in them."""
         missing = set(range(len(self.want.names))) - self.occurred
         self.occurred.update(code for code in missing if (rows.step == code).any())
@@ -88,10 +108,10 @@ class Search:
         reached = depths(rows, self.want.codes, self.rule) if want == "depth" else None
         return rows, reached or chain(rows, self.want.codes, self.rule, want == "path")
 
-    def notes(self):
-        """Return what the reader must know beside the figures, as (key of texts/notes.toml, values)."""
+    def notes(self) -> tuple[tuple[str, dict[str, Any]], ...]:
+        """Return what the reader must know beside the figures, as (key of a text, values)."""
         counted = ("rows_without_id", "rows_without_time", "rows_after_as_of")
-        found = [(key, {"n": self.facts[key]}) for key in counted if self.facts[key]]
+        found: list[tuple[str, dict[str, Any]]] = [(key, {"n": self.facts[key]}) for key in counted if self.facts[key]]
         if self.want.held and (n := self.log.held_missing(self.want)):
             found.append(("rows_without_held", {"n": n, "columns": ", ".join(self.want.held)}))
         if self.rule.window is None:
@@ -105,21 +125,29 @@ class Search:
         names = self.log.step_names() if missing or unseen else []
         for key, name in [*(("step_never_occurs", step) for step in missing), *unseen]:
             found.append((key, {"step": name, "nearest": _short(nearest(name, names), names)}))
-        return tuple(found)
+        return tuple((f"events.notes.{key}", values) for key, values in found)
 
 
-def as_rule(rule):
-    """Return the Rule: itself, a preset of this name, or the default.
+def step_names(steps: Iterable[object]) -> tuple[str, ...]:
+    """Return the steps' names; refuse what is no list of at least two."""
+    if not isinstance(steps, Iterable):
+        raise RuleError("steps_no_list", found=type(steps).__name__)
+    names = tuple(str(step) for step in steps)
+    if len(names) < 2:
+        raise RuleError("too_few_steps", n=len(names))
+    return names
 
-    >>> as_rule("hubspot_any").skip
-    'touch'
+
+def by_names(by: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return the columns of a breakdown, given as one name, as several or not at all.
+
+    >>> by_names(None), by_names("team")
+    ((), ('team',))
     """
-    if rule is None:
-        return PRESETS["default"]
-    return rule if isinstance(rule, Rule) else preset(str(rule))
+    return () if by is None else (by,) if isinstance(by, str) else tuple(by)
 
 
-def _check(rule, steps):
+def _check(rule: Rule, steps: Sequence[str]) -> None:
     """Refuse what has no meaning with these steps."""
     rule.windows_us(len(steps) - 1)
     if rule.ties == "grace" and len(set(steps)) < len(steps):
@@ -129,27 +157,30 @@ def _check(rule, steps):
         raise RuleError("excluded_step", step=both[0])
 
 
-def instant(as_of):
+def instant(as_of: Any) -> pd.Timestamp | None:
     """Return the Timestamp of an as-of date in UTC without zone; a bare date is the end of its day."""
     if as_of is None:
         return None
     bare = isinstance(as_of, date) and not isinstance(as_of, datetime)
     bare = bare or (isinstance(as_of, str) and len(as_of.strip()) <= 10)
-    moment = pd.Timestamp(as_of)
+    try:
+        moment = pd.Timestamp(as_of)
+    except (TypeError, ValueError):
+        raise DataError("as_of_bad", value=as_of) from None
     moment = moment if moment.tzinfo is None else moment.tz_convert("UTC").tz_localize(None)
     return moment + pd.Timedelta(days=1) - pd.Timedelta(microseconds=1) if bare else moment
 
 
-def _short(near, names):
+def _short(near: str, names: Sequence[str]) -> str:
     """Return the nearest names, or a few of all where nothing is near."""
     return near if len(near) <= 200 else ", ".join(names[:10]) + ", ..."
 
 
-def _both(rows, reached):
+def _both(rows: Rows, reached: Reached) -> tuple[Rows, Reached]:
     return rows, reached
 
 
-def _keep_freed_memory():
+def _keep_freed_memory() -> None:
     """Let the allocator keep freed arrays for the next ones: a fresh page costs more than the pass that fills it.
 
     glibc's malloc returns what it frees to the system only beyond twice the largest block (up to 32 MB) freed so far.
@@ -157,9 +188,9 @@ def _keep_freed_memory():
     np.empty((32 << 20) - (1 << 13), dtype="uint8")
 
 
-def _ahead(threads, action, calls):
+def _ahead(threads: ThreadPoolExecutor, action: Callable[[Any], Any], calls: Iterable[Any]) -> Iterator[Any]:
     """Yield the results of an action on each call, in order, no more of them ahead than keep the threads busy."""
-    running = deque()
+    running: deque[Future[Any]] = deque()
     for call in calls:
         running.append(threads.submit(action, call))
         if len(running) > 2 * THREADS:
@@ -169,28 +200,32 @@ def _ahead(threads, action, calls):
 
 
 class Bar:
-    """A progress bar on stderr over partitions; within one, as far as its waves of calls have come."""
+    """Progress on stderr over partitions; within one, as far as its waves of calls have come."""
 
-    def __init__(self, log, parts, on):
+    def __init__(self, log: Log, parts: int, on: bool) -> None:
         self.log, self.parts, self.on, self.done, self.ahead = log, parts, on, 0.0, 0.0
         self.stop = threading.Event()
 
-    def __enter__(self):
+    def __enter__(self) -> Bar:
         if self.on:
+            from tqdm import tqdm
+
             self.log.db.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
-            self._draw(0)
+            self.bar = tqdm(
+                total=self.parts, file=sys.stderr, bar_format="{percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+            )
             self.thread = threading.Thread(target=self._watch, daemon=True)
             self.thread.start()
         return self
 
-    def __exit__(self, kind, *_):
+    def __exit__(self, kind: object, *_: object) -> None:
         if self.on:
             self.stop.set()
             self.thread.join()
             self._draw(self.parts if kind is None else self.done)
-            sys.stderr.write("\n")
+            self.bar.close()
 
-    def over(self, results, calls, share):
+    def over(self, results: Iterable[Any], calls: Iterable[Any], share: float) -> Iterator[Any]:
         """Yield the results of a wave, counting them."""
         before, n = self.done, length_hint(calls)
         whole = int(before) + share - before
@@ -200,14 +235,12 @@ class Bar:
             self.done = before + whole * place / n if n > 1 else before
         self.done, self.ahead = before + whole, 0.0
 
-    def _watch(self):
+    def _watch(self) -> None:
         while not self.stop.wait(0.1):
             # The scan and sort are most of such a wave; the search over it is the rest.
             scanned = 0.9 * max(0.0, self.log.db.query_progress()) / 100 if self.ahead else 0.0
             self._draw(self.done + scanned * self.ahead)
 
-    def _draw(self, done):
-        share = min(1.0, done / self.parts)
-        full = round(share * _BAR)
-        sys.stderr.write(f"\r[{'#' * full}{'.' * (_BAR - full)}] {share:4.0%}")
-        sys.stderr.flush()
+    def _draw(self, done: float) -> None:
+        self.bar.n = min(done, self.parts)
+        self.bar.refresh()

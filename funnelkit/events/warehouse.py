@@ -4,16 +4,21 @@ Partitioned by entity and ordered by time and step, each level carries the start
 serves all levels. Exact on DuckDB, ClickHouse and Spark; on one machine the chain of `chain.py` is faster.
 """
 
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from funnelkit.events.count import EventCount, level_table
+from funnelkit.events.count import EventCount, event_count, level_table
 from funnelkit.events.log import LogColumns
-from funnelkit.events.rule import refuse_unsupported
-from funnelkit.events.search import as_rule, instant
+from funnelkit.events.rule import Rule, as_rule, refuse_unsupported
+from funnelkit.events.search import instant, step_names
 from funnelkit.language import DataError, RuleError, nearest
 
-_SUPPORTED = {
+_SUPPORTED: dict[str, Collection[Any]] = {
     "order": ("ordered",),
     "window_from": ("first", "previous"),
     "reentry": ("first", "latest"),
@@ -25,7 +30,7 @@ _SUPPORTED = {
 }
 
 
-def refuse(rule, steps, engine):
+def refuse(rule: Rule, steps: Sequence[str], engine: str) -> None:
     """Refuse, before anything runs, a rule that the expression does not hold, naming the engine and the field."""
     refuse_unsupported(rule, engine, {**_SUPPORTED, "grace_s": (rule.grace_s,)})
     if isinstance(rule.window, tuple):
@@ -36,18 +41,24 @@ def refuse(rule, steps, engine):
         raise RuleError("rule_unsupported", engine=engine, field=field, value=repr(getattr(rule, field)))
 
 
-def depth_expression(table, steps, rule, columns=None, engine="ibis"):
+def depth_expression(
+    table: Any,
+    steps: Iterable[object],
+    rule: Rule | str | None,
+    columns: LogColumns | None = None,
+    engine: str = "ibis",
+) -> Any:
     """Return the Ibis expression of who, depth, until (us; the latest instant at which a window of theirs runs).
 
     `table` is an Ibis table of the log. Rows without id or time, and events that are none of the steps, are left out.
     """
     import ibis
 
-    rule, steps, columns = as_rule(rule), [str(step) for step in steps], columns or LogColumns()
-    refuse(rule, steps, engine)
-    events = _events(table, steps, columns)
-    codes = [list(dict.fromkeys(steps)).index(step) for step in steps]
-    reach = rule.windows_us(len(steps) - 1)
+    rule, names = as_rule(rule), [str(step) for step in steps]
+    refuse(rule, names, engine)
+    events = _events(table, names, columns or LogColumns())
+    codes = [list(dict.fromkeys(names)).index(step) for step in names]
+    reach = rule.windows_us(len(names) - 1)
     over = _before(rule)
     first = ibis.cases((events.code == codes[0], events.at_us))
     if rule.reentry == "first":
@@ -64,7 +75,7 @@ def depth_expression(table, steps, rule, columns=None, engine="ibis"):
     return _by_entity(events, rule, reach, len(codes))
 
 
-def _events(table, steps, columns):
+def _events(table: Any, steps: Sequence[str], columns: LogColumns) -> Any:
     """Return who, code, at_us of the usable events of the steps."""
     import ibis
 
@@ -78,11 +89,11 @@ def _events(table, steps, columns):
     return events.filter(events.who.notnull(), events.code.notnull(), events.at_us.notnull())
 
 
-def _micros(moment):
+def _micros(moment: Any) -> Any:
     return moment.microsecond().cast("int64")
 
 
-def _before(rule):
+def _before(rule: Rule) -> Any:
     """Return the window of the rows that may come before a row."""
     import ibis
 
@@ -93,7 +104,7 @@ def _before(rule):
     return ibis.window(group_by="who", order_by="at_us", range=(None, round(rule.grace_s * 1e6)))
 
 
-def _by_entity(events, rule, reach, size):
+def _by_entity(events: Any, rule: Rule, reach: tuple[int, ...] | None, size: int) -> Any:
     """Return who, depth, until."""
     import ibis
 
@@ -108,35 +119,75 @@ def _by_entity(events, rule, reach, size):
     return found.filter(found.depth > 0)
 
 
-def count_on(engine, log, steps, rule=None, *, columns=None, as_of=None):
-    """Count an event log on another engine under `rule`; return an EventCount like `count.count_events`.
+def count_on(
+    engine: Any,
+    log: Any,
+    steps: Iterable[object],
+    rule: Rule | str | None = None,
+    *,
+    columns: LogColumns | Mapping[str, str] | None = None,
+    as_of: Any = None,
+) -> EventCount:
+    """Count an event log where it lies, on an engine that Ibis reaches.
 
-    `engine` is a URL that Ibis connects to (duckdb:///file.duckdb, clickhouse://host/db) or an Ibis connection, `log`
-    the name of its table, or a CSV or Parquet file that it can read. Raises RuleError for a rule that the expression
-    does not hold, before anything runs.
+    Parameters
+    ----------
+    engine : str or Ibis connection
+        A URL that Ibis connects to, such as "duckdb:///file.duckdb" or "clickhouse://host/db".
+    log : str
+        The name of a table there, or a CSV or Parquet file that the engine can read.
+    steps : list of str
+        The steps in order.
+    rule : Rule or str, optional
+        What counts as a conversion, or the name of a preset.
+    columns : LogColumns or dict, optional
+        Names of the columns id, stage and at.
+    as_of : date, optional
+        The date the log is as of; default its latest time.
+
+    Returns
+    -------
+    EventCount
+        Table as of `count_events`: stage, n_entered, n_advanced, n_lost, n_open.
+
+    Raises
+    ------
+    RuleError
+        For a rule that the expression does not hold, before anything runs.
+    DataError
+        For an engine, table or column that is not there.
+
+    Examples
+    --------
+    >>> from funnelkit.language import RuleError
+    >>> try:
+    ...     count_on("duckdb://", "log", ["A", "B"], "hubspot_any")
+    ... except RuleError as error:
+    ...     print(error)
+    engine duckdb does not count rules with order='any'. Choose another rule or engine.
     """
-    rule, steps, columns = as_rule(rule), [str(step) for step in steps], columns or LogColumns()
+    rule, names, columns = as_rule(rule), list(step_names(steps)), LogColumns.of(columns)
     name = str(engine).split(":", 1)[0] if isinstance(engine, str) else engine.name
-    refuse(rule, steps, name)
-    if len(steps) < 2:
-        raise RuleError("too_few_steps", n=len(steps))
-    table = _table(engine, str(log), columns)
-    as_of = instant(as_of)
-    at = table[columns.at]
-    if as_of is None:
-        as_of = pd.Timestamp((at if at.type().is_timestamp() else at.try_cast("timestamp")).max().execute())
-    else:
-        table = table.filter(at.cast("timestamp") <= as_of.to_pydatetime())
-    found = depth_expression(table, steps, rule, columns, name)
-    undecided = (found.until > as_of.value // 1000) if rule.window is not None else found.depth < 0
+    refuse(rule, names, name)
+    table, moment = _until(_table(engine, str(log), columns), columns, instant(as_of))
+    found = depth_expression(table, names, rule, columns, name)
+    undecided = (found.until > moment.value // 1000) if rule.window is not None else found.depth < 0
     counts = found.group_by("depth", undecided=undecided).aggregate(n=found.count()).execute()
-    at_depth = np.zeros((2, len(steps) + 1), dtype="int64")
+    at_depth = np.zeros((2, len(names) + 1), dtype="int64")
     np.add.at(at_depth, (counts["undecided"].astype(int), counts["depth"].astype(int)), counts["n"])
-    notes = (("no_window", {}),) if rule.window is None else ()
-    return EventCount(level_table(at_depth.sum(axis=0)[1:], at_depth[1, 1:], steps), rule, as_of, notes)
+    notes: list[Any] = [("events.notes.no_window", {})] if rule.window is None else []
+    return event_count(level_table(at_depth.sum(axis=0)[1:], at_depth[1, 1:], names), names, (rule, moment), notes)
 
 
-def _table(engine, log, columns):
+def _until(table: Any, columns: LogColumns, as_of: pd.Timestamp | None) -> tuple[Any, pd.Timestamp]:
+    """Return the table up to the as-of date, and that date: by default the latest time."""
+    at = table[columns.at]
+    if as_of is not None:
+        return table.filter(at.cast("timestamp") <= as_of.to_pydatetime()), as_of
+    return table, pd.Timestamp((at if at.type().is_timestamp() else at.try_cast("timestamp")).max().execute())
+
+
+def _table(engine: Any, log: str, columns: LogColumns) -> Any:
     """Return the Ibis table of the log, its columns checked."""
     try:
         import ibis

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from funnelkit.events.rule import PRESETS, Rule, parse_window, preset, refuse_unsupported
+from funnelkit.language import use_language
 from funnelkit.language.errors import RuleError
 
 
@@ -74,3 +75,26 @@ def test_an_engine_refuses_what_it_does_not_count():
     refuse_unsupported(Rule(window="3d"), "engine", {})
     with pytest.raises(RuleError, match="engine spark does not count rules with ties='strict'"):
         refuse_unsupported(Rule(ties="strict"), "spark", {"ties": ("progress",)})
+
+
+def test_a_rule_says_what_it_means():
+    rule = preset("mixpanel", exclude=("Refund",))
+    assert repr(rule).splitlines() == [
+        "The steps come in order; other events may lie between them.",
+        "Window: 7 d from the first step, its end included.",
+        "A chain starts at the first event of step 1.",
+        "Events up to 2 s apart may swap.",
+        "One of these events ends the chain, and the steps before it count: Refund.",
+    ]
+    use_language("zh")
+    bundle = replace(rule, window="36h", hold=("team", "site"))._repr_mimebundle_()
+    assert "<li>窗口：自第一步起 1.5 天，含末刻。</li>" in bundle["text/html"]
+    assert "全程取值须相同：team、site。" in bundle["text/plain"]
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_every_preset_says_itself_in_a_few_lines(name, lang):
+    use_language(lang)
+    assert 2 <= len(PRESETS[name].sentences()) <= 7
+    assert all(sentence.endswith((".", "。")) for sentence in PRESETS[name].sentences())

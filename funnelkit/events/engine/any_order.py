@@ -1,13 +1,30 @@
 """Searches without an order of steps: any order within a window, and steps that each count for themselves."""
 
+from __future__ import annotations
+
 import itertools
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from funnelkit.events.engine.arrays import NEVER, Reached, count_before, first_of_tie
+from funnelkit.events.engine.arrays import (
+    NEVER,
+    Array,
+    Codes,
+    Reached,
+    Rows,
+    Windows,
+    count_before,
+    first_of_tie,
+)
+
+if TYPE_CHECKING:
+    from funnelkit.events.rule import Rule
+
+_Wanted: TypeAlias = tuple[int, int]  # the code of a step, and which of its occurrences
 
 
-def any_order(rows, codes, rule):
+def any_order(rows: Rows, codes: Codes, rule: Rule) -> Reached:
     """Return how many different steps each entity did within one window, in any order.
 
     Every step event may open a window (the entity's first only under reentry first); depth is the most steps that
@@ -18,13 +35,13 @@ def any_order(rows, codes, rule):
     starts = np.arange(len(at))
     if rule.reentry == "first" and len(starts):
         starts = starts[np.r_[True, np.diff(entity) > 0]]
-    found = Reached(*(np.full(rows.n_entities, value) for value in (np.int8(0), -1, -1, NEVER)))
+    found = Reached.none(rows.n_entities)
     found.path = np.full((rows.n_entities, size), -1)
     if not len(starts):
         return found
-    reach = rule.windows_us(size - 1)
-    reach = None if reach is None else reach[0]
-    depth = sum((_done(rows, unit, starts, want, reach) >= 0).astype("int8") for want in _wanted(codes, rule))
+    windows = rule.windows_us(size - 1)
+    reach = None if windows is None else windows[0]
+    depth: Any = sum((_done(rows, unit, starts, want, reach) >= 0).astype("int8") for want in _wanted(codes, rule))
     complete = depth == size
     order = np.lexsort((np.where(complete, -starts, starts), depth, entity[starts]))
     who = entity[starts[order]]
@@ -40,12 +57,12 @@ def any_order(rows, codes, rule):
     return found
 
 
-def _wanted(codes, rule):
+def _wanted(codes: Codes, rule: Rule) -> list[_Wanted]:
     """Return (code, which occurrence): the same name twice asks for two events, unless one counts for both."""
     return [(code, codes[:place].count(code) if rule.once else 0) for place, code in enumerate(codes)]
 
 
-def _done(rows, unit, starts, want, reach):
+def _done(rows: Rows, unit: Array, starts: Array, want: _Wanted, reach: int | None) -> Array:
     """Return the row by which each start's window holds the wanted event, -1 where it does not."""
     code, occurrence = want
     places = np.flatnonzero(rows.step == code)
@@ -59,7 +76,7 @@ def _done(rows, unit, starts, want, reach):
     return np.where(fits, row, -1)
 
 
-def touch(rows, codes, rule):
+def touch(rows: Rows, codes: Codes, rule: Rule) -> Reached:
     """Return which steps each entity touched, each step counting for itself, and from which it advanced.
 
     Backfill adds the steps before the furthest. Advanced means: touched a later step, whenever; in an open funnel
@@ -91,9 +108,9 @@ def touch(rows, codes, rule):
     return Reached(depth, *ends, until, path, entered, advanced)
 
 
-def _kept(rows, rule, reach):
+def _kept(rows: Rows, rule: Rule, reach: Windows) -> Array:
     """Return the step rows that count: before an excluded event, and within the window of the entity's first."""
-    kept = rows.step >= 0
+    kept: Array = rows.step >= 0
     if _keeps(rows, rule):
         before = count_before(rows.excluded, (rows.entity, rows.at), side="left")
         kept &= before == np.searchsorted(rows.excluded[0], rows.entity, side="left")
@@ -105,7 +122,7 @@ def _kept(rows, rule, reach):
     return kept
 
 
-def _first_rows(rows, kept, codes, rule):
+def _first_rows(rows: Rows, kept: Array, codes: Codes, rule: Rule) -> Array:
     """Return the row by which each entity first touched each step (a name's second step: its second event)."""
     path = np.full((rows.n_entities, len(codes)), -1)
     for place, (code, occurrence) in enumerate(_wanted(codes, rule)):
@@ -118,7 +135,7 @@ def _first_rows(rows, kept, codes, rule):
     return path
 
 
-def _follow(rows, kept, codes, rule, until):
+def _follow(rows: Rows, kept: Array, codes: Codes, rule: Rule, until: Array) -> Array:
     """Return from which step each entity went on to the next, in order; note the deadline of each step."""
     advanced = np.zeros((rows.n_entities, len(codes)), dtype=bool)
     reach = rule.windows_us(len(codes) - 1)
@@ -138,7 +155,7 @@ def _follow(rows, kept, codes, rule, until):
     return advanced
 
 
-def _tie_limit(rows, rule):
+def _tie_limit(rows: Rows, rule: Rule) -> Array:
     if rule.ties == "strict":
         return first_of_tie(rows.entity, rows.at)
     if rule.ties == "grace":
@@ -147,17 +164,17 @@ def _tie_limit(rows, rule):
     return np.arange(len(rows.at))
 
 
-def _keeps(rows, rule):
+def _keeps(rows: Rows, rule: Rule) -> bool:
     return bool(rule.exclude) and rule.exclusion == "keep" and rows.excluded is not None
 
 
-def _cut(rows):
+def _cut(rows: Rows) -> Array:
     """Return the unit of each row: entities, cut at each excluded event."""
     ended = count_before(rows.excluded, (rows.entity, rows.at), side="left")
     return rows.entity.astype("int64") * (len(rows.excluded[0]) + 1) + ended
 
 
-def _last_unit(rows):
+def _last_unit(rows: Rows) -> Array:
     entities = np.arange(rows.n_entities)
     total = np.searchsorted(rows.excluded[0], entities, side="right")
     return entities * (len(rows.excluded[0]) + 1) + total

@@ -6,13 +6,30 @@ the window, and it inherits that row's start. The latest usable start leaves the
 before a row carries it, so a running last value suffices and each level costs one pass.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from funnelkit.events.engine import any_order, strict_order
-from funnelkit.events.engine.arrays import NEVER, UNDATED, Reached, count_before, first_of_tie
+from funnelkit.events.engine.arrays import (
+    NEVER,
+    UNDATED,
+    Array,
+    Codes,
+    Pair,
+    Reached,
+    Rows,
+    count_before,
+    first_of_tie,
+)
+
+if TYPE_CHECKING:
+    from funnelkit.events.rule import Rule
 
 
-def chain(rows, codes, rule, want_path=False):
+def chain(rows: Rows, codes: Codes, rule: Rule, want_path: bool = False) -> Reached:
     """Return what each entity reached: an ordered, a free or a strict search, as the rule asks.
 
     `codes` are the steps' codes in order; a code may stand twice.
@@ -30,7 +47,7 @@ def chain(rows, codes, rule, want_path=False):
     return found
 
 
-def _ordered(rows, codes, rule, want_path):
+def _ordered(rows: Rows, codes: Codes, rule: Rule, want_path: bool) -> Reached:
     """Run the levels; group results by entity at the end where values are held."""
     group = rows.entity if rows.group is None else rows.group
     n = int(group[-1]) + 1 if len(group) else 0
@@ -38,7 +55,7 @@ def _ordered(rows, codes, rule, want_path):
     unit, last_unit = _units(rows, rule, group, n)
     reach = rule.windows_us(len(codes) - 1)
     limit = _limits(rows, (group, unit), rule, codes)
-    found = Reached(*(np.full(n, value) for value in (np.int8(0), -1, -1, NEVER)))
+    found = Reached.none(n)
     levels, previous, begun = [], _starts(rows, group, codes[0], rule), None
     begun = previous
     for level, code in enumerate(codes, 1):
@@ -55,7 +72,7 @@ def _ordered(rows, codes, rule, want_path):
     return found if rows.group is None else _best_group(found, rows, len(codes))
 
 
-def _starts(rows, group, code, rule):
+def _starts(rows: Rows, group: Array, code: int, rule: Rule) -> Array:
     """Return the rows that may start a chain."""
     starts = np.flatnonzero(rows.step == code)
     if rule.reentry == "first" and len(starts):
@@ -63,7 +80,7 @@ def _starts(rows, group, code, rule):
     return starts
 
 
-def _next_level(rows, before, wanted, setting):
+def _next_level(rows: Rows, before: Pair, wanted: tuple[int, int], setting: tuple[Any, ...]) -> Pair:
     """Return the surviving rows of the next step and the row where the chain of each began."""
     (previous, begun), (code, level), (unit, limit, reach, rule) = before, wanted, setting
     here, found = _last_before(rows.step, previous, code, limit)
@@ -77,7 +94,7 @@ def _next_level(rows, before, wanted, setting):
     return here[fits], begun[found[fits]]
 
 
-def _last_before(step, previous, code, limit):
+def _last_before(step: Array, previous: Array, code: int, limit: Array | None) -> Pair:
     """Return the rows of a step, and for each the place in `previous` of the last row before it, or -1.
 
     Without limits of their own the two kinds of rows are merged and counted, which is cheaper than so many searches.
@@ -94,7 +111,7 @@ def _last_before(step, previous, code, limit):
     return merged[places], count[places] - 1
 
 
-def _record(found, survivors, place):
+def _record(found: Reached, survivors: Pair, place: tuple[Array, int, int]) -> None:
     """Note depth, start and end: the latest of a level (a later assignment holds), the first that completes."""
     (previous, begun), (group, level, size) = survivors, place
     if level == size:
@@ -103,7 +120,7 @@ def _record(found, survivors, place):
     found.depth[who], found.start[who], found.end[who] = level, begun, previous
 
 
-def _extend(until, running, reach):
+def _extend(until: Array, running: tuple[Rows, Array, Array, Array, Array | None], reach: int) -> None:
     """Move deadlines on to the window of each group's latest row here, unless an excluded event ended its unit."""
     rows, previous, group, unit, last_unit = running
     kept = previous if last_unit is None else previous[unit[previous] == last_unit[group[previous]]]
@@ -112,7 +129,7 @@ def _extend(until, running, reach):
     until[who] = np.maximum(until[who], rows.at[kept] + reach)
 
 
-def _limits(rows, parts, rule, codes):
+def _limits(rows: Rows, parts: Pair, rule: Rule, codes: Codes) -> Array | None:
     """Return for each row the first row too late to come before it, or None where that is the row itself."""
     group, unit = parts
     repeated = len(set(codes)) < len(codes)
@@ -126,7 +143,7 @@ def _limits(rows, parts, rule, codes):
     return None
 
 
-def _units(rows, rule, group, n):
+def _units(rows: Rows, rule: Rule, group: Array, n: int) -> tuple[Array, Array | None]:
     """Return (unit of each row, last unit of each group): chains stay within a unit, which an excluded event ends."""
     if not rule.exclude or rule.exclusion != "keep" or rows.excluded is None:
         return group, None
@@ -140,7 +157,7 @@ def _units(rows, rule, group, n):
     return unit, np.arange(n, dtype="int64") * base + total
 
 
-def _path(levels, found, group, size):
+def _path(levels: list[Pair], found: Reached, group: Array, size: int) -> Array:
     """Return for each group the row that first reached each step within its chosen chain."""
     path = np.full((len(found.depth), size), -1, order="F")
     for level, (rows, begun) in enumerate(levels):
@@ -149,7 +166,7 @@ def _path(levels, found, group, size):
     return path
 
 
-def _best_group(found, rows, size):
+def _best_group(found: Reached, rows: Rows, size: int) -> Reached:
     """Return the result of each entity: that of its deepest group, of equals the first to complete, else the last."""
     n_groups = len(found.depth)
     entity = np.zeros(n_groups, dtype="int64")
@@ -157,9 +174,8 @@ def _best_group(found, rows, size):
     moment = np.where(found.end >= 0, rows.at[np.maximum(found.end, 0)] if len(rows.at) else 0, 0)
     moment = np.where(found.depth == size, -moment, moment)
     order = np.lexsort((moment, found.depth, entity))
-    until = np.full(rows.n_entities, NEVER)
-    np.maximum.at(until, entity, found.until)
-    best = Reached(*(np.full(rows.n_entities, value) for value in (np.int8(0), -1, -1)), until)
+    best = Reached.none(rows.n_entities)
+    np.maximum.at(best.until, entity, found.until)
     who = entity[order]
     best.depth[who], best.start[who], best.end[who] = found.depth[order], found.start[order], found.end[order]
     if found.path is not None:
@@ -168,7 +184,7 @@ def _best_group(found, rows, size):
     return best
 
 
-def _remove_excluded(found, rows, rule, size):
+def _remove_excluded(found: Reached, rows: Rows, rule: Rule, size: int) -> None:
     """Set to 0 the depth of entities with an excluded event within their chosen chain."""
     began = np.flatnonzero(found.depth > 0)
     if rows.excluded is None or not len(began) or not len(rows.excluded[0]):

@@ -5,16 +5,23 @@ the step before it: no earlier start could leave more time, and one that has exp
 the chain (chain.py), which also knows rows and paths, takes two to three times as long.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from funnelkit.events.engine.arrays import NEVER, Reached
+from funnelkit.events.engine.arrays import NEVER, Codes, Pair, Reached, Rows
+
+if TYPE_CHECKING:
+    from funnelkit.events.rule import Rule
 
 _ROWS_PER_TURN = 800  # a turn costs as much whatever it is over as so many rows cost the chain
 _MOST_TURNS = 1 << 15
 _FAR = 1 << 61  # times beyond this (us) could leave 64 bits when one is taken from another
 
 
-def depths(rows, codes, rule):
+def depths(rows: Rows, codes: Codes, rule: Rule) -> Reached | None:
     """Return the Reached of an ordered search without start, end and path; None where only the chain can tell.
 
     `codes` are the steps' codes in order.
@@ -43,7 +50,7 @@ def depths(rows, codes, rule):
     return Reached(found, None, None, until)
 
 
-def _turns(rows, entities, setting, first_only):
+def _turns(rows: Rows, entities: Pair, setting: tuple[int, int, int], first_only: bool) -> Pair:
     """Return (depth, start of the chain that began last) of the entities, given by the first row and sizes of all."""
     (row, sizes), (n_steps, reach, never) = entities, setting
     n = len(row)

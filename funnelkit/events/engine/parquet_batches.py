@@ -5,12 +5,22 @@ the next wave is asked for; and the share of the log that is done with them. Of 
 chunk is counted as it is read, batch by batch; of any other, all is read and dealt into buckets first.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from funnelkit.events.engine import sort_keys
+from funnelkit.events.engine.arrays import Array, Pair, Rows
+from funnelkit.events.engine.parquet_footers import Chunk, Footers
+from funnelkit.events.engine.sort_keys import Layout
+
+_Read: TypeAlias = Callable[[], Iterable[Pair]]  # of (who, what)
+Wave: TypeAlias = tuple[Iterable[Callable[[], Iterable[Rows]]], float]
 
 BATCH_ROWS = 1 << 18  # rows read at once: their arrays stay in the cache, and the memory of one batch serves the next
 
@@ -20,45 +30,50 @@ class Reading:
     """What to read of each chunk: columns (who, step, moment, segment or None), codes, up to when, which partition."""
 
     columns: tuple[str, str, str, str | None]
-    codes: dict
-    layout: sort_keys.Layout
+    codes: dict[str, int]
+    layout: Layout
     until: int | None = None
     part: int = 0
     parts: int = 1
 
 
-def waves(footers, reading):
+def waves(footers: Footers, reading: Reading) -> Iterator[Wave]:
     """Yield the waves of Parquet files."""
     edges, few = footers.edges, len(footers.chunks) < sort_keys.THREADS
     if edges is None:
         n_rows = footers.n_rows / reading.parts
-        reads = [partial(read, chunk, reading, sort_keys.bucket_bits(n_rows), few) for chunk in footers.chunks]
+        reads: list[_Read] = [
+            partial(read, chunk, reading, sort_keys.bucket_bits(n_rows), few) for chunk in footers.chunks
+        ]
         yield from dealt_waves(n_rows, reads, reading.layout)
         return
-    apart = []
+    apart: list[Pair] = []
     calls = [
         partial(_ordered, chunk, reading, edges & {chunk.low, chunk.high}, (apart, few)) for chunk in footers.chunks
     ]
     yield calls, 0.9
-    n_rows, reads = sum(len(who) for who, _ in apart), [lambda: [apart.pop()]] * len(apart)
-    yield from dealt_waves(n_rows, reads, reading.layout, 0.95)
+    rest: list[_Read] = [lambda: [apart.pop()]] * len(apart)
+    yield from dealt_waves(sum(len(who) for who, _ in apart), rest, reading.layout, 0.95)
 
 
-def dealt_waves(n_rows, reads, layout, share=0.5):
+def dealt_waves(n_rows: float, reads: Iterable[_Read], layout: Layout, share: float = 0.5) -> Iterator[Wave]:
     """Yield two waves: one deals what `reads` give into buckets, the other returns the Rows of each bucket."""
-    bits, dealt = sort_keys.bucket_bits(n_rows), []
+    bits, dealt = sort_keys.bucket_bits(n_rows), list[sort_keys.Dealt]()
 
-    def deal(read):
+    def deal(read: _Read) -> list[Rows]:
         for who, what in read():
             dealt.extend(sort_keys.deal(who, what, bits))
         return []
 
-    calls = [partial(deal, read) for read in reads] if isinstance(reads, list) else (partial(deal, r) for r in reads)
-    yield calls, share
+    # A list has a length, which tells how far the calls have come; a generator is asked for no more than is needed.
+    yield (
+        ([partial(deal, read) for read in reads] if isinstance(reads, list) else (partial(deal, r) for r in reads)),
+        share,
+    )
     yield [partial(sort_keys.bucket, dealt, place, layout) for place in range(1 << bits)], 1.0
 
 
-def names_in(chunk, name):
+def names_in(chunk: Chunk, name: str) -> set[str]:
     """Return the different texts of a column of a chunk, missing ones as empty text."""
     import pyarrow.parquet as pq
 
@@ -69,7 +84,7 @@ def names_in(chunk, name):
     return {text or "" for text in found}
 
 
-def count_later(chunk, moment, until):
+def count_later(chunk: Chunk, moment: str, until: int) -> int:
     """Return how many rows of a chunk are later than an instant (us)."""
     import pyarrow.parquet as pq
 
@@ -78,7 +93,7 @@ def count_later(chunk, moment, until):
     return sum(int(np.count_nonzero(_instants(batch.column(0)) > until)) for batch in batches)
 
 
-def read(chunk, reading, bits, use_threads):
+def read(chunk: Chunk, reading: Reading, bits: int, use_threads: bool) -> Iterator[Pair]:
     """Yield (who, what) of the rows of a chunk that are steps, batch by batch."""
     names = _Names.of(reading)
     size = max(BATCH_ROWS, sort_keys.piece_rows(bits))
@@ -87,7 +102,7 @@ def read(chunk, reading, bits, use_threads):
         yield columns[0], reading.layout.pack(*columns[1:])
 
 
-def _ordered(chunk, reading, edges, setting):
+def _ordered(chunk: Chunk, reading: Reading, edges: set[Any], setting: tuple[list[Pair], bool]) -> Iterator[Rows]:
     """Yield Rows of the entities that are in this chunk only; rows of others go apart, or all if it is in no order."""
     apart, use_threads = setting
     file = _file(chunk, reading)
@@ -108,7 +123,9 @@ def _ordered(chunk, reading, edges, setting):
         first = last
 
 
-def _within(columns, ends, shared, setting):
+def _within(
+    columns: Sequence[Any], ends: tuple[Any, Any], shared: set[Any], setting: tuple[Any, ...]
+) -> Iterator[Rows]:
     """Yield Rows of columns in order of who; rows of the entities that are `shared` with neighbours go apart."""
     (low, high), (layout, apart), n = ends, setting, len(columns[0])
     if shared:
@@ -120,31 +137,31 @@ def _within(columns, ends, shared, setting):
     yield from sort_keys.group(*_packed(columns, layout), layout) if rows is None else [rows]
 
 
-def _packed(columns, layout):
+def _packed(columns: Sequence[Any], layout: Layout) -> Pair:
     return columns[0], layout.pack(*columns[1:])
 
 
-def _taken(columns, rows):
+def _taken(columns: Sequence[Any], rows: Any) -> list[Any]:
     return [None if column is None else column[rows] for column in columns]
 
 
-def _file(chunk, reading):
+def _file(chunk: Chunk, reading: Reading) -> Any:
     import pyarrow.parquet as pq
 
     return pq.ParquetFile(chunk.path, read_dictionary=[name for name in reading.columns[1::2] if name])
 
 
-def _batches(file, places, columns, size, use_threads):
+def _batches(file: Any, places: Sequence[int], columns: Sequence[str | None], size: int, use_threads: bool) -> Any:
     """Return an iterator over batches of some columns of row groups."""
     wanted = [name for name in columns if name]
     return file.iter_batches(size, row_groups=places, columns=wanted, use_threads=use_threads)
 
 
-def _columns(batch, who, reading, names):
+def _columns(batch: Any, who: Array, reading: Reading, names: tuple[_Names, _Names]) -> tuple[Any, ...]:
     """Return (who, instant, code, segment or None) of the rows of a batch that are steps, as arrays of their own."""
     _, step, moment, by = reading.columns
     code, at = names[0].codes(batch.column(step)), _instants(batch.column(moment))
-    kept = code >= 0
+    kept: Array = code >= 0
     if reading.until is not None:
         kept &= at <= reading.until
     kept = np.flatnonzero(kept)
@@ -158,16 +175,18 @@ def _columns(batch, who, reading, names):
 class _Names:
     """Codes of the names in a column; the last dictionary is remembered, for the next batch often has the same."""
 
-    def __init__(self, known, dtype, missing=-1):
-        self.known, self.dtype, self.missing, self.dictionary, self.table = known, dtype, missing, None, None
+    def __init__(self, known: Mapping[str, int], dtype: str, missing: int = -1) -> None:
+        self.known, self.dtype, self.missing = known, dtype, missing
+        self.dictionary: Any = None
+        self.table: Any = None
 
     @classmethod
-    def of(cls, reading):
+    def of(cls, reading: Reading) -> tuple[_Names, _Names]:
         """Return those of the steps and of the segments."""
         places = {name: place for place, name in enumerate(reading.layout.segments)}
         return cls(reading.codes, "int8"), cls(places, "int32", places.get("", -1))
 
-    def codes(self, column):
+    def codes(self, column: Any) -> Array:
         """Return the code of each row, -1 where its name has none."""
         import pyarrow as pa
 
@@ -180,12 +199,14 @@ class _Names:
             self.table = np.array([*of_name, self.missing], dtype=self.dtype)
         indices = column.indices
         indices = indices.fill_null(len(self.table) - 1) if indices.null_count else indices
-        return self.table.take(indices.to_numpy())
+        codes: Array = self.table.take(indices.to_numpy())
+        return codes
 
 
-def _instants(column):
+def _instants(column: Any) -> Array:
     """Return the times as microseconds."""
     import pyarrow as pa
 
     at = column if column.type == pa.timestamp("us") else column.cast(pa.timestamp("us"))
-    return at.to_numpy(zero_copy_only=False).view("int64")
+    instants: Array = at.to_numpy(zero_copy_only=False).view("int64")
+    return instants

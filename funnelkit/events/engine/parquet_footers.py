@@ -1,7 +1,11 @@
 """Footers: what Parquet files tell of an event log without being read: its facts, and where its entities lie."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -24,8 +28,8 @@ class Chunk:
     path: Path
     places: tuple[int, ...]
     n_rows: int
-    low: object
-    high: object
+    low: Any
+    high: Any
     last: pd.Timestamp
 
 
@@ -39,12 +43,12 @@ class Footers:
     chunks: tuple[Chunk, ...]
 
     @property
-    def readable(self):
+    def readable(self) -> bool:
         """Return whether every chunk is small enough to be held in memory."""
         return all(chunk.n_rows <= _LARGEST for chunk in self.chunks)
 
     @property
-    def edges(self):
+    def edges(self) -> set[Any] | None:
         """Return the ids that may stand in two chunks of a log in order of its entities; None where it is in none."""
         pairs = list(zip(self.chunks, self.chunks[1:], strict=False))
         if any(one.high > other.low for one, other in pairs):
@@ -52,7 +56,7 @@ class Footers:
         return {one.high for one, other in pairs if one.high == other.low}
 
 
-def column_types(paths):
+def column_types(paths: Sequence[Path]) -> dict[str, str] | None:
     """Return {column: DuckDB's name of its type} of Parquet files, None where only DuckDB itself can tell."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -67,11 +71,11 @@ def column_types(paths):
     names = schemas[0].names
     same = all(schema.equals(schemas[0]) for schema in schemas) and len({name.lower() for name in names}) == len(names)
     plain = [kind.value_type if pa.types.is_dictionary(kind) else kind for kind in schemas[0].types]
-    types = {name: _TYPES.get(str(kind)) for name, kind in zip(names, plain, strict=True)}
-    return types if same and None not in types.values() else None
+    types = {name: _TYPES.get(str(kind), "") for name, kind in zip(names, plain, strict=True)}
+    return types if same and "" not in types.values() else None
 
 
-def has_missing(paths, name):
+def has_missing(paths: Sequence[Path], name: str) -> bool | None:
     """Return whether a column has missing values, None where the footers do not tell."""
     import pyarrow.parquet as pq
 
@@ -87,7 +91,7 @@ def has_missing(paths, name):
     return any(counts)
 
 
-def read_footers(paths, who, moment):
+def read_footers(paths: Sequence[Path], who: str, moment: str) -> Footers | None:
     """Return the Footers, or None where they do not tell all of it: no statistics, missing ids, infinite times."""
     import pyarrow.parquet as pq
 
@@ -97,14 +101,12 @@ def read_footers(paths, who, moment):
         places = {footer.schema.column(n).path: n for n in range(footer.num_columns)}
         for part in range(footer.num_row_groups):
             group = footer.row_group(part)
-            spans = [_span(group.column(places[name])) for name in (who, moment)]
+            ids, span = (_span(group.column(places[name])) for name in (who, moment))
             # Empty text is no id either, which the least value tells.
-            if None in spans or spans[0][0] == "":
+            times = None if ids is None or span is None or ids[0] == "" else _times(span)
+            if ids is None or times is None:
                 return None
-            times = _times(spans[1])
-            if times is None:
-                return None
-            groups.append((Chunk(path, (part,), group.num_rows, *spans[0], times[1]), times[0]))
+            groups.append((Chunk(path, (part,), group.num_rows, *ids, times[1]), times[0]))
     if not groups:
         return None
     chunks, firsts = zip(*groups, strict=True)
@@ -112,7 +114,7 @@ def read_footers(paths, who, moment):
     return Footers(sum(chunk.n_rows for chunk in chunks), min(firsts), last, tuple(_joined(chunks)))
 
 
-def _span(column):
+def _span(column: Any) -> tuple[Any, Any] | None:
     """Return (least, largest) value of a column of a row group, None where one is missing or not told."""
     if not column.is_stats_set:
         return None
@@ -120,18 +122,18 @@ def _span(column):
     return (stats.min, stats.max) if stats.has_min_max and stats.null_count == 0 else None
 
 
-def _times(span):
+def _times(span: tuple[Any, Any]) -> tuple[pd.Timestamp, pd.Timestamp] | None:
     """Return the span as Timestamps, or None where it has a zone or is infinite, which is no date."""
     try:
-        times = tuple(pd.Timestamp(moment) for moment in span)
+        times = (pd.Timestamp(span[0]), pd.Timestamp(span[1]))
     except (ValueError, OverflowError, TypeError):
         return None
     return None if times[0].tzinfo is not None else times
 
 
-def _joined(chunks):
+def _joined(chunks: Sequence[Chunk]) -> list[Chunk]:
     """Join small neighbouring row groups of a file."""
-    joined = []
+    joined: list[Chunk] = []
     for chunk in chunks:
         last = joined[-1] if joined else None
         if last is None or last.path != chunk.path or last.n_rows + chunk.n_rows > _ROWS:

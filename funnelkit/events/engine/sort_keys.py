@@ -5,13 +5,19 @@ time, step and segment packed. Blocks are dealt into buckets by a hash of who; e
 processor's cache and is sorted and searched by itself, so threads share nothing and a log costs 16 bytes a row.
 """
 
+from __future__ import annotations
+
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from funnelkit.events.engine.arrays import Rows
+from funnelkit.events.engine.arrays import Array, Rows
+
+Dealt: TypeAlias = tuple[Array, Array, Array]
 
 THREADS = min(4, os.cpu_count() or 1)
 BUCKET_ROWS = 300_000
@@ -31,24 +37,24 @@ class Layout:
     code_bits: int
     segments: tuple[str, ...] = ()
     unit: int = 1
-    moments: np.ndarray | None = None
+    moments: Array | None = None
 
     @property
-    def segment_bits(self):
+    def segment_bits(self) -> int:
         """Return the width of the segment's code."""
         return _bits(len(self.segments)) if self.segments else 0
 
     @property
-    def below(self):
+    def below(self) -> int:
         """Return the width of all below the time."""
         return self.code_bits + self.segment_bits
 
     @property
-    def bits(self):
+    def bits(self) -> int:
         """Return the width of it all."""
         return self.time_bits + self.below
 
-    def pack(self, at, code, segment=None):
+    def pack(self, at: Array, code: Array, segment: Array | None = None) -> Array:
         """Return `what` of instants (us, used up), codes and segments."""
         at -= self.first
         at <<= self.code_bits
@@ -58,7 +64,7 @@ class Layout:
             at |= segment
         return at
 
-    def unpack(self, keys, low, names):
+    def unpack(self, keys: Array, low: int, names: Array | None) -> Rows:
         """Return the Rows of sorted keys, which are used up; who is `low` or more, or a place among `names`."""
         who = keys >> self.bits
         new = np.r_[True, who[1:] != who[:-1]]
@@ -78,24 +84,24 @@ class Layout:
         return Rows(entity, code, at, len(ids), segment=segment, segments=self.segments, ids=ids)
 
 
-def layout_for(want, span, segments):
+def layout_for(n_codes: int, span: tuple[int, int], segments: tuple[str, ...]) -> Layout | None:
     """Return the Layout of the times between two instants (us), or None where they do not fit."""
     first, last = span
-    layout = Layout(first, _bits(last - first), _bits(len(want.names) - 1), segments)
+    layout = Layout(first, _bits(last - first), _bits(n_codes - 1), segments)
     return layout if layout.bits <= 62 else None
 
 
-def bucket_bits(n_rows):
+def bucket_bits(n_rows: float) -> int:
     """Return of how many bits of a hash the buckets of so many rows are made."""
     return min(_MOST_BITS, max(0, int(n_rows / BUCKET_ROWS)).bit_length())
 
 
-def piece_rows(bits):
+def piece_rows(bits: int) -> int:
     """Return how many rows to deal at once: about 1,000 a bucket; it takes half the time where they fit the cache."""
     return 1 << (10 + bits)
 
 
-def deal(who, what, bits):
+def deal(who: Array, what: Array, bits: int) -> list[Dealt]:
     """Return [(who, what, where each bucket ends)] of the pieces of a block, rows in order of their buckets."""
     if not bits or not len(who):
         return [(who, what, np.full(1 << bits, len(who)))]
@@ -103,18 +109,18 @@ def deal(who, what, bits):
     return [_deal(who[first : first + size], what[first : first + size], bits) for first in range(0, len(who), size)]
 
 
-def _deal(who, what, bits):
+def _deal(who: Array, what: Array, bits: int) -> Dealt:
     bucket = ((who.view("uint64") * _MIX) >> np.uint64(64 - bits)).astype("uint8" if bits <= 8 else "uint16")
     order = np.argsort(bucket, kind="stable")
     return who[order], what[order], np.cumsum(np.bincount(bucket, minlength=1 << bits))
 
 
-def partition_of(who, parts):
+def partition_of(who: Array, parts: int) -> Array:
     """Return the number of each row's partition of entities; it tells nothing of the bucket."""
     return ((who.view("uint64") * _MIX) & np.uint64(0xFFFFFFFF)) % np.uint64(parts)
 
 
-def bucket(dealt, place, layout):
+def bucket(dealt: Sequence[Dealt], place: int, layout: Layout) -> list[Rows]:
     """Return the Rows of one bucket of dealt blocks, as a list of one, or of none where it is empty."""
     if not dealt:
         return []
@@ -123,7 +129,7 @@ def bucket(dealt, place, layout):
     return group(who, what, layout)
 
 
-def group(who, what, layout):
+def group(who: Array, what: Array, layout: Layout) -> list[Rows]:
     """Return [the Rows of the entities], sorted by (entity, time, step, segment); both arrays are used up."""
     if not len(who):
         return []
@@ -145,7 +151,7 @@ def group(who, what, layout):
     return [layout.unpack(who, low, names)]
 
 
-def presorted(columns, segments):
+def presorted(columns: Sequence[Any], segments: tuple[str, ...]) -> Rows | None:
     """Return the Rows of columns (who, at, code, segment) in order of (entity, time), None where they are in no order.
 
     The arrays become theirs.
@@ -164,7 +170,7 @@ def presorted(columns, segments):
     return Rows(entity, code, at, len(ids), segment=segment, segments=segments, ids=ids)
 
 
-def _fix_ties(new, at, code, segment):
+def _fix_ties(new: Array, at: Array, code: Array, segment: Array | None) -> None:
     """Put the rows of one entity and instant into the order of their steps, then segments, in place."""
     rank = code if segment is None else code.astype("int64") * (int(segment.max()) + 1) + segment
     tied = at[1:] == at[:-1]
@@ -187,7 +193,7 @@ def _fix_ties(new, at, code, segment):
         segment[rows] = segment[order]
 
 
-def _whole_seconds(what, layout):
+def _whole_seconds(what: Array, layout: Layout) -> tuple[Array, Layout]:
     """Return what and layout in seconds where all times are whole ones, else as they are."""
     below = what & ((1 << layout.below) - 1)
     since = what >> layout.below
@@ -199,12 +205,12 @@ def _whole_seconds(what, layout):
     return seconds, replace(layout, unit=1_000_000, time_bits=_bits(((1 << layout.time_bits) - 1) // 1_000_000))
 
 
-def _ranked(what, layout):
+def _ranked(what: Array, layout: Layout) -> tuple[Array, Layout]:
     """Return what and layout with the places of times among all different ones."""
     moments, place = np.unique(what >> layout.below, return_inverse=True)
     place = (place << layout.below) | (what & ((1 << layout.below) - 1))
     return place, replace(layout, moments=moments, time_bits=_bits(len(moments) - 1))
 
 
-def _bits(largest):
+def _bits(largest: int) -> int:
     return max(1, int(largest).bit_length())

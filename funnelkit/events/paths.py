@@ -1,0 +1,103 @@
+"""The ways that entities took from one step to another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from funnelkit.events.journeys import Journeys, as_journeys
+from funnelkit.events.log import LOG, Log, LogColumns
+from funnelkit.language import both, number, percent, say
+from funnelkit.result import Result
+
+
+def paths_between(log: Any, found: Journeys, first: str, last: str, limit: int = 20) -> Result:
+    """Find the ways that entities took from one step to another, the most frequent first.
+
+    Parameters
+    ----------
+    log : path, list of paths, DataFrame, Arrow table, DuckDB relation or Pipeline
+        The log that `found` was made from.
+    found : Journeys
+        What `journeys` found.
+    first, last : str
+        Names of two steps.
+    limit : int
+        Rows of the table; shares are of all.
+
+    Returns
+    -------
+    Result
+        Table: path (the events between, in order, joined by " > "; empty where none lies between), n, share, p50_days.
+
+    Raises
+    ------
+    DataError
+        Where there is no such step.
+
+    Notes
+    -----
+    All events of the log between the two times count, steps or not.
+
+    Examples
+    --------
+    >>> from funnelkit.events import journeys
+    >>> log = pd.DataFrame({"deal_id": [1, 1, 1], "stage": ["A", "x", "B"],
+    ...                     "entered_at": pd.to_datetime(["2026-01-01", "2026-01-02", "2026-01-03"])})
+    >>> paths_between(log, journeys(log, ["A", "B"]), "A", "B").table
+      path  n  share  p50_days
+    0    x  1    1.0       2.0
+    """
+    grouped = _paths(log, as_journeys(found), first, last)
+    values: dict[str, Any] = {"n": number(grouped["n"].sum()), "first": first, "last": last}
+    if len(grouped):
+        top = grouped.iloc[0]
+        values |= {
+            "path": both(lambda: _way(top["path"])),
+            "share": percent(top["share"]),
+            "n_paths": number(len(grouped)),
+        }
+    key = "events.paths.found" if len(grouped) else "events.paths.none"
+    return Result(grouped.head(limit), key, values, shown=_paths_for_people)
+
+
+def _paths_for_people(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(path=[_way(path) for path in table["path"]])
+
+
+def _way(path: str) -> str:
+    return path or say("events.paths.direct")
+
+
+def _paths(log: Any, found: Journeys, first: str, last: str) -> pd.DataFrame:
+    one, two = found.place(first), found.place(last)
+    spans = found.table[["id", f"at_{one}", f"at_{two}"]].dropna()
+    spans.columns = pd.Index(["id", "since", "until"])
+    spans = spans[spans["until"] >= spans["since"]]
+    between = _between(log, found.log_columns, spans)
+    days = (spans["until"] - spans["since"]).to_numpy() / np.timedelta64(1, "D")
+    table = pd.DataFrame({"path": spans["id"].astype(str).map(between).fillna("").to_numpy(), "days": days})
+    grouped = table.groupby("path", sort=False)["days"].agg(n="size", p50_days="median").reset_index()
+    grouped = grouped.assign(share=grouped["n"] / max(1, len(table)))
+    grouped = grouped.sort_values(["n", "path"], ascending=[False, True], ignore_index=True)
+    return grouped[["path", "n", "share", "p50_days"]]
+
+
+def _between(log: Any, columns: LogColumns, spans: pd.DataFrame) -> dict[str, str]:
+    """Return {id as text: events strictly between its two times}."""
+    import duckdb
+
+    # A relation of another connection cannot be joined with the spans there.
+    source = log.to_arrow_table() if isinstance(log, duckdb.DuckDBPyRelation) else log
+    with Log(source, columns) as opened:
+        opened.db.register("spans", spans.assign(id=spans["id"].astype(str)))
+        events = (
+            f"SELECT CAST({opened.who} AS VARCHAR) AS who, {opened.what} AS what, {opened.moment} AS moment FROM {LOG}"
+        )
+        rows = opened.query(
+            f"SELECT who, string_agg(what, ' > ' ORDER BY moment, what) FROM ({events}) JOIN spans ON who = id "
+            "WHERE moment > since AND moment < until AND what IS NOT NULL GROUP BY who"
+        ).fetchall()
+    return dict(rows)

@@ -1,0 +1,100 @@
+"""Times and trend of conversion against values found by hand, and known truth."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from funnelkit.events.conversion import QUANTILES, _quantiles, conversion_trend, time_histogram, time_to_convert
+from funnelkit.events.journeys import journeys
+from funnelkit.events.rule import Rule
+from funnelkit.language.errors import DataError
+from tests.support.lives import COLUMNS, exponential, make
+
+
+def test_times_recover_a_known_truth():
+    log = exponential(np.random.default_rng(3), 20_000, [0.7, 0.5], [4.0, 2.0])
+    found = journeys(log, "ABC", Rule(window="100d"), columns=COLUMNS)
+    times = time_to_convert(found).table.set_index("stage")
+    assert times.loc["B", "p50_days"] == pytest.approx(4 * np.log(2), rel=0.05)
+    assert times.loc["C", "mean_days"] == pytest.approx(2.0, rel=0.05)
+    assert times.loc["total", "mean_days"] == pytest.approx(6.0, rel=0.05)
+    bins = time_histogram(found, "B", bins=10).table
+    assert bins["n"].sum() == times.loc["B", "n"] and bins["n"].idxmax() == 0
+
+
+def test_times_leave_out_entities_without_their_whole_window():
+    log = make([(0, "A"), (9, "B")], [(18, "A"), (19, "B")], [(19, "A")])
+    found = journeys(log, "AB", Rule(window="10d"), columns=COLUMNS, as_of="2026-01-21")
+    assert time_to_convert(found).table[["n", "p50_days"]].iloc[0].tolist() == [1, 9.0], (
+        "the quick young one would mislead"
+    )
+    assert found.table["is_open"].tolist() == [False, False, True]
+
+
+def test_trend_keeps_the_young_cohort_open():
+    lives = [[(0, "A"), (1, "B")], [(2, "A")], [(40, "A")], [(41, "A"), (42, "B")]]
+    found = journeys(make(*lives), "AB", Rule(window="14d"), columns=COLUMNS)
+    trend = conversion_trend(found).table
+    assert trend["cohort"].tolist() == [pd.Timestamp("2026-01-01"), pd.Timestamp("2026-02-01")]
+    assert trend[["n_entered", "k", "n", "n_open"]].to_numpy().tolist() == [[2, 1, 2, 0], [2, 1, 1, 1]]
+    assert trend["is_mature"].tolist() == [True, False]
+    assert trend[["floor", "ceiling"]].iloc[1].tolist() == [0.5, 1.0]
+    with pytest.raises(DataError, match="no period named 'moon'"):
+        conversion_trend(found, "moon")
+
+
+def test_times_of_nobody_are_an_empty_table():
+    log = pd.DataFrame({"deal_id": [1], "stage": ["A"], "entered_at": pd.to_datetime(["2026-01-05"]), "team": ["x"]})
+    found = journeys(log, ["A", "B"], Rule(window="7d"), attributes=["team"], as_of=pd.Timestamp("2026-01-06"))
+    assert len(found.matured) == 0
+    assert len(time_to_convert(found, by="team").table) == 0
+    assert time_to_convert(found).table["n"].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 1_001])
+def test_quantiles_are_those_of_numpy(n):
+    values = np.random.default_rng(n).exponential(size=n).round(1)
+    assert _quantiles(values).tolist() == np.quantile(values, QUANTILES).tolist()
+
+
+def test_times_split_by_one_column_or_several():
+    lives = [[(0, "A"), (2, "B")], [(0, "A"), (4, "B")], [(0, "A"), (9, "B")], [(5, "A")]]
+    log = make(*lives, team=["N", "N", "S", None], kind="xyxx")
+    found = journeys(log, "AB", columns=COLUMNS, attributes=["team", "kind"])
+    by_team = time_to_convert(found, by="team")
+    assert by_team.table[by_team.table["stage"] == "total"]["p50_days"].tolist()[:2] == [3.0, 9.0]
+    assert by_team.reading() == (
+        "From A to B, the median time is shortest in N (3.0 days) and longest in S (9.0 days)."
+    )
+    both = time_to_convert(found, by=["team", "kind"]).table
+    assert both[both["stage"] == "B"][["team", "kind", "n"]].fillna("").to_numpy().tolist() == [
+        ["N", "x", 1], ["N", "y", 1], ["S", "x", 1], ["", "x", 0],
+    ]  # fmt: skip
+    with pytest.raises(DataError, match=r"no column named 'taem'\. Nearest: team"):
+        time_to_convert(found, by="taem")
+
+
+def test_times_and_trend_say_themselves():
+    found = journeys(make([(0, "A"), (2, "B")], [(1, "A")], [(40, "A")]), "AB", Rule(window="14d"), columns=COLUMNS)
+    whole = "From A to B, half of the 1 who made it took up to 2.0 days, nine in ten up to 2.0 days."
+    assert time_to_convert(found).reading() == whole
+    assert "共 1 个完成，半数用时不超过 2.0 天" in time_to_convert(found).reading("zh")
+    trend = conversion_trend(found)
+    assert trend.sentences() == [
+        "From A to B: 50.0% [9.5, 90.5] (n = 2) of those who began in the period from 1 January 2026, "
+        "the only one that is complete.",
+        "1 cohorts are not complete; their rates may still change.",
+    ]
+    assert "2026年1月1日" in trend.reading("zh")
+    assert time_histogram(found).reading() == "1 came from A to B; the longest time is 2.0 days."
+    with pytest.raises(DataError, match="A is the first step: no time leads to it"):
+        time_histogram(found, "A")
+
+
+def test_nobody_through_is_said():
+    found = journeys(make([(0, "x")]), "AB", Rule(window="1d"), columns=COLUMNS)
+    assert conversion_trend(found).table.empty
+    assert time_to_convert(found).table["n"].tolist() == [0, 0]
+    assert time_histogram(found).table["n"].sum() == 0
+    assert time_to_convert(found).reading() == "Nobody who has had the whole window has come from A to B."
+    assert conversion_trend(found).reading().startswith("No cohort is complete yet")
