@@ -10,6 +10,7 @@ from .gates import check_gates as check_gates
 from .losses import churn_ratio as churn_ratio
 from .losses import split_losses as split_losses
 from .losses import stage_losses as stage_losses
+from .losses import synthesize_losses as synthesize_losses
 from .models import glossary as glossary
 from .models import models as models
 from .monitor import control_limits as control_limits

@@ -23,14 +23,14 @@ _COLUMNS = (
     "link", "n", "n_lost", "lost", "low", "high", "n_within", "within", "within_low", "within_high",
     "n_beyond", "beyond", "beyond_low", "beyond_high", "main_reason", "regained",
 )  # fmt: skip
-# Invented: share lost within our reach, share lost beyond it, and a reason for each.
+# Invented: share lost within our reach, share lost beyond it, and a reason for each (keys of analysis.invented).
 _LINKS = (
-    ("aware", 0.05, 0.40, "no leaflet", "no need for a line"),
-    ("interested", 0.08, 0.15, "offer unclear", "content with the rival"),
-    ("apply", 0.04, 0.06, "form too long", "moves away"),
-    ("install", 0.22, 0.05, "installed too late", "no line in the street"),
-    ("first-bill", 0.10, 0.02, "bill not understood", "shop closed"),
-    ("second-year", 0.09, 0.07, "faults not mended", "only a mobile now"),
+    ("aware", 0.05, 0.40, "no_leaflet", "no_need"),
+    ("interested", 0.08, 0.15, "offer_unclear", "content_with_rival"),
+    ("apply", 0.04, 0.06, "form_too_long", "moves_away"),
+    ("install", 0.22, 0.05, "installed_too_late", "no_line"),
+    ("first_bill", 0.10, 0.02, "bill_not_understood", "shop_closed"),
+    ("second_year", 0.09, 0.07, "faults_not_mended", "only_mobile"),
 )
 ALARM = 0.2  # disconnections above this share of additions
 
@@ -280,16 +280,45 @@ def _read_churn(table: pd.DataFrame, alarm: float) -> Reading:
 
 
 def synthesize_losses(rng: np.random.Generator, n: int = 20_000) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return (losses, truth): an invented chain of a telephone company's links, to practise on; nothing in it is real.
+    """Invent the chain of a telephone company's links, to practise on: nothing in it is real.
 
-    `losses` is what `split_losses` takes, with synthetic = True in every row; `truth` has link, within, beyond: the
-    shares that generated it, and their reasons. The bottleneck is "install".
+    Parameters
+    ----------
+    rng : numpy Generator
+    n : int
+        Target customers at the first link.
+
+    Returns
+    -------
+    losses : DataFrame
+        What `split_losses` takes, links and reasons in the language in force, with synthetic = True in every row.
+    truth : DataFrame
+        One row a link: link, within, beyond (the shares that generated the losses), reason_within, reason_beyond.
+
+    Raises
+    ------
+    ValueError
+        Where `n` is below 0.
+
+    Notes
+    -----
+    Those who come to a link are lost there, or go on, by a multinomial draw. "install" would regain most.
+
+    Examples
+    --------
+    >>> losses, _ = synthesize_losses(np.random.default_rng(7), 1_000)
+    >>> losses["reason"].head(2).tolist()
+    ['no leaflet', 'no need for a line']
     """
-    truth = pd.DataFrame(_LINKS, columns=["link", "within", "beyond", "reason_within", "reason_beyond"])
+    words = [[part if isinstance(part, float) else say(f"analysis.invented.{part}") for part in row] for row in _LINKS]
+    truth = pd.DataFrame(words, columns=["link", "within", "beyond", "reason_within", "reason_beyond"])
+    return _drawn_losses(rng, n, truth).assign(synthetic=True), truth
+
+
+def _drawn_losses(rng: np.random.Generator, n: int, truth: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for link, near, far, *reasons in truth.itertuples(index=False):
         *lost, left = rng.multinomial(n, [near, far, 1 - near - far])
         rows += [(link, n, reasons[at], int(lost[at]), at == 0) for at in (0, 1)]
         n = int(left)
-    losses = pd.DataFrame(rows, columns=["link", "n", "reason", "n_lost", "within"])
-    return losses.assign(synthetic=True), truth
+    return pd.DataFrame(rows, columns=["link", "n", "reason", "n_lost", "within"])
