@@ -31,17 +31,19 @@ setup: $(VENV)/.report
 report: $(VENV)/.report
 	@$(BIN)/funnelkit report --out $(OUT)/sample
 
-## make test       units, lessons, command line: under ten minutes on two cores
+## make test       style, types, units, lessons, command line: under ten minutes on two cores
 test: $(VENV)/.dev
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 # The last two files skip in make test where their oracles, chdb and Ibis, are absent: here they are installed.
 ## make test-all   the rest: browser, simulations, oracles
 test-all: $(VENV)/.bench
+	$(BIN)/python -m pyright
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile --ignore tests/faults
-	$(BIN)/python -m pytest -m "not slow" tests/test_chain.py tests/test_expression.py
+	$(BIN)/python -m pytest -m "not slow" tests/events/engine/test_chain.py tests/events/test_warehouse.py
 
 ## make faults     every fault, single and in a batch, and the crash sweep: twenty minutes on a quiet machine
 faults: $(VENV)/.dev
@@ -60,9 +62,9 @@ lab: $(VENV)/.report
 ## make lock       constraints.txt anew after a change of dependencies
 lock: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet uv
-	@echo "# Every distribution of every extra, pinned; make lock writes it anew." > constraints.new
-	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet >> constraints.new
-	mv constraints.new constraints.txt
+	cp constraints.txt $(OUT)/pins.txt
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet -o $(OUT)/pins.txt
+	(echo "# Every distribution of every extra, pinned; make lock follows pyproject.toml and keeps the other pins." && grep -v '^#' $(OUT)/pins.txt) > constraints.txt
 
 lint: $(VENV)/.dev
 	$(BIN)/python -m ruff check --fix .

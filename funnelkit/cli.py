@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import locale
 import os
@@ -15,6 +16,7 @@ from funnelkit.language import FunnelkitError, Lang, speaking
 
 if TYPE_CHECKING:
     from funnelkit.events import EventCount
+    from funnelkit.pipeline import Pipeline
 
     Commands = argparse._SubParsersAction[Any]
 
@@ -183,7 +185,7 @@ def run_check(options: argparse.Namespace) -> int:
 
     with Progress(sys.stderr.isatty()) as bar:
         try:
-            result = read(*options.files, **reading(options, lambda share: bar.show(int(100 * share), 100, "%")))
+            result: Pipeline | FunnelkitError = read(*options.files, **reading(options, lambda share: bar.show(int(100 * share), 100, "%")))
         except FunnelkitError as error:
             result = error
     found = check_summary(result, map(shown, options.files))
@@ -263,12 +265,13 @@ def build_parser() -> Parser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without Chinese shows marks instead of a crash
     options = build_parser().parse_args(arguments)
     with speaking(options.lang or default_lang()):
         try:
-            return options.run(options)
+            code: int = options.run(options)
+            return code
         except FunnelkitError as error:
             print(f"funnelkit {options.command}: {error}", file=sys.stderr)
             return error.exit_code
