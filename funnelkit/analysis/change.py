@@ -132,7 +132,7 @@ def _for_people(model: Funnel | None, unit: str, table: pd.DataFrame) -> pd.Data
 def _part_name(row: dict[str, Any], model: Funnel | None) -> str:
     """Return what people call a part, with its stage where there are several."""
     name, stage = label(f"part_of_{row['part']}"), row.get("stage")
-    if stage is None or stage == "all":
+    if pd.isna(stage) or stage == "all":
         return name
     return f"{name}: {model.stage(stage).name if model is not None else stage}"
 

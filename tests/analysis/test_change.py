@@ -4,6 +4,8 @@ import pytest
 
 from funnelkit.analysis.change import contributions, split_change
 from funnelkit.language.errors import DataError
+from funnelkit.models import funnel
+from funnelkit.result import Result
 
 BEFORE = pd.DataFrame({"segment": ["A", "B"], "k": [200, 50], "n": [500, 500]})
 AFTER = pd.DataFrame({"segment": ["A", "B"], "k": [85, 90], "n": [200, 800]})
@@ -92,6 +94,17 @@ def test_stages_share_the_rate():
     table = split_change(*tables).table
     rates = table[table["part"] == "rate"].set_index("stage")["change"]
     assert rates["Lead"] == pytest.approx(-0.045) and rates["Offer"] == pytest.approx(0.045)
+
+
+def test_parts_of_a_funnel_bear_the_names_of_its_stages():
+    counts = pd.DataFrame({"stage": ["solution-demo", "negotiation"], "k": [50, 40], "n": [100, 50]})
+    model = funnel("industrial-8")
+    found = split_change(Result(counts, model=model), Result(counts.assign(k=[40, 40]), model=model))
+    assert [name.partition(": ")[2] for name in found.parts()["name"]] == [
+        "",
+        "Solution demo and track record",
+        "Negotiation",
+    ]
 
 
 def test_unanswerable_tables_are_refused_in_words():
