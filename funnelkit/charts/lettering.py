@@ -5,8 +5,11 @@ and in a twentieth where each sign's pixels are kept. What it could not write al
 ours has) stays with Matplotlib.
 """
 
+from __future__ import annotations
+
 import math
 from functools import cache, lru_cache
+from typing import Any
 
 from funnelkit.charts.style import DPI, FONTS
 
@@ -14,13 +17,13 @@ LINE = 1.2  # Matplotlib's distance of lines, in heights of a line
 KEPT = 4096  # signs, of a few hundred bytes each
 
 
-def is_plain(artist):
-    """Return True for a Matplotlib text that `write` writes alike."""
+def is_plain(artist: Any) -> bool:
+    """Return True for a Matplotlib text that `write_text` writes alike."""
     upright = type(artist).__name__ == "Text" and artist.get_rotation() == 0 and artist.get_bbox_patch() is None
     return upright and artist.get_va() in ("top", "center") and None not in map(_face_of, artist.get_text())
 
 
-def write(image, text):
+def write_text(image: Any, text: Any) -> None:
     """Write a Matplotlib text onto an image of Pillow where Matplotlib would."""
     from matplotlib.colors import to_rgb
     from PIL import ImageDraw
@@ -39,9 +42,11 @@ def write(image, text):
             draw.draw_bitmap((math.floor(start + at + 0.5) + right, down + below), mask, ink)
 
 
-def _line(text, size_px):
+def _line(text: str, size_px: float) -> tuple[list[tuple[float, Any]], float]:
     """Return ([(how far the pen has come, glyph)] without blanks, width in pixels) of a line."""
-    signs, at, before = [], 0.0, ("", None)
+    signs: list[tuple[float, Any]] = []
+    at = 0.0
+    before: tuple[str, int | None] = ("", None)
     for sign in text:
         place = _face_of(sign)
         if before[1] == place:
@@ -53,7 +58,7 @@ def _line(text, size_px):
     return signs, at
 
 
-def _baseline(lines, size_px, where):
+def _baseline(lines: list[tuple[list[tuple[float, Any]], float]], size_px: float, where: str) -> tuple[float, float]:
     """Return (how far the first baseline is below the text's place, how far a line is below the one before)."""
     _, rise, _, fall = _face(0, size_px).getbbox("lp", anchor="ls")
     high = fall - rise
@@ -63,7 +68,7 @@ def _baseline(lines, size_px, where):
 
 
 @cache
-def _files():
+def _files() -> list[tuple[str, frozenset[int]]]:
     """Return (file, its signs) of each face of the style, in the order in which a sign is looked for."""
     from matplotlib import font_manager
     from matplotlib.ft2font import FT2Font
@@ -73,27 +78,27 @@ def _files():
 
 
 @cache
-def _face_of(sign):
+def _face_of(sign: str) -> int | None:
     """Return the number of the first face that has the sign, or None."""
     return next((place for place, (_, signs) in enumerate(_files()) if sign == "\n" or ord(sign) in signs), None)
 
 
 @cache
-def _face(place, size_px):
+def _face(place: int | None, size_px: float) -> Any:
     from PIL import ImageFont
 
-    return ImageFont.truetype(_files()[place][0], size_px, layout_engine=ImageFont.Layout.BASIC)
+    return ImageFont.truetype(_files()[place or 0][0], size_px, layout_engine=ImageFont.Layout.BASIC)
 
 
 @lru_cache(KEPT)
-def _glyph(place, size_px, sign):
+def _glyph(place: int | None, size_px: float, sign: str) -> tuple[Any, ...]:
     """Return (mask, where it lies from the pen's place on the baseline, how far the pen moves on)."""
     face = _face(place, size_px)
     return *face.getmask2(sign, "L", anchor="ls"), face.getlength(sign)
 
 
 @lru_cache(KEPT)
-def _kerning(place, size_px, pair):
+def _kerning(place: int | None, size_px: float, pair: str) -> float:
     """Return how far a sign moves on after the one before it, in pixels: mostly 0, and below it in AV."""
     face = _face(place, size_px)
-    return face.getlength(pair) - face.getlength(pair[0]) - face.getlength(pair[1])
+    return float(face.getlength(pair) - face.getlength(pair[0]) - face.getlength(pair[1]))

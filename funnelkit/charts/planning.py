@@ -1,42 +1,92 @@
-"""Charts of planning: the cascade, which stage helps most, the influence loop. Each keeps one figure and moves it.
+"""Charts of planning: cascade, what-if, which stage helps most, influence loop, allocation.
 
-A picture's `update(table)` moves the artists of its one figure and returns PNG bytes, for panels; the `_chart`
+A picture's `update(found)` moves the artists of its one figure and returns PNG bytes, for panels; the `_chart`
 functions return the same picture as a Chart, for pages without a kernel.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import compress
+from typing import TYPE_CHECKING, Any
+
 import pandas as pd
 
-from funnelkit.charts.picture import Picture
-from funnelkit.charts.style import COLOURS, Chart, new_figure, stage_labels, style, wrap
-from funnelkit.language import number, percent, say, width
-from funnelkit.models import funnel
-from funnelkit.planning import describe_what_if
+from funnelkit.charts.picture import Found, LivePicture
+from funnelkit.charts.style import COLOURS, Chart, alt_text, drawn, new_figure, stage_labels, style, wrap
+from funnelkit.language import DataError, number, percent, say, width
+from funnelkit.models import Funnel, funnel
+from funnelkit.planning import unit_words
+from funnelkit.result import Result, table_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
-def cascade_chart(table, model=None, *, weak=(), source=None):
+def cascade_chart(
+    found: Found, model: Funnel | None = None, *, weak: Sequence[str] | None = None, source: str | None = None
+) -> Chart:
     """Draw a cascade: at each level those who stay and those who drop out, its ratio, and the conclusion as title.
 
-    Takes the table of `cascade`; rows before the first level (population, cover) are named in the axis, for their
-    scale would hide the levels. `weak` are the levels to mark, `source` says where the ratios come from. Returns a
-    Chart whose alt text names every level.
+    Parameters
+    ----------
+    found : Result or DataFrame
+        Of `cascade`. Rows before the first level (population, cover) are named in the axis, for their scale would hide
+        the levels.
+    model : Funnel, optional
+        Names the levels of a table; pharma without it.
+    weak : sequence of str, optional
+        Levels to mark; those of the lowest ratio without it.
+    source : str, optional
+        Where the ratios come from.
+
+    Returns
+    -------
+    Chart
+        Its alt text names every level.
     """
-    return CascadePicture(model, weak=weak, source=source).chart(table)
+    model = drawn(found, model)[1]
+    return CascadePicture(model, weak=lowest_levels if weak is None else weak, source=source).chart(found)
 
 
-class CascadePicture(Picture):
+def lowest_levels(rows: pd.DataFrame) -> list[str]:
+    """Return the levels of the lowest ratio.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        The levels of a cascade: point, ratio.
+
+    Returns
+    -------
+    list of str
+        Their ids.
+    """
+    ratios = rows["ratio"].tolist()
+    return list(compress(rows["point"].tolist(), [ratio == min(ratios) for ratio in ratios]))
+
+
+class CascadePicture(LivePicture):
     """The cascade with its weak levels marked; `weak` may be a function of the table's levels."""
 
-    def __init__(self, model=None, *, weak=(), source=None):
+    def __init__(
+        self,
+        model: Funnel | None = None,
+        *,
+        weak: Sequence[str] | Callable[[pd.DataFrame], Sequence[str]] = (),
+        source: str | None = None,
+    ) -> None:
         super().__init__()
         self.model = model or funnel("pharma")
         self.weak = weak if callable(weak) else lambda table: weak
         self.source = source or say("charts.planning.source_assumed")
 
-    def _levels(self, table):
+    def _levels(self, found: Found) -> pd.DataFrame:
+        table = table_of(found)
         return table[[self.model.stage(point).input is None for point in table["point"].tolist()]]
 
-    def _draw(self, table):
-        rows = self._levels(table)
+    def _draw(self, found: Found) -> None:
+        rows = self._levels(found)
         figure = new_figure(9.2, 1.9 + 0.46 * len(rows))
         ax = figure.subplots()
         places = range(len(rows))
@@ -53,11 +103,11 @@ class CascadePicture(Picture):
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=8.5, frameon=False)
         self.axes = (ax,)
 
-    def _moving(self):
+    def _moving(self) -> list[Any]:
         return [*self.stays, *self.drops, *self.words, self.axes[0].xaxis.label]
 
-    def _move(self, table):
-        rows = self._levels(table)
+    def _move(self, found: Found) -> None:
+        rows = self._levels(found)
         weak = list(self.weak(rows))
         weak = weak if len(weak) < len(rows) else []
         points, counts, remaining = (rows[name].tolist() for name in ("point", "count", "remaining"))
@@ -77,36 +127,55 @@ class CascadePicture(Picture):
         self.axes[0].set_xlabel(say("charts.planning.cascade_axis", n=number(start), source=self.source), fontsize=9)
         self.title = self._headline(rows, weak, base)
 
-    def _row_texts(self, rows):
+    def _row_texts(self, rows: pd.DataFrame) -> list[str]:
         pairs = zip(rows["ratio"].tolist(), rows["remaining"].tolist(), strict=True)
         return [say("charts.planning.cascade_row", ratio=percent(ratio), n=number(n)) for ratio, n in pairs]
 
-    def _headline(self, rows, weak, base):
+    def _headline(self, rows: pd.DataFrame, weak: list[str], base: float) -> str:
         share = percent(rows["remaining"].iloc[-1] / base, 2)
         if len(weak) in (1, 2):
             names = say("result.between").join(str(self.model.stage(point).name) for point in weak)
             return say("charts.planning.cascade_title", share=share, level=names)
         return say("charts.planning.cascade_title_even", share=share, n=len(rows))
 
-    def alt(self, table):
+    def alt(self, found: Found) -> str:
         """Return the alt text: the conclusion, then every level."""
-        rows = self._levels(table)
+        rows = self._levels(found)
         names = [str(self.model.stage(point).name) for point in rows["point"]]
-        return alt_rows(self.title, names, self._row_texts(rows))
+        return alt_text(self.title, list(zip(names, self._row_texts(rows), strict=True)))
 
 
-class WhatIfPicture(Picture):
+def what_if_chart(found: Found, model: Funnel | None = None) -> Chart:
+    """Draw a what-if: the counts by stage, beside the baseline.
+
+    Parameters
+    ----------
+    found : Result or DataFrame
+        Of `what_if`.
+    model : Funnel, optional
+        Names the stages of a table.
+
+    Returns
+    -------
+    Chart
+        Its alt text says what the change does.
+    """
+    return WhatIfPicture(drawn(found, model)[1]).chart(found)
+
+
+class WhatIfPicture(LivePicture):
     """Counts by stage beside the baseline; the axis follows a bar that outgrows it."""
 
-    def __init__(self, model):
+    def __init__(self, model: Funnel | None) -> None:
         super().__init__()
-        self.model, self.title = model, say("explore.widgets.what_if_title")
+        self.model, self.title = model, say("charts.planning.what_if_title")
 
-    def _draw(self, table):
+    def _draw(self, found: Found) -> None:
+        table = table_of(found)
         figure = new_figure(8.4, 1.5 + 0.46 * len(table))
         ax = figure.subplots()
         places = range(len(table))
-        base, changed = (say(f"explore.widgets.{name}") for name in ("baseline", "changed"))
+        base, changed = (say(f"charts.planning.{name}") for name in ("baseline", "changed"))
         ax.barh(places, table["n_base"], height=0.78, color="none", edgecolor=COLOURS["ink"], linewidth=1, label=base)
         self.bars = ax.barh(places, table["n"], height=0.52, color=COLOURS["n_advanced"], label=changed)
         self.words = [ax.text(0, place, "", va="center", fontsize=9) for place in places]
@@ -117,10 +186,11 @@ class WhatIfPicture(Picture):
         ax.legend(loc="lower right", fontsize=9, frameon=False)
         self.axes = (ax,)
 
-    def _moving(self):
+    def _moving(self) -> list[Any]:
         return [*self.bars, *self.words]
 
-    def _move(self, table):
+    def _move(self, found: Found) -> None:
+        table = table_of(found)
         top = max(float(table[["n", "n_base"]].max().max()), 1.0)
         self.axes[0].set_xlim(0, top * 1.12)
         for bar, text, count in zip(self.bars, self.words, table["n"], strict=True):
@@ -128,49 +198,66 @@ class WhatIfPicture(Picture):
             text.set_text(number(count))
             text.set_x(count + top * 0.015)
 
-    def alt(self, table):
+    def alt(self, found: Any) -> str:
         """Return the alt text: the title and what the change does."""
-        return f"{self.title} {describe_what_if(table)}"
+        if isinstance(found, Result):
+            return f"{self.title} {found.reading()}"
+        names = stage_labels(found, self.model, 999)
+        return alt_text(self.title, list(zip(names, map(number, found["n"]), strict=True)))
 
 
-def tornado_chart(table, by="gain_points", model=None, title=None):
-    """Draw a sensitivity table: what each stage alone would add, largest on top, with intervals where there are any.
+def tornado_chart(
+    found: Found, by: str = "gain_points", model: Funnel | None = None, title: str | None = None
+) -> Chart:
+    """Draw what each stage alone would add, largest on top, with intervals where there are any.
 
-    `by` is gain_relative, gain_points or gain_per_cost. Returns a Chart.
+    Parameters
+    ----------
+    found : Result or DataFrame
+        Of `sensitivity`.
+    by : {"gain_points", "gain_relative", "gain_per_cost"}
+        Which gain to draw.
+    model : Funnel, optional
+        Names the stages of a table.
+
+    Returns
+    -------
+    Chart
+        Its alt text names gain, interval and n of every stage.
     """
+    table, model = drawn(found, model)
     rows = table.sort_values(by, ascending=False, kind="stable").reset_index(drop=True)
+    shown = title or say(f"charts.planning.{by}_title")
+    words = [_gain_text(row, by) for row in rows.to_dict("records")]
     with style():
         figure = new_figure(9.2, 1.6 + 0.46 * len(rows))
         ax = figure.subplots()
-        places = range(len(rows))
-        ax.barh(places, rows[by], height=0.62, color=COLOURS["n_advanced"])
-        top = float(rows[[by, f"{by}_high"]].max().max()) or 1.0
-        words = [_gain_text(row, by) for row in rows.to_dict("records")]
-        for place, row in rows.iterrows():
-            if pd.notna(row[f"{by}_low"]):
-                ax.plot([row[f"{by}_low"], row[f"{by}_high"]], [place] * 2, color=COLOURS["ink"], linewidth=1.6)
-            end = max(row[by], row[f"{by}_high"]) if pd.notna(row[f"{by}_high"]) else row[by]
-            ax.text(end + top * 0.015, place, words[place], va="center", fontsize=8.5)
-        ax.set_yticks(places, stage_labels(rows, model, 26))
+        _draw_gains(ax, rows, by, words)
+        ax.set_yticks(range(len(rows)), stage_labels(rows, model, 26))
         ax.set_ylim(len(rows) - 0.5, -0.5)
-        ax.set_xlim(0, top * (1.15 + 0.016 * max(map(width, words))))
         ax.xaxis.set_major_formatter(lambda value, _: number(value))
-        ax.xaxis.get_major_locator().set_params(nbins=5)
+        locator: Any = ax.xaxis.get_major_locator()
+        locator.set_params(nbins=5)
         counted = "counted" if rows[f"{by}_low"].notna().any() else "assumed"
         ax.set_xlabel(say(f"charts.planning.{by}_axis") + say(f"charts.planning.axis_{counted}"))
-        shown = title or say(f"charts.planning.{by}_title")
         figure.suptitle(wrap(shown, 82), x=0.01, ha="left", fontsize=12.5)
-    names = stage_labels(rows, model, 999)
-    return Chart((ax,), alt_rows(shown, names, words), table)
+    return Chart((ax,), alt_text(shown, list(zip(stage_labels(rows, model, 999), words, strict=True))), table)
 
 
-def alt_rows(title, names, words):
-    """Return the alt text: the title, then each name with its words."""
-    rows = [say("charts.planning.alt_row", name=name, words=text) for name, text in zip(names, words, strict=True)]
-    return " ".join([title, *rows])
+def _draw_gains(ax: Axes, rows: pd.DataFrame, by: str, words: list[str]) -> None:
+    """Draw bar, interval and words of each stage."""
+    top = float(rows[[by, f"{by}_high"]].max().max()) or 1.0
+    ax.barh(range(len(rows)), rows[by], height=0.62, color=COLOURS["n_advanced"])
+    for place, row in enumerate(rows.to_dict("records")):
+        low, high = row[f"{by}_low"], row[f"{by}_high"]
+        if pd.notna(low):
+            ax.plot([low, high], [place] * 2, color=COLOURS["ink"], linewidth=1.6)
+        end = max(row[by], high) if pd.notna(high) else row[by]
+        ax.text(end + top * 0.015, place, words[place], va="center", fontsize=8.5)
+    ax.set_xlim(0, top * (1.15 + 0.016 * max(map(width, words))))
 
 
-def _gain_text(row, by):
+def _gain_text(row: Mapping[Any, Any], by: str) -> str:
     values = {"gain": number(row[by]), "n": number(row["n"])}
     if pd.isna(row[f"{by}_low"]):
         return say("charts.planning.gain", **values)
@@ -178,15 +265,33 @@ def _gain_text(row, by):
     return say("charts.planning.gain_counted", **values, **ends)
 
 
-def loop_chart(result):
-    """Draw an `influence_loop` result: potential customers and purchases, turn by turn. Returns a Chart."""
-    return LoopPicture().chart(result)
+def loop_chart(found: Result) -> Chart:
+    """Draw an influence loop: potential customers and purchases, turn by turn.
+
+    Parameters
+    ----------
+    found : Result
+        Of `influence_loop`.
+
+    Returns
+    -------
+    Chart
+        Its alt text is the finding and the reading.
+
+    Raises
+    ------
+    DataError
+        For a table alone, which does not tell where the loop settles.
+    """
+    if not isinstance(found, Result) or "growth" not in found.values:
+        raise DataError("needs_result", verb="influence_loop", found=type(found).__name__)
+    return LoopPicture().chart(found)
 
 
-class LoopPicture(Picture):
+class LoopPicture(LivePicture):
     """Two lines over the turns; the title says whether the loop settles or explodes."""
 
-    def _draw(self, result):
+    def _draw(self, found: Result) -> None:
         figure = new_figure(9.2, 4.2)
         ax = figure.subplots()
         potential, bought, level = (say(f"charts.planning.{name}") for name in ("potential", "bought", "level"))
@@ -200,22 +305,99 @@ class LoopPicture(Picture):
         ax.set_ylim(0, 1e6)
         self.axes = (ax,)
 
-    def _moving(self):
+    def _moving(self) -> list[Any]:
         return [self.potential, self.bought, self.level, self.legend]
 
-    def _move(self, result):
-        table, level = result.table, result.values.get("level")
+    def _move(self, found: Result) -> None:
+        table, level = found.table, found.values.get("level")
         self.potential.set_data(table["turn"], table["n_potential"])
         self.bought.set_data(table["turn"], table["n_customers"])
         self.level.set_ydata([level or 0] * 2)
-        for part in (self.level, self.legend.get_texts()[2], self.legend.legend_handles[2]):
+        parts: tuple[Any, ...] = (self.level, self.legend.get_texts()[2], self.legend.legend_handles[2])
+        for part in parts:
             part.set_visible(level is not None)
         top = max(float(table["n_potential"].max()), level or 0, 1.0)
         self.axes[0].set_ylim(0, top * 1.3)
         self.axes[0].set_xlim(0.5, len(table) + 0.5)
-        kind = result.key.rpartition(".")[2]
-        self.title = say(f"charts.planning.loop_{kind}", growth=number(result.values["growth"], 2))
+        kind = found.key.rpartition(".")[2]
+        self.title = say(f"charts.planning.loop_{kind}", growth=number(found.values["growth"], 2))
 
-    def alt(self, result):
+    def alt(self, found: Result) -> str:
         """Return the alt text: the finding and the reading."""
-        return f"{self.title} {result.reading()}"
+        return f"{self.title} {found.reading()}"
+
+
+def allocation_chart(found: Found, model: Funnel | None = None) -> Chart:
+    """Draw an allocation: what each row gets of the budget, and how many deals that moves on.
+
+    Parameters
+    ----------
+    found : Result or DataFrame
+        Of `allocate`.
+    model : Funnel, optional
+        Names the states of a table.
+
+    Returns
+    -------
+    Chart
+        Its alt text says what each row gets.
+    """
+    return AllocationPicture(drawn(found, model)[1]).chart(found)
+
+
+class AllocationPicture(LivePicture):
+    """Bars of the shares of a budget; the title names the row where effort earns most."""
+
+    def __init__(self, model: Funnel | None = None) -> None:
+        super().__init__()
+        self.known = {state.id: str(state.name) for state in model.states} if model else {}
+
+    def _names(self, table: pd.DataFrame) -> list[str]:
+        return [self.known.get(name, str(name)) for name in table.iloc[:, 0]]
+
+    def _draw(self, found: Found) -> None:
+        table = table_of(found)
+        figure = new_figure(8.4, 1.7 + 0.55 * len(table))
+        ax = figure.subplots()
+        places = range(len(table))
+        self.bars = ax.barh(places, [1.0] * len(table), height=0.6, color=COLOURS["n_advanced"])
+        self.words = [ax.text(0, place, "", va="center", fontsize=9) for place in places]
+        ax.set_yticks(places, self._names(table))
+        ax.set_ylim(len(table) - 0.5, -0.5)
+        ax.set_xlim(0, 1.58)
+        ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
+        ax.xaxis.set_major_formatter(lambda value, _: percent(value, 0))
+        ax.set_xlabel(say("charts.planning.share_axis"))
+        self.axes = (ax,)
+
+    def _moving(self) -> list[Any]:
+        return [*self.bars, *self.words]
+
+    def _words(self, table: pd.DataFrame) -> list[str]:
+        unit = unit_words(_unit(table))
+        return [
+            say("charts.planning.gets", given=number(row[_unit(table)]), unit=unit["unit"],
+                pushed=number(row["n_pushed"], 1), n=number(row["n_open"]))
+            for row in table.to_dict("records")
+        ]  # fmt: skip
+
+    def _move(self, found: Found) -> None:
+        table = table_of(found)
+        for bar, text, words, share in zip(
+            self.bars, self.words, self._words(table), table["share_budget"], strict=True
+        ):
+            bar.set_width(share)
+            text.set_text(words)
+            text.set_x(share + 0.015)
+        best = self._names(table)[int(table["gain_per_unit"].to_numpy().argmax())]
+        self.title = say("charts.planning.allocation_title", one=unit_words(_unit(table))["one"], state=best)
+
+    def alt(self, found: Found) -> str:
+        """Return the alt text: the finding and what each row gets."""
+        table = table_of(found)
+        return alt_text(self.title, list(zip(self._names(table), self._words(table), strict=True)))
+
+
+def _unit(table: pd.DataFrame) -> str:
+    """Return the unit of an allocation: the name of the column that says what each row gets."""
+    return str(table.columns[list(table.columns).index("gain_per_unit") + 1])

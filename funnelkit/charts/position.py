@@ -1,34 +1,58 @@
 """Charts of positioning: the perceptual map, the SPACE profile, adopters over time."""
 
-import numpy as np
+from __future__ import annotations
 
-from funnelkit.charts.picture import Picture
-from funnelkit.charts.planning import alt_rows
-from funnelkit.charts.style import COLOURS, Chart, new_figure, style, wrap
-from funnelkit.language import number, percent, say, width
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from funnelkit.charts.picture import Found, LivePicture
+from funnelkit.charts.style import COLOURS, Chart, alt_text, new_figure, style, wrap
+from funnelkit.language import DataError, number, percent, say, width
 from funnelkit.models import funnel
+from funnelkit.planning import PerceptualMap
+from funnelkit.result import Result, table_of
 
 HALF = np.array([4.0, 2.9])  # half the plane's sides in inches: a unit is as long across as up, so distances compare
 GROUPS = ("#1d4259", "#2f6690", "#6d9dc5", "#a9c5dd", "#c9ced6")  # adopter groups, early to late
 
 
-def map_chart(found, *, ours=None):
+def map_chart(found: PerceptualMap, *, ours: str | None = None) -> Chart:
     """Draw a perceptual map: products as points, attributes as arrows, the weighted needs as a thick arrow.
 
-    Takes a `perceptual_map`; `ours` is our product's name, drawn in the accent colour. Returns a Chart whose axes
-    carry the shares of variance that they show.
+    Parameters
+    ----------
+    found : PerceptualMap
+        Of `perceptual_map`.
+    ours : str, optional
+        Our product's name, drawn in the accent colour; that of `found` without it.
+
+    Returns
+    -------
+    Chart
+        Its axes carry the shares of variance that they show.
+
+    Raises
+    ------
+    DataError
+        For a table alone, which does not hold the shares.
     """
-    return MapPicture(ours=ours).chart(found)
+    if not isinstance(found, PerceptualMap):
+        raise DataError("needs_result", verb="perceptual_map", found=type(found).__name__)
+    return MapPicture(ours=ours or found.values.get("ours")).chart(found)
 
 
-class MapPicture(Picture):
+class MapPicture(LivePicture):
     """A biplot; names that would cover each other are pushed apart, up and down."""
 
-    def __init__(self, *, ours=None):
+    def __init__(self, *, ours: str | None = None) -> None:
         super().__init__()
         self.ours = ours
 
-    def _draw(self, found):
+    def _draw(self, found: PerceptualMap) -> None:
         figure = new_figure(8.6, 6.6)
         ax = figure.subplots()
         ax.axhline(0, color="#e4e7eb", linewidth=1, zorder=0)
@@ -43,10 +67,10 @@ class MapPicture(Picture):
         ax.set_yticks([])
         self.axes = (ax,)
 
-    def _moving(self):
+    def _moving(self) -> list[Any]:
         return [self.points, *self.arrows, *self.names, self.axes[0].xaxis.label, self.axes[0].yaxis.label]
 
-    def _move(self, found):
+    def _move(self, found: PerceptualMap) -> None:
         table = found.table
         places = _scaled(table)
         self._place(table, places)
@@ -59,7 +83,7 @@ class MapPicture(Picture):
         best = table.loc[table["score"].idxmax(), "name"]
         self.title = say("charts.position.map_title", name=best, shown=percent(sum(shares)))
 
-    def _place(self, table, places):
+    def _place(self, table: pd.DataFrame, places: NDArray[np.float64]) -> None:
         products = (table["kind"] == "product").to_numpy()
         self.points.set_offsets(places[products])
         names = table.loc[products, "name"]
@@ -72,30 +96,31 @@ class MapPicture(Picture):
             text.set_position(spot)
             text.set_color(self._colour(row))
 
-    def _name(self, row):
+    def _name(self, row: Mapping[Any, Any]) -> str:
         return say("charts.position.needs") if row["kind"] == "needs" else wrap(row["name"], 24)
 
-    def _colour(self, row):
+    def _colour(self, row: Mapping[Any, Any]) -> str:
         if row["kind"] == "product":
             return COLOURS["accent" if row["name"] == self.ours else "ink"]
         return COLOURS["n_open"] if row["kind"] == "needs" else "#5b6773"
 
-    def alt(self, found):
+    def alt(self, found: PerceptualMap) -> str:
         """Return the alt text: the finding and where every product and attribute lies."""
         rows = found.table
         names = [self._name(row).replace("\n", " ") for row in rows.to_dict("records")]
-        return alt_rows(self.title, names, [f"{x:.2f}, {y:.2f}" for x, y in rows[["x", "y"]].to_numpy()])
+        places = [f"{x:.2f}, {y:.2f}" for x, y in rows[["x", "y"]].to_numpy()]
+        return alt_text(self.title, list(zip(names, places, strict=True)))
 
 
-def _arrow(kind):
+def _arrow(kind: str) -> dict[str, Any]:
     if kind == "needs":
         return {"arrowstyle": "->", "color": COLOURS["n_open"], "linewidth": 3}
     return {"arrowstyle": "->", "color": "#9aa5b1", "linewidth": 1.2}
 
 
-def _scaled(table):
+def _scaled(table: pd.DataFrame) -> NDArray[np.float64]:
     """Return places with the arrows stretched to a share of the products' reach; directions stay."""
-    places = table[["x", "y"]].to_numpy(float).copy()
+    places: NDArray[np.float64] = table[["x", "y"]].to_numpy(float).copy()
     products = (table["kind"] == "product").to_numpy()
     length = np.hypot(*places[products].T).max()
     attributes = (table["kind"] == "attribute").to_numpy()
@@ -105,18 +130,18 @@ def _scaled(table):
     return places
 
 
-def _unit(places):
+def _unit(places: NDArray[np.float64]) -> float:
     """Return how much of the map's scale one inch shows, so that every place and its name lie within."""
     return float((np.abs(places) / HALF).max() * 1.25) or 1.0
 
 
-def _apart(places, products, widths):
+def _apart(places: NDArray[np.float64], products: NDArray[np.bool_], widths: list[int]) -> NDArray[np.float64]:
     """Return where names stand: above their point, beyond their arrow's end, moved where two would meet."""
     unit = _unit(places)
     length = np.maximum(np.hypot(*places.T), 1e-12)[:, None]
     beyond = places / length * np.column_stack([0.12 + 0.042 * np.array(widths), np.full(len(places), 0.2)]) * unit
     above = places + np.array([0, 0.19 * unit])
-    spots = np.where(products[:, None], above, places + beyond)
+    spots: NDArray[np.float64] = np.where(products[:, None], above, places + beyond)
     gap = np.array([1.3, 0.21]) * unit
     for place in np.flatnonzero(~products):
         covered = (np.abs(places[products] - spots[place]) < gap * [0.6, 0.8]).all(axis=1)
@@ -130,46 +155,81 @@ def _apart(places, products, widths):
     return spots
 
 
-def space_chart(result, ours):
-    """Draw a `space_profile`: our rating and the best rival's on each dimension. Returns a Chart."""
-    table = result.table
-    items = {item.id: str(item.name) for item in funnel("pharma").topic("space").items}
-    names = [items[name] for name in table["dimension"]]
-    places = np.arange(len(table))
+def space_chart(found: Found, ours: str | None = None, title: str | None = None) -> Chart:
+    """Draw a SPACE profile: our rating and the best rival's on each dimension.
+
+    Parameters
+    ----------
+    found : Result or DataFrame
+        Of `space_profile`.
+    ours : str, optional
+        Our product's name; that of `found` without it.
+
+    Returns
+    -------
+    Chart
+        Its alt text names both ratings of every dimension.
+    """
+    table, title = table_of(found), title or _headline(found, "space_title")
+    ours = ours or (found.values["ours"] if isinstance(found, Result) else say("labels.ours"))
+    items: Any = funnel("pharma").topic("space").items
+    known = {item.id: str(item.name) for item in items}
+    names = [known[name] for name in table["dimension"]]
+    words = [_lead_text(row) for row in table.to_dict("records")]
     with style():
         figure = new_figure(8.8, 4.0)
         ax = figure.subplots()
-        ax.hlines(places, table["best_rival"], table["ours"], color="#c9ced6", linewidth=3, zorder=1)
-        rival = say("charts.position.best_rival")
-        ax.plot(table["best_rival"], places, "s", color=COLOURS["n_advanced"], markersize=11, label=rival)
-        ax.plot(table["ours"], places, "o", color=COLOURS["accent"], markersize=6.5, label=str(ours))
-        words = [_lead_text(row) for row in table.to_dict("records")]
-        for place, row in table.iterrows():
-            ax.text(max(row["ours"], row["best_rival"]) + 0.25, place, words[place], va="center", fontsize=9)
-        ax.set_yticks(places, names)
+        _draw_ratings(ax, table, str(ours), words)
+        ax.set_yticks(range(len(table)), names)
         ax.set_ylim(len(table) - 0.5, -0.5)
         ax.set_xlim(*_room(table))
         ax.set_xlabel(say("charts.position.rating_axis"))
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=9, frameon=False)
-        title = result.sentences()[0]
         figure.suptitle(wrap(title, 84), x=0.01, ha="left", fontsize=11.5)
-    return Chart((ax,), alt_rows(title, names, words), table)
+    return Chart((ax,), alt_text(title, list(zip(names, words, strict=True))), table)
 
 
-def _room(table):
+def _draw_ratings(ax: Any, table: pd.DataFrame, ours: str, words: list[str]) -> None:
+    places = np.arange(len(table))
+    ax.hlines(places, table["best_rival"], table["ours"], color="#c9ced6", linewidth=3, zorder=1)
+    rival = say("charts.position.best_rival")
+    ax.plot(table["best_rival"], places, "s", color=COLOURS["n_advanced"], markersize=11, label=rival)
+    ax.plot(table["ours"], places, "o", color=COLOURS["accent"], markersize=6.5, label=ours)
+    for place, (one, other) in enumerate(zip(table["ours"], table["best_rival"], strict=True)):
+        ax.text(max(one, other) + 0.25, place, words[place], va="center", fontsize=9)
+
+
+def _headline(found: Found, key: str) -> str:
+    """Return the leading sentence of a Result as a title; a table has a general one."""
+    return found.sentences()[0] if isinstance(found, Result) else say(f"charts.position.{key}")
+
+
+def _room(table: pd.DataFrame) -> tuple[float, float]:
     low, high = table[["ours", "best_rival"]].min().min(), table[["ours", "best_rival"]].max().max()
     return low - 0.6, high + 0.45 * max(high - low, 1) + 0.6
 
 
-def _lead_text(row):
+def _lead_text(row: Mapping[Any, Any]) -> str:
     values = {"ours": number(row["ours"], 1), "rival": row["rival"], "theirs": number(row["best_rival"], 1)}
     return say("charts.position.lead", **values, lead=f"{row['lead']:+.1f}")
 
 
-def adopters_chart(result):
-    """Draw `adopters`: how many adopt in each period, coloured by group. Returns a Chart."""
-    table = result.table
-    groups = funnel("pharma").topic("adopters").items
+def adopters_chart(found: Found, title: str | None = None) -> Chart:
+    """Draw how many adopt in each period, coloured by group.
+
+    Parameters
+    ----------
+    found : Result or DataFrame
+        Of `adopters`.
+
+    Returns
+    -------
+    Chart
+        Its alt text is the reading of a Result; of a table the adopters of every group.
+    """
+    table, title = table_of(found), title or _headline(found, "adopters_title")
+    groups: Any = funnel("pharma").topic("adopters").items
+    sizes = []
     with style():
         figure = new_figure(8.8, 4.2)
         ax = figure.subplots()
@@ -177,11 +237,12 @@ def adopters_chart(result):
             rows = table[table["group"] == group.id]
             name = say("charts.position.group", group=str(group.text), share=percent(group.share))
             ax.bar(rows["period"], rows["n_new"], color=colour, label=name)
+            sizes.append((str(group.text), number(rows["n_new"].sum())))
         ax.set_xlabel(say("charts.position.period_axis"))
         ax.set_ylabel(say("charts.position.adopters_axis"))
         ax.yaxis.set_major_formatter(lambda value, _: number(value))
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        locator: Any = ax.xaxis.get_major_locator()
+        locator.set_params(integer=True)
         ax.legend(fontsize=9, frameon=False)
-        title = result.sentences()[0]
         figure.suptitle(wrap(title, 84), x=0.01, ha="left", fontsize=11.5)
-    return Chart((ax,), result.reading(), table)
+    return Chart((ax,), found.reading() if isinstance(found, Result) else alt_text(title, sizes), table)

@@ -3,19 +3,11 @@
 A panel's `code` is its headless twin written out: the call that gives the same table.
 """
 
-from itertools import compress
-
-from funnelkit.charts import CascadePicture, LoopPicture, MapPicture
-from funnelkit.explore.widgets import Control, Panel
-from funnelkit.language import bullets, say, show
+from funnelkit.charts import CascadePicture, LoopPicture, MapPicture, lowest_levels
+from funnelkit.explore.widgets import Control, Panel, joined_below, view_result
+from funnelkit.language import bullets, say
 from funnelkit.models import funnel
 from funnelkit.planning import cascade, influence_loop, mean_ratings, perceptual_map, weakest_levels
-
-
-def joined(*parts):
-    """Return several things to display as one, below each other."""
-    return type(parts[0])("".join(part.html for part in parts), "\n".join(part.text for part in parts))
-
 
 # --- pharma cascade --------------------------------------------------------------------------------------------------
 
@@ -26,7 +18,7 @@ def cascade_panel(ratios=None, *, population=1_000_000, price=100, model="pharma
     Its headless twin is `cascade(ratios, population=..., price=...)`; `weakest_levels` reads it.
     """
     model = funnel(model) if isinstance(model, str) else model
-    start = cascade(ratios, population=population, price=price, model=model)
+    start = cascade(ratios, population=population, price=price, model=model).table
     kept = dict(zip(start["point"], start["ratio"], strict=True))
     shares = {stage.id: kept[stage.id] for stage in model.stages if stage.input == "share"}
     labels = {
@@ -51,23 +43,12 @@ def cascade_panel(ratios=None, *, population=1_000_000, price=100, model="pharma
         named = "" if model.id == "pharma" else ", model=model"
         return f"cascade({levels!r}, population={money['population']!r}, price={money['price']!r}{named})"
 
-    picture = cascade_picture(model)
-    return Panel(compute, controls, lambda table: view_cascade(table, model), picture, code=code)
+    return Panel(compute, controls, view_cascade, CascadePicture(model, weak=lowest_levels), code=code)
 
 
-def cascade_picture(model):
-    """Return the cascade's picture, its levels of the lowest ratio marked."""
-
-    def lowest(levels):
-        ratios = levels["ratio"].tolist()
-        return list(compress(levels["point"].tolist(), [ratio == min(ratios) for ratio in ratios]))
-
-    return CascadePicture(model, weak=lowest)
-
-
-def view_cascade(table, model):
-    """Return what a cascade says and its table, ready to display."""
-    return joined(bullets(weakest_levels(table, model=model).sentences()), show(table, model=model))
+def view_cascade(found):
+    """Return what a cascade's weakest levels say and its table, ready to display."""
+    return joined_below(bullets(weakest_levels(found).sentences()), found.show())
 
 
 # --- influence loop --------------------------------------------------------------------------------------------------
@@ -104,12 +85,7 @@ def loop_panel(rate, factors, feed=1.0, *, inflow=100, turns=12, market=None):
         parts = [*map(repr, given), *(f"{name}={value!r}" for name, value in named.items())]
         return f"influence_loop({', '.join(parts)})"
 
-    return Panel(compute, controls, lambda found: view_loop(found), LoopPicture(), code=code)
-
-
-def view_loop(found):
-    """Return what a loop does and its path, ready to display."""
-    return joined(bullets(found.sentences()), show(found.table.round(1)))
+    return Panel(compute, controls, view_result, LoopPicture(), code=code)
 
 
 # --- perceptual map --------------------------------------------------------------------------------------------------
@@ -133,11 +109,4 @@ def map_panel(ratings, weights=None, *, ours=None):
     def code(values):
         return f"perceptual_map(ratings, {values!r})"
 
-    return Panel(compute, controls, lambda found: view_map(found), MapPicture(ours=ours), code=code)
-
-
-def view_map(found):
-    """Return what a map says and its products by score, ready to display."""
-    products = found.table[found.table["kind"] == "product"].sort_values("score", ascending=False, kind="stable")
-    table = products[["name", "score"]].rename(columns={"name": "product"})
-    return joined(bullets(found.sentences()), show(table))
+    return Panel(compute, controls, view_result, MapPicture(ours=ours), code=code)

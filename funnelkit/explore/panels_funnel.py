@@ -2,12 +2,12 @@
 
 import pandas as pd
 
-from funnelkit.charts import COLOURS, Picture, WhatIfPicture, alt_rows, new_figure
-from funnelkit.explore.panels import joined
-from funnelkit.explore.widgets import Control, Panel
+from funnelkit.charts import COLOURS, AllocationPicture, LivePicture, WhatIfPicture, alt_text, new_figure
+from funnelkit.explore.widgets import Control, Panel, joined_below, view_result
 from funnelkit.language import bullets, note, number, percent, rate_text, say, show
 from funnelkit.models import funnel
-from funnelkit.planning import allocate, describe_allocation, describe_what_if, sensitivity, what_if
+from funnelkit.planning import allocate, sensitivity, what_if
+from funnelkit.result import table_of
 from funnelkit.stats import rate_columns
 
 # --- explorer: any model ---------------------------------------------------------------------------------------------
@@ -20,8 +20,8 @@ def explorer_panel(source, volume=100, deal_value=1.0, cycle_days=30.0, *, model
     which stage helps most at the rates that the sliders stand at. Its headless twin is `what_if(source, changes,
     volume, deal_value, model, cycle_days=...)`.
     """
-    model = model or source
-    base = what_if(source, None, volume, deal_value, model, cycle_days=cycle_days)
+    model = model or getattr(source, "model", None) or source
+    base = what_if(source, None, volume, deal_value, model, cycle_days=cycle_days).table
     rated = base[base["rate_base"].notna() & (base["stage"].astype(str) != model.won_stage)]
     most = 10.0 if model.grows else 1.0
     labels = [say("explore.widgets.rate", stage=str(model.stage(stage).name)) for stage in rated["stage"]]
@@ -41,28 +41,19 @@ def explorer_panel(source, volume=100, deal_value=1.0, cycle_days=30.0, *, model
     def code(values):
         return f"what_if(source, {values!r}, {volume!r}, {deal_value!r}, model, cycle_days={cycle_days!r})"
 
-    return Panel(compute, controls, lambda table: view_explorer(table, model), WhatIfPicture(model), code=code)
+    return Panel(compute, controls, view_explorer, WhatIfPicture(model), code=code)
 
 
-def _reach(table, model):
-    """Return how many reach the last stage, for models whose last stage is not yet a win."""
-    first, last = table.iloc[0], table.iloc[-1]
-    share = percent(last["n"] / first["n"]) if first["n"] else "–"
-    values = {"n": number(first["n"]), "share": share, "stage": str(model.stage(last["stage"]).name)}
-    return say("explore.widgets.reach", **values, reached=number(last["n"], 1), base=number(last["n_base"], 1))
-
-
-def view_explorer(table, model):
+def view_explorer(found):
     """Return reading, table, and which stage helps most, ready to display."""
-    drop = ["value_base", "value", "value_per_day_base", "value_per_day"]
-    said = describe_what_if(table) if model.won_stage else _reach(table, model)
-    parts = [note(said), show(table.drop(columns=drop), model=model)]
+    table, model = found.table, found.model
+    parts = [view_result(found)]
     stages = table[["stage", "rate"]].dropna()
     if model.won_stage is not None and len(stages) == len(table):
         stages = stages[stages["stage"].astype(str) != model.won_stage]
     if (stages["rate"] > 0).all() and len(stages):
         parts.append(bullets(sensitivity(stages, table["n"].iloc[0] or 1, model=model).sentences()[2:3]))
-    return joined(*parts)
+    return joined_below(*parts)
 
 
 # --- small samples ---------------------------------------------------------------------------------------------------
@@ -88,17 +79,19 @@ def sample_panel(n=20, rate=0.5, *, most=1000):
     def code(values):
         return f"sample_rate({values['n']!r}, {values['rate']!r})"
 
-    return Panel(sample_rate, controls, lambda table: view_sample(table), SamplePicture(), code=code)
+    return Panel(sample_rate, controls, view_sample, SamplePicture(), code=code)
 
 
 def view_sample(table):
     """Return what so many cases tell, ready to display."""
     row = table.iloc[0]
     values = {"rate": rate_text(row), "width": number(100 * (row["high"] - row["low"]), 1)}
-    return joined(note(say("explore.widgets.sample_says", **values)), show(table[["k", "n", "rate", "low", "high"]]))
+    return joined_below(
+        note(say("explore.widgets.sample_says", **values)), show(table[["k", "n", "rate", "low", "high"]])
+    )
 
 
-class SamplePicture(Picture):
+class SamplePicture(LivePicture):
     """One rate with its interval on the line from 0 to 100%."""
 
     def _draw(self, table):
@@ -126,7 +119,7 @@ class SamplePicture(Picture):
 
     def alt(self, table):
         """Return the alt text: the rate, its interval, its n."""
-        return alt_rows(self.title, [say("explore.widgets.sample_axis")], [rate_text(table.iloc[0])])
+        return alt_text(self.title, [(say("explore.widgets.sample_axis"), rate_text(table.iloc[0]))])
 
 
 # --- allocation of hours ---------------------------------------------------------------------------------------------
@@ -138,7 +131,7 @@ def allocator_panel(states, budget, unit="hours", *, model=None):
     `states` as `state_table` gives them, with their cost. Its headless twin is
     `allocate(states.assign(cost=[...]), budget, unit)`.
     """
-    model = model or funnel("industrial-8")
+    states, model = table_of(states), model or funnel("industrial-8")
     named = {state.id: str(state.name) for state in model.states}
     controls = [
         Control("budget", say("explore.widgets.budget"), 0, 5 * float(budget), float(budget), float(budget) / 100)
@@ -152,63 +145,10 @@ def allocator_panel(states, budget, unit="hours", *, model=None):
 
     def compute(**values):
         costs, given = arguments(values)
-        return allocate(states.assign(cost=costs), given, unit)
+        return allocate(states.assign(cost=costs), given, unit, model)
 
     def code(values):
         costs, given = arguments(values)
         return f"allocate(states.assign(cost={costs!r}), {given!r}, {unit!r})"
 
-    def view(table):
-        return joined(bullets(describe_allocation(table, unit, model)), show(table, model=model))
-
-    return Panel(compute, controls, view, AllocationPicture(unit, model), code=code)
-
-
-class AllocationPicture(Picture):
-    """What each state gets of the budget, and how many deals that moves on."""
-
-    def __init__(self, unit, model):
-        super().__init__()
-        self.unit, self.model = unit, model
-
-    def _names(self, table):
-        named = {state.id: str(state.name) for state in self.model.states}
-        return [named.get(state, str(state)) for state in table["state"]]
-
-    def _draw(self, table):
-        figure = new_figure(8.4, 1.7 + 0.55 * len(table))
-        ax = figure.subplots()
-        places = range(len(table))
-        self.bars = ax.barh(places, [1.0] * len(table), height=0.6, color=COLOURS["n_advanced"])
-        self.words = [ax.text(0, place, "", va="center", fontsize=9) for place in places]
-        ax.set_yticks(places, self._names(table))
-        ax.set_ylim(len(table) - 0.5, -0.5)
-        ax.set_xlim(0, 1.58)
-        ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
-        ax.xaxis.set_major_formatter(lambda value, _: percent(value, 0))
-        ax.set_xlabel(say("explore.widgets.share_axis"))
-        self.axes = (ax,)
-
-    def _moving(self):
-        return [*self.bars, *self.words]
-
-    def _words(self, table):
-        words = []
-        for row in table.to_dict("records"):
-            counts = {"pushed": number(row["n_pushed"], 1), "n": number(row["n_open"])}
-            words.append(say("explore.widgets.gets", given=number(row[self.unit]), **counts))
-        return words
-
-    def _move(self, table):
-        for bar, text, words, share in zip(
-            self.bars, self.words, self._words(table), table["share_budget"], strict=True
-        ):
-            bar.set_width(share)
-            text.set_text(words)
-            text.set_x(share + 0.015)
-        best = self._names(table)[int(table["gain_per_unit"].to_numpy().argmax())]
-        self.title = say("explore.widgets.allocation_title", state=best)
-
-    def alt(self, table):
-        """Return the alt text: the finding and what each state gets."""
-        return alt_rows(self.title, self._names(table), self._words(table))
+    return Panel(compute, controls, view_result, AllocationPicture(model), code=code)

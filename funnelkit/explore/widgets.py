@@ -1,7 +1,7 @@
-"""Sliders over the functions of layer 3: a panel moves values, calls one function, shows its table and one picture.
+"""Sliders over the verbs: a panel moves values, calls one verb, shows what it found and one picture.
 
-A panel has no arithmetic of its own. Its headless twin is the function itself, called with the panel's values:
-`panel.compute(**panel.values)` is the table on the screen. ipywidgets is imported only when a panel is built.
+A panel has no arithmetic of its own. Its headless twin is the verb itself, called with the panel's values:
+`panel.compute(**panel.values)` is what stands on the screen. ipywidgets is imported only when a panel is built.
 """
 
 import math
@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from html import escape
 
 from funnelkit.charts import WhatIfPicture
-from funnelkit.language import FunnelkitError, note, number, say, show
-from funnelkit.planning import describe_what_if, what_if
+from funnelkit.language import FunnelkitError, Shown, bullets, number, say
+from funnelkit.planning import what_if
+from funnelkit.result import table_of
 
 WIDE, NARROW = "34em", "13em"
 LET_GO_S = 0.002  # for the thread that sends: it would get the interpreter only 5 ms later, amid the next picture
@@ -45,9 +46,10 @@ class Control:
 
 
 class Panel:
-    """Sliders and number boxes over `compute(**values)`, which returns a table; `view(table)` gives what to read.
+    """Sliders and number boxes over `compute(**values)`: `found` is the Result, `table` its table; `view(found)` gives
+    what to read.
 
-    `picture.update(table)` returns PNG bytes of one figure that lives as long as the panel. A value that is typed is
+    `picture.update(found)` returns PNG bytes of one figure that lives as long as the panel. A value that is typed is
     checked as a dragged one is; what cannot be is refused in place, with a message, and nothing moves. `code(values)`
     returns the call that gives the same table without the panel.
     """
@@ -61,6 +63,11 @@ class Panel:
             self._refuse(refused)
         else:
             self._draw()
+
+    @property
+    def table(self):
+        """Return the table that the panel stands at."""
+        return table_of(self.found)
 
     @property
     def values(self):
@@ -160,28 +167,28 @@ class Panel:
     def _read(self):
         """Show the table of the present values; an error of the function is returned as text, the last table stays."""
         try:
-            self.table = self.compute(**self.values)
+            self.found = self.compute(**self.values)
         except FunnelkitError as error:
             return error.say()
         self.extra.value = ""
-        self.reading.value = self.view(self.table).html
+        self.reading.value = self.view(self.found).html
         return None
 
     def _draw(self):
         time.sleep(LET_GO_S)
-        self.image.value = self.picture.update(self.table)
+        self.image.value = self.picture.update(self.found)
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         """Show the live panel where a kernel runs, and the table it stands at everywhere else."""
         live = self.root._repr_mimebundle_()
         live = live[0] if isinstance(live, tuple) else live or {}
-        shown = self.view(self.table)
+        shown = self.view(self.found)
         return {**live, "text/html": shown.html, "text/plain": shown.text}
 
 
 def csv_bytes(table):
-    """Return a table (or a Result's) as CSV that a spreadsheet opens in UTF-8 and takes no text of for a formula."""
-    table = getattr(table, "table", table).copy()
+    """Return a table as CSV that a spreadsheet opens in UTF-8 and takes no text of for a formula."""
+    table = table.copy()
     for name in table.columns:
         if table[name].map(lambda value: isinstance(value, str)).any():
             table[name] = [f"'{value}" if str(value)[:1] in "=+-@\t\r" else value for value in table[name]]
@@ -228,11 +235,11 @@ def _parse(text):
 
 
 def what_if_panel(rates, stage, volume, deal_value, model):
-    """Return a Panel over `plan.what_if` with one slider: the promotion rate of `stage`.
+    """Return a Panel over `what_if` with one slider: the promotion rate of `stage`.
 
-    Its headless twin is `plan.what_if(rates, {stage: rate}, volume, deal_value, model)`.
+    Its headless twin is `what_if(rates, {stage: rate}, volume, deal_value, model)`.
     """
-    known = what_if(rates, None, volume, deal_value, model)
+    known = what_if(rates, None, volume, deal_value, model).table
     start = float(known.loc[known["stage"].astype(str) == model.stage(stage).id, "rate_base"].iloc[0])
     label = say("explore.widgets.rate", stage=str(model.stage(stage).name))
     control = Control("rate", label, 0, 1, start, 0.005, scale=100)
@@ -244,16 +251,14 @@ def what_if_panel(rates, stage, volume, deal_value, model):
         return f"what_if(rates, {{{stage!r}: {values['rate']!r}}}, {volume!r}, {float(deal_value)!r}, model)"
 
     picture = WhatIfPicture(model)
-    return Panel(compute, [control], lambda table: view_what_if(table, model), picture, code=code)
+    return Panel(compute, [control], view_result, picture, code=code)
 
 
-def view_what_if(table, model):
-    """Return table and reading of a what-if, ready to display."""
-    shown = show(table.drop(columns=["value_base", "value"]), model=model)
-    words = note(describe_what_if(table))
-    return type(shown)(words.html + shown.html, f"{words.text}\n{shown.text}")
+def view_result(found):
+    """Return what a Result says and its table, ready to display."""
+    return joined_below(bullets(found.sentences()), found.show())
 
 
-def chart_what_if(table, model):
-    """Return the picture of a what-if as a Chart, for pages without a kernel."""
-    return WhatIfPicture(model).chart(table)
+def joined_below(*parts):
+    """Return several things to display as one, below each other."""
+    return Shown("".join(part.html for part in parts), "\n".join(part.text for part in parts))

@@ -53,9 +53,8 @@ def backtest(
 
     Examples
     --------
-    >>> from funnelkit import read, sample
-    >>> pipeline = read(*sample(), model="industrial-8")
-    >>> found = backtest(pipeline, n_origins=1, paths=100)
+    >>> from funnelkit import sample
+    >>> found = backtest(sample(), n_origins=1, paths=100)
     >>> found.table[["part", "measure", "method", "actual"]].head(2).values.tolist()
     [['total', 'n_won', 'forecast', 21.0], ['total', 'n_won', 'weighted', 21.0]]
     """
@@ -117,8 +116,8 @@ def score_table(found: Result | pd.DataFrame) -> Result:
 
     Examples
     --------
-    >>> from funnelkit import read, sample
-    >>> found = backtest(read(*sample(), model="industrial-8"), n_origins=1, paths=100)
+    >>> from funnelkit import sample
+    >>> found = backtest(sample(), n_origins=1, paths=100)
     >>> score_table(found).table[["part", "measure", "method", "n"]].head(1).values.tolist()
     [['total', 'n_won', 'forecast', 1]]
     """

@@ -52,9 +52,8 @@ def calibrate(pipeline: Pipeline, probabilities: Mapping[str, float] | None = No
 
     Examples
     --------
-    >>> from funnelkit import read, sample
-    >>> pipeline = read(*sample(), model="industrial-8")
-    >>> calibrate(pipeline).table[["stage", "probability", "n", "verdict"]].head(2).values.tolist()
+    >>> from funnelkit import sample
+    >>> calibrate(sample()).table[["stage", "probability", "n", "verdict"]].head(2).values.tolist()
     [['project-initiation', 0.05, 2000, 'too_low'], ['first-contact', 0.1, 1385, 'fits']]
     """
     refuse_limits(pipeline, "calibrate", "no_outcome", "no_lost_deals", "no_open_deals")

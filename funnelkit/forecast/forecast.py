@@ -111,9 +111,8 @@ def forecast_open(
 
     Examples
     --------
-    >>> from funnelkit import read, sample
-    >>> pipeline = read(*sample(), model="industrial-8")
-    >>> made = forecast_open(pipeline, "2026-03-31", paths=500)
+    >>> from funnelkit import sample
+    >>> made = forecast_open(sample(), "2026-03-31", paths=500)
     >>> made.table[["part", "measure", "median"]].tail(2).values.tolist()
     [['total', 'n_won', 10.0], ['total', 'value', 6884550.0]]
     """

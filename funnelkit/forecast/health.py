@@ -57,9 +57,8 @@ def health(
 
     Examples
     --------
-    >>> from funnelkit import read, sample
-    >>> pipeline = read(*sample(), model="industrial-8")
-    >>> health(pipeline, 10e6, "2026-03-31").table["verdict"].head(2).tolist()
+    >>> from funnelkit import sample
+    >>> health(sample(), 10e6, "2026-03-31").table["verdict"].head(2).tolist()
     ['short', 'slower']
     """
     return _conditions(pipeline, (revenue, until, window_days), by, rng or np.random.default_rng(0))

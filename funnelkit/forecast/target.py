@@ -157,8 +157,8 @@ def solve_target(
 
     Examples
     --------
-    >>> from funnelkit import read, sample
-    >>> solve_target(read(*sample(), model="industrial-8"), 10e6, "2026-03-31").verdict
+    >>> from funnelkit import sample
+    >>> solve_target(sample(), 10e6, "2026-03-31").verdict
     'too_late'
     """
     return _solve(pipeline, Asked(revenue, until, odds, capacity_per_week), (with_open, by), rng)

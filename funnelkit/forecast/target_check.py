@@ -57,8 +57,8 @@ def check_target(
 
     Examples
     --------
-    >>> from funnelkit import read, sample
-    >>> check_target(read(*sample(), model="industrial-8"), 10e6, "2026-03-31").table["verdict"].tolist()
+    >>> from funnelkit import sample
+    >>> check_target(sample(), 10e6, "2026-03-31").table["verdict"].tolist()
     ['met', 'met', 'met', 'met', 'not_met', 'met']
     """
     asked = Asked(revenue, until, odds, capacity_per_week)
@@ -175,9 +175,8 @@ def compare_target_rates(pipeline: Pipeline, targets: Mapping[str, float]) -> Re
 
     Examples
     --------
-    >>> from funnelkit import read, sample
-    >>> pipeline = read(*sample(), model="industrial-8")
-    >>> found = compare_target_rates(pipeline, {"negotiation": 0.5})
+    >>> from funnelkit import sample
+    >>> found = compare_target_rates(sample(), {"negotiation": 0.5})
     >>> found.table[["target_rate", "k", "n", "verdict"]].values.tolist()
     [[0.5, 139, 162, 'met']]
     """

@@ -1,6 +1,6 @@
 from .allocate import allocate as allocate
-from .allocate import describe_allocation as describe_allocation
 from .allocate import state_table as state_table
+from .allocate import unit_words as unit_words
 from .cascade import cascade as cascade
 from .cascade import level_advice as level_advice
 from .cascade import weakest_levels as weakest_levels
@@ -8,11 +8,11 @@ from .diffusion import adopters as adopters
 from .diffusion import life_cycle_guide as life_cycle_guide
 from .influence import influence_counts as influence_counts
 from .influence import influence_loop as influence_loop
+from .perceptual_map import PerceptualMap as PerceptualMap
 from .perceptual_map import mean_ratings as mean_ratings
 from .perceptual_map import perceptual_map as perceptual_map
 from .perceptual_map import space_profile as space_profile
 from .sensitivity import sensitivity as sensitivity
 from .statement_card import advantage_test as advantage_test
 from .statement_card import statement_card as statement_card
-from .what_if import describe_what_if as describe_what_if
 from .what_if import what_if as what_if

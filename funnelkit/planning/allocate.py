@@ -1,40 +1,59 @@
-"""Targets: where effort is best spent, by the state that open deals are in."""
+"""Allocation: where effort is best spent, by the state that open deals are in."""
+
+from __future__ import annotations
+
+from typing import Any
 
 import pandas as pd
 
 from funnelkit.analysis import furthest_stage
-from funnelkit.language import DataError, nearest, number, percent, say
+from funnelkit.language import DataError, Text, both, nearest, number, percent, say
+from funnelkit.models import Funnel
+from funnelkit.pipeline import Pipeline
+from funnelkit.result import Result, require_pipeline, table_of
 from funnelkit.stats import rate_columns
 
 LEAST_CLOSED = 10  # closed deals below which a state's win rate is too unsure to plan with
+UNITS = ("hours", "money")  # those that have words of their own
 _NEEDED = ("n_open", "value_open", "win_probability", "win_probability_after", "cost")
 
 
-def state_table(pipeline, least=LEAST_CLOSED):
+def state_table(pipeline: Pipeline, least: int = LEAST_CLOSED) -> Result:
     """Return what is open in each state of the model, its win probability now and once moved on.
 
-    Returns state (ordered categorical), n_open, n_valued (open deals whose amount is known), value_open (sum of their
-    amounts), k, n, rate, low, high (won among the closed deals that reached the state), win_probability,
-    win_probability_after, basis. `win_probability_after` is that of the next state; in the last state that of its
-    last stage before the win. Where fewer than `least` closed deals tell, the model's default stands in: `basis` is
-    "data" or "model" and covers both probabilities. A deal is in the state of the furthest stage that it reached.
-    Raises DataError where the model has no states, open amounts have several currencies, or nobody knows a
-    probability.
+    Parameters
+    ----------
+    least : int
+        Where fewer closed deals tell, the model's default stands in for both probabilities.
 
-    The gain of moving a deal on is read off deals that moved on by themselves: read it as an upper bound.
+    Returns
+    -------
+    Result
+        state, n_open, n_valued (open deals whose amount is known), value_open (sum of their amounts), k, n, rate, low,
+        high (won among the closed deals that reached the state), win_probability, win_probability_after (that of the
+        next state; in the last state that of its last stage before the win), basis (data, model).
 
-    >>> from funnelkit.models import funnel
-    >>> from funnelkit.pipeline import Pipeline
-    >>> model = funnel("industrial-8")
-    >>> deals = pd.DataFrame({"deal_id": ["a"], "status": ["open"], "amount": [5.0], "currency": ["CNY"]})
-    >>> stage = pd.Categorical(["negotiation"], categories=model.stage_ids, ordered=True)
-    >>> events = pd.DataFrame({"deal_id": ["a"], "stage": stage})
-    >>> state_table(Pipeline(model, deals, events, pd.Timestamp("2026-01-01")))[["state", "n_open", "value_open"]]
-           state  n_open  value_open
-    0     search       0         0.0
-    1  in-funnel       0         0.0
-    2       best       1         5.0
+    Raises
+    ------
+    DataError
+        Where the model has no states, amounts have several currencies, or nobody knows a probability.
+
+    Notes
+    -----
+    A deal is in the state of the furthest stage that it reached. The gain of moving a deal on is read off deals that
+    moved on by themselves: read it as an upper bound.
+
+    Examples
+    --------
+    >>> from funnelkit import sample
+    >>> state_table(sample()).table[["state", "n_open", "k", "n"]].values.tolist()
+    [['search', 73, 139, 1796], ['in-funnel', 106, 139, 871], ['best', 6, 139, 208]]
     """
+    require_pipeline(pipeline)
+    return _states(pipeline, least)
+
+
+def _states(pipeline: Pipeline, least: int) -> Result:
     model, deals = pipeline.model, _open_in_one_currency(pipeline.deals)
     if not model.states:
         raise DataError("model_without_states", model=model.id)
@@ -47,10 +66,11 @@ def state_table(pipeline, least=LEAST_CLOSED):
     ]
     table = pd.DataFrame(rows)
     table["state"] = pd.Categorical(table["state"], categories=[state.id for state in model.states], ordered=True)
-    return table
+    values = {name: number(table[name].sum()) for name in ("n_open", "value_open")}
+    return Result(table, "planning.allocate.states", values, model=model, currency=pipeline.currency)
 
 
-def _open_in_one_currency(deals):
+def _open_in_one_currency(deals: pd.DataFrame) -> pd.DataFrame:
     still_open = deals[deals["status"] == "open"]
     names = sorted(still_open.loc[still_open["amount"].notna(), "currency"].fillna("").unique())
     if len(names) > 1:
@@ -58,16 +78,22 @@ def _open_in_one_currency(deals):
     return still_open
 
 
-def _first_position(model, state):
+def _first_position(model: Funnel, state: str) -> int:
     return next(place for place, stage in enumerate(model.stages) if stage.state == state)
 
 
-def _last_before_win(model):
+def _last_before_win(model: Funnel) -> int:
     won = model.stage_ids.index(model.won_stage) if model.won_stage else len(model.stages) - 1
     return max(won - 1, 0)
 
 
-def _state_row(deals, still_open, stage_of, where, least):
+def _state_row(
+    deals: pd.DataFrame,
+    still_open: pd.DataFrame,
+    stage_of: pd.Series[Any],
+    where: Any,
+    least: int,
+) -> dict[str, Any]:
     model, state, here, then = where
     stages = [place for place, stage in enumerate(model.stages) if stage.state == state]
     mine = still_open[stage_of[still_open.index].isin(stages)]
@@ -84,35 +110,51 @@ def _state_row(deals, still_open, stage_of, where, least):
     }  # fmt: skip
 
 
-def _won_of(deals, stage_of, position):
+def _won_of(deals: pd.DataFrame, stage_of: pd.Series[Any], position: int) -> dict[str, Any]:
     """Return k, n, rate, low, high of the wins among the closed deals that reached the stage at `position`."""
     reached = deals[(stage_of >= position) & deals["status"].isin(["won", "lost"])]
     columns = rate_columns([(reached["status"] == "won").sum()], [len(reached)])
     return {name: columns[name][0] for name in ("k", "n", "rate", "low", "high")}
 
 
-def allocate(rows, budget, unit="hours"):
-    """Return how to spread a budget over rows (states, accounts) so that the expected value won is largest.
+def allocate(rows: Result | pd.DataFrame, budget: float, unit: str = "hours", model: Funnel | None = None) -> Result:
+    """Spread a budget over rows (states, accounts) so that the expected value won is largest.
 
-    Takes columns n_open, value_open (and n_valued, where some amounts are unknown), win_probability,
-    win_probability_after, cost (of moving one entity on, in `unit`); `least` and `most` (in `unit`) bound a row where
-    they are given. Returns the leading columns up to n_open with cost, gain_per_unit (expected value won by one unit
-    of the budget), `unit` (what the row gets), n_pushed (entities moved on, part of one meaning a share of the work),
-    n_won_more, value_won_more (expected), share_budget. What is not worth spending is left over, so shares may sum to
-    less than 1.
+    Parameters
+    ----------
+    rows : Result or DataFrame
+        n_open, value_open (and n_valued, where some amounts are unknown), win_probability, win_probability_after, cost
+        (of moving one entity on, in `unit`); `least` and `most` (in `unit`) bound a row.
+    budget : float
+        In `unit`: hours, money or a word of one's own.
 
-    A row gains (win_probability_after - win_probability) x mean value for each entity, at most once an entity. Gain
-    is linear in effort, so giving first the minima, then the rest by gain per unit, is the exact optimum (the
-    fractional knapsack, Dantzig 1957). Raises DataError for a missing column, a cost, budget or probability out of
-    range, minima above the budget or above what a row can use.
+    Returns
+    -------
+    Result
+        The columns up to n_open, cost, gain_per_unit (expected value won by one unit), `unit` (what the row gets),
+        n_pushed (entities moved on), n_won_more, value_won_more (expected), share_budget (the rest is left over).
 
+    Raises
+    ------
+    DataError
+        For a missing column, a figure out of range, minima above the budget or above what a row can use.
+
+    Notes
+    -----
+    A row gains (win_probability_after - win_probability) x mean value for each entity. Gain is linear in effort, so the
+    minima first, then the rest by gain per unit, is the exact optimum (fractional knapsack, Dantzig 1957).
+
+    Examples
+    --------
     >>> rows = pd.DataFrame({"state": ["search", "best"], "n_open": [10, 2], "value_open": [100.0, 40.0],
     ...                      "win_probability": [0.1, 0.6], "win_probability_after": [0.2, 0.9], "cost": [5.0, 4.0]})
-    >>> allocate(rows, 20)[["state", "gain_per_unit", "hours", "n_pushed", "value_won_more"]]
-        state  gain_per_unit  hours  n_pushed  value_won_more
-    0  search            0.2   12.0       2.4             2.4
-    1    best            1.5    8.0       2.0            12.0
+    >>> allocate(rows, 20).table["hours"].tolist()
+    [12.0, 8.0]
     """
+    return _spread(table_of(rows), budget, unit, rows.model if model is None and isinstance(rows, Result) else model)
+
+
+def _spread(rows: pd.DataFrame, budget: float, unit: str, model: Funnel | None) -> Result:
     _check_rows(rows, budget)
     valued = rows["n_valued"] if "n_valued" in rows else rows["n_open"]
     mean_value = (rows["value_open"] / valued.where(valued > 0)).fillna(0.0)
@@ -121,13 +163,14 @@ def allocate(rows, budget, unit="hours"):
     given = _fill(gain, *_bounds(rows, budget), budget)
     pushed = given / rows["cost"]
     lead = rows.columns[: rows.columns.get_loc("n_open") + 1]
-    return rows[lead].assign(
+    table = rows[lead].assign(
         cost=rows["cost"], gain_per_unit=gain, **{unit: given}, n_pushed=pushed, n_won_more=pushed * chance,
         value_won_more=given * gain, share_budget=given / budget if budget else 0.0,
     )  # fmt: skip
+    return Result(table, notes=_words(table, unit, model), model=model, picture="allocation_chart")
 
 
-def _fill(gain, least, most, budget):
+def _fill(gain: pd.Series[Any], least: pd.Series[Any], most: pd.Series[Any], budget: float) -> pd.Series[Any]:
     """Give the minima, then fill the rows in falling order of gain; a row without gain gets its minimum only."""
     given = least.copy()
     rest = budget - given.sum()
@@ -138,7 +181,7 @@ def _fill(gain, least, most, budget):
     return given
 
 
-def _bounds(rows, budget):
+def _bounds(rows: pd.DataFrame, budget: float) -> tuple[pd.Series[Any], pd.Series[Any]]:
     """Return the least and the most that each row can get."""
     usable = rows["n_open"] * rows["cost"]
     most = usable if "most" not in rows else rows["most"].fillna(usable).clip(upper=usable)
@@ -150,7 +193,7 @@ def _bounds(rows, budget):
     return least, most.astype(float)
 
 
-def _check_rows(rows, budget):
+def _check_rows(rows: pd.DataFrame, budget: float) -> None:
     for name in _NEEDED:
         if name not in rows:
             raise DataError("no_such_column", name=name, nearest=nearest(name, rows.columns))
@@ -165,29 +208,48 @@ def _check_rows(rows, budget):
             raise DataError("bad_amount", column=name, value=rows.at[place, name], row=rows.loc[place].iloc[0])
 
 
-def _deals(count):
+def _deals(count: float) -> str:
     """Return a number of deals, with one decimal where part of the work is done."""
     return number(count, 0 if abs(count - round(count)) < 0.05 else 1)
 
 
-def describe_allocation(table, unit="hours", model=None):
+def unit_words(unit: str) -> dict[str, str | Text]:
+    """Return the unit of a budget as sentences name it.
+
+    Parameters
+    ----------
+    unit : str
+        hours, money or a word of one's own.
+
+    Returns
+    -------
+    dict
+        unit (many) and one.
+    """
+    if unit not in UNITS:
+        return {"unit": unit, "one": unit}
+    return {
+        "unit": both(lambda: say(f"planning.allocate.unit_{unit}")),
+        "one": both(lambda: say(f"planning.allocate.one_{unit}")),
+    }
+
+
+def _words(table: pd.DataFrame, unit: str, model: Funnel | None) -> tuple[tuple[str, dict[str, Any]], ...]:
     """Return one sentence for each row that gets part of the budget, and one on the sum and what is left over."""
-    lead = table.columns[0]
-    names = {state.id: str(state.name) for state in model.states} if model else {}
-    words = [
-        say("planning.allocate.row", name=names.get(row[lead], row[lead]), amount=number(row[unit]),
-            unit=say(f"planning.allocate.unit_{unit}"), one=say(f"planning.allocate.one_{unit}"),
-            share=percent(row["share_budget"]), n=_deals(row["n_pushed"]),
-            n_open=number(row["n_open"]), gain=number(row["gain_per_unit"]), value=number(row["value_won_more"]))
+    lead, named = table.columns[0], unit_words(unit)
+    names = {state.id: state.name for state in model.states} if model else {}
+    notes: list[tuple[str, dict[str, Any]]] = [
+        ("planning.allocate.row", {
+            "name": names.get(row[lead], row[lead]), "amount": number(row[unit]), **named,
+            "share": percent(row["share_budget"]), "n": _deals(row["n_pushed"]), "n_open": number(row["n_open"]),
+            "gain": number(row["gain_per_unit"]), "value": number(row["value_won_more"]),
+        })
         for row in table.sort_values("gain_per_unit", ascending=False).to_dict("records") if row[unit] > 0
     ]  # fmt: skip
     total = {name: table[name].sum() for name in (unit, "n_won_more", "value_won_more", "share_budget")}
+    summed = {"n": _deals(total["n_won_more"]), "value": number(total["value_won_more"])}
+    notes.append(("planning.allocate.sum", {"amount": number(total[unit]), **named, **summed}))
     left = total[unit] / total["share_budget"] - total[unit] if total["share_budget"] else 0.0
-    summary = say("planning.allocate.sum", amount=number(total[unit]), unit=say(f"planning.allocate.unit_{unit}"),
-                  n=_deals(total["n_won_more"]), value=number(total["value_won_more"]))  # fmt: skip
-    rest = (
-        [say("planning.allocate.left", amount=number(left), unit=say(f"planning.allocate.unit_{unit}"))]
-        if left >= 0.5
-        else []
-    )
-    return [*words, summary, *rest]
+    if left >= 0.5:
+        notes.append(("planning.allocate.left", {"amount": number(left), **named}))
+    return tuple(notes)

@@ -3,47 +3,73 @@
 Counts and money are computed as exact fractions of the decimals as written: 0.9 is nine tenths, not the float near it.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from itertools import compress
 from math import prod
+from os import PathLike
+from typing import Any
 
 import pandas as pd
 
 from funnelkit.language import DataError, say
-from funnelkit.models import funnel
-from funnelkit.result import Result
+from funnelkit.models import Funnel, Stage, funnel
+from funnelkit.result import Result, table_of
+
+Model = str | PathLike[str] | Funnel  # a model's name, a TOML file, or the model
+Notes = tuple[tuple[str, Mapping[str, Any]], ...]
 
 CENT = Decimal("0.01")
 CRITERIA = ("largest_loss", "lowest_ratio", "best_gain")
 _ADVICE = ("push", "message", "audience", "tools")
 
 
-def cascade(ratios=None, *, population=1_000_000, price=100, model="pharma"):
-    """Return the cascade's table: how many each level keeps, and what they are worth.
+def cascade(
+    ratios: Mapping[str, Any] | None = None, *, population: Any = 1_000_000, price: Any = 100, model: Model = "pharma"
+) -> Result:
+    """Follow a population level by level: how many each level keeps, and what they are worth.
 
-    `ratios` maps a level's id, name or alias to its fraction in [0, 1], inputs (covered population, patients) too;
-    others keep the model's default, an input share without one is 1. `model` is a model's name, a TOML file or a
-    Funnel with any number of levels. Returns point (ordered categorical of stage ids), ratio, count (those who reach
-    the row), remaining (count x ratio, the next row's count), price (value of one patient, Decimal) and sales
-    (remaining x price, Decimal, rounded half up to the cent). Raises DataError for a number out of range and
-    CatalogError for a level that the model does not have.
+    Parameters
+    ----------
+    ratios : mapping, optional
+        Fraction kept at a level (id, name or alias), 0 to 1, inputs (covered population, patients) too; others keep the
+        model's default, an input share without one is 1.
+    population, price : number or str
+        How many start, and the value of one who stays.
 
-    >>> table = cascade(population=10_000_000, price="1.50")
-    >>> table[["point", "count", "remaining", "sales"]].tail(2)
-                          point      count  remaining       sales
-    8  differentiated-advantage  5904900.0  5314410.0  7971615.00
-    9                 adherence  5314410.0  4782969.0  7174453.50
+    Returns
+    -------
+    Result
+        point (stage ids), ratio, count (those who reach the row), remaining (count x ratio, the next row's count),
+        price (Decimal), sales (remaining x price, Decimal, rounded half up to the cent).
+
+    Raises
+    ------
+    CatalogError, DataError
+        For a level that the model does not have; for a number out of range.
+
+    Notes
+    -----
+    All figures are exact fractions of the decimals as written; only sales are rounded.
+
+    Examples
+    --------
+    >>> cascade(population=10_000_000, price="1.50").table[["point", "remaining", "sales"]].tail(1).values.tolist()
+    [['adherence', 4782969.0, Decimal('7174453.50')]]
     """
-    model = _model(model)
-    given = {model.stage(name).id: value for name, value in (ratios or {}).items()}
+    return _cascaded(ratios or {}, exact(population, "population"), exact(price, "price"), _model(model))
+
+
+def _cascaded(ratios: Mapping[str, Any], start: Fraction, worth: Fraction, model: Funnel) -> Result:
+    given = {model.stage(name).id: value for name, value in ratios.items()}
     kept = [_row_ratio(stage, given) for stage in model.stages]
-    start, worth = exact(population, "population"), exact(price, "price")
     reached = [start * prod(kept[:place]) for place in range(len(kept) + 1)]
-    points = pd.Categorical(model.stage_ids, categories=model.stage_ids, ordered=True)
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
-            "point": points,
+            "point": pd.Categorical(model.stage_ids, categories=model.stage_ids, ordered=True),
             "ratio": [float(ratio) for ratio in kept],
             "count": [float(count) for count in reached[:-1]],
             "remaining": [float(count) for count in reached[1:]],
@@ -51,25 +77,29 @@ def cascade(ratios=None, *, population=1_000_000, price=100, model="pharma"):
             "sales": [cents(count * worth) for count in reached[1:]],
         }
     )
+    rows = _level_rows(table, model)
+    key, values = _summary(rows) if rows["point"] else ("", {})
+    return Result(table, key, values, model=model, picture="cascade_chart")
 
 
-def _model(model):
-    return funnel(model) if isinstance(model, str) or hasattr(model, "__fspath__") else model
+def _model(model: Model) -> Funnel:
+    name: Any = model
+    return model if isinstance(model, Funnel) else funnel(name)
 
 
-def _row_ratio(stage, given):
+def _row_ratio(stage: Stage, given: Mapping[str, Any]) -> Fraction:
     if stage.input == "count":
         return Fraction(1)
     value = given.get(stage.id, stage.rate if stage.input is None else 1)
     if value is None:
         raise DataError("cascade_no_ratio", level=stage.name.en)
-    ratio = _fraction(value)
+    ratio: Fraction | None = _fraction(value)
     if ratio is None or not 0 <= ratio <= 1:
         raise DataError("cascade_ratio", level=stage.name.en, found=value)
     return ratio
 
 
-def _fraction(value):
+def _fraction(value: Any) -> Any:
     """Return a number, or its text, as the fraction it is written as; None where it is no finite number."""
     if isinstance(value, Fraction):
         return value
@@ -80,21 +110,21 @@ def _fraction(value):
     return Fraction(written) if written.is_finite() else None
 
 
-def exact(value, name):
+def exact(value: Any, name: str) -> Fraction:
     """Return a number of at least 0 as a fraction; DataError names `name` (population, price, cost) otherwise."""
-    found = _fraction(value)
+    found: Fraction | None = _fraction(value)
     if found is None or not 0 <= found <= 10**15:
         raise DataError(f"cascade_{name}", found=value)
     return found
 
 
-def _price(worth):
+def _price(worth: Fraction) -> Decimal:
     """Return the price as it was written, with two decimals at least: a tablet may cost 0.125."""
     price = Decimal(worth.numerator) / Decimal(worth.denominator)
-    return price if price.as_tuple().exponent < -2 else price.quantize(CENT)
+    return price if int(price.as_tuple().exponent) < -2 else price.quantize(CENT)
 
 
-def cents(amount):
+def cents(amount: Fraction) -> Decimal:
     """Return a fraction of money (at least 0) as a Decimal, rounded half up to the cent.
 
     >>> cents(Fraction(1, 8))
@@ -104,20 +134,48 @@ def cents(amount):
     return Decimal(int(whole) + (rest >= Fraction(1, 2))).scaleb(-2)
 
 
-def weakest_levels(table, costs=None, *, points=0.05, model="pharma"):
+def weakest_levels(
+    found: Result | pd.DataFrame, costs: Mapping[str, Any] | None = None, *, points: Any = 0.05, model: Any = None
+) -> Result:
     """Say which level of a cascade is the weakest, by three criteria, and what to do about it.
 
-    Takes the table of `cascade`; `costs` maps a level to the money that raises its ratio by `points` (a fraction,
-    never beyond 100 %), every level costing the same without it. Returns a Result whose table holds for each level:
-    point, ratio, loss (patients who drop out there), gain_sales (added sales of `points` more, Decimal), cost,
-    gain_per_cost, and the verdicts largest_loss, lowest_ratio, best_gain (True for every level that ties). The
-    reading recommends push, message, audience and tools. Raises DataError for a cost that is not above 0.
+    Parameters
+    ----------
+    found : Result or DataFrame
+        Of `cascade`.
+    costs : mapping, optional
+        Money that raises a level's ratio by `points`; every level costs the same without it.
+    points : number
+        A fraction, such as 0.05; no ratio passes 1.
+    model : str or Funnel, optional
+        That of `found`, else pharma.
 
-    >>> found = weakest_levels(cascade({"diagnosis rate": 0.6}))
-    >>> found.table.loc[found.table["lowest_ratio"], "point"].tolist()
+    Returns
+    -------
+    Result
+        point, ratio, loss (who drop out there), gain_sales (added by `points` more, Decimal), cost, gain_per_cost, and
+        the verdicts largest_loss, lowest_ratio, best_gain (True for every level that ties).
+
+    Raises
+    ------
+    DataError
+        For a cost or points not above 0.
+
+    Notes
+    -----
+    The reading recommends push, message, audience and tools of the levels that stand out.
+
+    Examples
+    --------
+    >>> levels = weakest_levels(cascade({"diagnosis rate": 0.6})).table
+    >>> levels.loc[levels["lowest_ratio"], "point"].tolist()
     ['diagnosis-rate']
     """
-    model = _model(model)
+    given = found.model if model is None and isinstance(found, Result) else model
+    return _weakest(table_of(found), costs, points, _model(given or "pharma"))
+
+
+def _weakest(table: pd.DataFrame, costs: Mapping[str, Any] | None, points: Any, model: Funnel) -> Result:
     spent = _costs(costs, model)
     rows = _level_rows(table, model)
     names, ratios, counts = rows["point"], rows["ratio"], rows["count"]
@@ -132,10 +190,11 @@ def weakest_levels(table, costs=None, *, points=0.05, model="pharma"):
         "lowest_ratio": [ratio == min(ratios) for ratio in ratios], "best_gain": _largest(exact_gain),
     }  # fmt: skip
     levels = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    return Result(pd.DataFrame(columns), *_summary(rows), _verdicts(levels, model, costs, points))
+    verdicts = _verdicts(levels, model, costs, points)
+    return Result(pd.DataFrame(columns), *_summary(rows), verdicts, model=model)
 
 
-def _level_rows(table, model):
+def _level_rows(table: pd.DataFrame, model: Funnel) -> dict[str, list[Any]]:
     """Return the columns of a cascade's levels as lists: pandas is slow on ten rows, and a slider waits for them."""
     levels = [_is_level(model, point) for point in table["point"].tolist()]
     return {
@@ -144,18 +203,18 @@ def _level_rows(table, model):
     }
 
 
-def _largest(values):
+def _largest(values: list[Any]) -> list[bool]:
     """Return which values are the largest, none where all are 0."""
     most = max(values)
     return [value == most > 0 for value in values]
 
 
-def _is_level(model, point):
+def _is_level(model: Funnel, point: str) -> bool:
     stage = model.stage(point)
     return stage.level is not None or (stage.input is None and all(other.level is None for other in model.stages))
 
 
-def _costs(costs, model):
+def _costs(costs: Mapping[str, Any] | None, model: Funnel) -> dict[str, Fraction]:
     spent = {model.stage(name).id: exact(cost, "cost") for name, cost in (costs or {}).items()}
     for name, cost in spent.items():
         if cost == 0:
@@ -163,7 +222,7 @@ def _costs(costs, model):
     return spent
 
 
-def _gains(rows, points):
+def _gains(rows: dict[str, list[Any]], points: Any) -> list[Fraction]:
     """Return the added final sales if one level alone kept `points` more, for each level, as fractions."""
     if points is None or not 0 < points <= 1:
         raise DataError("cascade_points", found=points)
@@ -175,7 +234,7 @@ def _gains(rows, points):
     ]
 
 
-def _summary(rows):
+def _summary(rows: dict[str, list[Any]]) -> tuple[str, dict[str, Any]]:
     start, left = float(rows["count"][0]), float(rows["remaining"][-1])
     share = 100 * left / start if start else 0.0
     return "planning.cascade.left", {
@@ -187,9 +246,10 @@ def _summary(rows):
     }
 
 
-def _verdicts(levels, model, costs, points):
+def _verdicts(levels: list[dict[str, Any]], model: Funnel, costs: Mapping[str, Any] | None, points: Any) -> Notes:
     """Return the sentences of the three criteria, then one recommendation for each level that stands out."""
-    notes, weak = [], []
+    notes: list[tuple[str, Mapping[str, Any]]] = []
+    weak: list[str] = []
     for criterion in CRITERIA:
         rows = [level for level in levels if level[criterion]]
         if not rows or (len(rows) == len(levels) > 1):
@@ -204,29 +264,46 @@ def _verdicts(levels, model, costs, points):
     return (*notes, *(_advice_note(model.stage(point)) for point in weak if model.stage(point).push))
 
 
-def _advice_note(stage):
+def _advice_note(stage: Stage) -> tuple[str, dict[str, Any]]:
     if stage.message and stage.audience and stage.tools:
         return "planning.cascade.advice", {"level": stage.name, **{name: getattr(stage, name) for name in _ADVICE}}
     return "planning.cascade.advice_push", {"level": stage.name, "push": stage.push}
 
 
-def level_advice(points, *, model="pharma"):
-    """Return what to plan for these levels: point, push, message, audience, tools, as texts.
+def level_advice(points: Iterable[str], *, model: Model = "pharma") -> Result:
+    """Say what to plan for levels of a cascade.
 
+    Parameters
+    ----------
+    points : iterable of str
+        Levels: id, name or alias.
+
+    Returns
+    -------
+    Result
+        point, push, message, audience, tools, as texts in the language in force.
+
+    Raises
+    ------
+    CatalogError
+        For a level that the model does not have.
+
+    Notes
+    -----
     Message, audience and tools of the catalogue are suggestions of this kit to start from.
 
-    >>> level_advice(["diagnosis-rate"])["push"].item()
-    '与医生沟通疾病危害和诊断方法'
+    Examples
+    --------
+    >>> level_advice(["diagnosis-rate"]).table["push"].item()
+    'talk with physicians about harm and how to diagnose'
     """
     model = _model(model)
+    stages = [model.stage(point) for point in points]
     between = say("result.list_between")
     rows = []
-    for stage in map(model.stage, points):
+    for stage in stages:
         texts = {name: getattr(stage, name) for name in _ADVICE}
         texts["tools"] = between.join(str(tool) for tool in stage.tools)
-        rows.append({"point": stage.id, **{name: _side(text) for name, text in texts.items()}})
-    return pd.DataFrame(rows, columns=["point", *_ADVICE])
-
-
-def _side(text):
-    return "" if text is None else text if isinstance(text, str) else str(text)
+        rows.append({"point": stage.id, **{name: str(text or "") for name, text in texts.items()}})
+    notes = tuple(_advice_note(stage) for stage in stages if stage.push)
+    return Result(pd.DataFrame(rows, columns=["point", *_ADVICE]), notes=notes, model=model)

@@ -1,37 +1,60 @@
 """Positioning: the perceptual map of a ratings table with the needs' weights, and the SPACE profile against rivals."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from funnelkit.language import DataError, fold, nearest
-from funnelkit.models import funnel
-from funnelkit.result import Result
+from funnelkit.models import Funnel, funnel
+from funnelkit.result import Result, table_of
 
-TINY = 1e-9
+TINY, NAN = 1e-9, np.nan
 _LONG = ("product", "attribute", "rating")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class PerceptualMap(Result):
     """The map's table with its reading; `explained` are the shares of variance of all components, largest first."""
 
     explained: tuple[float, ...] = ()
 
 
-def mean_ratings(ratings):
+def mean_ratings(ratings: Result | pd.DataFrame) -> pd.DataFrame:
     """Return the mean rating of every product (rows) on every attribute (columns).
 
-    Takes a long table (product, attribute, rating, one row an answer; missing answers are left out), or a wide one:
-    a column product, or product names as index, and one column of numbers for each attribute. Raises DataError where
-    a product has no answer on an attribute, where a rating is no number, or fewer than two of either are there.
+    Parameters
+    ----------
+    ratings : DataFrame
+        Long: product, attribute, rating, one row an answer (missing answers are left out). Or wide: a column product,
+        or product names as index, and a column of numbers for each attribute.
 
+    Returns
+    -------
+    DataFrame
+        One row a product, one column an attribute.
+
+    Raises
+    ------
+    DataError
+        Where a product has no answer on an attribute, a rating is no number, or fewer than two of either are there.
+
+    Notes
+    -----
+    A table of plain means, for one's own calculations: its rows are named by product.
+
+    Examples
+    --------
     >>> long = pd.DataFrame({"product": list("AAB"), "attribute": "price", "rating": [1, 3, 4]})
     >>> mean_ratings(pd.concat([long, long.assign(attribute="effect")])).loc["A", "price"].item()
     2.0
     """
-    wide = _wide(ratings)
+    wide = _wide(table_of(ratings))
     for product, row in wide.iterrows():
         for attribute, value in row.items():
             if not np.isfinite(value):
@@ -41,7 +64,7 @@ def mean_ratings(ratings):
     return wide
 
 
-def _wide(ratings):
+def _wide(ratings: pd.DataFrame) -> pd.DataFrame:
     if set(_LONG) <= set(ratings.columns):
         scores = _numbers(ratings["rating"], ratings["product"], ratings["attribute"])
         long = pd.DataFrame({"product": ratings["product"], "attribute": ratings["attribute"], "rating": scores})
@@ -54,7 +77,7 @@ def _wide(ratings):
     return wide.apply(lambda column: _numbers(column, wide.index, [column.name] * len(column)))
 
 
-def _numbers(values, products, attributes):
+def _numbers(values: Any, products: Any, attributes: Any) -> pd.Series[Any]:
     """Return ratings as floats, missing ones NaN; refuse what is no number, by product and attribute."""
     scores = pd.to_numeric(values, errors="coerce").astype(float)
     for value, score, product, attribute in zip(values, scores, products, attributes, strict=True):
@@ -63,29 +86,44 @@ def _numbers(values, products, attributes):
     return scores
 
 
-def perceptual_map(ratings, weights=None):
+def perceptual_map(
+    ratings: Result | pd.DataFrame, weights: Mapping[str, float] | None = None, *, ours: str | None = None
+) -> PerceptualMap:
     """Place products and attributes on one map, so that near products are seen as alike where the needs count.
 
-    `ratings` as `mean_ratings` takes them; `weights` maps an attribute to the weight of its need (0 or more; 1 each
-    without it). Returns a PerceptualMap: kind (product, attribute, needs), name, weight, score (a product's weighted
-    mean rating), x, y, quality (share of the row's variance shown). Product . attribute is about the product's rating
-    above the mean times the root of the weight; products further along `needs` serve the weighted needs better.
+    Parameters
+    ----------
+    ratings : DataFrame
+        As `mean_ratings` takes them.
+    weights : mapping, optional
+        Weight of the need of an attribute (0 or more; 1 each without it).
+    ours : str, optional
+        Our product's name, drawn in the accent colour.
 
+    Returns
+    -------
+    PerceptualMap
+        kind (product, attribute, needs), name, weight, score (a product's weighted mean rating), x, y, quality (share
+        of the row's variance shown).
+
+    Notes
+    -----
     A biplot (Gabriel 1971): the singular value decomposition of the centred ratings times the root of the weights,
-    products U S, attributes V. Orientation is stable: each axis points the way in which its attributes' sum grows
-    (the largest attribute, where the sum is zero), whatever the order of rows and columns and the weights' scale.
-    Raises DataError for a bad rating or weight, or where all products are rated alike.
+    products U S, attributes V. Products further along `needs` serve the weighted needs better. Each axis points the way
+    in which its attributes' sum grows, whatever the order of rows and columns. DataError refuses a bad rating or
+    weight, and products that are all rated alike.
 
+    Examples
+    --------
     >>> ratings = pd.DataFrame({"product": ["Ours", "A", "B"], "effect": [9, 5, 4], "price": [3, 4, 8]})
-    >>> found = perceptual_map(ratings)
-    >>> found.table.loc[found.table["kind"] == "product", ["name", "score"]]
-       name  score
-    0  Ours    6.0
-    1     A    4.5
-    2     B    6.0
+    >>> perceptual_map(ratings).table["score"].head(3).tolist()
+    [6.0, 4.5, 6.0]
     """
     wide = mean_ratings(ratings)
-    weight = _weights(weights, wide.columns)
+    return _mapped(wide, _weights(weights, wide.columns), ours)
+
+
+def _mapped(wide: pd.DataFrame, weight: Any, ours: str | None) -> PerceptualMap:
     values = wide.to_numpy(float)
     spread = (values - values.mean(axis=0)) * np.sqrt(weight)
     left, size, right = np.linalg.svd(spread, full_matrices=False)
@@ -101,10 +139,18 @@ def perceptual_map(ratings, weights=None):
         _rows("needs", ["needs"], (np.sqrt(weight) @ arrows)[None, :], np.nan),
     )
     table = pd.concat(rows, ignore_index=True)
-    return PerceptualMap(table, *_map_words(table, explained), explained=explained)
+    key, values, notes = _map_words(table, explained)
+    return PerceptualMap(
+        table, key, {**values, "ours": ours}, notes, explained, picture="map_chart", shown=_products_by_score
+    )
 
 
-def _weights(weights, attributes):
+def _products_by_score(table: pd.DataFrame) -> pd.DataFrame:
+    products = table[table["kind"] == "product"].sort_values("score", ascending=False, kind="stable")
+    return products[["name", "score"]].rename(columns={"name": "product"})
+
+
+def _weights(weights: Mapping[str, float] | None, attributes: Any) -> Any:
     """Return one weight for each attribute, their mean 1."""
     given = dict(weights or {})
     for name, weight in given.items():
@@ -118,7 +164,7 @@ def _weights(weights, attributes):
     return chosen / chosen.mean()
 
 
-def _orientation(right, weight, names):
+def _orientation(right: Any, weight: Any, names: list[Any]) -> Any:
     """Return +1 or -1 for each component, depending on nothing but the attributes' loadings and names."""
     signs = []
     for loading in right:
@@ -131,23 +177,25 @@ def _orientation(right, weight, names):
     return np.array(signs)
 
 
-def _rows(kind, names, places, quality, *, weight=np.nan, score=np.nan):
+def _rows(
+    kind: str, names: Any, places: Any, quality: Any, *, weight: Any = np.nan, score: Any = np.nan
+) -> pd.DataFrame:
     table = pd.DataFrame({"kind": kind, "name": [str(name) for name in names], "weight": weight, "score": score})
     return table.assign(x=places[:, 0], y=places[:, 1], quality=quality)
 
 
-def _quality(places, spread):
+def _quality(places: Any, spread: Any) -> Any:
     whole = (spread**2).sum(axis=1)
     return np.divide((places**2).sum(axis=1), whole, out=np.ones_like(whole), where=whole > TINY)
 
 
-def _attribute_quality(arrows, size, spread):
+def _attribute_quality(arrows: Any, size: Any, spread: Any) -> Any:
     whole = (spread**2).sum(axis=0)
     shown = ((arrows * size[: arrows.shape[1]]) ** 2).sum(axis=1)
     return np.divide(shown, whole, out=np.ones_like(whole), where=whole > TINY)
 
 
-def _map_words(table, explained):
+def _map_words(table: pd.DataFrame, explained: tuple[float, ...]) -> Any:
     """Return the leading sentence and notes: what the map shows, who serves the needs best, who is seen as alike."""
     products = table[table["kind"] == "product"].reset_index(drop=True)
     shown = 100 * sum(explained[:2])
@@ -164,21 +212,43 @@ def _map_words(table, explained):
     return "planning.perceptual_map.explained", {"shown": shown, "first": first, "second": shown - first}, tuple(notes)
 
 
-def space_profile(ratings, ours):
+def space_profile(ratings: Result | pd.DataFrame, ours: str) -> Result:
     """Compare our product with its rivals on safety, performance, appearance, convenience and economy.
 
-    `ratings` as `mean_ratings` takes them, attributes named by id or in either language; `ours` is our product's
-    name. Returns a Result: dimension (ordered categorical of ids), ours, rival_mean, best_rival, rival (its name),
-    lead (ours less the best rival). The reading names our strongest and weakest dimension. Raises DataError for a
-    dimension that is missing and for a product that is not there.
+    Parameters
+    ----------
+    ratings : DataFrame
+        As `mean_ratings` takes them, attributes named by id or in either language.
+    ours : str
+        Our product's name.
 
+    Returns
+    -------
+    Result
+        dimension, ours, rival_mean, best_rival, rival (its name), lead (ours less the best rival).
+
+    Raises
+    ------
+    DataError
+        For a dimension that is missing and for a product that is not there.
+
+    Notes
+    -----
+    The reading names our strongest and weakest dimension.
+
+    Examples
+    --------
     >>> ratings = pd.DataFrame({"product": ["Ours", "A"], "safety": [8, 6], "performance": [7, 7],
     ...                         "appearance": [5, 6], "convenience": [9, 4], "economy": [4, 7]})
     >>> space_profile(ratings, "Ours").table["lead"].tolist()
     [2.0, 0.0, -1.0, 5.0, -3.0]
     """
-    items = funnel("pharma").topic("space").items
-    wide = mean_ratings(ratings)
+    model = funnel("pharma")
+    return _profile(mean_ratings(ratings), ours, model)
+
+
+def _profile(wide: pd.DataFrame, ours: str, model: Funnel) -> Result:
+    items: Any = model.topic("space").items
     by_fold = {fold(name): name for name in wide.columns}
     columns = {}
     for item in items:
@@ -195,10 +265,17 @@ def space_profile(ratings, ours):
     table["rival_mean"], table["best_rival"] = rivals.mean().to_numpy(), rivals.max().to_numpy()
     table["rival"] = rivals.idxmax().to_numpy()
     table["lead"] = table["ours"] - table["best_rival"]
-    return Result(table, *_space_words(table, items))
+    key, values, notes = _space_words(table, items)
+    names = {item.id: item.name for item in items}
+    shown = partial(_named, names)
+    return Result(table, key, {**values, "ours": ours}, notes, model=model, picture="space_chart", shown=shown)
 
 
-def _space_words(table, items):
+def _named(names: Mapping[str, Any], table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(dimension=[str(names[dimension]) for dimension in table["dimension"]])
+
+
+def _space_words(table: pd.DataFrame, items: Any) -> Any:
     names = {item.id: item.name for item in items}
     top, low = table.loc[table["lead"].idxmax()], table.loc[table["lead"].idxmin()]
     notes = []

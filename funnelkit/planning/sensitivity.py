@@ -1,60 +1,105 @@
 """Sensitivity: which stage helps the result most, per relative gain, per percentage point, per unit of cost."""
 
+from __future__ import annotations
+
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.random import Generator
 
-from funnelkit.language import DataError, nearest
-from funnelkit.models import funnel
-from funnelkit.result import Result
+from funnelkit.language import DataError, Text, nearest, number, percent
+from funnelkit.models import Funnel, funnel
+from funnelkit.result import Result, table_of
 
 LEVEL = 0.95
+Gains = dict[str, Any]  # kind of gain -> (draws, stages)
 GAINS = ("gain_relative", "gain_points", "gain_per_cost")
 
 
 def sensitivity(
-    rates, volume=1000, value=1.0, *, relative=0.1, points=0.05, costs=None, model=None, rng=None, draws=4000
-):
-    """Return what a better rate of each stage alone would add to the result, with intervals where counts are known.
+    rates: Any,
+    volume: float = 1000,
+    value: float = 1.0,
+    *,
+    relative: float = 0.1,
+    points: float = 0.05,
+    costs: Mapping[str, float] | None = None,
+    model: Funnel | None = None,
+    rng: Generator | None = None,
+    draws: int = 4000,
+) -> Result:
+    """Say what a better rate of each stage alone would add to the result, with intervals where counts are known.
 
-    `rates` is a Funnel or its name (default rates), or a table with stage and rate, and k and n where counted (as
-    `rate_table` gives it; `model` then names its stages). The result is volume x product of the rates x value of one
-    success. Each rate is raised to (1 + `relative`) times itself, and by `points` (a fraction), never beyond 1 unless
-    the model's counts may grow. `costs` maps a stage to the money that `points` more cost there, 1 each without it.
+    Parameters
+    ----------
+    rates : Funnel, str, Result or DataFrame
+        A model (default rates), or stage and rate, and k and n where counted. The result is volume x rates x value.
+    relative, points, costs
+        Each rate is raised to (1 + `relative`) times itself, and by `points` (a fraction), never beyond 1 unless counts
+        may grow; `costs` maps a stage to the money that `points` more cost there.
 
-    Returns a Result whose table holds stage, rate, n (0 where not counted), cost, gain_relative, gain_points and
-    gain_per_cost (of `points`), each with _low and _high (95 %, NaN unless every rate is counted), and p_best: the
-    share of `draws` in which the stage gains most per cost. Draws: each rate from Beta(k + 1/2, n - k + 1/2)
-    (Jeffreys), all stages together, `rng` a numpy Generator (default_rng(0) without it). Raises DataError for a
-    missing column, a rate out of range, a setting not above 0.
+    Returns
+    -------
+    Result
+        stage, rate, n (0 where not counted), cost, gain_relative, gain_points, gain_per_cost (of `points`), each with
+        _low and _high (95 %), p_best (share of draws in which the stage gains most per cost).
 
-    >>> rates = pd.DataFrame({"stage": ["Lead", "Offer"], "rate": [0.2, 0.5]})
-    >>> found = sensitivity(rates, volume=1000)
-    >>> found.table[["stage", "gain_relative", "gain_points"]].round(3)
-       stage  gain_relative  gain_points
-    0   Lead           10.0         25.0
-    1  Offer           10.0         10.0
+    Notes
+    -----
+    Each rate is drawn from Beta(k + 1/2, n - k + 1/2) (Jeffreys), all stages together. DataError refuses a missing
+    column, a rate out of range, a setting not above 0.
+
+    Examples
+    --------
+    >>> sensitivity(pd.DataFrame({"stage": ["A", "B"], "rate": [0.2, 0.5]})).table["gain_points"].round(3).tolist()
+    [25.0, 10.0]
     """
+    size = (volume, value, relative, points)
+    return _gained(rates, size, costs, model, (np.random.default_rng(0) if rng is None else rng, draws))
+
+
+def _gained(
+    rates: Any,
+    given: tuple[float, float, float, float],
+    costs: Mapping[str, float] | None,
+    model: Funnel | None,
+    drawing: tuple[Generator, int],
+) -> Result:
     rates, model = _rates(rates, model)
     table = rates[["stage", "rate", "n"]].copy()
     table["cost"] = _costs(costs, table["stage"], model)
+    volume, value, relative, points = given
     size = Size(
         _positive("volume", volume) * _positive("value", value), _positive("relative", relative),
         _positive("points", points), np.inf if model is not None and model.grows else 1.0,
     )  # fmt: skip
     gains = _gains(table["rate"].to_numpy(float)[None, :], table["cost"].to_numpy(), size)
-    rng = np.random.default_rng(0) if rng is None else rng
-    drawn = _drawn_gains(rates, table["cost"].to_numpy(), size, (rng, draws))
+    drawn = _drawn_gains(rates, table["cost"].to_numpy(), size, drawing)
     table = table.assign(**_gain_columns(gains, drawn))
-    baseline = size.worth * float(table["rate"].prod())
     return Result(
-        table,
-        "planning.sensitivity.baseline",
-        {"baseline": baseline},
-        _sentences(table, size, costs is not None, model),
-    )
+        table, "planning.sensitivity.baseline", {"baseline": size.worth * float(table["rate"].prod())},
+        _sentences(table, size, costs is not None, model), model=model, picture="tornado_chart", shown=_for_people,
+    )  # fmt: skip
+
+
+def _for_people(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows as people read them: the rate, and what more points there add."""
+    rows = [
+        {"stage": row["stage"], "rate_now": percent(row["rate"]), "n": row["n"], "gain_points": _interval(row)}
+        | ({} if pd.isna(row["p_best"]) else {"p_best": row["p_best"]})
+        for row in table.to_dict("records")
+    ]
+    return pd.DataFrame(rows)
+
+
+def _interval(row: Mapping[Any, Any]) -> str:
+    if pd.isna(row["gain_points_low"]):
+        return number(row["gain_points"], 1)
+    ends = (number(row[f"gain_points_{end}"], 1) for end in ("low", "high"))
+    return f"{number(row['gain_points'], 1)} [{', '.join(ends)}]"
 
 
 class Size(NamedTuple):
@@ -66,12 +111,15 @@ class Size(NamedTuple):
     most: float
 
 
-def _rates(rates, model):
+def _rates(rates: Any, model: Funnel | None) -> tuple[pd.DataFrame, Funnel | None]:
     """Return (stage, rate, k, n) of the stages before the win, and the model."""
     if isinstance(rates, str) or hasattr(rates, "stages"):
         model = funnel(rates) if isinstance(rates, str) else rates
         known = [stage for stage in model.stages if stage.rate is not None]
         rates = pd.DataFrame({"stage": [stage.id for stage in known], "rate": [stage.rate for stage in known]})
+    else:
+        model = rates.model if model is None and isinstance(rates, Result) else model
+        rates = table_of(rates)
     for name in ("stage", "rate"):
         if name not in rates:
             raise DataError("no_such_column", name=name, nearest=nearest(name, rates.columns))
@@ -88,13 +136,13 @@ def _rates(rates, model):
     return found, model
 
 
-def _positive(name, value):
+def _positive(name: str, value: float) -> float:
     if not 0 < value < math.inf:
         raise DataError("sensitivity_setting", name=name, found=value)
     return value
 
 
-def _costs(costs, stages, model):
+def _costs(costs: Mapping[str, float] | None, stages: pd.Series[Any], model: Funnel | None) -> list[float]:
     costs = {(model.stage(name).id if model else name): cost for name, cost in (costs or {}).items()}
     for name, cost in costs.items():
         if name not in set(stages):
@@ -103,7 +151,7 @@ def _costs(costs, stages, model):
     return [float(costs.get(stage, 1.0)) for stage in stages]
 
 
-def _gains(rates, costs, size):
+def _gains(rates: Any, costs: Any, size: Size) -> Gains:
     """Return each kind of gain for rows of rates (draws x stages): the result with one rate raised, less without."""
     if not np.all((rates >= 0) & (rates <= size.most) & np.isfinite(rates)):
         raise DataError("sensitivity_rate", found=", ".join(f"{rate:g}" for rate in rates[0]))
@@ -116,7 +164,7 @@ def _gains(rates, costs, size):
     return {"gain_relative": relative, "gain_points": points, "gain_per_cost": points / costs}
 
 
-def _drawn_gains(rates, costs, size, drawing):
+def _drawn_gains(rates: pd.DataFrame, costs: Any, size: Size, drawing: tuple[Generator, int]) -> Gains | None:
     """Return the gains of draws of the rates, or None where a rate is not counted (a factor of growth never is)."""
     if not (rates["n"] > 0).all() or size.most > 1:
         return None
@@ -125,7 +173,7 @@ def _drawn_gains(rates, costs, size, drawing):
     return _gains(rng.beta(k + 0.5, n - k + 0.5, size=(draws, len(rates))), costs, size)
 
 
-def _gain_columns(gains, drawn):
+def _gain_columns(gains: Gains, drawn: Gains | None) -> Gains:
     columns = {}
     for name in GAINS:
         columns[name] = gains[name][0]
@@ -134,18 +182,20 @@ def _gain_columns(gains, drawn):
     return {**columns, "p_best": _best_share(drawn["gain_per_cost"]) if drawn else np.nan}
 
 
-def _best_share(gains):
+def _best_share(gains: Any) -> Any:
     return np.bincount(gains.argmax(axis=1), minlength=gains.shape[1]) / len(gains)
 
 
-def _leaders(table, name):
+def _leaders(table: pd.DataFrame, name: str) -> list[str]:
     """Return the stages whose gain ties with the largest, but none where all tie."""
     best = table[name].max()
     tied = np.isclose(table[name], best, rtol=1e-9, atol=0)
     return [] if best <= 0 or (tied.all() and len(table) > 1) else table.loc[tied, "stage"].tolist()
 
 
-def _sentences(table, size, costed, model):
+def _sentences(
+    table: pd.DataFrame, size: Size, costed: bool, model: Funnel | None
+) -> tuple[tuple[str, dict[str, Any]], ...]:
     values = {"relative": 100 * size.relative, "points": 100 * size.points}
     notes = []
     for name in GAINS if costed else GAINS[:2]:
@@ -162,5 +212,5 @@ def _sentences(table, size, costed, model):
     return tuple(notes)
 
 
-def _name(stage, model):
+def _name(stage: str, model: Funnel | None) -> Text | str:
     return model.stage(stage).name if model is not None else stage

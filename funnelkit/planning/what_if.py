@@ -1,58 +1,113 @@
-"""Planning: what a change of rates, volume or deal value brings, beside the baseline."""
+"""What-if: what a change of rates, volume or deal value brings, beside the baseline."""
+
+from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from funnelkit.language import DataError, nearest, number, percent, say
+from funnelkit.language import DataError, nearest, number, percent
+from funnelkit.models import Funnel
+from funnelkit.result import Result, table_of
 
 LEVERS = ("volume", "deal_value", "cycle_days")
+Changes = dict[str, float]
+SHOWN = ("stage", "n_seen", "rate_base", "rate", "n_base", "n", "n_more")
 
 
-def what_if(source, changes=None, volume=1000, deal_value=0.0, model=None, *, cycle_days=None):
+def what_if(
+    source: Any,
+    changes: Mapping[str, float] | None = None,
+    volume: float = 1000,
+    deal_value: float = 0.0,
+    model: Funnel | None = None,
+    *,
+    cycle_days: float | None = None,
+) -> Result:
     """Return the expected count of every stage with `changes` made, beside the baseline.
 
-    `source` is a model (its default rates) or a rate table (stage, rate and n, as `rate_table` gives it); `model`
-    names stages and tells what a win is, where `source` is a table. `volume` enter the first stage, `deal_value` is
-    the mean value of a win. `changes` maps a stage (id, name, alias) to a new rate, and "volume", "deal_value" and
-    "cycle_days" to new values.
+    Parameters
+    ----------
+    source : Funnel, Result or DataFrame
+        A model (its default rates), or stage, rate and n as `rate_table` gives them.
+    changes : mapping, optional
+        New rate of a stage (id, name, alias); new "volume", "deal_value" and "cycle_days".
+    volume, deal_value, cycle_days
+        How many enter the first stage; mean value of a win; mean days from entry to win.
 
-    Returns stage, n_seen (decided cases that the baseline rate rests on; 0 where it is a model's default), rate_base,
-    rate, n_base, n, n_more, value_base, value (money, in the row of the win only); with `cycle_days` (mean days from
-    entry to win) also value_per_day_base and value_per_day, value / cycle (sales velocity). Counts are expected: that
-    of the stage before times its rate. The win is entering the model's won stage, else the last stage. Raises
-    CatalogError for an unknown stage, DataError for a rate or lever out of range (rates: 0 to 1; above only where
-    counts may grow, as in influence) or not known.
+    Returns
+    -------
+    Result
+        stage, n_seen (decided cases behind the baseline rate), rate_base, rate, n_base, n, n_more, value_base, value
+        (money, in the row of the win); with `cycle_days` also value_per_day_base and value_per_day.
 
-    >>> from funnelkit.models import custom
+    Notes
+    -----
+    Counts are expected: that of the stage before times its rate. The win is entering the model's won stage, else the
+    last stage. CatalogError or DataError refuse an unknown stage, and a rate or lever out of range.
+
+    Examples
+    --------
     >>> rates = pd.DataFrame({"stage": ["Lead", "Offer"], "rate": [0.5, 1.0], "n": [40, 9]})
-    >>> what_if(rates, {"Lead": 0.6}, 100, 10.0, custom(["Lead", "Offer"]))
-       stage  n_seen  rate_base  rate  n_base      n  n_more  value_base  value
-    0   Lead      40        0.5   0.6   100.0  100.0     0.0         NaN    NaN
-    1  Offer       9        1.0   1.0    50.0   60.0    10.0       500.0  600.0
+    >>> what_if(rates, {"Lead": 0.6}, volume=100).table["n"].tolist()
+    [100.0, 60.0]
     """
-    base, model = _base_rates(source, model)
-    changed, levers = _split_changes(changes or {}, base, model)
-    grows = model is not None and model.grows
+    return _changed(source, dict(changes or {}), (volume, deal_value), model, cycle_days)
+
+
+def _changed(
+    source: Any, changes: dict[str, float], size: tuple[float, float], model: Funnel | None, cycle_days: float | None
+) -> Result:
+    volume, deal_value = size
+    table, model = _base_rates(source, model)
+    changed, levers = _split_changes(changes, table, model)
     _check_levers({"volume": volume, "deal_value": deal_value}, levers, cycle_days)
-    base["rate"] = [changed.get(stage, rate) for stage, rate in zip(base["stage"], base["rate_base"], strict=True)]
-    won = _won_position(base, model)
+    table["rate"] = [changed.get(stage, rate) for stage, rate in zip(table["stage"], table["rate_base"], strict=True)]
+    won = _won_position(table, model)
     for name in ("rate_base", "rate"):
-        _check_rates(base.iloc[:won], name, grows)
-    base["n_base"] = _counts(base["rate_base"], volume)
-    base["n"] = _counts(base["rate"], levers.get("volume", volume))
-    base["n_more"] = base["n"] - base["n_base"]
-    is_win = np.arange(len(base)) == won
-    base["value_base"] = np.where(is_win, base["n_base"] * deal_value, np.nan)
-    base["value"] = np.where(is_win, base["n"] * levers.get("deal_value", deal_value), np.nan)
+        _check_rates(table.iloc[:won], name, model is not None and model.grows)
+    table["n_base"] = _counts(table["rate_base"], volume)
+    table["n"] = _counts(table["rate"], levers.get("volume", volume))
+    table["n_more"] = table["n"] - table["n_base"]
+    is_win = np.arange(len(table)) == won
+    table["value_base"] = np.where(is_win, table["n_base"] * deal_value, np.nan)
+    table["value"] = np.where(is_win, table["n"] * levers.get("deal_value", deal_value), np.nan)
     if cycle_days is not None:
-        base["value_per_day_base"] = base["value_base"] / cycle_days
-        base["value_per_day"] = base["value"] / levers.get("cycle_days", cycle_days)
-    return base
+        table["value_per_day_base"] = table["value_base"] / cycle_days
+        table["value_per_day"] = table["value"] / levers.get("cycle_days", cycle_days)
+    key, values, notes = _words(table, won, model)
+    return Result(table, key, values, notes, model=model, picture="what_if_chart", shown=SHOWN)
 
 
-def _check_levers(base, changed, cycle_days):
+def _words(table: pd.DataFrame, won: int, model: Funnel | None) -> tuple[str, dict[str, Any], Any]:
+    """Return the reading: how many are won, and for what value, or how many reach the end, beside the baseline."""
+    last, n = table.iloc[won], table["n"].iloc[0]
+    share = percent(last["n"] / n) if n else "–"
+    if model is not None and model.won_stage is None and not last["value"]:  # a value would make the end a win
+        values = {"n": number(n), "share": share, "stage": model.stage(last["stage"]).name}
+        counts = {"reached": number(last["n"], 1), "base": number(last["n_base"], 1)}
+        return "planning.what_if.reach", {**values, **counts}, ()
+    values = {
+        "n_base": number(last["n_base"], 1),
+        "n": number(last["n"], 1),
+        "more": f"{last['n_more']:+,.1f}",
+        "value_base": number(last["value_base"]),
+        "value": number(last["value"]),
+        "value_more": f"{last['value'] - last['value_base']:+,.0f}",
+    }
+    notes: list[tuple[str, dict[str, Any]]] = [
+        ("planning.what_if.known" if pd.notna(last["n_base"]) else "planning.what_if.no_base", values)
+    ]
+    if "value_per_day" in table:
+        pace = {"base": number(last["value_per_day_base"]), "now": number(last["value_per_day"])}
+        notes.append(("planning.what_if.pace", pace))
+    return "planning.what_if.volume", {"n": number(n), "share": share}, tuple(notes)
+
+
+def _check_levers(base: dict[str, float], changed: dict[str, float], cycle_days: float | None) -> None:
     for lever, value in {**base, **changed}.items():
         if lever != "cycle_days" and not 0 <= value < math.inf:
             raise DataError("bad_lever", name=lever, value=value)
@@ -63,21 +118,23 @@ def _check_levers(base, changed, cycle_days):
         raise DataError("no_base_cycle")
 
 
-def _base_rates(source, model):
+def _base_rates(source: Any, model: Funnel | None) -> tuple[pd.DataFrame, Funnel | None]:
     """Return (stage, n_seen, rate_base) and the model, from a model or a rate table."""
     if hasattr(source, "stages"):
         rates = [np.nan if stage.rate is None else stage.rate for stage in source.stages]
         stage = pd.Categorical(source.stage_ids, categories=source.stage_ids, ordered=True)
         return pd.DataFrame({"stage": stage, "n_seen": 0, "rate_base": rates}), source
+    model = source.model if model is None and isinstance(source, Result) else model
+    given = table_of(source)
     for name in ("stage", "rate"):
-        if name not in source:
-            raise DataError("no_such_column", name=name, nearest=nearest(name, source.columns))
-    seen = source["n"].to_numpy() if "n" in source else 0
-    table = pd.DataFrame({"stage": source["stage"].array, "n_seen": seen, "rate_base": source["rate"].to_numpy(float)})
+        if name not in given:
+            raise DataError("no_such_column", name=name, nearest=nearest(name, given.columns))
+    seen = given["n"].to_numpy() if "n" in given else 0
+    table = pd.DataFrame({"stage": given["stage"].array, "n_seen": seen, "rate_base": given["rate"].to_numpy(float)})
     return table, model
 
 
-def _split_changes(changes, base, model):
+def _split_changes(changes: dict[str, float], base: pd.DataFrame, model: Funnel | None) -> tuple[Changes, Changes]:
     """Return ({stage: rate}, {lever: value}), the stages as the table names them."""
     stages, levers = {}, {}
     known = [str(stage) for stage in base["stage"]]
@@ -92,12 +149,12 @@ def _split_changes(changes, base, model):
     return stages, levers
 
 
-def _won_position(base, model):
+def _won_position(base: pd.DataFrame, model: Funnel | None) -> int:
     names = [str(stage) for stage in base["stage"]]
     return names.index(model.won_stage) if model is not None and model.won_stage in names else len(names) - 1
 
 
-def _check_rates(rows, column, grows):
+def _check_rates(rows: pd.DataFrame, column: str, grows: bool) -> None:
     """Refuse what cannot be a rate; the last row before a win is the last one that matters."""
     for stage, rate in zip(rows["stage"], rows[column], strict=True):
         if pd.isna(rate):
@@ -108,20 +165,5 @@ def _check_rates(rows, column, grows):
             raise DataError("rate_out_of_range", stage=stage, rate=rate)
 
 
-def _counts(rates, volume):
+def _counts(rates: Any, volume: float) -> Any:
     return volume * np.r_[1.0, np.cumprod(rates.to_numpy(float)[:-1])]
-
-
-def describe_what_if(table):
-    """Return the reading: how many are won, and for what value, beside the baseline."""
-    won = table.loc[table["value"].last_valid_index()]
-    values = {"n_base": number(won["n_base"], 1), "n": number(won["n"], 1), "more": f"{won['n_more']:+,.1f}",
-              "value_base": number(won["value_base"]), "value": number(won["value"]),
-              "value_more": f"{won['value'] - won['value_base']:+,.0f}"}  # fmt: skip
-    share = won["n"] / table["n"].iloc[0] if table["n"].iloc[0] else math.nan
-    known = say("planning.what_if.known" if pd.notna(won["n_base"]) else "planning.what_if.no_base", **values)
-    words = say("planning.what_if.volume", n=number(table["n"].iloc[0]), share=percent(share)) + known
-    if "value_per_day" not in table:
-        return words
-    pace = {"base": number(won["value_per_day_base"]), "now": number(won["value_per_day"])}
-    return words + say("planning.what_if.pace", **pace)

@@ -141,6 +141,6 @@ def test_pace_fits_with_and_without_a_plan(model, needed, lang, strict):  # noqa
     table = pd.DataFrame({"stage": model.stage_ids, "per_week": needed, "past_per_week": 16.85})
     chart = forecast.pace_chart(table, model)
     assert_inside(chart)
-    assert chart.alt.count("71.2") == (0 if np.isnan(needed) else len(model.stages))
+    assert chart.alt.count("71.3") == (0 if np.isnan(needed) else len(model.stages))
     assert ("no number of new deals" in chart.alt or "多少新商机都不够" in chart.alt) == np.isnan(needed)
     assert [bar.get_width() for bar in chart.ax.patches] == [16.85] * len(model.stages)

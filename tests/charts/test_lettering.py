@@ -35,7 +35,9 @@ def test_signs_one_by_one_are_pillows_line(words, place, size, start):
     wide, high = 900, 60
     own = Image.new("RGBA", (wide, high), "white")
     figure = Figure((wide / DPI, high / DPI), dpi=DPI)
-    lettering.write(own, figure.text(start / wide, 0.5, words, fontsize=size, va="center", ha="left", color="#102030"))
+    lettering.write_text(
+        own, figure.text(start / wide, 0.5, words, fontsize=size, va="center", ha="left", color="#102030")
+    )
     face, rows = lettering._face(place, size * DPI / 72), np.nonzero((np.asarray(own) < 255).any(axis=(1, 2)))[0]
     oracle = Image.new("RGBA", (wide, high), "white")
     ImageDraw.Draw(oracle).text((start, 30), words, fill="#102030", font=face, anchor="ls")

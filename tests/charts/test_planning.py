@@ -97,7 +97,7 @@ def test_cascade_bars_are_the_table():
     picture = CascadePicture(weak=["diagnosis-rate"])
     picture.chart(cascade())
     picture.chart(table)
-    rows = table.tail(7)
+    rows = table.table.tail(7)
     assert [bar.get_width() for bar in picture.stays] == pytest.approx((rows["remaining"] / 500).tolist())
     ends = [bar.get_x() + bar.get_width() for bar in picture.drops]
     assert ends == pytest.approx((rows["count"] / 500).tolist())

@@ -13,6 +13,7 @@ from PIL import Image
 from funnelkit.charts.picture import _fill, _is_block, png
 from funnelkit.explore import panels, panels_funnel, widgets
 from funnelkit.explore.panels_funnel import sample_rate
+from funnelkit.language import use_language
 from funnelkit.language.texts import LANGUAGES, say
 from funnelkit.models import catalog, custom, funnel
 from funnelkit.planning.allocate import allocate
@@ -20,6 +21,7 @@ from funnelkit.planning.cascade import cascade
 from funnelkit.planning.influence import influence_loop
 from funnelkit.planning.perceptual_map import perceptual_map
 from funnelkit.planning.what_if import what_if
+from funnelkit.result import table_of
 
 RATINGS = pd.DataFrame(
     {"product": ["Ours", "A", "B"], "effect": [9.0, 5, 4], "price": [3.0, 4, 8], "safety": [6.0, 8, 5]}
@@ -36,19 +38,20 @@ NAMES = {
     "what_if": what_if,
 }  # fmt: skip
 MAKERS = {
-    "cascade": lambda lang: panels.cascade_panel({"patients": 0.2}, population=50_000_000, price=1200),
-    "explorer": lambda lang: panels_funnel.explorer_panel(SIMPLE, 100, 500.0, 40.0),
-    "sample": lambda lang: panels_funnel.sample_panel(),
-    "allocator": lambda lang: panels_funnel.allocator_panel(STATES, 3000.0),
-    "loop": lambda lang: panels.loop_panel(0.3, [0.8, 0.5, 4.0], 0.4, market=5000),
-    "map": lambda lang: panels.map_panel(RATINGS, {"effect": 3}, ours="Ours"),
+    "cascade": lambda: panels.cascade_panel({"patients": 0.2}, population=50_000_000, price=1200),
+    "explorer": lambda: panels_funnel.explorer_panel(SIMPLE, 100, 500.0, 40.0),
+    "sample": lambda: panels_funnel.sample_panel(),
+    "allocator": lambda: panels_funnel.allocator_panel(STATES, 3000.0),
+    "loop": lambda: panels.loop_panel(0.3, [0.8, 0.5, 4.0], 0.4, market=5000),
+    "map": lambda: panels.map_panel(RATINGS, {"effect": 3}, ours="Ours"),
 }
 each = pytest.mark.parametrize("lang", LANGUAGES)
 kinds = pytest.mark.parametrize("kind", MAKERS)
 
 
-def table_of(found):
-    return getattr(found, "table", found)
+def make(kind, lang="en"):
+    use_language(lang)
+    return MAKERS[kind]()
 
 
 def figure_of(panel):
@@ -62,16 +65,16 @@ def move_all(panel):
 
 @kinds
 def test_code_reproduces_the_state(kind):
-    panel = MAKERS[kind]("en")
+    panel = make(kind)
     for change in (lambda: None, lambda: move_all(panel)):
         change()
         alone = eval(panel.code(panel.values), NAMES)
-        pd.testing.assert_frame_equal(table_of(alone), table_of(panel.table))
+        pd.testing.assert_frame_equal(table_of(alone), panel.table)
 
 
 @kinds
 def test_every_slider_changes_what_is_seen_and_reset_undoes_it(kind):
-    panel = MAKERS[kind]("zh")
+    panel = make(kind, "zh")
     first = panel.reading.value, panel.image.value
     for control in panel.controls:
         before = panel.reading.value
@@ -84,7 +87,7 @@ def test_every_slider_changes_what_is_seen_and_reset_undoes_it(kind):
 
 @kinds
 def test_one_figure_for_the_life_of_the_panel(kind):
-    panel = MAKERS[kind]("en")
+    panel = make(kind)
     figure = figure_of(panel)
     artists = len(figure.findobj())
     move_all(panel)
@@ -94,7 +97,7 @@ def test_one_figure_for_the_life_of_the_panel(kind):
 
 @kinds
 def test_typed_values_move_and_bad_ones_are_refused_in_place(kind):
-    panel = MAKERS[kind]("en")
+    panel = make(kind)
     control = panel.controls[0]
     box, before = panel.boxes[control.name], panel.reading.value
     for bad in ("much", "", "1e999", "-3", f"{control.high * control.scale + 1}", "<b>1</b>"):
@@ -109,7 +112,7 @@ def test_typed_values_move_and_bad_ones_are_refused_in_place(kind):
 @kinds
 @each
 def test_every_control_is_labelled_in_its_language(kind, lang):
-    panel = MAKERS[kind](lang)
+    panel = make(kind, lang)
     for control in panel.controls:
         assert panel.sliders[control.name].description == control.label != ""
         assert panel.boxes[control.name].tooltip
@@ -117,7 +120,7 @@ def test_every_control_is_labelled_in_its_language(kind, lang):
 
 
 def test_export_holds_table_and_picture():
-    panel = MAKERS["cascade"]("en")
+    panel = make("cascade")
     panel.set(**{"diagnosis-rate": 0.6})
     panel.show_files()
     files = dict(re.findall(r'download="funnelkit\.(\w+)" href="data:[\w/]+;base64,([^"]+)"', panel.extra.value))
@@ -142,7 +145,7 @@ def test_names_are_escaped():
 
 
 def test_all_weights_zero_is_refused_and_the_last_map_stays():
-    panel = MAKERS["map"]("zh")
+    panel = make("map", "zh")
     for control in panel.controls[:-1]:
         panel.set(**{control.name: 0})
     before = panel.reading.value
@@ -155,7 +158,7 @@ def test_a_cascade_of_ones_own_has_its_own_sliders():
     panel = panels.cascade_panel({"seen": 0.5, "asked": 0.4, "bought": 0.2}, model=model)
     assert [control.name for control in panel.controls] == ["seen", "asked", "bought", "population", "price"]
     alone = eval(panel.code(panel.values), {**NAMES, "model": model})
-    pd.testing.assert_frame_equal(alone, panel.table)
+    pd.testing.assert_frame_equal(alone.table, panel.table)
 
 
 def test_explorer_takes_every_model_with_rates():
@@ -175,7 +178,7 @@ def test_explorer_takes_every_model_with_rates():
 
 def test_interval_breathes_with_n():
     widths = []
-    panel = MAKERS["sample"]("en")
+    panel = make("sample")
     for n in (5, 50, 500):
         panel.set(n=n)
         widths.append(panel.table["high"].iloc[0] - panel.table["low"].iloc[0])
@@ -198,10 +201,10 @@ def blurred(image, size=8):
 @each
 @kinds
 def test_the_fast_picture_is_the_full_one(kind, lang):
-    panel = MAKERS[kind](lang)
+    panel = make(kind, lang)
     start = blurred(pixels(panel.image.value))
     move_all(panel)
-    fast, full = pixels(panel.image.value), pixels(panel.picture.chart(panel.table).png())
+    fast, full = pixels(panel.image.value), pixels(panel.picture.chart(panel.found).png())
     assert fast.shape == full.shape
     off = np.abs(blurred(fast) - blurred(full))
     assert off.max() < 45 and off.mean() < 0.5
@@ -210,7 +213,7 @@ def test_the_fast_picture_is_the_full_one(kind, lang):
 
 def test_bars_are_filled_pixel_for_pixel():
     """Matplotlib's own draw of each bar, on the same ground, is the oracle."""
-    panel = MAKERS["cascade"]("en")
+    panel = make("cascade")
     move_all(panel)
     picture = panel.picture
     for bar in (*picture.stays, *picture.drops):

@@ -7,8 +7,7 @@ import ipywidgets
 import pandas as pd
 import pytest
 
-from funnelkit.course.lessons import WIDGET_VIEW
-from funnelkit.explore.widgets import Control, Panel, WhatIfPicture, chart_what_if, view_what_if, what_if_panel
+from funnelkit.explore.widgets import Control, Panel, WhatIfPicture, view_result, what_if_panel
 from funnelkit.language import use_language
 from funnelkit.language.errors import DataError
 from funnelkit.models.funnel import funnel
@@ -33,9 +32,9 @@ def twin(rate):
 def test_slider_gives_the_table_of_its_headless_twin(panel):
     for percent in (0, 12.5, 57, 65, 100):
         panel.sliders["rate"].value = percent
-        pd.testing.assert_frame_equal(panel.table, twin(percent / 100))
-        pd.testing.assert_frame_equal(panel.compute(**panel.values), panel.table)
-        assert panel.reading.value == view_what_if(twin(percent / 100), MODEL).html
+        pd.testing.assert_frame_equal(panel.table, twin(percent / 100).table)
+        pd.testing.assert_frame_equal(panel.compute(**panel.values).table, panel.table)
+        assert panel.reading.value == view_result(twin(percent / 100)).html
         assert panel.boxes["rate"].value == f"{percent:g}"
 
 
@@ -43,7 +42,7 @@ def test_slider_gives_the_table_of_its_headless_twin(panel):
 def test_a_typed_number_moves_the_slider(panel, text):
     panel.boxes["rate"].value = text
     assert panel.sliders["rate"].value == 65 and panel.message.value == ""
-    pd.testing.assert_frame_equal(panel.table, twin(0.65))
+    pd.testing.assert_frame_equal(panel.table, twin(0.65).table)
 
 
 @pytest.mark.parametrize("text", ["140", "-1", "lots", "", "nan", "inf", "<script>alert(1)</script>"])
@@ -53,7 +52,7 @@ def test_what_cannot_be_is_refused_in_place(panel, text):
     assert 'role="alert"' in panel.message.value and "Write a number from 0 to 100." in panel.message.value
     assert "<script" not in panel.message.value
     assert panel.sliders["rate"].value == 60 and panel.boxes["rate"].value == text
-    pd.testing.assert_frame_equal(panel.table, twin(0.60))
+    pd.testing.assert_frame_equal(panel.table, twin(0.60).table)
     panel.boxes["rate"].value = "61"
     assert panel.message.value == "" and panel.sliders["rate"].value == 61
 
@@ -91,16 +90,11 @@ def test_an_error_of_the_function_is_a_message_and_the_table_stays():
         return twin(rate)
 
     control = Control("rate", "Rate, %", 0, 1, 0.4, 0.01, scale=100)
-    panel = Panel(
-        compute,
-        [control],
-        lambda table: spoken("zh", lambda: view_what_if(table, MODEL)),
-        WhatIfPicture(MODEL),
-        "zh",
-    )
+    use_language("zh")
+    panel = Panel(compute, [control], view_result, WhatIfPicture(MODEL))
     panel.set(rate=0.6)
     assert "rate 的值为 0.6。应为不小于 0 的数。" in panel.message.value
-    pd.testing.assert_frame_equal(panel.table, twin(0.4))
+    pd.testing.assert_frame_equal(panel.table, twin(0.4).table)
     panel.set(rate=0.3)
     assert panel.message.value == ""
 
@@ -130,18 +124,19 @@ def test_no_output_widget_and_numbers_escaped(panel):
 
 def test_live_panel_and_static_table_are_shown_together(panel):
     bundle = panel._repr_mimebundle_()
-    assert set(bundle) == {WIDGET_VIEW, "text/html", "text/plain"}
-    assert bundle["text/html"] == view_what_if(panel.table, MODEL).html
+    assert set(bundle) == {"application/vnd.jupyter.widget-view+json", "text/html", "text/plain"}
+    assert bundle["text/html"] == view_result(panel.found).html
     assert "Solution demo and track record" in bundle["text/plain"]
 
 
 def test_chart_for_pages_without_a_kernel():
-    chart = spoken("zh", lambda: chart_what_if(twin(0.65), MODEL))
+    chart = spoken("zh", lambda: twin(0.65).chart())
     assert chart.png().startswith(b"\x89PNG") and "换一个升迁率" in chart.alt
 
 
 def test_import_loads_no_ipywidgets():
-    code = "import sys, funnelkit.explore.widgets; print([n for n in ('ipywidgets', 'matplotlib', 'seaborn') if n in sys.modules])"
+    heavy = "('ipywidgets', 'matplotlib', 'seaborn')"
+    code = f"import sys, funnelkit.explore.widgets; print([n for n in {heavy} if n in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
 
@@ -149,7 +144,7 @@ def test_import_loads_no_ipywidgets():
 def test_a_start_between_two_steps_stays_exact_until_it_is_moved():
     """A browser puts its slider on the nearest step and reports that place: that is no move."""
     control = Control("rate", "Rate, %", 0, 1, 4 / 7, 0.01, scale=100)
-    panel = Panel(twin, [control], lambda table: view_what_if(table, MODEL), WhatIfPicture(MODEL))
+    panel = Panel(twin, [control], view_result, WhatIfPicture(MODEL))
     for echo in (57.0, 57.00000000000001):
         panel.sliders["rate"].value = echo
         assert panel.values == {"rate": round(4 / 7, 12)} and panel.boxes["rate"].value == "57.14"
@@ -166,7 +161,7 @@ def test_a_start_between_two_steps_stays_exact_until_it_is_moved():
 )
 def test_a_box_shows_no_power_of_ten(value, text):
     control = Control("rate", "Price", 0, 1e9, value, 0.001)
-    panel = Panel(lambda rate: twin(0.5), [control], lambda table: view_what_if(table, MODEL), WhatIfPicture(MODEL))
+    panel = Panel(lambda rate: twin(0.5), [control], view_result, WhatIfPicture(MODEL))
     assert panel.boxes["rate"].value == text
     panel.boxes["rate"].value = text
     assert panel.values == {"rate": value}

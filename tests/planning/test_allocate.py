@@ -10,9 +10,8 @@ from funnelkit.language.errors import DataError
 from funnelkit.language.samples import sample_files
 from funnelkit.models.funnel import custom, funnel
 from funnelkit.pipeline import Pipeline
-from funnelkit.planning.allocate import allocate, describe_allocation, state_table
+from funnelkit.planning.allocate import allocate, state_table
 from funnelkit.stats.rates import wilson
-from tests.support.speech import spoken
 
 MODEL = funnel("industrial-8")
 
@@ -63,7 +62,7 @@ def test_allocation_is_the_optimum_of_a_linear_programme():
             with pytest.raises(DataError, match="minima add up"):
                 allocate(table, budget)
             continue
-        given = allocate(table, budget)
+        given = allocate(table, budget).table
         assert given["value_won_more"].sum() == pytest.approx(best, rel=1e-9, abs=1e-6)
         assert given["hours"].sum() <= budget + 1e-6
         assert (given["n_pushed"] <= table["n_open"] + 1e-9).all()
@@ -73,7 +72,7 @@ def test_allocation_is_the_optimum_of_a_linear_programme():
 
 
 def test_effort_goes_first_where_an_hour_gains_most():
-    given = allocate(rows(), 3000)
+    given = allocate(rows(), 3000).table
     assert given["hours"].tolist() == [3000 - 106 * 24 - 6 * 16, 106 * 24, 6 * 16]
     assert given["n_pushed"].tolist() == [9.0, 106.0, 6.0]
     gain = (0.67 - 0.16) * 78.0e6 / 106 / 24
@@ -84,25 +83,27 @@ def test_effort_goes_first_where_an_hour_gains_most():
 
 
 def test_what_brings_nothing_is_left_over():
-    assert allocate(rows(), 1e6)["hours"].sum() == 73 * 40 + 106 * 24 + 6 * 16
+    assert allocate(rows(), 1e6).table["hours"].sum() == 73 * 40 + 106 * 24 + 6 * 16
     worse = rows(win_probability_after=[0.05, 0.10, 0.50])
-    assert allocate(worse, 3000)["hours"].sum() == 0
-    assert allocate(rows(least=[80.0, np.nan, np.nan]), 100)["hours"].tolist() == [80.0, 20.0, 0.0]
-    assert allocate(rows(most=[np.nan, 240.0, np.nan]), 300)["hours"].tolist() == [0.0, 240.0, 60.0]
-    assert allocate(rows(), 0)["hours"].tolist() == [0, 0, 0]
+    assert allocate(worse, 3000).table["hours"].sum() == 0
+    assert allocate(rows(least=[80.0, np.nan, np.nan]), 100).table["hours"].tolist() == [80.0, 20.0, 0.0]
+    assert allocate(rows(most=[np.nan, 240.0, np.nan]), 300).table["hours"].tolist() == [0.0, 240.0, 60.0]
+    assert allocate(rows(), 0).table["hours"].tolist() == [0, 0, 0]
 
 
 def test_money_is_a_budget_too_and_nothing_is_changed_in_place():
     table = rows()
     before = table.copy()
-    assert "money" in allocate(table, 500.0, unit="money")
+    assert "money" in allocate(table, 500.0, unit="money").table
     pd.testing.assert_frame_equal(table, before)
 
 
 def test_unknown_amounts_do_not_thin_the_mean():
     half = rows(n_valued=[73, 53, 6])
-    assert allocate(half, 100)["gain_per_unit"][1] == pytest.approx(2 * allocate(rows(), 100)["gain_per_unit"][1])
-    assert allocate(rows(n_valued=[73, 0, 6], value_open=[44.0e6, 0.0, 3.0e6]), 100)["gain_per_unit"][1] == 0
+    assert allocate(half, 100).table["gain_per_unit"][1] == pytest.approx(
+        2 * allocate(rows(), 100).table["gain_per_unit"][1]
+    )
+    assert allocate(rows(n_valued=[73, 0, 6], value_open=[44.0e6, 0.0, 3.0e6]), 100).table["gain_per_unit"][1] == 0
 
 
 @pytest.mark.parametrize(
@@ -125,7 +126,7 @@ def test_bad_input_says_what_and_where(table, budget, message):
 
 
 def test_states_of_the_sample_by_plain_counting(sample):
-    table = state_table(sample)
+    table = state_table(sample).table
     furthest = sample.events["stage"].cat.codes.groupby(sample.events["deal_id"]).max()
     deals = sample.deals.assign(furthest=sample.deals["deal_id"].map(furthest))
     for row, first, last, after in zip(table.itertuples(), (0, 2, 5), (1, 4, 7), (2, 5, 6), strict=True):
@@ -147,12 +148,12 @@ def small(statuses, stage="negotiation", currency="CNY"):
 
 
 def test_few_closed_deals_give_way_to_the_model_and_say_so():
-    table = state_table(small(["won"] * 6 + ["lost"] * 3 + ["open"]))
+    table = state_table(small(["won"] * 6 + ["lost"] * 3 + ["open"])).table
     assert table["n"].tolist() == [9, 9, 9] and table["basis"].tolist() == ["model"] * 3
     assert table["win_probability"].tolist() == [0.05, 0.20, 0.65]
     assert table["win_probability_after"].tolist() == [0.20, 0.65, 0.85]
-    assert state_table(small(["won"] * 6 + ["lost"] * 4))["basis"].tolist() == ["data"] * 3
-    assert state_table(small(["open"]))["n"].tolist() == [0, 0, 0], "nobody closed is no error"
+    assert state_table(small(["won"] * 6 + ["lost"] * 4)).table["basis"].tolist() == ["data"] * 3
+    assert state_table(small(["open"])).table["n"].tolist() == [0, 0, 0], "nobody closed is no error"
 
 
 def test_states_need_a_model_with_states_and_one_currency():
@@ -169,15 +170,13 @@ def test_states_need_a_model_with_states_and_one_currency():
 
 
 def test_reading_in_both_languages():
-    given = allocate(rows(), 3000)
-    english = describe_allocation(given, "hours", MODEL)
+    given = allocate(rows(), 3000, model=MODEL)
+    english = given.sentences()
     assert english[0].startswith("In funnel: 2,544 hours (84.8% of the budget) move 106 of 106 open deals on;")
     assert "each hour brings 15,637 of expected value" in english[0]
     assert english[-1].startswith("In all 3,000 hours bring ") and "upper bound" in english[-1]
-    chinese = spoken("zh", lambda: describe_allocation(given, "hours", MODEL))
+    chinese = given.sentences("zh")
     assert chinese[2].startswith("客户搜索：投入 360 小时（占预算 12.0%），推动 73 个进行中商机里的 9 个")
-    left = describe_allocation(allocate(rows(), 6000), "hours", MODEL)
+    left = allocate(rows(), 6000, model=MODEL).sentences()
     assert left[-1] == "440 hours stay unspent: nothing open could use them to gain."
-    assert describe_allocation(allocate(rows(), 0, "money"), "money")[-1].startswith(
-        "In all 0 of money bring 0 more wins"
-    )
+    assert allocate(rows(), 0, "money").sentences()[-1].startswith("In all 0 of money bring 0 more wins")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from funnelkit.language.errors import CatalogError, DataError
 from funnelkit.models import custom, funnel
 from funnelkit.planning.cascade import CRITERIA, cascade, cents, exact, level_advice, weakest_levels
+from tests.support.speech import spoken
 
 PHARMA = funnel("pharma")
 LEVELS = [stage.id for stage in PHARMA.stages if stage.level]
@@ -41,7 +42,7 @@ def weak(found, criterion):
 
 
 def test_defaults_leave_nine_tenths_to_the_seventh():
-    table = cascade(population=10_000_000, price=1)
+    table = cascade(population=10_000_000, price=1).table
     assert table["remaining"].iloc[-1] == 4_782_969
     assert table["sales"].iloc[-1] == Decimal("4782969.00")
     assert table["point"].tolist() == list(PHARMA.stage_ids)
@@ -51,7 +52,7 @@ def test_defaults_leave_nine_tenths_to_the_seventh():
 @given(st.lists(RATIO, min_size=7, max_size=7), st.integers(0, 10**10), MONEY)
 def test_agrees_with_decimals_multiplied_row_by_row(ratios, population, price):
     """An independent oracle: decimals with 200 digits, rounded only at the end."""
-    table = cascade(dict(zip(LEVELS, ratios, strict=True)), population=population, price=price)
+    table = cascade(dict(zip(LEVELS, ratios, strict=True)), population=population, price=price).table
     with localcontext() as context:
         context.prec = 200
         left = Decimal(population)
@@ -62,7 +63,7 @@ def test_agrees_with_decimals_multiplied_row_by_row(ratios, population, price):
 
 
 def test_each_row_starts_where_the_one_before_ended():
-    table = cascade({"covered population": 0.5, "患者": 0.02, "诊断率": 0.6}, population=123_457)
+    table = cascade({"covered population": 0.5, "患者": 0.02, "诊断率": 0.6}, population=123_457).table
     assert table["count"].iloc[1:].tolist() == table["remaining"].iloc[:-1].tolist()
     assert table.set_index("point")["ratio"][["covered-population", "patients", "diagnosis-rate"]].tolist() == [
         0.5,
@@ -73,22 +74,22 @@ def test_each_row_starts_where_the_one_before_ended():
 
 def test_money_that_floats_get_wrong():
     """A tenth of 0.35 is 0.035, which rounds up to 0.04; the float product 0.034999... would round down."""
-    table = cascade({name: 0.1 if name == "adherence" else 1 for name in LEVELS}, population=1, price="0.35")
+    table = cascade({name: 0.1 if name == "adherence" else 1 for name in LEVELS}, population=1, price="0.35").table
     assert table["sales"].iloc[-1] == Decimal("0.04")
-    assert cascade(population=8, price="0.125")["price"].iloc[0] == Decimal("0.125")
+    assert cascade(population=8, price="0.125").table["price"].iloc[0] == Decimal("0.125")
     assert cents(exact("1e-30", "price")) == Decimal("0.00")
 
 
 def test_any_number_of_levels_from_a_file(tmp_path):
     path = tmp_path / "own.toml"
     path.write_text(MODEL, encoding="utf-8")
-    table = cascade({"tried": 0.25}, population=80, price=3, model=str(path))
+    table = cascade({"tried": 0.25}, population=80, price=3, model=str(path)).table
     assert table["remaining"].tolist() == [80, 40, 10]
     found = weakest_levels(table, model=str(path))
     assert weak(found, "lowest_ratio") == ["tried"]
     assert "say it louder" in weakest_levels(table, {"heard": 0.1, "tried": 9}, model=str(path)).reading()
     bare = custom(["seen", "asked", "bought"])
-    many = cascade(dict.fromkeys(bare.stage_ids, 0.5), population=8, model=bare)
+    many = cascade(dict.fromkeys(bare.stage_ids, 0.5), population=8, model=bare).table
     assert many["remaining"].tolist() == [4, 2, 1]
     assert weak(weakest_levels(many, model=bare), "largest_loss") == ["seen"]
 
@@ -121,10 +122,10 @@ def test_unknown_or_missing_level_is_refused():
 @given(st.lists(st.decimals("0.05", 1, places=3), min_size=7, max_size=7), st.integers(0, 6))
 def test_best_gain_is_what_a_second_run_of_the_cascade_says(ratios, place):
     given_ratios = dict(zip(LEVELS, ratios, strict=True))
-    table = cascade(given_ratios, price=7)
+    table = cascade(given_ratios, price=7).table
     found = weakest_levels(table, points="0.05").table
     raised = {**given_ratios, LEVELS[place]: min(ratios[place] + Decimal("0.05"), Decimal(1))}
-    gained = cascade(raised, price=7)["sales"].iloc[-1] - table["sales"].iloc[-1]
+    gained = cascade(raised, price=7).table["sales"].iloc[-1] - table["sales"].iloc[-1]
     assert abs(found["gain_sales"].iloc[place] - gained) <= Decimal("0.01")
     assert found.loc[found["best_gain"], "gain_sales"].max() == found["gain_sales"].max()
 
@@ -177,7 +178,7 @@ def test_a_cost_must_be_above_zero(cost):
 
 
 def test_inputs_are_not_changed():
-    table, ratios = cascade(), {"诊断率": 0.6}
+    table, ratios = cascade().table, {"诊断率": 0.6}
     before = table.copy()
     weakest_levels(table)
     cascade(ratios)
@@ -187,6 +188,9 @@ def test_inputs_are_not_changed():
 
 def test_advice_is_complete_in_both_languages():
     for lang in ("en", "zh"):
-        advice = level_advice(LEVELS)
+        found = spoken(lang, lambda: level_advice(LEVELS))
+        advice = found.table
+        assert advice["push"].tolist() == [getattr(PHARMA.stage(level).push, lang) for level in LEVELS]
+        assert len(found.sentences(lang)) == len(LEVELS)
         assert advice["point"].tolist() == LEVELS
         assert (advice.drop(columns="point").map(len) > 1).all(axis=None)

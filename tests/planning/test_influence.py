@@ -12,8 +12,8 @@ SHARE = st.floats(0.01, 1)
 
 def test_counts_may_grow():
     counts = influence_counts([0.9, 0.5, 6], customers=200)
-    assert counts["n_entered"].tolist() == [200, 180, 90, 540]
-    assert growth_table(counts)["factor"].iloc[2] == 6
+    assert counts.table["n_entered"].tolist() == [200, 180, 90, 540]
+    assert growth_table(counts).table["factor"].iloc[2] == 6
 
 
 @given(SHARE, st.lists(st.floats(0.1, 3), min_size=1, max_size=4), SHARE)

@@ -34,7 +34,7 @@ def test_agrees_with_the_cascade():
     ratios = {"diagnosis-rate": 0.6, "adherence": 0.4}
     mine = sensitivity(funnel("pharma"), 1_000_000, 100).table["gain_points"]
     assert mine.to_numpy() == pytest.approx(weakest_levels(cascade()).table["gain_sales"].astype(float).to_numpy())
-    rows = cascade(ratios).tail(7).rename(columns={"point": "stage", "ratio": "rate"})
+    rows = cascade(ratios).table.tail(7).rename(columns={"point": "stage", "ratio": "rate"})
     assert sensitivity(rows, 1_000_000, 100).table["gain_points"].to_numpy() == pytest.approx(
         weakest_levels(cascade(ratios)).table["gain_sales"].astype(float).to_numpy(), abs=0.01
     )

@@ -6,8 +6,7 @@ import pytest
 
 from funnelkit.language.errors import CatalogError, DataError
 from funnelkit.models.funnel import catalog, custom, funnel
-from funnelkit.planning.what_if import describe_what_if, what_if
-from tests.support.speech import spoken
+from funnelkit.planning.what_if import what_if
 
 MODEL = funnel("industrial-8")
 
@@ -18,7 +17,8 @@ def rates(values, n=100):
 
 def test_the_worked_numbers_of_the_opportunity_funnel():
     """100, 70, 40, 20, 10: the catalogue's rates lead from each count to the next."""
-    table = what_if(funnel("simple-5"), volume=100)
+    found = what_if(funnel("simple-5"), volume=100)
+    table = found.table
     assert table["n"].tolist() == pytest.approx([100, 70, 40, 20, 10], abs=1e-9)
     assert table["n_more"].tolist() == [0] * 5 and table["n_seen"].tolist() == [0] * 5
 
@@ -28,7 +28,8 @@ def test_counts_are_the_product_of_the_rates():
     for _ in range(50):
         base, new = rng.random(6), rng.random(6)
         changed = {f"S{k}": new[k] for k in range(6) if rng.random() < 0.5}
-        table = what_if(rates(base), changed, 250, 40.0)
+        found = what_if(rates(base), changed, 250, 40.0)
+        table = found.table
         used = [changed.get(f"S{k}", base[k]) for k in range(6)]
         for k in range(6):
             assert table["n_base"][k] == pytest.approx(250 * np.prod(base[:k]))
@@ -39,7 +40,8 @@ def test_counts_are_the_product_of_the_rates():
 
 
 def test_volume_and_value_are_levers():
-    table = what_if(MODEL, {"volume": 1200, "deal_value": 50.0}, 1000, 40.0)
+    found = what_if(MODEL, {"volume": 1200, "deal_value": 50.0}, 1000, 40.0)
+    table = found.table
     won = table.iloc[-1]
     assert won["n"] == pytest.approx(1.2 * won["n_base"])
     assert won["value"] == pytest.approx(1.2 * 1.25 * won["value_base"])
@@ -47,14 +49,16 @@ def test_volume_and_value_are_levers():
 
 def test_the_win_is_the_won_stage_even_where_others_follow():
     model = funnel("execution-4")
-    table = what_if(model, {stage.id: 0.5 for stage in model.stages}, 80, 1.0)
+    found = what_if(model, {stage.id: 0.5 for stage in model.stages}, 80, 1.0)
+    table = found.table
     won = model.stage_ids.index(model.won_stage)
     assert won < len(model.stages) - 1
     assert table["value"].last_valid_index() == won and table["value"][won] == 80 * 0.5**won
 
 
 def test_stages_by_any_name_and_the_table_that_rates_rest_on():
-    table = what_if(rates([0.5, 1.0]).assign(stage=["negotiation", "contract-signed"]), {"商务谈判": 0.75}, 8, 1, MODEL)
+    found = what_if(rates([0.5, 1.0]).assign(stage=["negotiation", "contract-signed"]), {"商务谈判": 0.75}, 8, 1, MODEL)
+    table = found.table
     assert table["n"].tolist() == [8, 6] and table["n_seen"].tolist() == [100, 100]
     assert table["n_more"].tolist() == [0, 2]
 
@@ -62,13 +66,11 @@ def test_stages_by_any_name_and_the_table_that_rates_rest_on():
 def test_a_missing_rate_is_asked_for_and_may_be_given():
     with pytest.raises(DataError, match=r"no rate is known for stage S0\. Give one in `changes`"):
         what_if(rates([np.nan, 1.0]))
-    table = what_if(rates([np.nan, 1.0]), {"S0": 0.5}, 10, 2.0)
+    found = what_if(rates([np.nan, 1.0]), {"S0": 0.5}, 10, 2.0)
+    table = found.table
     assert table["n"].tolist() == [10, 5] and np.isnan(table["n_base"][1])
-    assert (
-        describe_what_if(table)
-        == "Of 10 that enter, 50.0% are won. That is 5.0 wins, worth 10; the baseline is not known."
-    )
-    assert what_if(rates([0.5, np.nan]))["n"].tolist() == [1000, 500], "the rate of the last stage plays no part"
+    assert found.reading() == "Of 10 that enter, 50.0% are won. That is 5.0 wins, worth 10; the baseline is not known."
+    assert what_if(rates([0.5, np.nan])).table["n"].tolist() == [1000, 500], "the rate of the last stage plays no part"
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.01, float("inf"), 65])
@@ -82,7 +84,8 @@ def test_growth_is_legitimate_in_the_influence_funnel_only():
     assert growing == ["influence"]
     model = funnel("influence")
     changes = dict.fromkeys(model.stage_ids[:-1], 1.5)
-    table = what_if(model, changes, 100)
+    found = what_if(model, changes, 100)
+    table = found.table
     assert table["n"].tolist() == pytest.approx([100 * 1.5**k for k in range(len(model.stages))])
     with pytest.raises(DataError, match="above 1 only where the model's counts may grow"):
         what_if(rates([0.5, 0.5]), {"S0": 1.5})
@@ -112,26 +115,27 @@ def test_input_is_not_changed():
 
 
 def test_reading_in_both_languages():
-    table = what_if(rates([0.5, 1.0]), {"S0": 0.6}, 100, 1000.0)
-    assert describe_what_if(table) == (
+    found = what_if(rates([0.5, 1.0]), {"S0": 0.6}, 100, 1000.0)
+    assert found.reading() == (
         "Of 100 that enter, 60.0% are won. That is 60.0 wins instead of 50.0 (+10.0), worth 60,000 instead of 50,000 "
         "(+10,000)."
     )
-    assert spoken("zh", lambda: describe_what_if(table)) == (
+    assert found.reading("zh") == (
         "进入 100 个，赢单 60.0%。即赢单 60.0 个，基准为 50.0 个（+10.0）；价值 60,000，基准为 50,000（+10,000）。"
     )
-    assert describe_what_if(what_if(rates([0.5, 1.0]), volume=0)).startswith("Of 0 that enter, – are won.")
+    assert what_if(rates([0.5, 1.0]), volume=0).reading().startswith("Of 0 that enter, – are won.")
 
 
 def test_cycle_gives_value_per_day():
     """Sales velocity by hand: 10 wins of 50 in 20 days are 25 a day; in 10 days twice as much."""
     source = funnel("simple-5")
-    table = what_if(source, {"cycle_days": 10}, 100, 50.0, cycle_days=20)
+    found = what_if(source, {"cycle_days": 10}, 100, 50.0, cycle_days=20)
+    table = found.table
     won = table.iloc[-1]
     assert won["value_per_day_base"] == pytest.approx(25)
     assert won["value_per_day"] == pytest.approx(50)
-    assert "Value won per day of the cycle: 50, baseline 25." in describe_what_if(table)
-    assert "value_per_day" not in what_if(source)
+    assert "Value won per day of the cycle: 50, baseline 25." in found.reading()
+    assert "value_per_day" not in what_if(source).table
 
 
 @pytest.mark.parametrize(("changes", "cycle_days"), [({}, 0), ({"cycle_days": -1}, 20), ({"cycle_days": 10}, None)])
