@@ -37,19 +37,15 @@ def rank_accounts(
 
     Parameters
     ----------
-    accounts : a Pipeline (see `account_figures`), or a table: account and any of size, need, intent, as numbers of any
-        unit (more is better) or as high / medium / low (also in Chinese)
-    as_of : day from which the dates count; that of a Pipeline unless given
-    weights : of the criteria, equal where none
-    cuts : the lowest scores of high and medium
-    review_days : days until the next look, by class
+    accounts : a Pipeline, or account with size, need, intent: numbers (more is better) or high, medium, low
+    as_of : day from which the dates count; a Pipeline knows it
+    weights, cuts, review_days : of the criteria; lowest scores of high and medium; days to the next look, by class
 
     Returns
     -------
     Result
-        Table, by class, then account (within a class there is no order): account, size_rank, need_rank, intent_rank (0
-        to 1; NaN: not known), n_known, score, class, stable (share of 1,000 weightings around the given ones that leave
-        the class as it is), review_at (date).
+        Table, by class (within it there is no order): account, size_rank, need_rank, intent_rank (0 to 1), n_known,
+        score, class, stable (share of 1,000 weightings near the given ones that leave the class), review_at (date).
 
     Raises
     ------
@@ -57,7 +53,7 @@ def rank_accounts(
 
     Notes
     -----
-    Each criterion is a rank among the accounts (ties share theirs); the score is the mean of the known ones.
+    Each criterion is a rank among the accounts; the score is the mean of the known ones.
 
     Examples
     --------

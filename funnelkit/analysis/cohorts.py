@@ -134,7 +134,8 @@ def _share_at(times: pd.DataFrame, age: float, code: int, level: float) -> tuple
     else:
         share, error, n = curves.left[row, code - 1], curves.left_error[row, code - 1], curves.n_at_risk[row]
     low, high = interval(share, error, n)
-    return float(share), float(low), float(high), interval(share, error, n, level)
+    wide_low, wide_high = interval(share, error, n, level)
+    return float(share), float(low), float(high), (float(wide_low), float(wide_high))
 
 
 def _hybrid(share: float, other: float, ends: Interval, other_ends: Interval) -> Interval:

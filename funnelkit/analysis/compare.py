@@ -59,18 +59,16 @@ def compare_periods(
     Parameters
     ----------
     pipeline, calendar : Pipeline and Calendar (months unless it, or `fk.use(calendar=...)`, says otherwise)
-    on : a day in the period wanted; by default the last day in the data
+    on, working : a day in the period wanted (the last of the data); compare as many working days, not as many days
     by : str or list of str, columns of the deals to split by
     basis : "decided" takes what happened in the window, "entered" those who entered in it, as known at its end
-    working : a period that is not over is compared with as many days of the others, True: as many working days
 
     Returns
     -------
     Result
-        Table: [by], against (previous, year_before), stage ("overall": creation to win; then the stages), period, days,
-        period_before, days_before, n_entered, n_entered_before, growth, growth_low, growth_high (their ratio less 1),
-        k, n, rate, low, high, n_open, k_before, n_before, rate_before, change, change_low, change_high (fractions),
-        clear, status: compared, no_history, too_early (records begin too shortly before) or no_counterpart.
+        Table: [by], against, stage (overall, then the stages), period, days, period_before, days_before, n_entered,
+        n_entered_before, growth, growth_low, growth_high, k, n, rate, low, high, n_open, k_before, n_before, rate_before,
+        change, change_low, change_high (fractions), clear, status (compared, or why it could not be).
 
     Raises
     ------
@@ -78,7 +76,7 @@ def compare_periods(
 
     Notes
     -----
-    Change: Newcombe 1998, method 10. `clear`: beyond 0 even at a level that allows for the number of rows (Bonferroni).
+    Newcombe 1998, method 10. `clear` is beyond 0 at a level that allows for the number of rows (Bonferroni).
 
     Examples
     --------

@@ -69,7 +69,7 @@ def _judge(table: pd.DataFrame, baseline: int | None) -> Result:
     centre, sigma = laney(rates["k"][in_baseline], rates["n"][in_baseline])
     lower, upper, z = control_lines(rates["k"], rates["n"], centre, sigma)
     outside = (rates["rate"] < lower) | (rates["rate"] > upper)
-    signal = pd.array(np.where(mature & enough, outside, None), dtype="boolean")
+    signal = pd.array(pd.Series(outside, dtype="boolean").where(mature & enough))
     lead = table.drop(columns=[name for name in (*rates, "mature") if name in table.columns])
     kept = {name: rates[name] for name in ("k", "n", "rate", "low", "high", "n_open")}
     found = lead.assign(**kept, mature=mature, in_baseline=in_baseline, centre=centre, lower=lower, upper=upper)

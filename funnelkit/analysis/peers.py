@@ -35,23 +35,19 @@ def compare_peers(
 
     Parameters
     ----------
-    counts : a Pipeline, a counts table, or a table of stage, k, n
+    counts, model : a Pipeline, a counts table, or a table of stage, k, n; names the stages of a table
     peers : table of stage with k, n or rate, n or rate alone (taken as exact); any number of rows a stage, one a peer
-    model : names the stages and their actions; that of a Pipeline or Result unless given
-    stage : the stage that the sentences answer for, by default the one of the lowest rate
-    margin : a difference smaller than this share is none in practice
+    stage, margin : what the sentences answer for (the lowest rate); a smaller difference is none in practice
 
     Returns
     -------
     Result
         Table: stage, k, n, rate, low, high (ours), n_peers, n_peer_cases, peer_rate, peer_low, peer_high (pooled),
-        change, change_low, change_high (ours less theirs), verdict: ours (clearly below the peers), ahead, industry
-        (within `margin` of them, surely), too_few (none of these), no_peer.
+        change, change_low, change_high, verdict: ours (clearly below), ahead, industry, too_few, no_peer
 
     Raises
     ------
-    DataError
-        For unknown stages, missing columns, rates beyond 0 to 1.
+    DataError : for unknown stages, missing columns, rates beyond 0 to 1
 
     Notes
     -----

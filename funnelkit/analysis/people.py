@@ -39,11 +39,9 @@ def review_people(
     Parameters
     ----------
     pipeline : Pipeline
-    by : column of the deals, or several (one person is then one combination)
-    mix : columns that make deals hard, such as industry
-    mature_days : deals count if they began that long before the data's end; by default 90 % of closed deals took less
-    overdispersion : widen the limits by the spread of the crowd
-    level : 1 - level is the false discovery rate over all people
+    by, mix : column(s) that name a person (one combination each); columns that make deals hard, such as industry
+    mature_days : deals count if they began that long before the end; by default 90 % of closed deals took less
+    overdispersion, level : widen limits by the spread of the crowd; 1 - level is the false discovery rate over all
 
     Returns
     -------
@@ -177,7 +175,7 @@ def _wins_pmf(n: NDArray[Any], rate: NDArray[Any], dispersion: float = 1.0) -> N
     pmf = np.ones(1)
     for size, share in zip(n, rate, strict=True):
         pmf = np.convolve(pmf, binom.pmf(np.arange(size + 1), size, share))
-    return pmf
+    return np.asarray(pmf, dtype=np.float64)
 
 
 def _dispersion(table: pd.DataFrame, cells: Cells) -> float:

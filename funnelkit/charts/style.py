@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from funnelkit.language import Lang, label, settings, use_language, width
+from funnelkit.language import Lang, label, number, percent, say, settings, use_language, width
 from funnelkit.models import Funnel
 from funnelkit.result import Result, image, table_of
 
@@ -24,13 +24,26 @@ if TYPE_CHECKING:
 FONT_FILE = Path(__file__).parent / "fonts" / "NotoSansSC-Regular-subset.otf"
 FONTS = ["DejaVu Sans", "Noto Sans SC"]
 COLOURS = {"n_advanced": "#2f6690", "n_open": "#e3a72f", "n_lost": "#c9ced6", "accent": "#b3261e", "ink": "#1f2933"}
+GREY = "#7b8794"
 DPI = 110
-BACKING = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+BACKING: dict[str, Any] = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
+GRID: dict[str, Any] = {"axis": "x", "color": "#e4e7eb"}
+Drawable = Result | pd.DataFrame
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A drawn chart: `axes` (the first is `ax`), the alt text, and the table that it shows."""
+    """A drawn chart: it shows itself as a picture that carries its words.
+
+    Attributes
+    ----------
+    axes : tuple of matplotlib Axes
+        The first is `ax`; the figure is `figure`.
+    alt : str
+        What the picture says, for those who cannot see it.
+    table : DataFrame
+        What it shows.
+    """
 
     axes: tuple[Axes, ...]
     alt: str
@@ -68,7 +81,7 @@ def _register_font() -> None:
     font_manager.fontManager.addfont(str(FONT_FILE))
 
 
-def _settings() -> dict[str, Any]:
+def _settings() -> Any:
     _register_font()
     return {
         "font.family": FONTS, "axes.unicode_minus": False, "text.parse_math": False, "figure.dpi": DPI,
@@ -81,7 +94,29 @@ def _settings() -> dict[str, Any]:
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw within the kit's style; nothing outside the block changes."""
+    """Draw within the kit's style; nothing outside the block changes.
+
+    Returns
+    -------
+    context manager
+        Within it Matplotlib has the kit's fonts (Chinese too), sizes and colours.
+
+    Raises
+    ------
+    OSError
+        Where the bundled font cannot be read.
+
+    Notes
+    -----
+    A theme that a notebook has set changes no sizes within it: the layouts rely on them.
+
+    Examples
+    --------
+    >>> import matplotlib as mpl
+    >>> with style():
+    ...     mpl.rcParams["font.family"]
+    ['DejaVu Sans', 'Noto Sans SC']
+    """
     import matplotlib as mpl
 
     with mpl.rc_context(_settings()):
@@ -109,6 +144,14 @@ def use(
     ------
     DataError
         For a language that the kit does not speak.
+
+    Notes
+    -----
+    The choice holds for the process; display functions take `lang` for a single answer.
+
+    Examples
+    --------
+    >>> use("en", style=False)
     """
     if lang is not None:
         use_language(lang)
@@ -127,7 +170,31 @@ def _use_style() -> None:
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:
-    """Return a figure that belongs to nobody: no pyplot state, freed with its last reference."""
+    """Return a figure that belongs to nobody.
+
+    Parameters
+    ----------
+    width_in, height_in : float
+        Inches.
+
+    Returns
+    -------
+    matplotlib Figure
+
+    Raises
+    ------
+    ValueError
+        For a size that is none.
+
+    Notes
+    -----
+    No pyplot state: it is freed with its last reference.
+
+    Examples
+    --------
+    >>> new_figure(3, 2).get_size_inches().tolist()
+    [3.0, 2.0]
+    """
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width_in, height_in), dpi=DPI, layout="constrained")
@@ -135,9 +202,46 @@ def new_figure(width_in: float, height_in: float) -> Figure:
 
 def finish(figure: Figure, title: str) -> None:
     """Set the title (regular weight: the Chinese face has no bold) and fix the layout, so that every draw is alike."""
-    figure.suptitle(wrap(title, 78), x=0.01, ha="left", fontsize=13)
+    figure.suptitle(wrap(title, 80), x=0.01, ha="left", fontsize=12.5)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
+
+
+def alt_text(title: str, rows: Iterable[tuple[str, str]]) -> str:
+    """Return the alt text: the title, then a sentence for each (name, words)."""
+    said = [say("charts.change.alt_row", name=name, words=words) for name, words in rows]
+    return " ".join(" ".join([title, *said]).split())
+
+
+def keep_ticks(axis: Any, low: float, high: float) -> None:
+    """Keep the ticks from low to high only: those beyond are not drawn, yet take part in the layout."""
+    axis.set_ticks([tick for tick in axis.get_ticklocs() if low <= tick <= high])
+
+
+def rows_axis(ax: Axes, names: Sequence[str], low: float = -0.5) -> None:
+    """Name the rows of a chart from the top down."""
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, low)
+
+
+def percent_axis(axis: Any) -> None:
+    """Write the ticks of an axis of fractions as percent."""
+    axis.set_major_formatter(lambda value, _: percent(value, 0))
+
+
+def number_axis(axis: Any) -> None:
+    """Write the ticks of an axis as numbers of the language."""
+    axis.set_major_formatter(lambda value, _: number(value))
+
+
+def points_axis(axis: Any) -> None:
+    """Write the ticks of an axis of changes of a rate as percentage points."""
+    axis.set_major_formatter(lambda value, _: f"{100 * value:+.0f}" if value else "0")
+
+
+def legend_above(ax: Axes, columns: int = 5, size: float = 8.5) -> None:
+    """Set the legend above the axes, where it covers no mark."""
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, fontsize=size, frameon=False)
 
 
 def wrap(text: str, columns: int, most: int = 3) -> str:
@@ -179,8 +283,9 @@ def stage_labels(table: pd.DataFrame, model: Funnel | None, columns: int = 22) -
 
 def stage_name(stage: str, model: Funnel | None) -> str:
     """Return what people call a stage; a row that is none of the model's, such as `overall`, bears its label."""
-    known = model is not None and stage in model.stage_ids
-    return str(model.stage(stage).name) if known else label(str(stage))
+    if model is not None and stage in model.stage_ids:
+        return str(model.stage(stage).name)
+    return label(str(stage))
 
 
 def drawn(found: Result | pd.DataFrame, model: Funnel | None = None) -> tuple[pd.DataFrame, Funnel | None]:

@@ -1,22 +1,77 @@
 """Charts of time: stays in each stage, won / lost / open by age, cohorts at equal age, who waits too long."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import pandas as pd
 
-from funnelkit.charts.change import GREY, alt_text, finish, keep_ticks
-from funnelkit.charts.style import COLOURS, Chart, new_figure, stage_labels, style, wrap
+from funnelkit.charts.style import (
+    COLOURS,
+    GREY,
+    GRID,
+    Chart,
+    Drawable,
+    alt_text,
+    drawn,
+    finish,
+    keep_ticks,
+    legend_above,
+    new_figure,
+    number_axis,
+    percent_axis,
+    points_axis,
+    rows_axis,
+    stage_labels,
+    style,
+    wrap,
+)
 from funnelkit.language import number, percent, say
+from funnelkit.models import Funnel
+from funnelkit.result import table_of
 
-_GRID = {"axis": "x", "color": "#e4e7eb"}
 _STATES = {"stuck": ("D", "accent"), "late": ("s", "accent"), "soon": ("^", "n_open"), "in_time": ("o", "n_advanced")}
 
 
-def stay_chart(table, model=None, title=None):
-    """Draw the table of `time_in_stage`: when a quarter, half, three quarters have left each stage, and n.
+def stay_chart(found: Drawable, model: Funnel | None = None, title: str | None = None) -> Chart:
+    """Draw when a quarter, half, three quarters have left each stage.
 
-    The thick line is the 95 % interval of the median, the hollow diamond the median of finished stays only. Stages
-    that nobody entered are left out. Returns a Chart whose alt text names every median.
+    Parameters
+    ----------
+    found : Result or DataFrame
+        What `time_in_stage` gives.
+    model : Funnel, optional
+        Names the stages; that of the Result unless given.
+    title : str, optional
+
+    Returns
+    -------
+    Chart
+        Its alt text names every median.
+
+    Raises
+    ------
+    DataError
+        For what is neither Result nor table.
+
+    Notes
+    -----
+    The thick line is the 95 % interval of the median, the hollow diamond the median of finished stays only, which is
+    too short. Stages that nobody entered are left out.
+
+    Examples
+    --------
+    >>> from funnelkit import sample, time_in_stage
+    >>> "days (n =" in stay_chart(time_in_stage(sample())).alt
+    True
     """
-    rows, title = table[table["n"] > 0].reset_index(drop=True), title or say("charts.change.stay_title")
+    table, model = drawn(found, model)
+    return _stays(table, model, title or say("charts.change.stay_title"))
+
+
+def _stays(table: pd.DataFrame, model: Funnel | None, title: str) -> Chart:
+    rows = table[table["n"] > 0].reset_index(drop=True)
     with style():
         figure = new_figure(9.8, 1.7 + 0.46 * len(rows))
         ax = figure.subplots()
@@ -24,42 +79,71 @@ def stay_chart(table, model=None, title=None):
         ends = rows[["p75_days", "high_days", "median_days", "median_completed_days"]].max().max()
         top = 1.08 * (float(ends) if pd.notna(ends) and ends > 0 else 1.0)
         looks = [say(f"charts.change.{name}") for name in ("quartiles", "median", "finished")]
-        for place, row in enumerate(rows.itertuples()):
+        for place, row in enumerate(rows.to_dict("records")):
             shown = [None] * 3 if place else looks
-            ax.plot([row.p25_days, row.p75_days], [place] * 2, color=GREY, linewidth=1.2, label=shown[0])
-            ax.plot([row.low_days, row.high_days], [place] * 2, color=COLOURS["n_advanced"], linewidth=4)
-            ax.plot([row.median_days], [place], "o", color=COLOURS["n_advanced"], markersize=6, label=shown[1])
-            ax.plot([row.median_completed_days], [place], "D", mfc="none", mec=COLOURS["accent"], markersize=7,
+            low, high, median = row["low_days"], row["high_days"], row["median_days"]
+            ax.plot([row["p25_days"], row["p75_days"]], [place] * 2, color=GREY, linewidth=1.2, label=shown[0])
+            ax.plot([low, high], [place] * 2, color=COLOURS["n_advanced"], linewidth=4)
+            ax.plot([median], [place], "o", color=COLOURS["n_advanced"], markersize=6, label=shown[1])
+            ax.plot([row["median_completed_days"]], [place], "D", mfc="none", mec=COLOURS["accent"], markersize=7,
                     linestyle="", label=shown[2])  # fmt: skip
             ax.text(1.03 * top, place, words[place], va="center", fontsize=8.5)
-        _rows_axis(ax, names, (0, 1.75 * top), top)
+        _days_axis(ax, names, (0, 1.75 * top), top)
         ax.set_xlabel(say("charts.change.stay_axis"))
-        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8.5, frameon=False)
+        legend_above(ax, 3)
         finish(figure, title)
     return Chart((ax,), alt_text(title, list(zip(names, words, strict=True))), table)
 
 
-def _rows_axis(ax, names, limits, top):
-    ax.set_yticks(range(len(names)), names)
-    ax.set_ylim(len(names) - 0.5, -0.5)
+def _days_axis(ax: Any, names: Sequence[str], limits: tuple[float, float], top: float) -> None:
+    rows_axis(ax, names)
     ax.set_xlim(*limits)
     keep_ticks(ax.xaxis, 0, top)
-    ax.xaxis.set_major_formatter(lambda value, _: number(value))
-    ax.grid(**_GRID)
+    number_axis(ax.xaxis)
+    ax.grid(**GRID)
 
 
-def _stay_words(row):
+def _stay_words(row: dict[str, Any]) -> str:
     values = {"n": number(row["n"]), "n_open": number(row["n_open"]), "days": number(row["median_days"], 1)}
     values |= {"low": number(row["low_days"], 1), "high": number(row["high_days"], 1)}
     return say("charts.change.stay", **values)
 
 
-def curve_chart(table, title=None, ages=(90, 180, 270)):
-    """Draw the table of `outcome_curves` (no `by`): the shares won, lost and still open by age, with intervals.
+def curve_chart(found: Drawable, title: str | None = None, ages: Sequence[float] = (90, 180, 270)) -> Chart:
+    """Draw the shares won, lost and still open by age, with intervals.
 
-    The alt text reads the curves at `ages`, in days. Returns a Chart.
+    Parameters
+    ----------
+    found : Result or DataFrame
+        What `outcome_curves` gives, without `by`.
+    title : str, optional
+    ages : sequence of float
+        Those that the alt text reads.
+
+    Returns
+    -------
+    Chart
+        Its alt text reads the curves at `ages`, in days.
+
+    Raises
+    ------
+    DataError
+        For what is neither Result nor table.
+
+    Notes
+    -----
+    Steps, as the estimate is one: nothing is known between two exits.
+
+    Examples
+    --------
+    >>> from funnelkit import outcome_curves, sample
+    >>> "After 90 days: Won" in curve_chart(outcome_curves(sample())).alt
+    True
     """
-    title = title or say("charts.change.curve_title")
+    return _curves(table_of(found), title or say("charts.change.curve_title"), ages)
+
+
+def _curves(table: pd.DataFrame, title: str, ages: Sequence[float]) -> Chart:
     looks = {"won": ("n_advanced", "-"), "lost": ("ink", "--"), "open": ("n_open", ":")}
     with style():
         figure = new_figure(9.8, 4.4)
@@ -67,47 +151,76 @@ def curve_chart(table, title=None, ages=(90, 180, 270)):
         for name, (colour, line) in looks.items():
             label = say(f"labels.{name}")
             ax.step(table["days"], table[name], where="post", color=COLOURS[colour], linestyle=line, label=label)
-            ends = (table[f"{name}_low"], table[f"{name}_high"])
-            ax.fill_between(table["days"], *ends, step="post", color=COLOURS[colour], alpha=0.15, linewidth=0)
+            low, high = table[f"{name}_low"], table[f"{name}_high"]
+            ax.fill_between(table["days"], low, high, step="post", color=COLOURS[colour], alpha=0.15, linewidth=0)
         ax.set_xlim(0, float(table["days"].max()) or 1.0)
         ax.set_ylim(0, 1)
-        ax.yaxis.set_major_formatter(lambda value, _: percent(value, 0))
+        percent_axis(ax.yaxis)
         ax.set_xlabel(say("charts.change.age_axis"))
         ax.set_ylabel(wrap(say("charts.change.curve_axis", n=number(table["n"].iloc[0])), 52))
         keep_ticks(ax.xaxis, *ax.get_xlim())
-        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=9, frameon=False)
+        legend_above(ax, 3, 9)
         finish(figure, title)
     rows = [(say("charts.change.at_age", days=number(age)), _shares(table, age)) for age in ages
             if age <= table["days"].max()]  # fmt: skip
     return Chart((ax,), alt_text(title, rows), table)
 
 
-def _shares(table, age):
+def _shares(table: pd.DataFrame, age: float) -> str:
     row = table[table["days"] <= age].iloc[-1]
     said = [f"{say(f'labels.{name}')} {percent(row[name])}" for name in ("won", "lost", "open")]
     return say("result.between").join(said)
 
 
-def cohort_chart(table, title=None):
-    """Draw the table of `compare_cohorts`: each cohort's raw rate, and its change at equal age against earlier ones.
+def cohort_chart(found: Drawable, title: str | None = None) -> Chart:
+    """Draw each cohort's raw rate, and its change at equal age against earlier ones.
 
+    Parameters
+    ----------
+    found : Result or DataFrame
+        What `compare_cohorts` gives.
+    title : str, optional
+
+    Returns
+    -------
+    Chart
+        Its alt text names the raw rates and the cohorts that differ clearly.
+
+    Raises
+    ------
+    DataError
+        For what is neither Result nor table.
+
+    Notes
+    -----
     Above, what people look at; below, the fair comparison with its interval, filled where it is clear. Cohorts that
-    cannot be compared have no point below. Returns a Chart.
+    cannot be compared have no point below.
+
+    Examples
+    --------
+    >>> from funnelkit import compare_cohorts, sample
+    >>> len(cohort_chart(compare_cohorts(sample())).axes)
+    2
     """
-    title = title or say("charts.change.cohort_title")
+    return _cohorts(table_of(found), title or say("charts.change.cohort_title"))
+
+
+def _cohorts(table: pd.DataFrame, title: str) -> Chart:
     places, names = range(len(table)), table["cohort"].astype(str).tolist()
     with style():
         figure = new_figure(9.8, 5.2)
         above, below = figure.subplots(2, 1, sharex=True)
         above.bar(places, table["raw"], width=0.7, color=COLOURS["n_lost"])
         above.set_ylabel(wrap(say("charts.change.raw_axis"), 28))
-        above.yaxis.set_major_formatter(lambda value, _: percent(value, 0))
+        percent_axis(above.yaxis)
         below.axhline(0, color=COLOURS["ink"], linewidth=0.8)
-        for place, row in enumerate(table.itertuples()):
-            colour = COLOURS["accent"] if row.clear else COLOURS["n_advanced"]
-            below.plot([place] * 2, [row.change_low, row.change_high], color=colour, linewidth=2)
-            below.plot([place], [row.change], "o", color=colour, markersize=6, mfc=colour if row.clear else "white")
-        below.yaxis.set_major_formatter(lambda value, _: f"{100 * value:+.0f}" if value else "0")
+        for place, row in enumerate(table.to_dict("records")):
+            colour = COLOURS["accent"] if row["clear"] else COLOURS["n_advanced"]
+            below.plot([place] * 2, [row["change_low"], row["change_high"]], color=colour, linewidth=2)
+            below.plot(
+                [place], [row["change"]], "o", color=colour, markersize=6, mfc=colour if row["clear"] else "white"
+            )
+        points_axis(below.yaxis)
         below.set_ylabel(wrap(say("charts.change.equal_axis"), 28))
         step = -(-len(names) // 12)
         below.set_xticks(list(places)[::step], names[::step], fontsize=9)
@@ -121,12 +234,42 @@ def cohort_chart(table, title=None):
     return Chart((above, below), say("charts.change.cohort_alt", title=title, n=len(table), **values), table)
 
 
-def wait_chart(table, model=None, title=None):
-    """Draw the table of `stuck_deals`: every open deal at the days it has waited, beside the usual time of its stage.
+def wait_chart(found: Drawable, model: Funnel | None = None, title: str | None = None) -> Chart:
+    """Draw every open deal at the days it has waited, beside the usual time of its stage.
 
-    Markers tell the state: stuck, late, soon, in time. Stages without open deals are left out. Returns a Chart.
+    Parameters
+    ----------
+    found : Result or DataFrame
+        What `stuck_deals` gives.
+    model : Funnel, optional
+        Names the stages; that of the Result unless given.
+    title : str, optional
+
+    Returns
+    -------
+    Chart
+        Its alt text names, for each stage, how many wait and how many too long.
+
+    Raises
+    ------
+    DataError
+        For what is neither Result nor table.
+
+    Notes
+    -----
+    Markers tell the state: stuck, late, soon, in time. Stages without open deals are left out.
+
+    Examples
+    --------
+    >>> from funnelkit import sample, stuck_deals
+    >>> wait_chart(stuck_deals(sample())).alt.startswith("Which open deals")
+    True
     """
-    title = title or say("charts.change.wait_title")
+    table, model = drawn(found, model)
+    return _waits(table, model, title or say("charts.change.wait_title"))
+
+
+def _waits(table: pd.DataFrame, model: Funnel | None, title: str) -> Chart:
     groups = [(stage, group) for stage, group in table.groupby("stage", observed=True) if len(group)]
     with style():
         figure = new_figure(9.8, 1.7 + 0.5 * len(groups))
@@ -140,14 +283,14 @@ def wait_chart(table, model=None, title=None):
                     label=None if place else say("charts.change.usual_time"))  # fmt: skip
             ax.text(1.03 * top, place, words[place], va="center", fontsize=8.5)
         _draw_waits(ax, table, [stage for stage, _ in groups])
-        _rows_axis(ax, names, (0, 1.5 * top), top)
+        _days_axis(ax, names, (0, 1.5 * top), top)
         ax.set_xlabel(say("charts.change.wait_axis"))
-        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=5, fontsize=8.5, frameon=False)
+        legend_above(ax)
         finish(figure, title)
     return Chart((ax,), alt_text(title, list(zip(names, words, strict=True))), table)
 
 
-def _draw_waits(ax, table, stages):
+def _draw_waits(ax: Any, table: pd.DataFrame, stages: list[Any]) -> None:
     place = table["stage"].astype("str").map({str(stage): at for at, stage in enumerate(stages)})
     state = table["state"].astype("str").replace("too_few", "in_time")
     for name, (marker, colour) in _STATES.items():
@@ -157,6 +300,6 @@ def _draw_waits(ax, table, stages):
                     linestyle="", label=say(f"charts.change.wait_{name}"))  # fmt: skip
 
 
-def _wait_words(group):
+def _wait_words(group: pd.DataFrame) -> str:
     late = group["state"].isin(["stuck", "late"]).sum()
     return say("charts.change.wait", n=number(len(group)), days=number(group["usual_days"].iloc[0]), late=number(late))

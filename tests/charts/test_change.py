@@ -6,12 +6,15 @@ import pytest
 
 from funnelkit import charts
 from funnelkit.analysis.change import split_change
-from funnelkit.analysis.losses import split_losses, synthesize_losses
-from funnelkit.analysis.monitor import control_limits
 from funnelkit.analysis.peers import compare_peers
+from funnelkit.analysis.rates import rate_table
+from funnelkit.analysis.waterfall import waterfall
 from funnelkit.charts import change
 from funnelkit.language import use_language
+from funnelkit.language.errors import DataError
 from funnelkit.models.funnel import catalog, funnel
+from funnelkit.reading.read import read
+from funnelkit.synth.generate import synthesize
 from tests.charts.test_funnel import assert_inside, strict  # noqa: F401
 
 EACH = pytest.mark.parametrize("lang", ["en", "zh"])
@@ -83,9 +86,9 @@ AFTER = pd.DataFrame({"segment": ["A", "B"], "k": [85, 90], "n": [200, 800]})
 @EACH
 def test_bridge_leads_from_before_to_after(lang, strict):  # noqa: F811
     use_language(lang)
-    table = split_change(BEFORE, AFTER, "segment").table
-    table = table.rename(columns={"low": "change_low", "high": "change_high"}).assign(name=table["part"])
-    chart = change.bridge_chart(table, 0.25)
+    found = split_change(BEFORE, AFTER, "segment")
+    chart = change.bridge_chart(found)
+    assert chart.alt == change.bridge_chart(found.parts(), 0.25).alt
     assert_inside(chart)
     bars = chart.ax.patches
     assert [bar.get_height() for bar in bars] == pytest.approx([0.25, 0.091875, 0.016875, 0.175])
@@ -104,45 +107,6 @@ def test_bridge_of_money_crosses_zero_and_takes_long_names(lang, strict):  # noq
     assert chart.ax.patches[-1].get_height() == pytest.approx(-4.5e6) and "-4,500,000" in chart.alt
 
 
-def months(size=20, drop=18, young=1):
-    table = pd.DataFrame({"period": [f"2024-{at + 1:02d}" for at in range(size)], "n": 100, "k": 30})
-    table["k"] += np.arange(size) % 3
-    table.loc[drop, "k"] = 5
-    return table.assign(n_open=[0] * (size - young) + [60] * young)
-
-
-@EACH
-def test_control_chart_marks_signals_and_young_periods(lang, strict):  # noqa: F811
-    use_language(lang)
-    chart = change.control_chart(control_limits(months()).table)
-    assert_inside(chart)
-    diamonds, hollow = ([line for line in chart.ax.lines if line.get_marker() == "D"],
-                        [line for line in chart.ax.lines if line.get_mfc() == "white"])  # fmt: skip
-    assert [list(line.get_xdata()) for line in (*diamonds, *hollow)] == [[18], [19]]
-    assert "2024-19" in chart.alt and "2024-20" in chart.alt
-
-
-def test_control_chart_without_a_verdict_marks_no_signal(strict):  # noqa: F811
-    chart = change.control_chart(control_limits(months(8, 6, 0)).table)
-    assert not [line for line in chart.ax.lines if line.get_marker() == "D"]
-    assert "Signals: –." in chart.alt
-
-
-@EACH
-def test_losses_show_reach_and_beyond(lang, strict):  # noqa: F811
-    use_language(lang)
-    losses, _ = synthesize_losses(np.random.default_rng(7), 12_345_678)
-    empty = pd.DataFrame(
-        {"link": ["一个名字特别长的环节，谁也到不了那里"], "n": 0, "reason": "-", "n_lost": 0, "within": True}
-    )
-    table = split_losses(pd.concat([losses, empty], ignore_index=True)).table
-    chart = change.loss_chart(table)
-    assert_inside(chart)
-    widths = [bar.get_width() for bar in chart.ax.patches]
-    assert widths == pytest.approx([*table["within"].fillna(0), *table["beyond"].fillna(0)])
-    assert "22." in chart.alt and "12,345,678" in chart.alt
-
-
 @EACH
 def test_rates_that_are_all_low_get_an_axis_of_their_own(lang, strict):  # noqa: F811
     use_language(lang)
@@ -152,6 +116,37 @@ def test_rates_that_are_all_low_get_an_axis_of_their_own(lang, strict):  # noqa:
     assert_inside(chart)
     assert chart.ax.get_xticks()[-1] == pytest.approx(0.054), "an interval stretches the axis"
     assert charts.rate_chart(rows, "span", top=0.2).ax.get_xticks()[-1] == pytest.approx(0.2)
+
+
+def test_a_bridge_from_nowhere_is_refused():
+    with pytest.raises(DataError, match="Give start, the value before"):
+        change.bridge_chart(pd.DataFrame({"name": ["mix"], "change": [0.1]}))
+    with pytest.raises(DataError, match="this takes a table"):
+        change.compare_chart([1, 2])
+
+
+@EACH
+def test_a_waterfall_draws_itself_in_money(lang, strict):  # noqa: F811
+    use_language(lang)
+    made = synthesize(rng=3, n_deals=300)
+    pipeline = read(made.deals, made.events, model=made.model, as_of=made.as_of)
+    found = waterfall(pipeline.at(made.as_of - pd.Timedelta(days=60)), pipeline)
+    chart = found.chart()
+    assert_inside(chart)
+    levels = found.table.set_index("part")["change"]
+    assert [chart.ax.patches[at].get_height() for at in (0, -1)] == pytest.approx(
+        [levels["opening"], levels["closing"]]
+    )
+
+
+@EACH
+def test_rates_of_stages_bear_their_names(lang, strict):  # noqa: F811
+    use_language(lang)
+    made = synthesize(rng=3, n_deals=300)
+    pipeline = read(made.deals, made.events, model=made.model, as_of=made.as_of)
+    chart = rate_table(pipeline).chart()
+    assert_inside(chart)
+    assert str(pipeline.model.stages[0].name) in chart.alt
 
 
 def test_charts_leave_the_table_as_it_was():

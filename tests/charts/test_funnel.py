@@ -1,6 +1,9 @@
 """Charts: every label has its glyphs and fits, the numbers are in the alt text, the bytes are the same each time."""
 
+import base64
+import html
 import logging
+import re
 import warnings
 from dataclasses import replace
 
@@ -10,7 +13,7 @@ import pytest
 
 from funnelkit import charts
 from funnelkit.analysis.rates import win_rate
-from funnelkit.language import use_language
+from funnelkit.language import language, use_language
 from funnelkit.models.funnel import catalog, custom, funnel
 from tests.support.speech import spoken
 
@@ -142,19 +145,24 @@ def test_rate_chart_with_hostile_names(strict):
     assert "_hidden" in chart.alt and "（未填写）" in chart.alt
 
 
-def test_use_style_draws_chinese_in_ones_own_pictures(strict):
+def test_use_draws_chinese_in_ones_own_pictures(strict):
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     with mpl.rc_context():
-        assert spoken("zh", lambda: charts.use_style()) == "zh"
+        charts.use("zh")
+        assert language() == "zh"
         figure = Figure()
         figure.subplots().set_title("阶段升迁率 − 2026")
         figure.canvas.draw()
 
 
 def test_chart_displays_as_picture_with_alt():
-    model = custom(["a", "b"])
-    data, metadata = charts.funnel_chart(counts_of(model), model)._repr_mimebundle_()
-    assert data["text/plain"] == metadata["image/png"]["alt"]
-    assert data["image/png"].startswith(b"\x89PNG")
+    model = custom(["a <b>", 'c "d"'])
+    chart = charts.funnel_chart(counts_of(model), model)
+    bundle = chart._repr_mimebundle_()
+    assert sorted(bundle) == ["text/html", "text/plain"]
+    assert bundle["text/plain"] == chart.alt == repr(chart)
+    shown = re.fullmatch(r'<img class="fk" alt="([^"]*)" src="data:image/png;base64,([^"]*)">', bundle["text/html"])
+    assert html.unescape(shown[1]) == chart.alt and "<b>" not in bundle["text/html"]
+    assert base64.b64decode(shown[2]) == chart.png()

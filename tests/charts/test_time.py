@@ -1,13 +1,15 @@
 """Charts of time: labels fit in both languages, the alt text holds the numbers, the marks stand where they should."""
 
+import html
 from functools import cache
 
 import numpy as np
 import pytest
 
+from funnelkit.analysis.cohorts import compare_cohorts
 from funnelkit.analysis.periods import Calendar
 from funnelkit.analysis.stuck import stuck_deals
-from funnelkit.analysis.time import compare_cohorts, outcome_curves, time_in_stage
+from funnelkit.analysis.time import outcome_curves, time_in_stage
 from funnelkit.charts import time
 from funnelkit.language import use_language
 from funnelkit.reading.read import read
@@ -84,3 +86,13 @@ def test_states_have_marks_of_their_own(strict):  # noqa: F811
     counts = table["state"].value_counts()
     assert (shown["D"], shown["s"], shown["^"]) == (counts["stuck"], counts["late"], counts["soon"])
     assert shown["o"] == counts["in_time"] + counts["too_few"]
+
+
+@EACH
+@pytest.mark.parametrize("verb", [time_in_stage, outcome_curves, compare_cohorts, stuck_deals])
+def test_a_result_draws_itself_with_its_model(verb, lang, strict):  # noqa: F811
+    use_language(lang)
+    found = verb(pipeline())
+    chart = found.chart()
+    assert_inside(chart)
+    assert f'alt="{html.escape(chart.alt)}"' in found._repr_mimebundle_()["text/html"]
