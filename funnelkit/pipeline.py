@@ -116,7 +116,13 @@ class Limit:
 
 @dataclass(frozen=True)
 class RowCounts:
-    """Conservation of rows: `rows_in` = `good` + `quarantined` + `ignored` always."""
+    """Conservation of rows: `rows_in` = `good` + `quarantined` + `ignored` always.
+
+    Attributes
+    ----------
+    rows_in, good, quarantined, ignored : int
+        Rows read, kept, set aside as faulty, and left out as being about something else.
+    """
 
     rows_in: int = 0
     good: int = 0
@@ -169,9 +175,17 @@ class Pipeline:
     sample: tuple[dict[str, Any], ...] = ()
 
     def at(self, date: Any) -> Pipeline:
-        """Return what was known on `date`: no later event, close or deal; deals without any time are left out.
+        """Return what was known on a day: no later event, close or deal; deals without any time are left out.
 
-        Amounts are those of the export, for a source holds no history of them.
+        Parameters
+        ----------
+        date : date or str
+            The day, or a time of it.
+
+        Returns
+        -------
+        Pipeline
+            Its amounts are those of the export, for a source holds no history of them.
         """
         date = pd.Timestamp(date)
         if date >= self.as_of:
@@ -189,7 +203,7 @@ class Pipeline:
     @property
     def currency(self) -> str | None:
         """Return the one currency of the amounts, or None where there is none or more than one."""
-        known = self.deals["currency"].dropna().unique() if "currency" in self.deals else ()
+        known: Any = self.deals["currency"].dropna().unique() if "currency" in self.deals else ()
         return str(known[0]) if len(known) == 1 else None
 
     def limit(self, code: str) -> Limit | None:

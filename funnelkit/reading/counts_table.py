@@ -1,5 +1,10 @@
 """Counts: a table that already holds how many entered each stage, or the share that went on."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
 from funnelkit.language import DataError, nearest
@@ -11,10 +16,17 @@ from funnelkit.reading.layouts.presets import key, status_word, word_keys
 from funnelkit.reading.layouts.stage_names import name_stages
 from funnelkit.reading.sheet import type_sheet
 
+if TYPE_CHECKING:
+    from funnelkit.models import Funnel
+    from funnelkit.reading.findings import Journal
+    from funnelkit.reading.layouts.stage_names import Naming
+    from funnelkit.reading.sheet import Sheet
+
+
 NUMBERS = ("n_entered", "n_advanced", "n_lost", "n_open", "value", "rate")
 
 
-def read_counts(sheets, model, journal):
+def read_counts(sheets: Sequence[Sheet], model: Funnel | None, journal: Journal) -> Pipeline:
     """Return a Pipeline whose `counts` is the table read: [period, segment], stage, n_entered ... or rate.
 
     Without a model the stages stand in the order of the file.
@@ -45,7 +57,7 @@ def read_counts(sheets, model, journal):
     return _pipeline(sheet, model, naming)
 
 
-def _set_contradictions_aside(sheet, naming):
+def _set_contradictions_aside(sheet: Sheet, naming: Naming) -> None:
     """Set aside rows of one stage that stand twice in a period and segment, and rows that count more out than in."""
     place = sheet.frame[[name for name in ("period", "segment") if name in sheet.frame]].copy()
     for header in sheet.mapping.extra:
@@ -60,14 +72,14 @@ def _set_contradictions_aside(sheet, naming):
         sheet.set_aside(more & sheet.good, "counts_do_not_add", sheet.mapping.columns["n_entered"])
 
 
-def _take_number(sheet, name):
+def _take_number(sheet: Sheet, name: str) -> None:
     parsed = sheet.take(
         name, lambda cells, place: as_number(cells, place, sheet.options.decimal, percent=name == "rate")
     )
     sheet.set_aside((parsed.values < 0).to_numpy() & sheet.good, "negative_count", sheet.mapping.columns[name])
 
 
-def _pipeline(sheet, model, naming):
+def _pipeline(sheet: Sheet, model: Funnel, naming: Naming) -> Pipeline:
     frame = sheet.frame.copy()
     for header in sheet.mapping.extra:
         frame[header] = cell_text(sheet.table.cells[header])

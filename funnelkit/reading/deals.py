@@ -1,7 +1,13 @@
 """Tables: typed sheets -> the canonical deals and stage events."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from funnelkit.pipeline import DEAL_COLUMNS, SOURCES, Limit
 from funnelkit.reading.cells.text import among, by_text, cell_text, repeated, same_text
@@ -10,11 +16,17 @@ from funnelkit.reading.layouts.stage_dates import take_wide_dates
 from funnelkit.reading.layouts.stage_durations import take_elapsed
 from funnelkit.reading.sheet import flag
 
+if TYPE_CHECKING:
+    from funnelkit.models import Funnel
+    from funnelkit.reading.layouts.stage_names import Naming
+    from funnelkit.reading.sheet import Sheet
+
+
 _NO_TIME = np.datetime64("NaT", "us")
 _OF_ENTRIES = ("deal_id", "stage", "status", "created_at", "closed_at", "stage_changed_at")
 
 
-def name_sheet(sheet, model, naming, nearest):
+def name_sheet(sheet: Sheet, model: Funnel, naming: Naming, nearest: Callable[[str], dict[str, Any]]) -> None:
     """Give each row its stage and the status its stage name says; rows with a name unknown to the model go aside."""
     header = sheet.mapping.columns.get("stage")
     sheet.set_aside(sheet.stage_names.isin(naming.unknown) & sheet.good, "stage_unknown", header, nearest)
@@ -37,7 +49,7 @@ def name_sheet(sheet, model, naming, nearest):
         _take_row_outcomes(sheet, model)
 
 
-def _take_row_outcomes(sheet, model):
+def _take_row_outcomes(sheet: Sheet, model: Funnel) -> None:
     """Take the outcome that columns beside the stage say; a row that says won enters the won stage, from its own."""
     frame, said = sheet.frame, _outcomes(sheet)
     frame["stage_status"] = frame["stage_status"].fillna(said.mask(said == "open"))
@@ -49,7 +61,7 @@ def _take_row_outcomes(sheet, model):
         frame.loc[won, "stage"] = model.won_stage
 
 
-def _take_status(sheet):
+def _take_status(sheet: Sheet) -> None:
     """Settle the status: what the stage name says, else the other columns, else open; a deleted deal is void."""
     frame, said = sheet.frame, sheet.frame["stage_status"]
     column = _outcomes(sheet)
@@ -72,7 +84,7 @@ def _take_status(sheet):
         frame["status"] = frame["status"].mask(deleted, "void")
 
 
-def _outcomes(sheet):
+def _outcomes(sheet: Sheet) -> pd.Series:
     """Return what the columns beside the stage say: the status column, else dates and flags of the outcome."""
     frame = sheet.frame
     column = pd.Series(None, frame.index, dtype="object")
@@ -94,7 +106,7 @@ def _outcomes(sheet):
     return column
 
 
-def _by_chance(frame, column):
+def _by_chance(frame: pd.DataFrame, column: pd.Series) -> pd.Series:
     """A chance of 100 is a win; where the source also says when a deal was closed, 0 at the close is a loss."""
     chance = pd.to_numeric(frame["probability"].str.strip().str.removesuffix("%"), errors="coerce")
     if "ended_at" not in frame:
@@ -103,7 +115,7 @@ def _by_chance(frame, column):
     return column.mask(ended & (chance == 100), "won").mask(ended & (chance == 0), "lost")
 
 
-def _status_column(sheet, column):
+def _status_column(sheet: Sheet, column: pd.Series) -> pd.Series:
     """Return the status column in the kit's words; one that holds no outcome is a segment."""
     frame, header = sheet.frame, sheet.mapping.columns["status"]
     words = {word: status_word(word) for word in frame["status"].dropna().unique()}
@@ -119,18 +131,18 @@ def _status_column(sheet, column):
     return column
 
 
-def _dated_ends(sheet):
+def _dated_ends(sheet: Sheet) -> set[str]:
     """Return the columns made of dates of ends: a deal may have been lost once and be open again."""
     return {f"{word}_at" for word in sheet.ends.values()}
 
 
-def _ended(frame):
+def _ended(frame: pd.DataFrame) -> pd.Series:
     """Return which deals are closed, whatever their outcome."""
     closed = flag(frame.get("is_closed"), frame.index)
     return closed | frame["ended_at"].notna() if "ended_at" in frame else closed
 
 
-def _take_close(sheet):
+def _take_close(sheet: Sheet) -> None:
     """Settle when a deal closed. A close date of an open deal is its expected close; one before creation goes aside."""
     frame = sheet.frame
     for name in ("closed_at", "expected_close", "created_at"):
@@ -165,7 +177,7 @@ def _take_close(sheet):
 # --- duplicates ------------------------------------------------------------------------------------------------------
 
 
-def set_duplicates_aside(sheets):
+def set_duplicates_aside(sheets: Sequence[Sheet]) -> None:
     """Of rows that stand twice one is kept; deals that share an id but differ all go aside."""
     kept = [sheet for sheet in sheets if sheet.good.any()]
     if not kept:
@@ -190,16 +202,17 @@ def set_duplicates_aside(sheets):
             sheet.set_aside(aside, rule, sheet.mapping.columns["deal_id"])
 
 
-def _same_rows(sheets, owner, place):
+def _same_rows(sheets: Sequence[Sheet], owner: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return which of these rows repeat an earlier one cell by cell."""
     rows = [sheet.table.cells.iloc[place[owner == number]] for number, sheet in enumerate(sheets)]
-    return pd.concat(rows, ignore_index=True).astype("str").duplicated().to_numpy()
+    same: NDArray[np.bool_] = pd.concat(rows, ignore_index=True).astype("str").duplicated().to_numpy()
+    return same
 
 
 # --- deals and events ------------------------------------------------------------------------------------------------
 
 
-def build_deals(sheet):
+def build_deals(sheet: Sheet) -> pd.DataFrame:
     """Return the deals of a deals sheet: canonical columns, then the further columns of the source as text.
 
     The sheet's own columns are given up one by one, so that a large table is not held twice.
@@ -217,7 +230,7 @@ def build_deals(sheet):
     return sheet.kept
 
 
-def _column(frame, name):
+def _column(frame: pd.DataFrame, name: str) -> pd.Series:
     """Return a column of the deals, blank where the source has none."""
     if name in frame:
         return frame[name]
@@ -228,12 +241,12 @@ def _column(frame, name):
     return same_text(None, len(frame)).set_axis(frame.index)
 
 
-def _free(header):
+def _free(header: str) -> str:
     """Return a header that does not hide a canonical column."""
     return header if header not in DEAL_COLUMNS else f"{header} (source)"
 
 
-def deal_events(sheet, model, with_history, first=0):
+def deal_events(sheet: Sheet, model: Funnel, with_history: pd.Series, first: int = 0) -> list[pd.DataFrame]:
     """Return the stage entries that a deals sheet shows: of dated columns (wide), of its stage (inferred); `_rank`
     is the place of the deal among all, which stands for its id; the first has `first`."""
     needed = [name for name in sheet.kept if name in _OF_ENTRIES or name.startswith("wide ")]
@@ -259,7 +272,7 @@ def deal_events(sheet, model, with_history, first=0):
     return [part for part in parts if len(part)]
 
 
-def _best_time(rows, stage, model):
+def _best_time(rows: pd.DataFrame, stage: str, model: Funnel) -> pd.Series:
     """Return when the current stage was entered, as far as known."""
     if stage == model.won_stage:
         return rows["closed_at"]
@@ -271,7 +284,7 @@ def _best_time(rows, stage, model):
     return time.fillna(rows["created_at"]) if stage == model.stage_ids[0] else time
 
 
-def _entries(rows, stage, times, source, model):
+def _entries(rows: pd.DataFrame, stage: str, times: pd.Series, source: str, model: Funnel) -> pd.DataFrame:
     n = len(rows)
     coded = pd.Categorical.from_codes(np.full(n, model.stage_ids.index(stage)), model.stage_ids, ordered=True)
     known = pd.Categorical.from_codes(np.full(n, SOURCES.index(source)), SOURCES)

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from funnelkit.pipeline import EVENT_COLUMNS, SOURCES
 from funnelkit.reading.cells.text import by_text, cell_text
+
+if TYPE_CHECKING:
+    from funnelkit.models import Funnel
+
 
 _NO_TIME = np.datetime64("NaT", "us")
 _SOURCE = {name: number for number, name in enumerate(SOURCES)}
 
 
-def order_entries(parts, deals, model):
+def order_entries(
+    parts: list[pd.DataFrame], deals: pd.DataFrame, model: Funnel
+) -> tuple[pd.DataFrame, NDArray[np.datetime64]]:
     """Return (stage entries in the order of deals and time, those without time last; each deal's first time)."""
     if not parts:
         parts = [pd.DataFrame({column: [] for column in EVENT_COLUMNS})]
@@ -33,7 +42,7 @@ def order_entries(parts, deals, model):
     return pd.DataFrame(events, copy=False)[list(EVENT_COLUMNS)], first
 
 
-def _first_times(events, rank, n):
+def _first_times(events: pd.DataFrame, rank: NDArray[np.intp], n: int) -> NDArray[np.datetime64]:
     """Return the first time that entries tell of each deal; none where an earlier entry of a history is not dated."""
     first = np.full(n, _NO_TIME)
     told, untimed = ((events["source"] == "history").to_numpy(), events["entered_at"].isna().to_numpy())
@@ -45,7 +54,7 @@ def _first_times(events, rank, n):
     return first
 
 
-def _order_of(events, rank, model):
+def _order_of(events: pd.DataFrame, rank: NDArray[np.intp], model: Funnel) -> NDArray[np.intp]:
     """Return the order of deals and time; only deals of several entries, often few, need their times."""
     order = np.argsort(rank, kind="stable")
     alike = rank[order[1:]] == rank[order[:-1]]
@@ -56,7 +65,7 @@ def _order_of(events, rank, model):
     return order
 
 
-def _gather(parts, model):
+def _gather(parts: list[pd.DataFrame], model: Funnel) -> pd.DataFrame:
     """Return the parts together, which are given up: stages and sources as categories, for there are many entries."""
     alike = []
     while parts:
@@ -70,7 +79,7 @@ def _gather(parts, model):
     return pd.concat(alike, ignore_index=True)
 
 
-def _time_keys(events, rank, model):
+def _time_keys(events: pd.DataFrame, rank: NDArray[np.intp], model: Funnel) -> tuple[pd.Series, ...]:
     """Return the keys by which a deal's entries are in order, last key first. Those without time stand last; but in a
     history, which begins with them, first, and before a win, which ends them, just before it."""
     times, untimed = events["entered_at"], events["entered_at"].isna()

@@ -1,12 +1,22 @@
 """Journal: what was noticed while reading, in the order met."""
 
+from __future__ import annotations
+
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from funnelkit.pipeline import Finding
 
+if TYPE_CHECKING:
+    from funnelkit.reading.sheet import Sheet
+
+
+Extra: TypeAlias = Callable[[Any], Mapping[str, Any]]  # a cell -> what further fills the message
 LISTED = 100  # findings of one rule that are listed; the rest is counted
 
 
@@ -14,11 +24,21 @@ LISTED = 100  # findings of one rule that are listed; the rest is counted
 class Journal:
     """Findings in the order met; of each rule the first LISTED are kept, the rest counted."""
 
-    findings: list = field(default_factory=list)
-    counts: Counter = field(default_factory=Counter)
-    severities: dict = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    severities: dict[str, str] = field(default_factory=dict)
 
-    def add(self, rule, severity="note", *, file=None, line=None, column=None, value=None, **values):
+    def add(
+        self,
+        rule: str,
+        severity: str = "note",
+        *,
+        file: str | None = None,
+        line: int | None = None,
+        column: str | None = None,
+        value: Any = None,
+        **values: Any,
+    ) -> None:
         """Note one finding."""
         self.counts[rule] += 1
         self.severities[rule] = severity
@@ -26,7 +46,16 @@ class Journal:
             line = None if line is None else int(line)
             self.findings.append(Finding(rule, severity, file, line, column, value, values))
 
-    def rows(self, rule, severity, sheet, mask, column=None, *, extra=None):
+    def rows(
+        self,
+        rule: str,
+        severity: str,
+        sheet: Sheet,
+        mask: NDArray[np.bool_],
+        column: str | None = None,
+        *,
+        extra: Extra | None = None,
+    ) -> None:
         """Note one finding for each row of `mask`; `extra(text)` gives further values for the message."""
         positions = np.flatnonzero(mask)
         listed = positions[: max(0, LISTED - self.counts[rule])]
@@ -38,7 +67,7 @@ class Journal:
             self.counts[rule] += len(positions) - len(listed)
             self.severities[rule] = severity
 
-    def close(self):
+    def close(self) -> tuple[Finding, ...]:
         """Return all findings; a rule with more than were listed gets one more that counts the rest."""
         rest = (
             Finding("more", self.severities[rule], values={"rule": rule, "n": count - LISTED})

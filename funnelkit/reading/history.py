@@ -1,5 +1,10 @@
 """History: rows of stage entries -> events in order, and what they say about each deal."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
@@ -7,11 +12,19 @@ from funnelkit.pipeline import EVENT_COLUMNS, Limit
 from funnelkit.reading.cells.text import among, cell_text
 from funnelkit.reading.sheet import flag
 
+if TYPE_CHECKING:
+    from funnelkit.models import Funnel
+    from funnelkit.reading.findings import Journal
+    from funnelkit.reading.sheet import Sheet
+
+
 NAMED = 5  # ids that a finding names
 _PRIVATE = ["_deal", "_line", "_left", "stage_status", "stage_before", "before_at"]
 
 
-def read_history(sheets, model, journal, collapse=True):
+def read_history(
+    sheets: Sequence[Sheet], model: Funnel, journal: Journal, collapse: bool = True
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return (events, deals) of the events sheets.
 
     events: EVENT_COLUMNS and the further columns of the source; repeated entries into the stage a deal is already in
@@ -41,20 +54,20 @@ def read_history(sheets, model, journal, collapse=True):
     return events[[*EVENT_COLUMNS, *further]].reset_index(drop=True), deals
 
 
-def _rows(sheet):
+def _rows(sheet: Sheet) -> pd.DataFrame:
     frame = sheet.frame.assign(_line=sheet.table.lines)
     for header in sheet.mapping.extra:
         frame[header if header not in frame else f"{header} (source)"] = cell_text(sheet.table.cells[header])
     return frame[sheet.good]
 
 
-def _newest_first(rows):
+def _newest_first(rows: pd.DataFrame) -> bool:
     """Return True where the rows of most deals stand latest first: then rows of the same instant do so too."""
     step = rows["entered_at"].diff()[rows["_deal"].diff() == 0]
-    return (step < pd.Timedelta(0)).sum() > (step > pd.Timedelta(0)).sum()
+    return bool((step < pd.Timedelta(0)).sum() > (step > pd.Timedelta(0)).sum())
 
 
-def _with_left(rows, deals, sheets):
+def _with_left(rows: pd.DataFrame, deals: pd.DataFrame, sheets: Sequence[Sheet]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return (rows and what they say was left, deals): of untimed sides only the first of a deal tells anything new.
 
     The first stage of a deal has no time in such a log: it is that of the creation, where a row states it. Where a row
@@ -76,7 +89,7 @@ def _with_left(rows, deals, sheets):
     return both, deals.assign(first_at=first.reindex(deals["deal_id"]).to_numpy())
 
 
-def _last_known(rows, model):
+def _last_known(rows: pd.DataFrame, model: Funnel) -> pd.DataFrame:
     """Return one row a deal, in order of first appearance: its outcome, and the last known value of each column."""
     groups = rows.groupby("_deal", sort=True)
     last = groups.tail(1).set_index("_deal")
@@ -102,7 +115,7 @@ def _last_known(rows, model):
     return deals.reset_index(drop=True)
 
 
-def _void_deleted(deals, journal, sheets):
+def _void_deleted(deals: pd.DataFrame, journal: Journal, sheets: Sequence[Sheet]) -> pd.DataFrame:
     """Deals that their source has deleted are neither won nor lost."""
     deleted = flag(deals["is_deleted"], deals.index)
     if deleted.any():
@@ -111,7 +124,7 @@ def _void_deleted(deals, journal, sheets):
     return deals.assign(status=deals["status"].mask(deleted, "void"))
 
 
-def _ended(deals, journal, sheets):
+def _ended(deals: pd.DataFrame, journal: Journal, sheets: Sequence[Sheet]) -> pd.DataFrame:
     """Deals with a closing date but no outcome are neither won nor lost, as far as the source tells."""
     unknown = (deals["status"] == "open") & deals["ended_at"].notna()
     if unknown.any():
@@ -123,7 +136,7 @@ def _ended(deals, journal, sheets):
     return deals.assign(status=status, closed_at=deals["closed_at"].fillna(deals["ended_at"].where(status != "open")))
 
 
-def _collapsed(rows, journal, file):
+def _collapsed(rows: pd.DataFrame, journal: Journal, file: str) -> pd.DataFrame:
     """Leave out entries into the stage that the deal is in already: a row is written for other changes too."""
     same = (rows["stage"].cat.codes.diff() == 0) & (rows["_deal"].diff() == 0)
     said = same & ~rows["_left"] & ~rows["_left"].shift(fill_value=False) if "_left" in rows else same
@@ -132,7 +145,7 @@ def _collapsed(rows, journal, file):
     return rows[~same]
 
 
-def _note_backward(events, model, journal, file):
+def _note_backward(events: pd.DataFrame, model: Funnel, journal: Journal, file: str) -> None:
     """Warn of deals that move to an earlier stage; they are kept as they are."""
     back = (events["stage"].cat.codes.diff() < 0) & (events["_deal"].diff() == 0)
     if back.any():
@@ -141,7 +154,7 @@ def _note_backward(events, model, journal, file):
                     deals=len(ids), ids=_named(ids))  # fmt: skip
 
 
-def _note_reopened(rows, deals, journal, file):
+def _note_reopened(rows: pd.DataFrame, deals: pd.DataFrame, journal: Journal, file: str) -> None:
     """Warn of deals that are open although an earlier row closed them."""
     closed = rows.loc[rows["stage_status"].notna(), "deal_id"]
     ids = list(deals.loc[(deals["status"] == "open") & among(deals["deal_id"], closed), "deal_id"])
@@ -149,11 +162,11 @@ def _note_reopened(rows, deals, journal, file):
         journal.add("reopened", "warn", file=file, n=len(ids), ids=_named(ids))
 
 
-def _named(ids):
+def _named(ids: Sequence[str]) -> str:
     return ", ".join(ids[:NAMED]) + (" ..." if len(ids) > NAMED else "")
 
 
-def time_first(entries, deals):
+def time_first(entries: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:
     """Return entries in which the undated first stage of a deal is entered at its creation, where deals tell it."""
     created = deals.set_index("deal_id")["created_at"]
     since = pd.Series(created.reindex(entries["deal_id"]).to_numpy("datetime64[us]"), entries.index)
@@ -162,7 +175,7 @@ def time_first(entries, deals):
     return entries.assign(entered_at=times, source=entries["source"].mask(times.notna(), "history"))
 
 
-def stand_still(deals, told, sheets):
+def stand_still(deals: pd.DataFrame, told: pd.DataFrame, sheets: Sequence[Sheet]) -> pd.DataFrame:
     """Return the entries of open deals that a log of changes does not name: they stand where they began.
 
     Only of deals created since the log began, for older rows of it may be gone.
@@ -174,7 +187,7 @@ def stand_still(deals, told, sheets):
     return rows[["deal_id", "stage"]].assign(entered_at=rows["created_at"], source="history")
 
 
-def fill_deals(deals, told):
+def fill_deals(deals: pd.DataFrame, told: pd.DataFrame) -> pd.DataFrame:
     """Return deals completed by what their history tells: outcome, close, creation, values the deals table lacks."""
     told = told.set_index("deal_id").reindex(deals["deal_id"]).reset_index(drop=True)
     result = deals.reset_index(drop=True).copy()

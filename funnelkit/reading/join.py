@@ -1,27 +1,38 @@
 """Join: further tables (accounts, products, teams) -> columns of the deals. No deal is lost, none is doubled."""
 
+from __future__ import annotations
+
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from funnelkit.language import DataError, nearest
 from funnelkit.reading.cells.text import as_id, cell_text
-from funnelkit.reading.layouts.columns import Mapping
+from funnelkit.reading.layouts.columns import ColumnMapping
 from funnelkit.reading.layouts.presets import key
 from funnelkit.reading.sheet import Sheet
+
+if TYPE_CHECKING:
+    from funnelkit.pipeline import Pipeline
+    from funnelkit.reading.containers.options import ReadOptions, Table
+    from funnelkit.reading.findings import Journal
+
 
 ENOUGH = 0.5  # of the deals' different values: so many must be known where only the values tell the key
 
 
-def lookup_sheet(table, journal, options):
+def lookup_sheet(table: Table, journal: Journal, options: ReadOptions) -> Sheet:
     """Return the Sheet of a table to be joined; all its columns are carried along."""
-    return Sheet(table, Mapping("lookup", {}, tuple(table.cells.columns)), journal, options)
+    return Sheet(table, ColumnMapping("lookup", {}, tuple(table.cells.columns)), journal, options)
 
 
-def join_lookups(pipeline, lookups, sheets, journal):
+def join_lookups(pipeline: Pipeline, lookups: Sequence[Sheet], sheets: Sequence[Sheet], journal: Journal) -> Pipeline:
     """Return the pipeline whose deals have the columns of the lookups, as text, beside their own.
 
     A value that differs from the lookup's only in case, width, blanks or separating signs is joined and reported; one
@@ -39,9 +50,9 @@ def join_lookups(pipeline, lookups, sheets, journal):
     return replace(pipeline, deals=deals)
 
 
-def _columns(sheets, deals):
+def _columns(sheets: Sequence[Sheet], deals: pd.DataFrame) -> dict[str, str]:
     """Return {column of the deals: header of the source} of the columns that a key can be in."""
-    found = {}
+    found: dict[str, str] = {}
     for sheet in sheets:
         for name, header in [
             *sheet.mapping.columns.items(),
@@ -56,13 +67,13 @@ def _columns(sheets, deals):
 # --- the key ---------------------------------------------------------------------------------------------------------
 
 
-def _key_pair(lookup, columns, deals):
+def _key_pair(lookup: Sheet, columns: Mapping[str, str], deals: pd.DataFrame) -> tuple[str, str]:
     """Return (column of the deals, header of the lookup): as declared, else by name, else by the values."""
     headers = list(lookup.table.cells.columns)
     declared = _declared(lookup, columns, headers)
     if declared:
         return declared
-    names = {key(text): column for column, header in reversed(columns.items()) for text in (column, header)}
+    names = {key(text): column for column, header in reversed(list(columns.items())) for text in (column, header)}
     named = [(names[key(header)], header) for header in headers if key(header) in names]
     pairs = _ranked(lookup, deals, named)
     if not pairs:
@@ -78,8 +89,8 @@ def _key_pair(lookup, columns, deals):
     return pairs[0][1:]
 
 
-def _declared(lookup, columns, headers):
-    by_key = {key(text): column for column, header in reversed(columns.items()) for text in (column, header)}
+def _declared(lookup: Sheet, columns: Mapping[str, str], headers: Sequence[str]) -> tuple[str, str] | None:
+    by_key = {key(text): column for column, header in reversed(list(columns.items())) for text in (column, header)}
     for wanted, header in (lookup.options.on or {}).items():
         found = next((name for name in headers if key(name) == key(header)), None)
         if found is None:
@@ -90,7 +101,7 @@ def _declared(lookup, columns, headers):
     return None
 
 
-def _ranked(lookup, deals, pairs):
+def _ranked(lookup: Sheet, deals: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> list[tuple[float, str, str]]:
     """Return (score, column, header), best first: share of the deals' values known, times how few rows share a key."""
     known = {header: as_id(lookup.table.cells[header]).dropna() for header in {header for _, header in pairs}}
     wanted = {column: _keys(deals[column].dropna().unique()) for column in {column for column, _ in pairs}}
@@ -103,14 +114,14 @@ def _ranked(lookup, deals, pairs):
     return sorted(scored, key=lambda row: -row[0])
 
 
-def _keys(values):
+def _keys(values: Iterable[object]) -> set[str]:
     return {key(value) for value in values}
 
 
 # --- the rows --------------------------------------------------------------------------------------------------------
 
 
-def _settle(lookup, header):
+def _settle(lookup: Sheet, header: str) -> None:
     """Set rows without a key aside, repetitions once, and rows that share a key but differ all."""
     lookup.frame["key"] = as_id(lookup.table.cells[header])
     lookup.set_aside(lookup.frame["key"].isna(), "required", header)
@@ -124,20 +135,21 @@ def _settle(lookup, header):
 class _Place:
     """Where the values of a column of the deals stand first, for messages."""
 
-    def __init__(self, sheets, header, journal):
+    def __init__(self, sheets: Sequence[Sheet], header: str, journal: Journal) -> None:
         self.sheet = next(sheet for sheet in sheets if header in sheet.table.cells)
-        self.header, self.journal, self.first = header, journal, None
+        self.header, self.journal = header, journal
+        self.first: dict[str, int] | None = None
 
-    def note(self, rule, severity, value, **values):
+    def note(self, rule: str, severity: str, value: str, **values: Any) -> None:
         """Note a finding about a value."""
         if self.first is None:
             texts = cell_text(self.sheet.table.cells[self.header]).str.strip().drop_duplicates()
             self.first = dict(zip(texts, self.sheet.table.lines[texts.index], strict=True))
-        place = {"file": self.sheet.table.name, "line": self.first.get(value), "column": self.header}
-        self.journal.add(rule, severity, **place, value=value, **values)
+        file, line = self.sheet.table.name, self.first.get(value)
+        self.journal.add(rule, severity, file=file, line=line, column=self.header, value=value, **values)
 
 
-def _joined(deals, lookup, column, header, place):
+def _joined(deals: pd.DataFrame, lookup: Sheet, column: str, header: str, place: _Place) -> pd.DataFrame:
     """Return the deals with the lookup's columns beside their own."""
     good = lookup.frame["key"][lookup.good]
     exact = dict(zip(good, good.index, strict=True))
@@ -162,13 +174,13 @@ def _joined(deals, lookup, column, header, place):
     return deals.assign(**_taken(deals, lookup, header, taken))
 
 
-def _loose(exact, every):
+def _loose(exact: Mapping[str, int], every: Iterable[str]) -> dict[str, int]:
     """Return the rows by loosened key; a key that two spellings share, good or set aside, stands for neither."""
     spellings = Counter(map(key, every))
     return {key(value): row for value, row in exact.items() if spellings[key(value)] == 1}
 
 
-def _taken(deals, lookup, header, rows):
+def _taken(deals: pd.DataFrame, lookup: Sheet, header: str, rows: NDArray[np.int64]) -> dict[str, pd.Series]:
     """Return {column: values} of the lookup for these rows of it, -1 for none."""
     stem, result = Path(lookup.table.name).stem, {}
     for name in lookup.mapping.extra:

@@ -1,16 +1,29 @@
 """Limits: what a source cannot tell. Each is measured on the data; analyses refuse by the code."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+import pandas as pd
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from funnelkit.pipeline import Limit
 from funnelkit.reading.cells.text import among, arrow_text
+
+if TYPE_CHECKING:
+    from funnelkit.pipeline import Pipeline
+    from funnelkit.reading.findings import Journal
+    from funnelkit.reading.sheet import Sheet
+
 
 SURPRISE = 10  # closes expected before the first one: under a steady process that is Exp(1), so P = exp(-10)
 BULK = 20  # deals that enter a stage in the same second
 
 
-def find_limits(pipeline, journal):
+def find_limits(pipeline: Pipeline, journal: Journal) -> tuple[Limit, ...]:
     """Return the limits of a deals or events source; `journal` also gets a warning where closes start late."""
     found = [test(pipeline) for test in _TESTS]
     late = late_closes(pipeline.deals, pipeline.as_of)
@@ -21,22 +34,22 @@ def find_limits(pipeline, journal):
     return tuple(limit for limit in found if limit)
 
 
-def told_limits(sheets):
+def told_limits(sheets: Sequence[Sheet]) -> tuple[Limit, ...]:
     """Return the limits that reading met, and those that the form of a source has when it is read alone."""
     alone = len(sheets) == 1
     forms = [Limit(code) for sheet in sheets if alone and sheet.mapping.form for code in sheet.mapping.form.limits]
     return (*forms, *(limit for sheet in sheets for limit in sheet.limits))
 
 
-def _no_history(pipeline):
+def _no_history(pipeline: Pipeline) -> Limit | None:
     return Limit("no_history") if not (pipeline.events["source"] == "history").any() else None
 
 
-def _one_date_per_stage(pipeline):
+def _one_date_per_stage(pipeline: Pipeline) -> Limit | None:
     return Limit("one_date_per_stage") if (pipeline.events["source"] == "wide").any() else None
 
 
-def _first_entry_untimed(pipeline):
+def _first_entry_untimed(pipeline: Pipeline) -> Limit | None:
     """The first stage of a deal whose history begins with leaving it."""
     events = pipeline.events
     told = (events["source"] == "history").any()
@@ -44,7 +57,7 @@ def _first_entry_untimed(pipeline):
     return Limit("first_entry_untimed", {"n": int(n)}) if n else None
 
 
-def _history_starts_late(pipeline):
+def _history_starts_late(pipeline: Pipeline) -> Limit | None:
     """Left truncation: a deal was there for more than a day before its first recorded entry."""
     events = pipeline.events
     first = events.loc[events["source"] == "history"].groupby("deal_id")["entered_at"].min()
@@ -57,27 +70,27 @@ def _history_starts_late(pipeline):
     return Limit("history_starts_late", {"n": n, "n_deals": len(first)}) if n else None
 
 
-def _days_only(pipeline):
+def _days_only(pipeline: Pipeline) -> Limit | None:
     """All stage dates stand at midnight."""
     events = pipeline.events
     times = events.loc[events["source"] == "history", "entered_at"].dropna()
     return Limit("days_only") if len(times) and (times == times.dt.normalize()).all() else None
 
 
-def _no_outcome(pipeline):
+def _no_outcome(pipeline: Pipeline) -> Limit | None:
     status = pipeline.deals["status"]
     if len(status) and not status.isin(["won", "lost"]).any():
         return Limit("no_outcome")
     return None
 
 
-def _no_lost_deals(pipeline):
+def _no_lost_deals(pipeline: Pipeline) -> Limit | None:
     status = pipeline.deals["status"]
     n_won = int((status == "won").sum())
     return Limit("no_lost_deals", {"n_won": n_won}) if n_won and not (status == "lost").any() else None
 
 
-def _no_open_deals(pipeline):
+def _no_open_deals(pipeline: Pipeline) -> Limit | None:
     """Only finished cases: no deal is open, or every case of a log ends in the same stage."""
     deals, events = pipeline.deals, pipeline.events
     if len(deals) < 2:
@@ -91,7 +104,7 @@ def _no_open_deals(pipeline):
     return None
 
 
-def _stage_of_loss_unknown(pipeline):
+def _stage_of_loss_unknown(pipeline: Pipeline) -> Limit | None:
     """A lost deal without any stage entry does not show where it was lost."""
     if _all_entered(pipeline):
         return None
@@ -100,26 +113,26 @@ def _stage_of_loss_unknown(pipeline):
     return Limit("stage_of_loss_unknown", {"n": unknown, "n_lost": len(lost)}) if unknown else None
 
 
-def _all_entered(pipeline):
+def _all_entered(pipeline: Pipeline) -> bool:
     """Return True where every deal has an entry: entries stand together by deal, so that a change of id is a deal."""
     ids = arrow_text(pipeline.events["deal_id"])
     runs = len(ids) and 1 + (pc.sum(pc.not_equal(ids[1:], ids[:-1])).as_py() or 0)
     return runs == len(pipeline.deals)
 
 
-def _untimed_deals(pipeline):
+def _untimed_deals(pipeline: Pipeline) -> Limit | None:
     deals = pipeline.deals
     untimed = int((deals["created_at"].isna() & deals["closed_at"].isna()).sum())
     return Limit("untimed_deals", {"n": untimed, "n_deals": len(deals)}) if untimed else None
 
 
-def _untimed_closes(pipeline):
+def _untimed_closes(pipeline: Pipeline) -> Limit | None:
     closed = pipeline.deals["status"].isin(["won", "lost"])
     untimed = int((closed & pipeline.deals["closed_at"].isna()).sum())
     return Limit("untimed_closes", {"n": untimed, "n_closed": int(closed.sum())}) if untimed else None
 
 
-def _bulk_edits(pipeline):
+def _bulk_edits(pipeline: Pipeline) -> Limit | None:
     """Many deals that enter a stage in the very same second were moved by a script or a list edit."""
     times = pipeline.events["entered_at"].dropna()
     clocked = times[times != times.dt.normalize()].dt.floor("s")
@@ -134,15 +147,15 @@ def _bulk_edits(pipeline):
     )
 
 
-def _no_amount(pipeline):
+def _no_amount(pipeline: Pipeline) -> Limit | None:
     return Limit("no_amount") if len(pipeline.deals) and pipeline.deals["amount"].isna().all() else None
 
 
-def _no_owner(pipeline):
+def _no_owner(pipeline: Pipeline) -> Limit | None:
     return Limit("no_owner") if len(pipeline.deals) and pipeline.deals["owner"].isna().all() else None
 
 
-def _lost_value_zero(pipeline):
+def _lost_value_zero(pipeline: Pipeline) -> Limit | None:
     """A lost deal that carries 0 hides what was lost: its amount is the revenue, not the size of the deal."""
     amount, status = pipeline.deals["amount"], pipeline.deals["status"]
     lost, won = amount[(status == "lost") & amount.notna()], amount[(status == "won") & amount.notna()]
@@ -161,7 +174,7 @@ _TESTS = (
 # --- closes that start late ------------------------------------------------------------------------------------------
 
 
-def late_closes(deals, as_of):
+def late_closes(deals: pd.DataFrame, as_of: pd.Timestamp) -> dict[str, Any] | None:
     """Return figures about closes that are missing before the first one, None where nothing is missing.
 
     Deals that started later show how long a deal takes; by that, `expected` closes should have happened before the
@@ -187,13 +200,13 @@ def late_closes(deals, as_of):
     }  # fmt: skip
 
 
-def _durations(deals, as_of):
+def _durations(deals: pd.DataFrame, as_of: pd.Timestamp) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return (days from start to close or to the as-of date, is closed)."""
     end = deals["closed_at"].where(deals["status"] != "open").fillna(as_of)
     return (end - deals["created_at"]).dt.days.clip(lower=0).to_numpy(), (deals["status"] != "open").to_numpy()
 
 
-def _expected_closes(ages, days, closed):
+def _expected_closes(ages: NDArray[np.int64], days: NDArray[np.int64], closed: NDArray[np.bool_]) -> float:
     """Return how many of deals of these ages should have closed before that age, by Kaplan and Meier on other deals."""
     times, first = np.unique(np.sort(days[closed]), return_index=True)
     if not len(times):
@@ -204,7 +217,7 @@ def _expected_closes(ages, days, closed):
     return float((1 - still_open[np.searchsorted(times, ages, side="left")]).sum())
 
 
-def _first_period(closed, first_close):
+def _first_period(closed: pd.DataFrame, first_close: pd.Timestamp) -> dict[str, Any]:
     """Compare the first quarter with closes to the same months of the later quarters."""
     quarter, month = closed["closed_at"].dt.to_period("Q"), (closed["closed_at"].dt.month - 1) % 3 + 1
     won = closed["status"] == "won"

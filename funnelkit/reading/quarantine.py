@@ -3,26 +3,37 @@
 Loaded together with its source, each corrected row takes the place that its faulty original had.
 """
 
+from __future__ import annotations
+
 import csv
 import io
+import os
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from funnelkit.language import DataError
 from funnelkit.pipeline import Finding
 from funnelkit.reading.containers.csv import DELIMITERS
 from funnelkit.reading.containers.options import Broken
 
+if TYPE_CHECKING:
+    from funnelkit.reading.containers.options import ReadOptions, Table
+    from funnelkit.reading.sheet import Sheet
+
+
 PLACE = ("quarantine_file", "quarantine_line", "quarantine_rule", "quarantine_reason", "quarantine_text")
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
 _ESCAPED = re.compile(r"'+[=+\-@\t\r\n＝＋－＠]")
 
 
-def write_quarantine(sheets, path):
+def write_quarantine(sheets: Sequence[Sheet], path: str | os.PathLike[str]) -> None:
     """Write the rows set aside: where each stood and why, then its cells under the headers of the source.
 
     A row that did not fit its header has its text in `quarantine_text` and no cells. A cell that a spreadsheet would
@@ -40,14 +51,14 @@ def write_quarantine(sheets, path):
         raise DataError("quarantine_unwritable", file=str(path), reason=error.strerror) from None
 
 
-def _broken_rows(sheet):
+def _broken_rows(sheet: Sheet) -> Iterator[list[Any]]:
     for row in sheet.table.broken:
         finding = Finding(row.rule, "error", sheet.table.name, row.line, value=row.text[:200], values=row.values)
         yield [sheet.table.name, row.line, row.rule, _shown(finding.message()), _shown(row.text)]
 
 
-def _aside_rows(sheet, headers):
-    reasons = {}
+def _aside_rows(sheet: Sheet, headers: Sequence[str]) -> Iterator[list[Any]]:
+    reasons: dict[int, list[Finding]] = {}
     for positions, rule, header, extra in sheet.reasons:
         for position in positions:
             text = None if header is None else sheet.text(position, header)
@@ -61,18 +72,18 @@ def _aside_rows(sheet, headers):
         yield [sheet.table.name, int(sheet.table.lines[position]), rules, _shown(reason), "", *map(_shown, cells)]
 
 
-def _text(cell):
+def _text(cell: Any) -> str:
     return "" if cell is None or cell != cell else str(cell)
 
 
-def _shown(text):
+def _shown(text: str) -> str:
     return f"'{text}" if _FORMULA.match(text) else text
 
 
 # --- corrected rows --------------------------------------------------------------------------------------------------
 
 
-def merge_corrections(tables, options):
+def merge_corrections(tables: Sequence[Table], options: ReadOptions) -> list[Table]:
     """Return the tables with the rows of quarantine files in the places where their originals stood.
 
     Rows whose file is not among the tables make a table of their own. Raises DataError where a row names a line that
@@ -93,15 +104,15 @@ def merge_corrections(tables, options):
     return [*result, *rest]
 
 
-def _is_quarantine(table):
+def _is_quarantine(table: Table) -> bool:
     return set(PLACE) <= set(table.cells.columns)
 
 
-def _unescaped(text):
+def _unescaped(text: str) -> str:
     return text[1:] if _ESCAPED.match(text) else text
 
 
-def _patched(table, rows, patch):
+def _patched(table: Table, rows: pd.DataFrame, patch: Table) -> Table:
     """Return the table with these rows in their places."""
     headers = list(table.cells.columns)
     at = {int(line): position for position, line in enumerate(table.lines)}
@@ -131,7 +142,7 @@ def _patched(table, rows, patch):
     return replace(table, cells=cells, lines=lines, broken=left, notes=(*table.notes, note))
 
 
-def _with_cells(cells, changed):
+def _with_cells(cells: pd.DataFrame, changed: Mapping[int, Sequence[str]]) -> pd.DataFrame:
     """Write corrected texts over the cells that they differ from; a cell left as it was keeps its type."""
     result = cells.copy()
     positions = list(changed)
@@ -150,7 +161,9 @@ def _with_cells(cells, changed):
     return result
 
 
-def _with_rows(cells, lines, added):
+def _with_rows(
+    cells: pd.DataFrame, lines: NDArray[np.signedinteger], added: Mapping[int, Sequence[str]]
+) -> tuple[pd.DataFrame, NDArray[np.signedinteger]]:
     """Put further rows between the others, in the order of their lines."""
     if not added:
         return cells, lines
@@ -160,7 +173,7 @@ def _with_rows(cells, lines, added):
     return pd.concat([cells, more], ignore_index=True).iloc[order].reset_index(drop=True), lines[order]
 
 
-def _apart(rows, patch, options, several):
+def _apart(rows: pd.DataFrame, patch: Table, options: ReadOptions, several: bool) -> Table:
     """Return a table of rows whose file is not here, under the headers that hold anything of them."""
     headers = [header for header in rows.columns if header not in PLACE]
     if several:
@@ -181,11 +194,11 @@ def _apart(rows, patch, options, several):
     return replace(patch, cells=cells, lines=lines, broken=(*patch.broken, *broken))
 
 
-def _misfit(old, text, found, expected):
+def _misfit(old: Broken, text: str, found: int, expected: int) -> Broken:
     return old if text == old.text else Broken(old.line, text, "row_width", {"found": found, "expected": expected})
 
 
-def _parsed(text, delimiter):
+def _parsed(text: str, delimiter: str) -> list[str]:
     try:
         return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), [])
     except csv.Error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -28,6 +28,10 @@ from funnelkit.reading.limits import find_limits, told_limits
 from funnelkit.reading.quarantine import merge_corrections, write_quarantine
 from funnelkit.reading.sheet import Sheet, type_sheet
 
+if TYPE_CHECKING:
+    from funnelkit.pipeline import Finding
+    from funnelkit.reading.containers.options import Table
+
 
 def read(
     *sources: Source, model: Funnel | str | None = None, stages: Sequence[str] | str | None = None,
@@ -38,32 +42,56 @@ def read(
     quarantine: str | os.PathLike[str] | None = None, progress: Callable[[float], object] | None = None,
     bounds: Bounds | None = None,
 ) -> Pipeline:  # fmt: skip
-    """Read deals, stage entries, both, or a table of counts.
+    """Read deals, stage entries, both, or a table of counts. Whatever is detected is said in the findings.
 
     Parameters
     ----------
-    *sources : Path, URL, stream, DataFrame, Arrow table, dict of columns or list of dicts; a corrected quarantine file.
-    model, stages : Funnel, catalogue id or model file; or stage names in order. Without either the data tell them.
-    layout, preset : deals, events or counts (of the first source); the system that made the export. None: detected.
-    as_of : The day as of which the data are known; None: the latest date in them.
-    join, on : Further tables, such as accounts; {column of the deals: column of theirs}.
-    map : {canonical column: header of the source}. None: detected, as for all options of cells and containers.
-    encoding, decimal, date_order, currency, timezone, delimiter, sheet, table : How a source is written.
-    collapse, quarantine : Whether repeated entries count once; the path of a CSV that takes the rows set aside.
-    progress, bounds : Called with the share read, 0 to 1; what a source may hold at most.
+    *sources : path, URL, stream, DataFrame, Arrow table, dict of columns or list of dicts
+        The path of a CSV, TSV, TXT, xlsx, Parquet, SQLite or DuckDB file, the URL of a database, an open file, or a
+        table in memory. A quarantine file that was corrected stands beside its source. Sources with the same headers
+        are parts of one table.
+    model : Funnel or str, optional
+        A funnel model, an id of the catalogue or the path of a model file.
+    stages : list of str or str, optional
+        The names of the stages in order. With neither model nor stages, both are taken from the data.
+    layout, preset : str, optional
+        Layout of the first source: deals, events or counts; system whose export it is, such as salesforce.
+    as_of : date or str, optional
+        The day as of which the data are known; by default the latest date in them.
+    join : list of sources, optional
+        Tables of accounts, products and the like, put beside the deals.
+    encoding, decimal, date_order, currency, timezone, delimiter, sheet, table : str, optional
+        How the source is written: decimal is "." or ",", date_order dmy, mdy or ymd; currency and timezone are those
+        of cells that name none; sheet is of a workbook, table of a database.
+    map : dict, optional
+        From the kit's column to the header of the source, such as {"stage": "Phase"}.
+    on : dict, optional
+        From a column of the deals to the column of a joined table.
+    collapse : bool
+        Whether repeated entries into the same stage count once.
+    quarantine : path, optional
+        Where to write the rows set aside, as a CSV to correct and read again.
+    progress : callable, optional
+        Called with the share read, 0 to 1.
+    bounds : Bounds, optional
+        What a source may hold at most.
 
     Returns
     -------
-    Pipeline : Its `rows` count the faulty rows, which are set aside and reported.
+    Pipeline
+        Faulty rows are set aside and reported; `rows` counts them.
 
     Raises
     ------
-    DataError : Where a source cannot be read for what it is, or stays ambiguous.
+    DataError
+        Where a source cannot be read for what it is, stays ambiguous, or an argument is of another type.
 
     Examples
     --------
-    >>> read({"id": ["a"], "stage": ["Won"], "date": ["2026-01-05"]}, stages=["Lead", "Won"]).deals["status"].tolist()
-    ['won']
+    >>> table = {"id": ["a", "b"], "stage": ["Lead", "Won"], "date": ["2026-01-05", "2026-01-07"]}
+    >>> pipeline = read(table, stages=["Lead", "Won"])
+    >>> pipeline.deals["status"].tolist(), pipeline.as_of.date().isoformat()
+    (['open', 'won'], '2026-01-07')
     """
     how = ReadOptions(encoding, decimal, date_order, currency, timezone, delimiter, sheet, table,
                       map, on, quarantine, progress, collapse, bounds or Bounds())  # fmt: skip
@@ -100,7 +128,9 @@ def _read(
     return replace(pipeline, rows=_rows([*sheets, *lookups]), findings=journal.close())
 
 
-def _sheets(tables, journal, options, layout, preset):
+def _sheets(
+    tables: Sequence[Table], journal: Journal, options: ReadOptions, layout: str | None, preset: str | None
+) -> list[Sheet]:
     """Return the tables with their columns mapped; parts of one table, by their headers, have one layout."""
     layouts, sheets = {tuple(tables[0].cells.columns): layout}, []
     for table in tables:
@@ -111,7 +141,7 @@ def _sheets(tables, journal, options, layout, preset):
     return sheets
 
 
-def _take_structure(sheet):
+def _take_structure(sheet: Sheet) -> None:
     """Write down what opening and mapping the table found, and the rows that do not fit its header."""
     sheet.journal.findings.extend((*sheet.table.notes, *sheet.mapping.notes))
     for row in sheet.table.broken:
@@ -120,13 +150,15 @@ def _take_structure(sheet):
         sheet.journal.add("no_rows", "warn", file=sheet.table.name)
 
 
-def _rows(sheets):
+def _rows(sheets: Sequence[Sheet]) -> RowCounts:
     good = sum(int(sheet.good.sum()) for sheet in sheets)
     total, ignored = sum(s.table.rows_in for s in sheets), sum(s.table.blank + int(s.left_out.sum()) for s in sheets)
     return RowCounts(total, good, total - good - ignored, ignored)
 
 
-def _read_deals(sheets, model, journal, *, preset, as_of):
+def _read_deals(
+    sheets: Sequence[Sheet], model: Funnel | None, journal: Journal, *, preset: str | None, as_of: Any
+) -> Pipeline:
     """Read deals and stage entries."""
     need_stages(sheets)
     for sheet in sheets:
@@ -151,19 +183,19 @@ def _read_deals(sheets, model, journal, *, preset, as_of):
     return replace(pipeline, limits=limits, sample=_sample(deals))
 
 
-def _tell(sheets, share):
+def _tell(sheets: Sequence[Sheet], share: float) -> None:
     if sheets[0].options.progress:
         sheets[0].options.progress(share)
 
 
-def _model_of(sheets, preset):
+def _model_of(sheets: Sequence[Sheet], preset: str | None) -> tuple[Funnel, tuple[Finding, ...]]:
     if not any(sheet.good.any() for sheet in sheets):
         return custom(["-"]), ()
     found = next((sheet.mapping.form.preset for sheet in sheets if sheet.mapping.form), None)
     return find_model(sheets, found or preset)
 
 
-def _name_stages(sheets, model, journal):
+def _name_stages(sheets: Sequence[Sheet], model: Funnel, journal: Journal) -> None:
     met = pd.concat([names for sheet in sheets for names in (sheet.stage_names, sheet.before_names)])
     naming = name_stages(met.dropna().unique(), model, flagged_ends(sheets))
     known = [text for stage in model.stages for text in dict.fromkeys((stage.id, stage.name.en, stage.name.zh))]
@@ -174,7 +206,7 @@ def _name_stages(sheets, model, journal):
         name_sheet(sheet, model, naming, lambda text: {"nearest": nearest(text, known)})
 
 
-def _tables(sheets, model, journal):
+def _tables(sheets: Sequence[Sheet], model: Funnel, journal: Journal) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return (deals, events) of all sheets together."""
     history = [sheet for sheet in sheets if sheet.mapping.layout == "events"]
     listed = [sheet for sheet in sheets if sheet.mapping.layout == "deals"]
@@ -199,13 +231,13 @@ def _tables(sheets, model, journal):
     return _finish(deals), events
 
 
-def _bare(told):
+def _bare(told: pd.DataFrame) -> pd.DataFrame:
     """Return deals made of their history alone."""
     deals = told.rename(columns={"first_at": "created_at"} if "created_at" not in told else {})
     return deals.reindex(columns=list(dict.fromkeys([*DEAL_COLUMNS, *deals.columns])))
 
 
-def _join_history(deals, told, journal, file):
+def _join_history(deals: pd.DataFrame, told: pd.DataFrame, journal: Journal, file: str) -> pd.DataFrame:
     """Complete the deals by their history; deals that only the history knows are added and reported."""
     strange = told[~among(told["deal_id"], deals["deal_id"])]
     without = int((~among(deals["deal_id"], told["deal_id"])).sum())
@@ -225,7 +257,7 @@ _HELPERS = frozenset(
 )  # fmt: skip
 
 
-def _finish(deals):
+def _finish(deals: pd.DataFrame) -> pd.DataFrame:
     """Leave out the helper columns and settle the types."""
     kept = [column for column in deals.columns if column not in _HELPERS and not column.startswith("wide ")]
     result = deals[kept].reset_index(drop=True)
@@ -236,7 +268,7 @@ def _finish(deals):
     return result.astype({**times, **texts, "amount": "float64"})
 
 
-def _total(sheets, deals, journal):
+def _total(sheets: Sequence[Sheet], deals: pd.DataFrame, journal: Journal) -> float | None:
     """Return the sum of the good rows' amounts; None where there are none, or more than one currency."""
     listed = [sheet for sheet in sheets if sheet.mapping.layout == "deals"] or sheets
     rows = [rows[["amount", "currency"]] for rows in (s.good_rows() for s in listed if s.has("amount"))]
@@ -255,7 +287,9 @@ def _total(sheets, deals, journal):
     return float(rows["amount"].sum())
 
 
-def _as_of(deals, events, given, journal):
+def _as_of(
+    deals: pd.DataFrame, events: pd.DataFrame, given: Any, journal: Journal
+) -> tuple[pd.Timestamp, pd.Timestamp | None]:
     """Return (latest date of the data that is not in the future, date given or None)."""
     now = pd.Timestamp.now()
     columns = (deals["created_at"], deals["closed_at"], events["entered_at"])
@@ -272,7 +306,7 @@ def _as_of(deals, events, given, journal):
     return latest, None
 
 
-def _given_date(given, columns):
+def _given_date(given: Any, columns: Sequence[pd.Series]) -> pd.Timestamp:
     """A day given without a time means the end of that day where the data have times on it."""
     try:
         date = pd.Timestamp(given)
@@ -285,11 +319,11 @@ def _given_date(given, columns):
     return end if date == date.normalize() and within else date
 
 
-def _day(time):
+def _day(time: pd.Timestamp) -> str:
     return str(time.date()) if time == time.normalize() else str(time.floor("s"))
 
 
-def _cut(pipeline, date, journal):
+def _cut(pipeline: Pipeline, date: pd.Timestamp, journal: Journal) -> Pipeline:
     """Return what was known on the day given; say how much lies after it."""
     times = pd.concat([pipeline.events["entered_at"], pipeline.deals["closed_at"], pipeline.deals["created_at"]])
     later = int((times > date).sum())
@@ -303,5 +337,5 @@ def _cut(pipeline, date, journal):
     return known
 
 
-def _sample(deals):
+def _sample(deals: pd.DataFrame) -> tuple[dict[str, Any], ...]:
     return tuple(deals.head(5).to_dict("records"))

@@ -1,17 +1,30 @@
 """Sheet: one table while it is being read; its columns typed, its faulty rows set aside with the reason."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from funnelkit.language import DataError
 from funnelkit.reading.cells.dates import as_time
 from funnelkit.reading.cells.numbers import as_number
 from funnelkit.reading.cells.text import Place, as_id, cell_text
 from funnelkit.reading.layouts.presets import key, status_word, word_keys
+
+if TYPE_CHECKING:
+    from funnelkit.pipeline import Limit
+    from funnelkit.reading.cells.text import Parsed
+    from funnelkit.reading.containers.options import ReadOptions, Table
+    from funnelkit.reading.findings import Extra, Journal
+    from funnelkit.reading.layouts.columns import ColumnMapping
+
 
 TEXTS = (
     "name", "account", "owner", "team", "currency", "lost_reason", "status", "is_won", "is_closed", "is_active",
@@ -24,55 +37,58 @@ TIMES = (
 
 
 class Sheet:
-    """A Table with its Mapping. `good` marks the rows kept, `left_out` those that are about something else than stages;
+    """A Table with its mapping. `good` marks the rows kept, `left_out` those that are about something else than stages;
     `frame` holds the typed canonical columns, `before_names` the stage that a row says was left, `limits` what reading
     found that the sheet cannot tell."""
 
-    def __init__(self, table, mapping, journal, options):
+    def __init__(self, table: Table, mapping: ColumnMapping, journal: Journal, options: ReadOptions) -> None:
         self.table, self.mapping, self.journal, self.options = table, mapping, journal, options
         self.good = np.ones(len(table.cells), dtype=bool)
         self.left_out = np.zeros(len(table.cells), dtype=bool)
-        self.reasons = []
-        self.limits = []
-        self.wide, self.ends = {}, {}  # header of a date column -> the stage, or the end, that it dates
-        self.undated = {}  # stage -> rows that were in it at an unknown time
-        self.frame = pd.DataFrame(index=table.cells.index)
+        self.reasons: list[tuple[NDArray[np.intp], str, str | None, Extra | None]] = []
+        self.limits: list[Limit] = []
+        self.wide: dict[str, str] = {}  # header of a date column -> the stage that it dates
+        self.ends: dict[str, str] = {}  # header of a date column -> the end that it dates
+        self.undated: dict[str, NDArray[np.bool_]] = {}  # stage -> rows that were in it at an unknown time
+        self.frame: pd.DataFrame = pd.DataFrame(index=table.cells.index)
         self.stage_names = self.before_names = pd.Series(dtype="str")
-        self.kept = None  # the good rows of the frame, once all rows are judged
+        self.kept: Any = None  # the good rows of the frame, once all rows are judged
         self.joining = False  # whether tables will be joined to this one
 
-    def cells(self, name):
+    def cells(self, name: str) -> pd.Series:
         """Return the cells of a canonical column."""
         return self.table.cells[self.mapping.columns[name]]
 
-    def has(self, name):
+    def has(self, name: str) -> bool:
         """Return True where the source has this canonical column."""
         return name in self.mapping.columns
 
-    def text(self, position, header):
+    def text(self, position: int, header: str) -> str:
         """Return one cell as text, for messages."""
         cell = self.table.cells[header].at[position]
         return "" if cell is None or cell != cell else str(cell)[:200]
 
-    def is_blank(self, header):
+    def is_blank(self, header: str) -> NDArray[np.bool_]:
         """Return which cells of a column are blank."""
-        return cell_text(self.table.cells[header]).isna().to_numpy()
+        blank: NDArray[np.bool_] = cell_text(self.table.cells[header]).isna().to_numpy()
+        return blank
 
-    def settle(self, kept):
+    def settle(self, kept: pd.DataFrame) -> None:
         """Keep the good rows of the typed columns and give the rest up, for it holds as much memory as the deals do.
 
         Of the cells only those of the rows set aside stay, unless joining further tables will want them.
         """
         self.kept = kept
-        self.frame, self.stage_names, self.before_names = None, None, None
+        self.frame = pd.DataFrame()
+        self.stage_names = self.before_names = pd.Series(dtype="str")
         if not self.joining:
             self.table = replace(self.table, cells=self.table.cells[~self.good])
 
-    def good_rows(self):
+    def good_rows(self) -> pd.DataFrame:
         """Return the typed columns of the good rows."""
         return self.frame[self.good] if self.kept is None else self.kept
 
-    def set_aside(self, mask, rule, header=None, extra=None):
+    def set_aside(self, mask: Any, rule: str, header: str | None = None, extra: Extra | None = None) -> None:
         """Set rows aside: they are no longer good, and the reason is on record."""
         mask = np.asarray(mask, dtype=bool)
         if mask.any():
@@ -80,11 +96,11 @@ class Sheet:
             self.reasons.append((np.flatnonzero(mask), rule, header, extra))
             self.good &= ~mask
 
-    def warn(self, mask, rule, header=None, extra=None):
+    def warn(self, mask: Any, rule: str, header: str | None = None, extra: Extra | None = None) -> None:
         """Keep rows, but say what is odd about them."""
         self.journal.rows(rule, "warn", self, np.asarray(mask, dtype=bool) & self.good, header, extra=extra)
 
-    def take(self, name, parse):
+    def take(self, name: str, parse: Callable[[pd.Series, Place], Parsed]) -> Parsed:
         """Parse a canonical column: its faults set rows aside, its notes are written down."""
         header = self.mapping.columns[name]
         parsed = parse(self.table.cells[header], Place(self.table.name, header, self.table.lines))
@@ -92,14 +108,14 @@ class Sheet:
         self.frame[name] = parsed.values
         return parsed
 
-    def accept(self, parsed, header):
+    def accept(self, parsed: Parsed, header: str) -> None:
         """Write down what parsing a column found."""
         for rule, mask in parsed.faults.items():
             self.set_aside(mask & self.good, rule, header)
         self.journal.findings.extend(parsed.notes)
 
 
-def type_sheet(sheet):
+def type_sheet(sheet: Sheet) -> None:
     """Type the canonical columns of a sheet, setting aside totals, rows without id or stage, and unreadable values."""
     options = sheet.options
     _leave_out(sheet)
@@ -133,7 +149,7 @@ def type_sheet(sheet):
         sheet.warn((sheet.frame["amount"] < 0).to_numpy(), "negative_amount", sheet.mapping.columns["amount"])
 
 
-def _leave_out(sheet):
+def _leave_out(sheet: Sheet) -> None:
     """Leave out the rows that the form of the table does not count, such as changes of other fields."""
     only = sheet.mapping.form.only if sheet.mapping.form else {}
     headers = {key(header): header for header in reversed(sheet.table.cells.columns)}
@@ -152,7 +168,7 @@ def _leave_out(sheet):
             sheet.journal.add("rows_left_out", file=sheet.table.name, column=header, value=wanted, n=int(out.sum()))
 
 
-def _take_lost_stage(sheet):
+def _take_lost_stage(sheet: Sheet) -> None:
     """A deal that names the stage in which it was lost stands in that stage, and is lost."""
     lost = cell_text(sheet.cells("lost_stage"))
     lost = lost.mask(lost.isin(["0", "-1"]) | sheet.left_out)
@@ -161,7 +177,7 @@ def _take_lost_stage(sheet):
     sheet.stage_names = lost.where(words == True).fillna(sheet.stage_names)  # noqa: E712 - blank is not True
 
 
-def _take_sides(sheet):
+def _take_sides(sheet: Sheet) -> None:
     """Read the side of a change that was left; where a row has no other side, it says where the deal has been since."""
     names = cell_text(sheet.cells("stage_before")).mask(sheet.left_out)
     sheet.before_names = names.mask(names.eq("0") & ~sheet.stage_names.eq("0").any())
@@ -179,13 +195,13 @@ def _take_sides(sheet):
     sheet.before_names = sheet.before_names.mask(standing)
 
 
-def read_time(sheet, cells, place):
+def read_time(sheet: Sheet, cells: pd.Series, place: Place) -> Parsed:
     """Parse a column of times as the options say."""
     options = sheet.options
     return as_time(cells, place, options.date_order, options.timezone, serial=sheet.table.kind == "workbook")
 
 
-def _is_total(ids):
+def _is_total(ids: pd.Series) -> NDArray[np.bool_]:
     """Return which ids are words for a total, such as `Grand total` or 合计."""
     wordy = pc.match_substring_regex(pa.array(ids, pa.large_string(), from_pandas=True), r"^[^0-9]{1,20}$")
     words = ids[np.asarray(pc.fill_null(wordy, False))].drop_duplicates()
@@ -193,7 +209,7 @@ def _is_total(ids):
     return ids.isin(totals).to_numpy() if totals else np.zeros(len(ids), dtype=bool)
 
 
-def _take_currency(sheet, parsed):
+def _take_currency(sheet: Sheet, parsed: Parsed) -> None:
     """The currency of a cell is its own, else its column's, else the declared one."""
     own = parsed.found.get("currency")
     column = sheet.frame.get("currency")
@@ -207,7 +223,7 @@ def _take_currency(sheet, parsed):
     )
 
 
-def flag(cells, index):
+def flag(cells: pd.Series | None, index: pd.Index) -> pd.Series:
     """Return which cells say yes; nothing is said where there is no such column."""
     if cells is None:
         return pd.Series(False, index)

@@ -1,19 +1,43 @@
 """Check: what reading found, as a dict for JSON and as text for people."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from funnelkit.language import FunnelkitError, label, say
 
+if TYPE_CHECKING:
+    from funnelkit.pipeline import Pipeline
+
+
 EXIT = {"ok": 0, "warn": 0, "quarantine": 1, "reject": 2}
 
 
-def check_summary(result, files=()):
-    """Return what `funnelkit check --json` prints, for a Pipeline or for the error that ended the reading.
+def check_summary(result: Pipeline | FunnelkitError, files: Iterable[object] = ()) -> dict[str, Any]:
+    """Return what `funnelkit check --json` prints.
 
-    Keys: file, layout, outcome (ok, warn, quarantine, reject), rows_in, rows_good, rows_quarantined, rows_ignored,
-    amount_total, findings, limits, sample.
+    Parameters
+    ----------
+    result : Pipeline or FunnelkitError
+        What was read, or the error that ended the reading.
+    files : iterable
+        The sources, as they are to be named.
+
+    Returns
+    -------
+    dict
+        file, layout, outcome (ok, warn, quarantine, reject), rows_in, rows_good, rows_quarantined, rows_ignored,
+        amount_total, findings, limits, sample.
+
+    Examples
+    --------
+    >>> from funnelkit.reading import read
+    >>> check_summary(read({"stage": ["Lead", "Won"], "count": [10, 4]}))["outcome"]
+    'ok'
     """
     file = ", ".join(map(str, files)) or None
     if isinstance(result, FunnelkitError):
@@ -28,14 +52,14 @@ def check_summary(result, files=()):
     }  # fmt: skip
 
 
-def outcome(pipeline):
+def outcome(pipeline: Pipeline) -> str:
     """Return ok, warn or quarantine."""
     if pipeline.rows.quarantined:
         return "quarantine"
     return "warn" if any(finding.severity != "note" for finding in pipeline.findings) else "ok"
 
 
-def _rejected(error, file):
+def _rejected(error: FunnelkitError, file: str | None) -> dict[str, Any]:
     place = {name: error.values.get(name) for name in ("file", "line", "column", "value")}
     place = {
         name: None if value is None else (value if name == "line" else str(value)) for name, value in place.items()
@@ -47,17 +71,35 @@ def _rejected(error, file):
     }  # fmt: skip
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     """Return a value that JSON can hold; nothing known is None."""
-    if value is None or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
+    if value is None or value is pd.NaT:
         return None
+    if isinstance(value, float):
+        return None if math.isnan(value) else float(value)
     if isinstance(value, pd.Timestamp):
         return value.isoformat()
     return value.item() if hasattr(value, "item") else value
 
 
-def check_text(result):
-    """Return a summary as text for people."""
+def check_text(result: Mapping[str, Any]) -> str:
+    """Return a summary as text for people, in the language in force.
+
+    Parameters
+    ----------
+    result : Mapping
+        What `check_summary` returns.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from funnelkit.reading import read
+    >>> print(check_text(check_summary(read({"stage": ["Lead", "Won"], "count": [10, 4]}), ["c.csv"])).splitlines()[0])
+    c.csv: read without faults.
+    """
     lines = [say(f"reading.check.{result['outcome']}", file=result["file"] or "-")]
     if result["outcome"] != "reject":
         lines.append(say("reading.check.rows", **{key: result[key] for key in _COUNTS}))
@@ -86,11 +128,11 @@ def check_text(result):
 _COUNTS = ("rows_in", "rows_good", "rows_quarantined", "rows_ignored")
 
 
-def _sentence(finding):
+def _sentence(finding: Mapping[str, Any]) -> str:
     return "".join(sign if sign.isprintable() else " " for sign in finding["message"])
 
 
-def _sample_lines(rows):
+def _sample_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Return the sample one row a line, only what is known, shortened."""
     for row in rows:
         cells = (f"{label(name)}: {str(value)[:40]}" for name, value in row.items() if value is not None)

@@ -1,21 +1,31 @@
 """Dates: columns of cells -> times without zone, in microseconds. An order of day and month is proven or refused."""
 
+from __future__ import annotations
+
 import re
 import unicodedata
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from datetime import timezone as fixed_zone
 from itertools import permutations
+from typing import TYPE_CHECKING, Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from funnelkit.language import DataError
 from funnelkit.pipeline import Finding
 from funnelkit.reading.cells.text import Parsed, cell_text, is_text_categories
 
+if TYPE_CHECKING:
+    from funnelkit.reading.cells.text import Place
+
+
+_Parts: TypeAlias = Mapping[str, str]
 ORDERS = ("dmy", "mdy", "ymd")
 YEARS = (1900, 2199)
 _ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?)?$"
@@ -40,7 +50,9 @@ _MONTHS = {
 }  # fmt: skip
 
 
-def as_time(cells, place, order=None, timezone=None, serial=False):
+def as_time(
+    cells: pd.Series, place: Place, order: str | None = None, timezone: str | None = None, serial: bool = False
+) -> Parsed:
     """Return a column of times. Blank is NaT; what is no date, or lacks a zone among others that have one, is a fault.
 
     `serial` reads the numbers of a workbook column as day numbers. Raises DataError where `03/04/2022` stays undecided.
@@ -60,7 +72,7 @@ def as_time(cells, place, order=None, timezone=None, serial=False):
     return _times_of(uniques, codes, cells.index, place, order=order, timezone=timezone)
 
 
-def _clean_times(text, blank):
+def _clean_times(text: Any, blank: NDArray[np.bool_]) -> NDArray[np.datetime64] | None:
     """Return the times of a column in which every cell is blank or an ISO time of the years allowed, else None."""
     if not (np.asarray(pc.fill_null(pc.match_substring_regex(text, _ISO), False)) | blank).all():
         return None
@@ -71,10 +83,11 @@ def _clean_times(text, blank):
     years = pc.min_max(pc.year(times)).as_py()
     if years["min"] is not None and not YEARS[0] <= years["min"] <= years["max"] <= YEARS[1]:
         return None
-    return times.to_numpy(zero_copy_only=False)
+    found: NDArray[np.datetime64] = times.to_numpy(zero_copy_only=False)
+    return found
 
 
-def _category_times(cells, place, *, order, timezone):
+def _category_times(cells: pd.Series, place: Place, *, order: str | None, timezone: str | None) -> Parsed:
     """Parse each category that occurs once."""
     cells = cells.cat.remove_unused_categories()
     names = pc.utf8_trim_whitespace(pa.array(cells.cat.categories, pa.large_string()))
@@ -83,7 +96,15 @@ def _category_times(cells, place, *, order, timezone):
     return _times_of(uniques, codes, cells.index, place, order=order, timezone=timezone)
 
 
-def _times_of(uniques, codes, index, place, *, order, timezone):
+def _times_of(
+    uniques: NDArray[np.object_],
+    codes: NDArray[np.intp],
+    index: pd.Index,
+    place: Place,
+    *,
+    order: str | None,
+    timezone: str | None,
+) -> Parsed:
     iso = pc.match_substring_regex(pa.array(uniques, pa.large_string()), _ISO)
     if pc.all(iso).as_py() is not False:
         times = pd.to_datetime(pd.Series(uniques, dtype="str"), errors="coerce", format="ISO8601").astype(
@@ -93,7 +114,7 @@ def _times_of(uniques, codes, index, place, *, order, timezone):
     return _slow_times(uniques, codes, index, place, order=order, timezone=timezone)
 
 
-def _typed_time(cells, place, timezone):
+def _typed_time(cells: pd.Series, place: Place, timezone: str | None) -> Parsed:
     notes = []
     if getattr(cells.dtype, "tz", None) is not None:
         cells = cells.dt.tz_convert(timezone or "UTC").dt.tz_localize(None)
@@ -103,18 +124,26 @@ def _typed_time(cells, place, timezone):
     return Parsed(times.mask(bad), {"date_range": bad}, notes)
 
 
-def _as_cell(cell):
+def _as_cell(cell: Any) -> Any:
     return str(int(cell)) if isinstance(cell, (int, float)) and not isinstance(cell, bool) and cell == cell else cell
 
 
-def _from_serial(cell):
+def _from_serial(cell: Any) -> Any:
     """A day number of a workbook (1900 system) becomes its date."""
     if isinstance(cell, (int, float)) and not isinstance(cell, bool) and 1 <= cell < 110_000:
         return (datetime(1899, 12, 30) + timedelta(seconds=round(cell * 86_400))).isoformat(sep=" ")
     return _as_cell(cell)
 
 
-def _slow_times(uniques, codes, index, place, *, order, timezone):
+def _slow_times(
+    uniques: NDArray[np.object_],
+    codes: NDArray[np.intp],
+    index: pd.Index,
+    place: Place,
+    *,
+    order: str | None,
+    timezone: str | None,
+) -> Parsed:
     """Parse each different text by itself."""
     plain = [unicodedata.normalize("NFKC", text).strip() for text in uniques]
     splits = [_split_date(text) for text in plain]
@@ -139,7 +168,9 @@ def _slow_times(uniques, codes, index, place, *, order, timezone):
     return _finish(series, rules, codes, index, notes)
 
 
-def _finish(times, rules, codes, index, notes):
+def _finish(
+    times: pd.Series, rules: Mapping[int, str], codes: NDArray[np.intp], index: pd.Index, notes: list[Finding]
+) -> Parsed:
     """Bring the time of each different text back to its rows; a text without a time and rule is no date."""
     outside = times.notna() & ~times.dt.year.between(*YEARS)
     rule = np.array([*("" if known else "not_a_date" for known in times.notna()), ""], dtype=object)
@@ -151,7 +182,7 @@ def _finish(times, rules, codes, index, notes):
     return Parsed(pd.Series(values, index, dtype="datetime64[us]"), faults, notes)
 
 
-def _split_date(text):
+def _split_date(text: str) -> dict[str, Any] | None:
     """Return the named parts of a date's text, None where it is none."""
     for pattern in (_YEAR_FIRST, _COMPACT, _YEAR_LAST, _DAY_NAME, _NAME_DAY):
         match = pattern.fullmatch(text)
@@ -163,9 +194,9 @@ def _split_date(text):
     return {"epoch": text} if _EPOCH.fullmatch(text) else None
 
 
-def _numbers(parts, order):
+def _numbers(parts: _Parts, order: str | None) -> tuple[int, int, int]:
     """Return (year, month, day) of a date with the year last, read in `order`."""
-    values = dict(zip(order, (parts["a"], parts["b"], parts["c"]), strict=True))
+    values = dict(zip(order or "", (parts["a"], parts["b"], parts["c"]), strict=True))
     if order == "ymd" and len(parts["c"]) == 4:
         raise ValueError("two years")
     year = int(values["y"])
@@ -173,7 +204,7 @@ def _numbers(parts, order):
     return century + year, int(values["m"]), int(values["d"])
 
 
-def _reading(parts, order):
+def _reading(parts: _Parts, order: str) -> date | None:
     """Return the day that these parts mean in `order`, None where they mean none."""
     try:
         return datetime(*_numbers(parts, order)).date()
@@ -181,7 +212,13 @@ def _reading(parts, order):
         return None
 
 
-def _date_order(splits, uniques, codes, place, declared):
+def _date_order(
+    splits: Sequence[_Parts | None],
+    uniques: NDArray[np.object_],
+    codes: NDArray[np.intp],
+    place: Place,
+    declared: str | None,
+) -> tuple[str | None, list[Finding]]:
     """Return (order of day and month, notes): as declared, or the one order in which all dates exist."""
     dates = [(i, split) for i, split in enumerate(splits) if split and "a" in split]
     if not dates or declared:
@@ -190,8 +227,8 @@ def _date_order(splits, uniques, codes, place, declared):
     real = {i: reading for i, reading in readings.items() if any(reading.values())}
     possible = [order for order in ORDERS if all(reading[order] for reading in real.values())]
     if not possible:
-        one, other = _contradiction(real)
-        place_at = {**place.at(codes == other), "value": str(uniques[other]), "other": str(uniques[one])}
+        first, second = _contradiction(real)
+        place_at = {**place.at(codes == second), "value": str(uniques[second]), "other": str(uniques[first])}
         raise DataError("date_order_conflict", **place_at)
     for one, other in permutations(possible, 2):
         differs = next((i for i, reading in real.items() if reading[one] != reading[other]), None)
@@ -206,7 +243,7 @@ def _date_order(splits, uniques, codes, place, declared):
     ]
 
 
-def _contradiction(real):
+def _contradiction(real: Mapping[int, Mapping[str, date | None]]) -> tuple[int, int]:
     """Return two dates of which each exists only in an order in which the other does not."""
     sets = {i: {order for order, day in reading.items() if day} for i, reading in real.items()}
     narrow = sorted(sets, key=lambda i: (len(sets[i]), i))
@@ -217,7 +254,7 @@ def _contradiction(real):
     return narrow[0], narrow[-1]
 
 
-def _time_of(parts, order):
+def _time_of(parts: _Parts | None, order: str | None) -> datetime | str:
     """Return the datetime that the parts mean, or the rule they break."""
     if parts is None:
         return "not_a_date"
@@ -240,7 +277,7 @@ def _time_of(parts, order):
         return "not_a_date"
 
 
-def _half(parts):
+def _half(parts: _Parts) -> int | None:
     """Return the hours to add for the half of the day, None where the clock has 24 hours."""
     if "ampm" in parts:
         return 12 if parts["ampm"][0] in "pP" else 0
@@ -249,7 +286,7 @@ def _half(parts):
     return None
 
 
-def _offset(zone):
+def _offset(zone: str) -> tzinfo:
     if zone[0] not in "+-":
         return UTC
     digits = zone[1:].replace(":", "").ljust(4, "0")
@@ -257,12 +294,12 @@ def _offset(zone):
     return fixed_zone((1 if zone[0] == "+" else -1) * timedelta(minutes=minutes))
 
 
-def _zone(name, place):
+def _zone(name: str | None, place: Place) -> ZoneInfo:
     try:
         return ZoneInfo(name or "UTC")
     except (KeyError, ValueError, OSError):
         raise DataError("timezone_unknown", file=place.file, value=name) from None
 
 
-def _naive(time, zone):
+def _naive(time: datetime, zone: ZoneInfo) -> datetime:
     return time if time.tzinfo is None else time.astimezone(zone).replace(tzinfo=None)

@@ -1,18 +1,28 @@
 """Numbers and money of any export: thousands, decimal marks, currency signs, units, percent."""
 
+from __future__ import annotations
+
 import re
 import unicodedata
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from funnelkit.language import DataError
 from funnelkit.pipeline import Finding
 from funnelkit.reading.cells.text import INVISIBLE, Parsed, cell_text, is_text_categories
 
+if TYPE_CHECKING:
+    from funnelkit.reading.cells.text import Place
+
+
+_Parts: TypeAlias = dict[str, Any]
 _CURRENCY = r"(?:[A-Z]{3}|US\$|[$€£¥￥₩₹₽元円圆])"
 
 
@@ -48,7 +58,7 @@ _SYMBOLS = {
 _GROUPED = {mark: re.compile(rf"\d{{1,3}}(?:[{mark}]\d{{3}})+") for mark in (",", ".", "'", " ")}
 
 
-def as_number(cells, place, decimal=None, percent=False):
+def as_number(cells: pd.Series, place: Place, decimal: str | None = None, percent: bool = False) -> Parsed:
     """Return a column of numbers. Blank is NaN; what is no finite number is a fault of its row.
 
     `found["currency"]` has the currency each cell names. Raises DataError where `1,234` stays undecided.
@@ -59,7 +69,7 @@ def as_number(cells, place, decimal=None, percent=False):
     return Parsed(values.mask(np.isinf(values)), {"not_finite": np.isinf(values).to_numpy()})
 
 
-def _mixed_number(cells, place, decimal, percent):
+def _mixed_number(cells: pd.Series, place: Place, decimal: str | None, percent: bool) -> Parsed:
     """Parse text, or the cells of a workbook column in which text and numbers are mixed."""
     if is_text_categories(cells):
         cells = cell_text(cells)
@@ -75,7 +85,7 @@ def _mixed_number(cells, place, decimal, percent):
     return parsed
 
 
-def _text_number(cells, place, decimal, percent):
+def _text_number(cells: pd.Series, place: Place, decimal: str | None, percent: bool) -> Parsed:
     text = pc.utf8_trim_whitespace(pa.array(cells, pa.large_string(), from_pandas=True))
     blank = np.asarray(pc.fill_null(pc.equal(text, ""), True))
     simple = np.asarray(pc.fill_null(pc.match_substring_regex(text, _SIMPLE), False))
@@ -94,7 +104,13 @@ def _text_number(cells, place, decimal, percent):
     return _spread(results, parts, codes, cells.index, notes)
 
 
-def _spread(results, parts, codes, index, notes):
+def _spread(
+    results: Sequence[float | str],
+    parts: Sequence[_Parts],
+    codes: NDArray[np.intp],
+    index: pd.Index,
+    notes: list[Finding],
+) -> Parsed:
     """Bring the result of each different text back to its rows."""
     number = np.array([result if isinstance(result, float) else np.nan for result in results] + [np.nan])
     rule = np.array([result if isinstance(result, str) else "" for result in results] + [""], dtype=object)
@@ -104,7 +120,7 @@ def _spread(results, parts, codes, index, notes):
     return Parsed(pd.Series(number[codes], index), faults, notes, found)
 
 
-def _split_number(text, percent):
+def _split_number(text: str, percent: bool) -> _Parts:
     """Return the parts of a number's text, or {"rule": why it is none}."""
     plain = "".join(sign for sign in unicodedata.normalize("NFKC", text) if sign not in INVISIBLE).strip()
     plain = plain.replace("−", "-").replace("’", "'").replace("\u202f", " ")
@@ -128,7 +144,7 @@ def _split_number(text, percent):
     }  # fmt: skip
 
 
-def _mark_evidence(core):
+def _mark_evidence(core: str) -> str | None:
     """Return the decimal mark that this number proves: "." or ",", "?" where it could be either, None without any."""
     commas, dots = core.count(","), core.count(".")
     if commas and dots:
@@ -143,11 +159,13 @@ def _mark_evidence(core):
     return "?" if undecided and before == core.split(mark)[0] else mark
 
 
-def _decimal_mark(parts, uniques, codes, place, decimal):
+def _decimal_mark(
+    parts: Sequence[_Parts], uniques: NDArray[np.object_], codes: NDArray[np.intp], place: Place, decimal: str | None
+) -> tuple[str, list[Finding]]:
     """Return (decimal mark, notes): as declared, or as the column proves."""
     if decimal:
         return decimal, []
-    first = {}
+    first: dict[str | None, int] = {}
     for number, part in enumerate(parts):
         if "core" in part:
             first.setdefault(_mark_evidence(part["core"]), number)
@@ -159,9 +177,13 @@ def _decimal_mark(parts, uniques, codes, place, decimal):
         )  # fmt: skip
     if "?" in first and "." not in first and "," not in first:
         text = parts[first["?"]]["core"]
-        one, other = (re.sub(r"[.,]", "", text), text.replace(",", "."))
+        joined, split = (re.sub(r"[.,]", "", text), text.replace(",", "."))
         raise DataError(
-            "decimal_ambiguous", **place.at(codes == first["?"]), value=str(uniques[first["?"]]), one=one, other=other
+            "decimal_ambiguous",
+            **place.at(codes == first["?"]),
+            value=str(uniques[first["?"]]),
+            one=joined,
+            other=split,
         )
     mark = "," if "," in first else "."
     proof = first.get(mark)
@@ -170,10 +192,10 @@ def _decimal_mark(parts, uniques, codes, place, decimal):
     return mark, [Finding("decimal_found", "note", place.file, None, place.column, str(uniques[proof]), {"mark": mark})]
 
 
-def _join_number(part, mark):
+def _join_number(part: _Parts, mark: str) -> float | str:
     """Return the number, or the rule it breaks."""
     if "rule" in part:
-        return part["rule"]
+        return str(part["rule"])
     whole, _, rest = part["core"].partition(mark)
     for thousands in {",", ".", "'", " "} - {mark}:
         if _GROUPED[thousands].fullmatch(whole):

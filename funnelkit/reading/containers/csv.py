@@ -65,7 +65,7 @@ def find_delimiter(text: str, name: str, declared: str | None) -> tuple[str, tup
     sample = text[:100_000].replace("\r\n", "\n").replace("\r", "\n")
     lines = [line for line in sample.split("\n") if line.strip()][:30]
     scores = {mark: _evenness(lines, mark) for mark in DELIMITERS}
-    best = sorted(scores, key=scores.get, reverse=True)
+    best = sorted(scores, key=lambda mark: scores[mark], reverse=True)
     if scores[best[0]][1] < 2:
         return ",", ()
     if scores[best[0]] == scores[best[1]]:
@@ -158,23 +158,23 @@ def _uneven(text: str, skip: int, delimiter: str, name: str, options: ReadOption
 
 def _records(text: str, skip: int, delimiter: str, name: str, options: ReadOptions) -> Table:
     lines = _Held(iter(io.StringIO(text[skip:], newline="")), 1 if skip else 0)
-    names, store, numbers, broken, blank = None, None, [], [], 0
+    store: _Store | None = None
+    numbers, broken, blank = [], [], 0
     for first, raw, cells in _each(lines, delimiter, name, options):
         if cells is not None and not any(cell.strip() for cell in cells):
-            blank += names is not None
-        elif names is None:
+            blank += store is not None
+        elif store is None:
             if cells is None:
                 raise DataError("quote_broken", file=name, line=first, value=raw.strip()[:80])
-            names = header_names(cells, name, first, options)
-            store = _Store(names)
+            store = _Store(header_names(cells, name, first, options))
         elif cells is None:
             broken.append(Broken(first, raw.rstrip("\r\n"), "row_quote"))
-        elif len(cells) != len(names):
-            broken.append(misfit(first, raw.rstrip("\r\n"), len(cells), len(names)))
+        elif len(cells) != len(store.names):
+            broken.append(misfit(first, raw.rstrip("\r\n"), len(cells), len(store.names)))
         else:
             store.add(cells)
             numbers.append(first)
-    if names is None:
+    if store is None:
         raise DataError("empty_file", file=name)
     return Table(name, store.frame(), np.array(numbers, dtype=np.int64), "text", blank, tuple(broken))
 

@@ -75,9 +75,10 @@ class Lines:
             at = self.starts[doubtful] + offset
             inside = at < self.ends[doubtful]
             doubtful = doubtful[~inside | plain[self.data[np.minimum(at, len(self.data) - 1)]]]
-        for i in doubtful:
-            empty[i] = plain[self.data[self.starts[i] : self.ends[i]]].all() and not any(map(str.strip, self.cells(i)))
-        return empty
+        for i in map(int, doubtful):
+            bare = bool(plain[self.data[self.starts[i] : self.ends[i]]].all())
+            empty[i] = bare and not any(map(str.strip, self.cells(i)))
+        return np.asarray(empty, dtype=bool)
 
     def only(self, wanted: NDArray[np.bool_]) -> NDArray[np.uint8]:
         """Return the bytes of these lines, of which there must be one."""
@@ -124,7 +125,7 @@ class LineCutter:
         assert self.names is not None
         widths, first = lines.widths(), self.number + 1
         good = body & (widths == len(self.names))
-        for i in np.flatnonzero(body & ~good):
+        for i in map(int, np.flatnonzero(body & ~good)):
             self.broken.append(misfit(first + i, lines.text(i), int(widths[i]), len(self.names)))
         self.blank += int(empty.sum())
         self.number += len(lines.ends)

@@ -3,12 +3,16 @@
 Identifiers are those that the database's own catalogue lists, values are bound, and no password is ever shown.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import sqlite3
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import time, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -19,31 +23,68 @@ from funnelkit.pipeline import Finding
 from funnelkit.reading.containers.excel import typed_column
 from funnelkit.reading.containers.options import Table, check_header
 
+if TYPE_CHECKING:
+    from funnelkit.reading.containers.options import Bounds, ReadOptions
+
+
+_Tables: TypeAlias = dict[tuple[str, str], tuple[str, bool]]  # (schema, table) -> title, is a view
 KINDS = ("duckdb", "sqlite", "postgresql")
 _CHUNK = 50_000
 _HOME_SCHEMAS = ("", "main", "public")
 _SSL = {"disable": None, "prefer": None, "require": True, "verify-ca": True, "verify-full": True}
 
 
-def is_url(source):
+class _Database(Protocol):
+    """One database, read only."""
+
+    def tables(self) -> _Tables: ...
+
+    def columns(self, schema: str, table: str) -> list[str]: ...
+
+    def rows(self, schema: str, table: str, columns: Sequence[str], most: int) -> Iterator[Sequence[Sequence[Any]]]: ...
+
+
+def is_url(source: object) -> TypeGuard[str]:
     """Return True where a source is a URL rather than a path.
 
+    Parameters
+    ----------
+    source : object
+        Whatever is to be read.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
     >>> is_url("sqlite:///crm.db"), is_url("deals.csv")
     (True, False)
     """
     return isinstance(source, str) and "://" in source
 
 
-def database_kind(head):
+def database_kind(head: bytes) -> str | None:
     """Return the kind of database file that begins with these bytes, None where it is none."""
     if head.startswith(b"SQLite format 3\0"):
         return "sqlite"
     return "duckdb" if head[8:12] == b"DUCK" else None
 
 
-def shown(source):
+def shown(source: object) -> str:
     """Return a source as messages may show it: of a URL no password, no options.
 
+    Parameters
+    ----------
+    source : object
+        A path or URL.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> shown("postgresql://ann:secret@db.example/crm?sslmode=require#deals")
     'postgresql://ann@db.example/crm#deals'
     """
@@ -56,9 +97,20 @@ def shown(source):
     return f"{kind}://{account.partition(':')[0]}{at}{place}{'#' + table if table else ''}"
 
 
-def without_password(url):
+def without_password(url: str) -> str:
     """Return a URL that still leads to its table, the password taken out.
 
+    Parameters
+    ----------
+    url : str
+        The URL of a database.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> without_password("postgresql://ann:secret@db.example/crm?sslmode=require#deals")
     'postgresql://ann@db.example/crm?sslmode=require#deals'
     """
@@ -67,13 +119,13 @@ def without_password(url):
     return f"{kind}://{account.partition(':')[0]}{at}{place}"
 
 
-def _fragment(text):
+def _fragment(text: str) -> tuple[str, str | None]:
     """Return (text, table) of `text#table`; a sign # inside a password or a folder's name starts no table."""
     before, sign, table = text.rpartition("#")
     return (before, unquote(table)) if sign and not {"/", "@"} & set(table) else (text, None)
 
 
-def open_database(source, options, kind=None):
+def open_database(source: str | Path, options: ReadOptions, kind: str | None = None) -> Table:
     """Return the Table of a table or view: of a URL, or of the path of a database file of this `kind`.
 
     The table is `options.table`, else what follows `#` in the URL, else the only one there is. Rows come in the order
@@ -81,7 +133,7 @@ def open_database(source, options, kind=None):
     """
     name, table = shown(source), None
     if kind is None:
-        kind, _, rest = source.partition("://")
+        kind, _, rest = str(source).partition("://")
         rest, table = _fragment(rest)
         kind = {"postgres": "postgresql", "sqlite3": "sqlite"}.get(kind, kind)
         if kind not in KINDS:
@@ -102,7 +154,7 @@ def open_database(source, options, kind=None):
         raise DataError("database_unreadable", file=name, reason=_reason(error, source)) from None
 
 
-def _reason(error, source):
+def _reason(error: Any, source: str | Path) -> str:
     """Return the first line of a driver's message, without the password whatever its form."""
     error = getattr(error, "orig", None) or error
     told = error.args[0] if error.args else ""
@@ -114,7 +166,7 @@ def _reason(error, source):
     return text
 
 
-def _read(database, name, wanted, options):
+def _read(database: _Database, name: str, wanted: str | None, options: ReadOptions) -> Table:
     tables = database.tables()
     place, others = _choose(tables, wanted, name)
     columns = database.columns(*place)
@@ -128,7 +180,7 @@ def _read(database, name, wanted, options):
     return Table(name, cells, np.arange(1, len(cells) + 1), "database", notes=(note,))
 
 
-def _choose(tables, wanted, name):
+def _choose(tables: _Tables, wanted: str | None, name: str) -> tuple[tuple[str, str], list[str]]:
     """Return ((schema, table) of the catalogue, names of the others)."""
     titles = {title: place for place, (title, _) in tables.items()}
     if wanted is None:
@@ -143,11 +195,13 @@ def _choose(tables, wanted, name):
     return titles[title], [other for other in titles if other != title]
 
 
-def _title(schema, table):
+def _title(schema: str, table: str) -> str:
     return table if schema in _HOME_SCHEMAS else f"{schema}.{table}"
 
 
-def _frame(chunks, columns, name, bounds):
+def _frame(
+    chunks: Iterable[Sequence[Sequence[Any]]], columns: Sequence[str], name: str, bounds: Bounds
+) -> pd.DataFrame:
     """Return the rows as typed cells, column by column."""
     parts, n = [], 0
     for rows in chunks:
@@ -163,7 +217,7 @@ def _frame(chunks, columns, name, bounds):
     return pd.concat(parts, ignore_index=True)
 
 
-def _plain(cell):
+def _plain(cell: Any) -> Any:
     """Return a cell of a type that the reader of values does not know as text."""
     if isinstance(cell, (bytes, bytearray, memoryview)):
         return "0x" + bytes(cell).hex()
@@ -178,24 +232,24 @@ def _plain(cell):
 class _Duck:
     """A DuckDB file, without access to anything outside it."""
 
-    def __init__(self, connection):
+    def __init__(self, connection: Any) -> None:
         self.connection = connection
 
-    def tables(self):
+    def tables(self) -> _Tables:
         found = self.connection.execute(
             "SELECT table_schema, table_name, table_type FROM information_schema.tables "
             "WHERE table_catalog = current_database() ORDER BY ALL"
         ).fetchall()
         return {(schema, name): (_title(schema, name), kind == "VIEW") for schema, name, kind in found}
 
-    def columns(self, schema, table):
+    def columns(self, schema: str, table: str) -> list[str]:
         found = self.connection.execute(
             "SELECT column_name FROM information_schema.columns WHERE table_catalog = current_database() "
             "AND table_schema = ? AND table_name = ? ORDER BY ordinal_position", [schema, table],
         ).fetchall()  # fmt: skip
         return [name for (name,) in found]
 
-    def rows(self, schema, table, columns, most):
+    def rows(self, schema: str, table: str, columns: Sequence[str], most: int) -> Iterator[Sequence[Sequence[Any]]]:
         key = self.connection.execute(
             "SELECT constraint_column_names FROM duckdb_constraints() WHERE database_name = current_database() "
             "AND schema_name = ? AND table_name = ? AND constraint_type = 'PRIMARY KEY'", [schema, table],
@@ -208,15 +262,15 @@ class _Duck:
             yield rows
 
 
-def _quoted(name):
+def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
 @contextmanager
-def _open_duckdb(path):
+def _open_duckdb(path: str | Path) -> Iterator[_Database]:
     import duckdb
 
-    settings = {
+    settings: dict[str, str | bool | int | float | list[str]] = {
         "enable_external_access": "false", "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false", "lock_configuration": "true",
     }  # fmt: skip
@@ -230,23 +284,23 @@ def _open_duckdb(path):
 class _Alchemy:
     """A connection of SQLAlchemy; its inspector lists the catalogue, its constructs quote every name."""
 
-    def __init__(self, connection):
+    def __init__(self, connection: Any) -> None:
         from sqlalchemy import inspect
 
         self.connection, self.inspector = connection, inspect(connection)
 
-    def tables(self):
+    def tables(self) -> _Tables:
         schemas = [name for name in self.inspector.get_schema_names() if name not in ("information_schema", "temp")]
-        found = {}
+        found: _Tables = {}
         for schema in schemas:
             for is_view, names in enumerate((self.inspector.get_table_names, self.inspector.get_view_names)):
                 found |= {(schema, name): (_title(schema, name), bool(is_view)) for name in sorted(names(schema))}
         return found
 
-    def columns(self, schema, table):
+    def columns(self, schema: str, table: str) -> list[str]:
         return [column["name"] for column in self.inspector.get_columns(table, schema)]
 
-    def rows(self, schema, table, columns, most):
+    def rows(self, schema: str, table: str, columns: Sequence[str], most: int) -> Iterator[Sequence[Sequence[Any]]]:
         # Columns without a declared type: the driver's own values, whatever SQLite holds under a type's name.
         from sqlalchemy import column, select
         from sqlalchemy import table as named
@@ -254,13 +308,13 @@ class _Alchemy:
 
         source = named(quoted_name(table, True), schema=quoted_name(schema, True))
         key = self.inspector.get_pk_constraint(table, schema).get("constrained_columns") or []
-        query = select(*(column(quoted_name(name, True)) for name in columns)).select_from(source)
+        query: Any = select(*(column(quoted_name(name, True)) for name in columns)).select_from(source)
         query = query.order_by(*(column(quoted_name(name, True)) for name in key)).limit(most)
         yield from self.connection.execution_options(stream_results=True).execute(query).partitions(_CHUNK)
 
 
 @contextmanager
-def _open_sqlite(path):
+def _open_sqlite(path: str | Path) -> Iterator[_Database]:
     from sqlalchemy import create_engine
     from sqlalchemy.pool import NullPool
 
@@ -268,7 +322,7 @@ def _open_sqlite(path):
         yield database
 
 
-def _sqlite(path):
+def _sqlite(path: Path) -> sqlite3.Connection:
     """Connect so that the file and its folder stay as they are and nothing that the schema names is run."""
     with path.open("rb") as file:
         journaled = file.read(20)[18:20] == b"\2\2"
@@ -282,7 +336,7 @@ def _sqlite(path):
 
 
 @contextmanager
-def _open_postgresql(rest):
+def _open_postgresql(rest: str) -> Iterator[_Database]:
     import pg8000  # noqa: F401  (named in the message where it is missing)
     from sqlalchemy import create_engine, make_url, text
     from sqlalchemy.pool import NullPool
@@ -305,7 +359,7 @@ def _open_postgresql(rest):
 
 
 @contextmanager
-def _connected(engine):
+def _connected(engine: Any) -> Iterator[_Alchemy]:
     try:
         with engine.connect() as connection:
             yield _Alchemy(connection)
@@ -313,4 +367,8 @@ def _connected(engine):
         engine.dispose()
 
 
-_OPEN = {"duckdb": _open_duckdb, "sqlite": _open_sqlite, "postgresql": _open_postgresql}
+_OPEN: dict[str, Callable[[Any], AbstractContextManager[_Database]]] = {
+    "duckdb": _open_duckdb,
+    "sqlite": _open_sqlite,
+    "postgresql": _open_postgresql,
+}

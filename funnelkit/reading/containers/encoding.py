@@ -1,6 +1,9 @@
 """Which encoding a file is in: declared, or proved by its bytes; never guessed."""
 
+from __future__ import annotations
+
 import codecs
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +19,7 @@ _BOMS = (
 _CANDIDATES = ("gb18030", "big5", "shift_jis", "cp1252")
 
 
-def decode(data, name, declared=None):
+def decode(data: bytes, name: str, declared: str | None = None) -> tuple[str, tuple[Finding, ...]]:
     """Return (text, findings) of bytes: by a byte order mark, as declared, as UTF-8, or detected beyond doubt."""
     marked = next((encoding for mark, encoding in _BOMS if data.startswith(mark)), None)
     if declared is not None:
@@ -38,7 +41,7 @@ def decode(data, name, declared=None):
         return _detect(data, name, error)
 
 
-def said_encoding(name, encoding, how):
+def said_encoding(name: str, encoding: str, how: str) -> Finding:
     return Finding("encoding_found", "note", name, value=encoding, values={"how": how})
 
 
@@ -46,7 +49,7 @@ def said_encoding(name, encoding, how):
 _NO_CHARSETS = {"unicode-escape", "raw-unicode-escape", "idna", "punycode", "undefined"}
 
 
-def known_encoding(encoding, name):
+def known_encoding(encoding: str, name: str) -> str:
     try:
         codec = codecs.lookup(encoding)
     except (LookupError, ValueError):
@@ -56,7 +59,7 @@ def known_encoding(encoding, name):
     return codec.name
 
 
-def _strict(data, encoding, name):
+def _strict(data: bytes, encoding: str, name: str) -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
@@ -65,7 +68,7 @@ def _strict(data, encoding, name):
         raise DataError("encoding_wrong", file=name, line=1, value=f"0x{data[0]:02X}", encoding=encoding) from None
 
 
-def _place(data, error, name):
+def _place(data: bytes, error: UnicodeDecodeError, name: str) -> dict[str, Any]:
     """Return where a byte is that does not decode."""
     before = data[: error.start].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     return {"file": name, "line": before.count(b"\n") + 1, "value": f"0x{data[error.start]:02X}"}
@@ -79,7 +82,7 @@ def without_nul(text: str, name: str) -> str:
     return text
 
 
-def _wide(data):
+def _wide(data: bytes) -> str | None:
     """Return the UTF-16 that a file without a mark is in: zero bytes stand at one side of the pairs."""
     pairs = np.frombuffer(data[:4000], np.uint8, len(data[:4000]) // 2 * 2).reshape(-1, 2)
     high, low = (pairs == 0).mean(axis=0) if len(pairs) else (0, 0)
@@ -91,7 +94,7 @@ def _wide(data):
     return encoding if "\n" in data[:4000].decode(encoding, "ignore") else None
 
 
-def _detect(data, name, error):
+def _detect(data: bytes, name: str, error: UnicodeDecodeError) -> tuple[str, tuple[Finding, ...]]:
     """Decode what is not UTF-8 where one reading is beyond doubt; else refuse and quote the readings."""
     place = _place(data, error, name)
     lenient = data.decode("utf-8", "replace")
@@ -100,7 +103,7 @@ def _detect(data, name, error):
         raise DataError("encoding_broken", **place)
     readings = {encoding: text for encoding in _CANDIDATES if (text := _try(data, encoding)) is not None}
     scores = {encoding: _common_share(readings.get(encoding), codec) for encoding, codec in _COMMON.items()}
-    best, second = sorted(scores, key=scores.get, reverse=True)[:2]
+    best, second = sorted(scores, key=lambda encoding: scores[encoding], reverse=True)[:2]
     if _foreign_signs(lenient) >= 20 and scores[best] >= 0.9 and scores[best] - scores[second] >= 0.25:
         return without_nul(readings[best], name), (said_encoding(name, best, "frequency"),)
     line = place["line"] - 1
@@ -108,19 +111,19 @@ def _detect(data, name, error):
     raise DataError("encoding_unclear", **place, readings="; ".join(quoted) or "-")
 
 
-def _try(data, encoding):
+def _try(data: bytes, encoding: str) -> str | None:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError:
         return None
 
 
-def _line(text, number):
+def _line(text: str, number: int) -> str:
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n", number + 1)
     return lines[number][:60] if number < len(lines) else ""
 
 
-def _foreign_signs(text):
+def _foreign_signs(text: str) -> int:
     return sum(1 for sign in text if sign > "\x7f")
 
 
@@ -128,7 +131,7 @@ def _foreign_signs(text):
 _COMMON = {"gb18030": ("gb2312", 0xA1, 0xA3, 0xB0, 0xD7), "big5": ("big5", 0xA1, 0xA3, 0xA4, 0xC6)}
 
 
-def _common_share(text, codec):
+def _common_share(text: str | None, codec: tuple[str, int, int, int, int]) -> float:
     """Return the share of the signs beyond ASCII that are everyday ones in this character set."""
     if not text:
         return 0.0

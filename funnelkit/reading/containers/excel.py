@@ -1,9 +1,13 @@
 """Workbooks: one sheet of an xlsx file -> Table, cells typed as the workbook has them."""
 
+from __future__ import annotations
+
 import io
 import warnings
 import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +16,11 @@ from funnelkit.language import DataError
 from funnelkit.pipeline import Finding
 from funnelkit.reading.containers.options import Broken, Table, check_header
 
+if TYPE_CHECKING:
+    from funnelkit.reading.containers.options import ReadOptions
 
-def read_workbook(data, name, options):
+
+def read_workbook(data: bytes, name: str, options: ReadOptions) -> Table:
     """Return the Table of the sheet asked for, or of the first that holds anything; the others are named in a note.
 
     Raises DataError where it is no workbook, the sheet does not exist, or there are more cells than the limit.
@@ -35,7 +42,7 @@ def read_workbook(data, name, options):
         raise DataError("workbook_broken", file=name, reason=f"{type(error).__name__}: {error}"[:200]) from None
 
 
-def _first_table(sheets, name, options):
+def _first_table(sheets: Mapping[str, Any], name: str, options: ReadOptions) -> tuple[Table, str]:
     chosen = [options.sheet] if options.sheet is not None else list(sheets)
     for title in chosen:
         table = _sheet_table(sheets[title], name, options)
@@ -47,7 +54,7 @@ def _first_table(sheets, name, options):
     raise DataError("empty_file", file=name)
 
 
-def _without_uncomputed(table, data, title):
+def _without_uncomputed(table: Table, data: bytes, title: str) -> Table:
     """Set aside the rows with a formula whose value no spreadsheet program ever computed: it would look blank."""
     import openpyxl
 
@@ -58,7 +65,8 @@ def _without_uncomputed(table, data, title):
     book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, keep_links=False)
     sheet, headers = book[title], list(table.cells.columns)
     sheet.reset_dimensions()
-    place, broken = {int(line): row for row, line in enumerate(table.lines)}, {}
+    place = {int(line): row for row, line in enumerate(table.lines)}
+    broken: dict[int, Broken] = {}
     for number, row in enumerate(sheet.iter_rows(), 1):
         for cell, header in zip(row, headers, strict=False):
             if number in place and cell.data_type == "f" and _is_blank(table.cells[header].iloc[place[number]]):
@@ -71,7 +79,7 @@ def _without_uncomputed(table, data, title):
     )  # fmt: skip
 
 
-def _holds_formula(archive, part):
+def _holds_formula(archive: zipfile.ZipFile, part: str) -> bool:
     with archive.open(part) as stream:
         tail = b""
         while chunk := stream.read(1 << 20):
@@ -81,7 +89,7 @@ def _holds_formula(archive, part):
     return False
 
 
-def _sheet_table(sheet, name, options):
+def _sheet_table(sheet: Any, name: str, options: ReadOptions) -> Table | None:
     """Read one sheet row by row; None where it holds nothing. Cells are counted as they come."""
     sheet.reset_dimensions()
     names, rows, lines, broken, blank, cells = None, [], [], [], 0, 0
@@ -110,7 +118,7 @@ def _sheet_table(sheet, name, options):
     return Table(name, frame, np.array(lines, dtype=np.int64), "workbook", blank, tuple(broken))
 
 
-def _names(row, filled, name, line, options):
+def _names(row: Sequence[Any], filled: Sequence[int], name: str, line: int, options: ReadOptions) -> list[str]:
     if filled[-1] >= options.bounds.columns:
         raise DataError("too_many_columns", file=name, n=filled[-1] + 1, limit=options.bounds.columns)
     cells = row[: filled[-1] + 1]
@@ -119,11 +127,11 @@ def _names(row, filled, name, line, options):
     return names
 
 
-def _is_blank(cell):
+def _is_blank(cell: Any) -> bool:
     return cell is None or (isinstance(cell, str) and not cell.strip())
 
 
-def typed_column(cells):
+def typed_column(cells: Sequence[Any]) -> pd.Series:
     """Return text where all cells are text or blank, else the cells as objects."""
     if all(cell is None or isinstance(cell, str) for cell in cells):
         return pd.Series(["" if cell is None else cell for cell in cells], dtype="str")

@@ -119,16 +119,16 @@ class _Column:
         coded = cells.combine_chunks().dictionary_encode()
         values = coded.dictionary.to_pylist() if len(coded.dictionary) <= MOST_NAMES else None
         if values is None or len(self.known.keys() | values) > MOST_NAMES or 4 * len(values) > max(len(cells), 400):
-            self._spell_out()
+            self._spell_out(self.known)
             self.texts.append(cells)
             return
         codes = np.array([self.known.setdefault(value, len(self.known)) for value in values], dtype="int16")
         self.codes.append(codes[coded.indices.to_numpy(zero_copy_only=False)])
 
-    def _spell_out(self) -> None:
+    def _spell_out(self, known: Iterable[str]) -> None:
         import pyarrow as pa
 
-        names = pa.array(list(self.known), pa.string())
+        names = pa.array(list(known), pa.string())
         self.texts = [pa.chunked_array([names.take(pa.array(codes))]) for codes in self.codes]
         self.codes, self.known = [], None
 

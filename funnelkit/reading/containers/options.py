@@ -22,26 +22,44 @@ class ArrowTable(Protocol):
 
 
 Source: TypeAlias = (
-    "str | os.PathLike[str] | pd.DataFrame | ArrowTable | IO[bytes] | IO[str] "
-    "| Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]]"
-)
+    str | os.PathLike[str] | pd.DataFrame | ArrowTable | IO[bytes] | IO[str]
+    | Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]]
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a source may hold at most: protection of memory, adjustable."""
+    """What a source may hold at most: protection of memory, adjustable.
+
+    Attributes
+    ----------
+    cell_characters : int
+        Characters of a cell.
+    archive_ratio, unpacked_bytes : int
+        How many times its own size an archive may unpack to, and bytes.
+    workbook_cells, columns, table_rows : int
+        Filled cells of a workbook, columns of any table, rows of a database's table.
+    """
 
     cell_characters: int = 100_000
     archive_ratio: int = 200
     unpacked_bytes: int = 2_000_000_000
     workbook_cells: int = 5_000_000
     columns: int = 2_000
-    table_rows: int = 5_000_000  # of a database's table
+    table_rows: int = 5_000_000
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How to read a source; None means: detect it and say so, or refuse where it stays ambiguous."""
+    """How to read a source: the options of `read`, checked; None means to detect it and say so.
+
+    Attributes
+    ----------
+    encoding, decimal, date_order, currency, timezone, delimiter, sheet, table, map, on, quarantine, progress, collapse
+        As in `read`.
+    bounds : Bounds
+        What a source may hold at most.
+    """
 
     encoding: str | None = None
     decimal: str | None = None  # "." or ","

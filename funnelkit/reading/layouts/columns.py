@@ -1,34 +1,72 @@
 """Columns: headers of a source -> canonical columns, and which layout the table has. The aliases are presets/*.toml."""
 
+from __future__ import annotations
+
 import re
 import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from funnelkit.language import DataError, nearest
 from funnelkit.pipeline import Finding
 from funnelkit.reading.cells.text import cell_text
 from funnelkit.reading.layouts.presets import Form, find_form, key, preset_data
 
+if TYPE_CHECKING:
+    from funnelkit.reading.containers.options import ReadOptions, Table
+    from funnelkit.reading.sheet import Sheet
+
+
 LAYOUTS = ("deals", "events", "counts")
 REQUIRED = {"deals": ("deal_id", "stage"), "events": ("deal_id", "stage", "entered_at"), "counts": ("stage",)}
 
 
 @dataclass(frozen=True)
-class Mapping:
+class ColumnMapping:
     """`columns`: canonical name -> header; `extra`: headers carried along; `form`: what export it is."""
 
     layout: str
-    columns: dict
+    columns: dict[str, str]
     extra: tuple[str, ...]
     notes: tuple[Finding, ...] = ()
     form: Form | None = None
 
 
-def map_columns(table, options, layout=None, preset_name=None, beside=False):
-    """Return the Mapping of a table's headers. Raises DataError where a required column is missing.
+def map_columns(
+    table: Table, options: ReadOptions, layout: str | None = None, preset_name: str | None = None, beside: bool = False
+) -> ColumnMapping:
+    """Return which column of a table means what.
 
-    A table of deals that stands `beside` others needs no stage, for a history may tell it (see `need_stages`).
+    Parameters
+    ----------
+    table : Table
+        A source as found.
+    options : ReadOptions
+        Its `map` names columns.
+    layout, preset_name : str, optional
+        As in `read`.
+    beside : bool
+        True for a table of deals that stands beside others: it needs no stage, for a history may tell it.
+
+    Returns
+    -------
+    ColumnMapping
+        The layout, {canonical column: header}, and the headers carried along.
+
+    Raises
+    ------
+    DataError
+        Where a required column is missing.
+
+    Examples
+    --------
+    >>> from funnelkit.reading import ReadOptions, open_source
+    >>> map_columns(open_source({"Deal ID": ["a"], "Phase": ["Won"]}), ReadOptions(map={"stage": "Phase"})).columns
+    {'stage': 'Phase', 'deal_id': 'Deal ID'}
     """
     if layout not in (None, *LAYOUTS):
         raise DataError("no_such_layout", value=layout, known=", ".join(LAYOUTS))
@@ -48,10 +86,10 @@ def map_columns(table, options, layout=None, preset_name=None, beside=False):
     if form and preset_name is None:
         notes = [Finding("form_found", "note", table.name, value=form.title), *notes]
     used = {*columns.values(), *(header for header in headers if _is_unnamed(header, table.cells[header]))}
-    return Mapping(found, columns, tuple(header for header in headers if header not in used), tuple(notes), form)
+    return ColumnMapping(found, columns, tuple(header for header in headers if header not in used), tuple(notes), form)
 
 
-def need_stages(sheets):
+def need_stages(sheets: Sequence[Sheet]) -> None:
     """Refuse tables of deals without a stage where no table of stage entries stands beside them."""
     if not any(sheet.mapping.layout == "events" for sheet in sheets):
         for sheet in sheets:
@@ -61,17 +99,17 @@ def need_stages(sheets):
                 raise DataError("no_column", **place, layout=sheet.mapping.layout, known=known)
 
 
-def _is_unnamed(header, cells):
+def _is_unnamed(header: str, cells: pd.Series) -> bool:
     """A column without a name and without a value comes of separators at the end of the lines."""
     return re.fullmatch(r"column \d+", header) is not None and cell_text(cells).isna().all()
 
 
-def _listed(headers):
+def _listed(headers: Sequence[str]) -> str:
     shown = ", ".join(header[:40] for header in headers[:20])
     return shown + (" ..." if len(headers) > 20 else "")
 
 
-def _declared(wanted, headers, name):
+def _declared(wanted: Mapping[str, str] | None, headers: Sequence[str], name: str) -> dict[str, str]:
     """Return the columns mapped by the user, each checked against the headers there are."""
     by_key = {key(header): header for header in reversed(headers)}
     result = {}
@@ -91,7 +129,7 @@ def _declared(wanted, headers, name):
 
 
 @cache
-def _aliases(layout, preset_name, form_name=None):
+def _aliases(layout: str, preset_name: str | None, form_name: str | None = None) -> dict[str, list[str]]:
     """Return {canonical: alias keys, most telling first} for a layout: of the form, its preset, then generic."""
     sources = [preset_data(name) for name in dict.fromkeys((preset_name or "generic", "generic"))]
     parts = {"deals": ("columns",), "events": ("events", "columns"), "counts": ("counts", "columns")}[layout]
@@ -106,9 +144,16 @@ def _aliases(layout, preset_name, form_name=None):
     return merged
 
 
-def _assign(headers, declared, aliases, name, first=()):
+def _assign(
+    headers: Sequence[str],
+    declared: Mapping[str, str],
+    aliases: Mapping[str, Sequence[str]],
+    name: str,
+    first: Sequence[str] = (),
+) -> tuple[dict[str, str], list[Finding]]:
     """Give each canonical column the header that its first alias meets, those of `first` before the others."""
-    by_key, columns, notes = {}, dict(declared), []
+    by_key: dict[str, str] = {}
+    columns, notes = dict(declared), []
     for header in headers:
         by_key.setdefault(key(header), header)
     known = {alias for names in aliases.values() for alias in names}
@@ -135,7 +180,7 @@ def _assign(headers, declared, aliases, name, first=()):
     ]
 
 
-def assigned(table, options, preset_name=None):
+def assigned(table: Table, options: ReadOptions, preset_name: str | None = None) -> dict[str, str]:
     """Return {canonical: header} of a table read as deals."""
     headers = list(table.cells.columns)
     form = find_form(headers, preset_name)
@@ -146,7 +191,7 @@ def assigned(table, options, preset_name=None):
     return _assign(headers, declared, aliases, table.name, REQUIRED["deals"])[0]
 
 
-def _layout(table, declared, preset_name):
+def _layout(table: Table, declared: Mapping[str, str], preset_name: str | None) -> str:
     """Tell the layout from the headers; where they leave it open, repeated ids make it a list of stage entries."""
     headers = list(table.cells.columns)
     deals, _ = _assign(headers, declared, _aliases("deals", preset_name), table.name)
@@ -179,7 +224,7 @@ _DATE_SIGNS = {"date", "time", "datetime", "timestamp", "at", "on", "entered"}
 _CHINESE_DATE = re.compile(r"(?:进入)?(?P<stem>.+?)(?:阶段)?的?(?:进入)?(?:日期|时间)$")
 
 
-def stem(name):
+def stem(name: object) -> str:
     """Return the stem of a stage name, for comparing with `date_stem`.
 
     >>> stem("Engaging") == date_stem("engage_date")
@@ -192,8 +237,24 @@ def stem(name):
     return plain
 
 
-def date_stem(header):
-    """Return the stem of what a date column dates ("Date entered Offer" -> offer), None where it is no date's name."""
+def date_stem(header: str) -> str | None:
+    """Return the stem of what a date column dates.
+
+    Parameters
+    ----------
+    header : str
+        The name of a column.
+
+    Returns
+    -------
+    str or None
+        None where it is no date's name.
+
+    Examples
+    --------
+    >>> date_stem("Date entered Offer"), date_stem("Owner")
+    ('offer', None)
+    """
     plain = unicodedata.normalize("NFKC", header).strip()
     chinese = _CHINESE_DATE.fullmatch(plain)
     if chinese:

@@ -5,12 +5,16 @@ all of its `needs`, one of its `any` and none of its `none` are headers, and `pr
 aliases of its own ([forms.x.columns]), the rows that count (`only`: header -> values) and `limits` that it has alone.
 """
 
+from __future__ import annotations
+
 import re
 import tomllib
 import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from funnelkit.language import DataError, fold, nearest
 
@@ -23,13 +27,13 @@ class Form:
     name: str
     title: str
     layout: str
-    columns: dict = field(default_factory=dict)
-    only: dict = field(default_factory=dict)
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    only: Mapping[str, Sequence[str]] = field(default_factory=dict)
     limits: tuple[str, ...] = ()
 
 
 @cache
-def preset_data(name):
+def preset_data(name: str) -> dict[str, Any]:
     """Return presets/<name>.toml as a dict."""
     known = preset_names()
     name = re.sub(r"[\s_]+", "-", name.strip().casefold())
@@ -41,13 +45,13 @@ def preset_data(name):
 
 
 @cache
-def preset_names():
+def preset_names() -> tuple[str, ...]:
     """Return the names of the presets."""
     folder = files("funnelkit.reading.layouts").joinpath("presets")
     return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
 
 
-def key(name):
+def key(name: object) -> str:
     """Return a header or stage name for comparing: no case, width, blanks, nor the signs that only separate.
 
     >>> key("Deal - Close_Date *") == key("close date")
@@ -58,23 +62,24 @@ def key(name):
 
 
 @cache
-def word_keys(kind):
+def word_keys(kind: str) -> frozenset[str]:
     """Return the keys of the words that mean won, lost, void, open, or total."""
     return frozenset(map(key, preset_data("generic")["words"][kind]))
 
 
-def status_word(name):
+def status_word(name: object) -> str | None:
     """Return won, lost, void or open where a stage or status name means it, else None."""
     return next((kind for kind in ("won", "lost", "void", "open") if key(name) in word_keys(kind)), None)
 
 
-def find_form(headers, preset_name=None, layout=None):
+def find_form(headers: Sequence[str], preset_name: str | None = None, layout: str | None = None) -> Form | None:
     """Return the Form that most of the headers speak for, None where they speak for none.
 
     >>> find_form(["OpportunityId", "Field", "OldValue", "NewValue", "CreatedDate"]).title
     'Salesforce OpportunityFieldHistory'
     """
-    keys, best = set(map(key, headers)), (0, None)
+    keys = set(map(key, headers))
+    best: tuple[int, Form | None] = (0, None)
     for name in (preset_name,) if preset_name else preset_names():
         raw = preset_data(name)
         for form, rule in raw.get("forms", {}).items():
@@ -84,7 +89,7 @@ def find_form(headers, preset_name=None, layout=None):
     return best[1]
 
 
-def _score(rule, headers, keys):
+def _score(rule: Mapping[str, Any], headers: Sequence[str], keys: set[str]) -> int:
     """Return how many headers speak for a form, 0 where it is not met."""
     needs, some, none = (set(map(key, rule.get(part, ()))) for part in ("needs", "any", "none"))
     begin = sum(str(header).strip().casefold().startswith(rule.get("prefix", "\0").casefold()) for header in headers)
@@ -93,7 +98,7 @@ def _score(rule, headers, keys):
     return len(needs) + len(some & keys) + begin
 
 
-def _form(raw, name, form, rule):
+def _form(raw: Mapping[str, Any], name: str, form: str, rule: Mapping[str, Any]) -> Form:
     title = f"{raw['title']} {rule.get('title', '')}".strip()
     limits = tuple(rule.get("limits", ()))
     return Form(name, form, title, rule["layout"], rule.get("columns", {}), rule.get("only", {}), limits)

@@ -1,8 +1,12 @@
 """Wide: columns that date the entry into one stage each (`engage_date`, `Date entered Offer`), and what they tell."""
 
+from __future__ import annotations
+
 import re
 import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,6 +16,13 @@ from funnelkit.reading.cells.text import Place, cell_text
 from funnelkit.reading.layouts.columns import assigned, date_stem, stem
 from funnelkit.reading.layouts.presets import key, status_word
 from funnelkit.reading.sheet import read_time
+
+if TYPE_CHECKING:
+    from funnelkit.models import Funnel
+    from funnelkit.reading.cells.text import Parsed
+    from funnelkit.reading.containers.options import ReadOptions, Table
+    from funnelkit.reading.sheet import Sheet
+
 
 # Headers that can only date the entry into a stage, whatever the stages are called.
 _ENTERED = tuple(
@@ -31,7 +42,7 @@ _NO_STAGE = frozenset(
 _DATED = re.compile(r"\s*(?:\d{4}\s*[-/.年]|\d{1,2}[-/.]\d{1,2}[-/.]\d{2}|\d{8}\b|\d{10}$|\d{13}$)")
 
 
-def dated_names(header):
+def dated_names(header: object) -> tuple[str, ...]:
     """Return the names that the stage dated by a header may have, most exact first; nothing where it dates no stage.
 
     >>> dated_names('Date entered "Offer made (Sales)"'), dated_names("hs_v2_date_entered_71_abc"), dated_names("Offer")
@@ -48,16 +59,16 @@ def dated_names(header):
     return ()
 
 
-def stage_columns(sheet):
+def stage_columns(sheet: Sheet) -> dict[str, tuple[str, ...]]:
     """Return {header: names} of the columns that can only date stages, and hold a date."""
     found = {header: dated_names(header) for header in sheet.mapping.extra}
     return {header: names for header, names in found.items() if names and not sheet.is_blank(header).all()}
 
 
-def wide_names(sheets, names):
+def wide_names(sheets: Sequence[Sheet], names: Sequence[str]) -> list[str]:
     """Return the stage names that only columns of dates tell, beside those met in the rows."""
     known = {text for name in names for text in (key(name), stem(name))}
-    added = {}
+    added: dict[str, str] = {}
     for sheet in sheets:
         if sheet.mapping.layout == "deals":
             for texts in stage_columns(sheet).values():
@@ -66,7 +77,7 @@ def wide_names(sheets, names):
     return list(added.values())
 
 
-def wide_entries(sheets, names):
+def wide_entries(sheets: Sequence[Sheet], names: Sequence[str]) -> pd.DataFrame | None:
     """Return (deal_id, name, entered_at) of the columns of dates; None unless each of `names` has its column."""
     known = {text: name for name in names for text in (stem(name), key(name))}
     parts, met = [], set()
@@ -80,7 +91,7 @@ def wide_entries(sheets, names):
     return pd.concat(parts, ignore_index=True).dropna() if met == set(names) else None
 
 
-def take_wide_dates(sheet, model):
+def take_wide_dates(sheet: Sheet, model: Funnel) -> None:
     """Read the columns of stage dates into `frame["wide STAGE"]`; one that dates a loss tells when a deal closed."""
     stems = {stem(text): stage.id for stage in model.stages for text in (stage.id, *stage.name, *stage.aliases)}
     whole = {key(text): stage.id for stage in model.stages for text in (stage.id, *stage.name, *stage.aliases)}
@@ -107,25 +118,27 @@ def take_wide_dates(sheet, model):
             sheet.ends[header] = word
 
 
-def _none(sheet):
+def _none(sheet: Sheet) -> pd.Series:
     return pd.Series(np.datetime64("NaT", "us"), sheet.frame.index)
 
 
-def _times(sheet, header):
+def _times(sheet: Sheet, header: str) -> Parsed:
     return read_time(sheet, sheet.table.cells[header], Place(sheet.table.name, header, sheet.table.lines))
 
 
-def _dated_stage(table, header, stems, whole, model):
+def _dated_stage(
+    table: Table, header: str, stems: Mapping[str, str], whole: Mapping[str, str], model: Funnel
+) -> str | None:
     """Return the stage that a column dates, `lost` or `void` where it dates such an end, None where it dates none."""
     for name in dated_names(header):
         word = status_word(name)
         found = whole.get(key(name)) or stems.get(stem(name)) or (model.won_stage if word == "won" else word)
         if found and found != "open":
             return found
-    return stems.get(date_stem(header)) or (whole.get(key(header)) if _holds_dates(table.cells[header]) else None)
+    return stems.get(date_stem(header) or "") or (whole.get(key(header)) if _holds_dates(table.cells[header]) else None)
 
 
-def _holds_dates(cells):
+def _holds_dates(cells: pd.Series) -> bool:
     """Return True where a column named as a stage holds dates."""
     if pd.api.types.is_datetime64_any_dtype(cells.dtype):
         return True
@@ -136,7 +149,9 @@ def _holds_dates(cells):
 # --- no column for the stage -----------------------------------------------------------------------------------------
 
 
-def with_stage(table, options, model=None, preset_name=None):
+def with_stage(
+    table: Table, options: ReadOptions, model: Funnel | None = None, preset_name: str | None = None
+) -> Table:
     """Return the table; where it has no column for the stage but dates of stages, with one: the stage dated last."""
     columns = assigned(table, options, preset_name)
     if "stage" in columns or "deal_id" not in columns:
@@ -156,7 +171,7 @@ def with_stage(table, options, model=None, preset_name=None):
     return replace(table, cells=table.cells.assign(stage=names))
 
 
-def _dated_name(table, header, model):
+def _dated_name(table: Table, header: str, model: Funnel | None) -> str | None:
     """Return the stage's name that a column dates, None where it dates none."""
     names = dated_names(header)
     if model is None:

@@ -1,6 +1,10 @@
 """Elapsed: seconds spent in each stage (Odoo's duration_tracking) -> when each stage was entered."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -9,10 +13,18 @@ from funnelkit.language import fold
 from funnelkit.pipeline import Limit
 from funnelkit.reading.layouts.presets import key
 
+if TYPE_CHECKING:
+    from funnelkit.models import Funnel
+    from funnelkit.reading.layouts.stage_names import Naming
+    from funnelkit.reading.sheet import Sheet
+
+
+_Spent: TypeAlias = "dict[str, float] | str"  # seconds by stage id; bad where they cannot be read
+_Row: TypeAlias = tuple[pd.Timestamp, Any, pd.Timestamp]  # created, current stage, last change
 SLACK = pd.Timedelta(seconds=60)  # between a rebuilt entry and the one the source states
 
 
-def take_elapsed(sheet, naming, model):
+def take_elapsed(sheet: Sheet, naming: Naming, model: Funnel) -> None:
     """Rebuild stage entries from creation and the seconds per stage, added up in the order of the stages.
 
     That is right for a deal that never returned. One that stands before a stage it has been in, or whose last change
@@ -24,8 +36,8 @@ def take_elapsed(sheet, naming, model):
     names = _stage_ids(spent[sheet.good], sheet.stage_names[sheet.good], naming, model)
     unknown = sorted({text for found in spent[sheet.good].dropna() for text in found} - set(names))
     if unknown:
-        place = {"file": sheet.table.name, "column": header}
-        sheet.journal.add("durations_unknown", "warn", **place, value=", ".join(unknown[:10]))
+        value = ", ".join(unknown[:10])
+        sheet.journal.add("durations_unknown", "warn", file=sheet.table.name, column=header, value=value)
     entries = [_rebuilt(found, row, names, model) for found, row in zip(spent, _rows(sheet), strict=True)]
     for stage in model.stage_ids:
         times = pd.Series([entry[0].get(stage) for entry in entries], sheet.frame.index, dtype="datetime64[us]")
@@ -37,14 +49,14 @@ def take_elapsed(sheet, naming, model):
         sheet.limits.append(Limit("dates_from_durations", {"n": sum(bool(entry[1]) for entry in entries)}))
 
 
-def _rows(sheet):
+def _rows(sheet: Sheet) -> Iterator[_Row]:
     """Yield (created, current stage, last change) of each row."""
     none = pd.Series(np.datetime64("NaT", "us"), sheet.frame.index)
     created, changed = (sheet.frame.get(name, none) for name in ("created_at", "stage_changed_at"))
     return zip(created, sheet.frame["stage"].astype("object"), changed, strict=True)
 
 
-def _seconds(text):
+def _seconds(text: str) -> _Spent:
     """Return {stage id: seconds} of a cell, `bad` where it is none."""
     try:
         found = json.loads(text.replace("'", '"'))
@@ -54,7 +66,7 @@ def _seconds(text):
     return found if all(np.isfinite(value) and value >= 0 for value in found.values()) else "bad"
 
 
-def _stage_ids(spent, stages, naming, model):
+def _stage_ids(spent: pd.Series, stages: pd.Series, naming: Naming, model: Funnel) -> dict[str, str]:
     """Return {id: stage}: an id is a stage's name, or the only one left of those that all rows in a stage have.
 
     A deal has always spent time in the stage it stands in, so its id is among the row's.
@@ -62,9 +74,9 @@ def _stage_ids(spent, stages, naming, model):
     ids = {text for found in spent.dropna() for text in found}
     known = {fold(name): stage for name, stage in naming.stage.items() if stage}
     loose = {key(text): stage.id for stage in model.stages for text in (stage.id, *stage.name, *stage.aliases)}
-    names = {text: known.get(fold(text)) or loose.get(key(text)) for text in ids}
-    names = {text: stage for text, stage in names.items() if stage}
-    shared = {}
+    meant = ((text, known.get(fold(text)) or loose.get(key(text))) for text in ids)
+    names = {text: stage for text, stage in meant if stage}
+    shared: dict[str, set[str]] = {}
     for found, name in zip(spent, stages, strict=True):
         stage = naming.stage.get(name)
         if stage and isinstance(found, dict):
@@ -78,7 +90,9 @@ def _stage_ids(spent, stages, naming, model):
         names[texts.pop()] = stage
 
 
-def _rebuilt(found, row, names, model):
+def _rebuilt(
+    found: _Spent, row: _Row, names: Mapping[str, str], model: Funnel
+) -> tuple[dict[str, pd.Timestamp], tuple[str, ...]]:
     """Return ({stage: time}, stages entered at an unknown time) of one deal."""
     created, current, changed = row
     if not isinstance(found, dict):

@@ -1,10 +1,13 @@
 """Stages: names met in the data -> the stages of a model; and the model itself, where none is given."""
 
+from __future__ import annotations
+
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +21,10 @@ from funnelkit.reading.layouts.presets import key, preset_data, preset_names, st
 from funnelkit.reading.layouts.stage_dates import wide_entries, wide_names
 from funnelkit.reading.sheet import flag
 
+if TYPE_CHECKING:
+    from funnelkit.reading.sheet import Sheet
+
+
 MOST_NAMES = 60  # more different names than this are no stages
 
 
@@ -25,12 +32,12 @@ MOST_NAMES = 60  # more different names than this are no stages
 class Naming:
     """For each name met: the stage it means (None for a mere outcome) and the status it ends in (None: goes on)."""
 
-    stage: dict
-    status: dict
+    stage: dict[str, str | None]
+    status: dict[str, str | None]
     unknown: tuple[str, ...] = ()
 
 
-def name_stages(names, model, ends=None):
+def name_stages(names: Iterable[str], model: Funnel, ends: Mapping[str, str] | None = None) -> Naming:
     """Return the Naming of the names met, under a model; `ends` holds the status of names known to be ends."""
     stage, status, unknown = {}, {}, []
     for name in names:
@@ -44,7 +51,7 @@ def name_stages(names, model, ends=None):
     return Naming(stage, status, tuple(unknown))
 
 
-def flagged_ends(sheets):
+def flagged_ends(sheets: Sequence[Sheet]) -> dict[str, str]:
     """Return {key of a stage name: won or lost} of names whose deals are all flagged as closed, and all alike as won.
 
     Only of sources in which the flags belong to the stage (Salesforce, HubSpot), not to the deal.
@@ -66,22 +73,22 @@ def flagged_ends(sheets):
     return ends
 
 
-def _stage_of(model, name):
+def _stage_of(model: Funnel, name: str) -> str | None:
     """Return the id of the stage that a name means, None where it means none."""
     index = _stage_index(model)
     return index.get(fold(name)) or index.get(key(name))
 
 
 @cache
-def _stage_index(model):
+def _stage_index(model: Funnel) -> dict[str, str]:
     texts = [(text, stage.id) for stage in model.stages for text in (stage.id, *stage.name, *stage.aliases)]
     loose = {key(text): stage for text, stage in reversed(texts)}
     return loose | {fold(text): stage for text, stage in reversed(texts)}
 
 
-def merged_names(naming, model):
+def merged_names(naming: Naming, model: Funnel) -> dict[str | None, list[str]]:
     """Return {label: spellings} of stages and outcomes that more than one spelling of the data means."""
-    groups = {}
+    groups: dict[str | None, list[str]] = {}
     for name, stage in naming.stage.items():
         if name not in naming.unknown:
             groups.setdefault(stage or naming.status[name], []).append(name)
@@ -91,7 +98,7 @@ def merged_names(naming, model):
 # --- the model -------------------------------------------------------------------------------------------------------
 
 
-def given_model(model, stages):
+def given_model(model: Any, stages: Any) -> tuple[Funnel | None, tuple[Finding, ...]]:
     """Return (model or None, findings) of what is asked for: a Funnel, a catalogue id or path, or stage names."""
     if isinstance(stages, str) and "," not in stages:
         return funnel(stages.strip()), ()
@@ -107,10 +114,10 @@ def given_model(model, stages):
         return model, ()
     if not isinstance(model, (str, os.PathLike)):
         refuse_type("model", model, "model")
-    return funnel(model), ()
+    return funnel(str(model)), ()
 
 
-def _custom(names):
+def _custom(names: Sequence[str]) -> Funnel:
     twice = next((name for i, name in enumerate(names) if key(name) in map(key, names[:i])), None)
     if twice is not None or not names:
         raise DataError("stages_bad", value=twice or "")
@@ -118,7 +125,7 @@ def _custom(names):
     return custom(names, won_stage=won)
 
 
-def find_model(sheets, preset_name):
+def find_model(sheets: Sequence[Sheet], preset_name: str | None) -> tuple[Funnel, tuple[Finding, ...]]:
     """Return (model, findings): a known model that has all names of the data, else the names in the order they show.
 
     Raises DataError where the data do not show an order.
@@ -139,7 +146,7 @@ def find_model(sheets, preset_name):
     return model, (Finding(f"stage_order_{why}", "note", value=" > ".join([*order, *won])),)
 
 
-def _won_beside(sheets):
+def _won_beside(sheets: Sequence[Sheet]) -> list[str]:
     """Return the name of the won stage, as the source words it, where the outcome stands apart from the stage."""
     for sheet in sheets:
         if sheet.mapping.layout == "deals" and "status" in sheet.frame:
@@ -155,11 +162,11 @@ def _won_beside(sheets):
     return []
 
 
-def _spellings(sheets):
+def _spellings(sheets: Sequence[Sheet]) -> list[str]:
     """Return the names met, of each the most frequent spelling; those of columns of stage dates too."""
     parts = [names[sheet.good[: len(names)]] for sheet in sheets for names in (sheet.stage_names, sheet.before_names)]
     counted = pd.concat(parts).str.strip().value_counts()
-    spelling = {}
+    spelling: dict[str, str] = {}
     for name in counted.index:
         spelling.setdefault(key(name), name)
     for name in wide_names(sheets, list(spelling.values())):
@@ -167,7 +174,7 @@ def _spellings(sheets):
     return sorted(spelling.values())
 
 
-def _known_model(names, preset_name):
+def _known_model(names: Sequence[str], preset_name: str | None) -> Funnel | None:
     """Return the one catalogue model or preset whose stages hold all the names and at least half of which occur.
 
     The stages of the preset that the source is read by come first.
@@ -189,12 +196,12 @@ def _known_model(names, preset_name):
     return ranked[0][2]
 
 
-def _preset_model(name):
+def _preset_model(name: str) -> Funnel:
     raw = preset_data(name)
     return custom(raw["stages"], model_id=name, won_stage=raw.get("won_stage"))
 
 
-def _order(sheets, names):
+def _order(sheets: Sequence[Sheet], names: Sequence[str]) -> tuple[Sequence[str], str]:
     """Return (names in order, key of the reason): by history where there is one, else by the dates that are filled."""
     if len(names) < 2:
         return names, "single"
@@ -210,7 +217,7 @@ def _order(sheets, names):
     return ranked, "history" if events else "dates"
 
 
-def _filled_scores(sheets, names):
+def _filled_scores(sheets: Sequence[Sheet], names: Sequence[str]) -> dict[str, float]:
     """Return for each name how many of the columns with stage dates its rows have filled, on average, to 0.05."""
     totals, rows = dict.fromkeys(map(key, names), 0.0), dict.fromkeys(map(key, names), 0)
     for sheet in sheets:
@@ -226,7 +233,7 @@ def _filled_scores(sheets, names):
     return {name: round(totals[key(name)] / max(rows[key(name)], 1) * 20) / 20 for name in names}
 
 
-def _history_entries(sheets):
+def _history_entries(sheets: Sequence[Sheet]) -> pd.DataFrame:
     """Return (deal_id, name, entered_at) of the rows of histories; what a change left comes just before it."""
     parts = []
     for sheet in sheets:
@@ -239,7 +246,7 @@ def _history_entries(sheets):
     return pd.concat(parts).sort_values(["entered_at", "side"], kind="stable")
 
 
-def _history_scores(entries, names):
+def _history_scores(entries: pd.DataFrame, names: Sequence[str]) -> dict[str, tuple[int, float]]:
     """Return for each name (how many others it follows in most of the cases that have both, its mean place in a case).
 
     The first is Copeland's count of pairwise majorities; the place, from 0 to 1, decides where it is level.
