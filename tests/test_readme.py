@@ -48,7 +48,7 @@ def blocks(path, language):
 def test_the_plan_is_one(tmp_path, monkeypatch):
     from funnelkit.report.pages.export import check_policy
     from funnelkit.report.runs.notebooks import read_template
-    from funnelkit.report.runs.parameters import check, declared
+    from funnelkit.report.runs.parameters import check_values, declared
     from funnelkit.report.runs.plan import read_plan
 
     monkeypatch.setenv("FUNNELKIT_HASH_KEY", "secret")
@@ -58,7 +58,7 @@ def test_the_plan_is_one(tmp_path, monkeypatch):
     assert len(items) == 4 and items[0].request.keep == 8 and items[0].request.pdf
     assert check_policy(items[0].request.export)["min_cell"] == 5
     for item in items:
-        check(item.request.values, declared(read_template(item.request.template)))
+        check_values(item.request.values, declared(read_template(item.request.template)))
 
 
 def test_recipes_run_commands_that_there_are():

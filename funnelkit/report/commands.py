@@ -1,13 +1,16 @@
 """The report commands of the command line: options mapped to functions, nothing added."""
 
+from __future__ import annotations
+
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from funnelkit.language import say
 
 
-def add_report(commands, pair, **_):
+def add_report(commands: Any, pair: Any, **_: Any) -> None:
     command = commands.add_parser("report", help="one report: notebook, page and run.json; the sample data by default")
     command.add_argument("template", nargs="?", help="a notebook with a cell tagged parameters; default the kit's own")
     command.add_argument(
@@ -24,21 +27,21 @@ def add_report(commands, pair, **_):
         help="drop, hash or keep a column of the exported tables; hash wants a secret in $FUNNELKIT_HASH_KEY",
     )  # fmt: skip
     command.add_argument("--min-cell", type=int, default=0, metavar="N", help="hide counts below N in exported tables")
-    command.set_defaults(run=run_report)
+    command.set_defaults(run=_report)
 
 
-def _add_target(command, out):
+def _add_target(command: argparse.ArgumentParser, out: str) -> None:
     command.add_argument("--out", default=out, metavar="DIR", help=f"folder of the reports (default {out})")
     command.add_argument("--deadline", type=_seconds, default=900, metavar="S", help="seconds the run may take")
 
 
-def _positive(text):
+def _positive(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
     return int(text)
 
 
-def _seconds(text):
+def _seconds(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
@@ -48,7 +51,7 @@ def _seconds(text):
     return value
 
 
-def run_report(options):
+def _report(options: argparse.Namespace) -> int:
     from funnelkit.language import share
     from funnelkit.report.runs.run import Request, report_values, run_report
 
@@ -64,7 +67,7 @@ def run_report(options):
     return 0
 
 
-def add_batch(commands, **_):
+def add_batch(commands: Any, **_: Any) -> None:
     command = commands.add_parser(
         "batch", help="many reports from a plan, with an index page", formatter_class=argparse.RawTextHelpFormatter
     )
@@ -73,18 +76,18 @@ def add_batch(commands, **_):
     command.add_argument("--out", default="out/batch", metavar="DIR", help="folder of the reports (default out/batch)")
     command.add_argument("--retry", action="store_true", help="only the reports that are not good yet")
     command.epilog = "The form of a plan:\n\n" + _plan_form()
-    command.set_defaults(run=run_batch)
+    command.set_defaults(run=_batch)
 
 
-def _plan_form():
+def _plan_form() -> str:
     """Return the plan's form, which stands where plans are read."""
     import ast
 
     tree = ast.parse(Path(__file__).with_name("runs").joinpath("plan.py").read_text(encoding="utf-8"))
-    return ast.get_docstring(tree).partition("\n\n")[2].replace("%", "%%")
+    return (ast.get_docstring(tree) or "").partition("\n\n")[2].replace("%", "%%")
 
 
-def run_batch(options):
+def _batch(options: argparse.Namespace) -> int:
     from funnelkit.report.runs.batch import run_batch
     from funnelkit.report.runs.plan import read_plan
 
@@ -93,7 +96,7 @@ def run_batch(options):
     results = run_batch(items, out, options.jobs, options.retry, sys.stderr.isatty())
     for result in results:
         if result.error is not None:
-            message = say("report.batch.one_failed", name=result.name, message=_message(result))
+            message = say("report.batch.one_failed", name=result.name, message=result.error.say())
             print(message, file=sys.stderr)
     same = [result.name for result in results if result.unchanged_since]
     if same:
@@ -103,17 +106,13 @@ def run_batch(options):
     return 0 if good == len(results) else 1
 
 
-def _message(result):
-    return result.error.say() if hasattr(result.error, "say") else repr(result.error)
-
-
-def add_verify(commands, **_):
+def add_verify(commands: Any, **_: Any) -> None:
     command = commands.add_parser("verify", help="tell whether a report and its inputs are still what run.json says")
     command.add_argument("record", metavar="RUN.json", help="run.json of a published report")
-    command.set_defaults(run=run_verify)
+    command.set_defaults(run=_verify)
 
 
-def run_verify(options):
+def _verify(options: argparse.Namespace) -> int:
     from funnelkit.report.runs.verify import verify
 
     n, differences = verify(options.record)
@@ -129,14 +128,14 @@ def run_verify(options):
     return 1 if any(item.kind != "version" for item in differences) else 0
 
 
-def add_rerun(commands, **_):
+def add_rerun(commands: Any, **_: Any) -> None:
     command = commands.add_parser("rerun", help="make a report again from its run.json and compare the bytes")
     command.add_argument("record", metavar="RUN.json", help="run.json of a published report")
     _add_target(command, "out/rerun")
-    command.set_defaults(run=run_rerun)
+    command.set_defaults(run=_rerun)
 
 
-def run_rerun(options):
+def _rerun(options: argparse.Namespace) -> int:
     from funnelkit.report.runs.verify import read_record, rerun
 
     target, differing = rerun(options.record, options.out, options.deadline)

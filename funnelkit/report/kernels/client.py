@@ -1,9 +1,12 @@
 """The client that talks to a report's kernel: ready as soon as the kernel's outputs are known to arrive."""
 
+from __future__ import annotations
+
 import time
 from queue import Empty
+from typing import Any
 
-from jupyter_client.asynchronous import AsyncKernelClient
+from jupyter_client.asynchronous.client import AsyncKernelClient
 
 _REPLY_S, _OUTPUT_S = 1, 0.2
 _RETRY_MS = 5
@@ -15,12 +18,12 @@ class Client(AsyncKernelClient):
     Both are a good part of a short report.
     """
 
-    def start_channels(self, *args, **kwargs):
+    def start_channels(self, *args: Any, **kwargs: Any) -> None:
         """Connect to the kernel, again and again where it does not listen yet."""
         self.context.reconnect_ivl = _RETRY_MS
         super().start_channels(*args, **kwargs)
 
-    async def wait_for_ready(self, timeout=None):
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
         """Wait until the kernel has answered on both channels; RuntimeError where it died or takes longer."""
         deadline = time.monotonic() + (float("inf") if timeout is None else timeout)
         while True:
@@ -34,7 +37,7 @@ class Client(AsyncKernelClient):
             if time.monotonic() > deadline:
                 raise RuntimeError(f"Kernel didn't respond in {timeout} seconds")
 
-    async def _has_outputs(self, reply):
+    async def _has_outputs(self, reply: dict[str, Any]) -> bool:
         """Read outputs up to the word that the kernel is idle after this reply; False where they do not arrive yet."""
         asked = reply["parent_header"]["msg_id"]
         while message := await _message(self.iopub_channel, _OUTPUT_S):
@@ -44,7 +47,7 @@ class Client(AsyncKernelClient):
         return False
 
 
-async def _message(channel, within_s):
+async def _message(channel: Any, within_s: float) -> Any:
     try:
         return await channel.get_msg(timeout=within_s)
     except Empty:

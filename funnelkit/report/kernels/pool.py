@@ -1,5 +1,7 @@
 """Workers of reports: forked from a preloaded parent on Linux, started as usual elsewhere; nothing of them stays."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
@@ -12,8 +14,10 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterable
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import IO, Any
 
 from funnelkit.report.kernels import processes
 from funnelkit.report.kernels.forked import Forked
@@ -24,7 +28,7 @@ _LONGEST = 30  # of the runtime folder's path: a socket's path below it may have
 _DROPPED = ("MPLBACKEND", "JPY_PARENT_PID", "PYTHONWARNINGS", "PYTHONSTARTUP", SOCKET)
 
 
-def can_fork():
+def can_fork() -> bool:
     """Tell whether kernels are forked here: Linux, the provisioner installed, and FUNNELKIT_FORK not set to 0."""
     installed = entry_points(group="jupyter_client.kernel_provisioners", name=NAME)
     return sys.platform.startswith("linux") and bool(installed) and os.environ.get("FUNNELKIT_FORK") != "0"
@@ -36,27 +40,28 @@ class Workers:
     Leaving the block ends every process that came of it and removes the private runtime folder.
     """
 
-    def __init__(self, modules=()):
+    def __init__(self, modules: Iterable[str] = ()) -> None:
         self.modules = list(modules)
         self.token = secrets.token_hex(4)
-        self.forge = None
+        self.forge: subprocess.Popen[bytes] | None = None
         self.starting = threading.Lock()
 
-    def __enter__(self):
+    def __enter__(self) -> Workers:
         self.runtime = _runtime_folder()
         self.lock = _hold(self.runtime, self.token)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         if self.forge is not None:
-            processes.end(lambda: processes.descendants(self.forge.pid), 1)
-            self.forge.kill()
-            self.forge.wait()
+            forge = self.forge
+            processes.end(lambda: processes.descendants(forge.pid), 1)
+            forge.kill()
+            forge.wait()
         processes.end(lambda: processes.marked(self.token))
         shutil.rmtree(self.runtime, ignore_errors=True)
         self.lock.close()
 
-    def warm(self, stop, within_s=600):
+    def warm(self, stop: Callable[[], Any], within_s: float = 600) -> None:
         """Wait until the preloaded parent forks: its imports are not to use up the first reports' deadlines."""
         if not can_fork():
             return
@@ -67,7 +72,7 @@ class Workers:
         first = Worker(Forked(str(self.runtime / "forge"), order), self.token, self.runtime)
         wait(first, time.monotonic() + within_s, stop)
 
-    def start(self, folder, alone=False):
+    def start(self, folder: Path, alone: bool = False) -> Worker:
         """Start a worker on FOLDER/spec.json and return it: `poll()` is None while it runs.
 
         One that is `alone` is started as usual: whatever its cells do to their parents, no other worker has these.
@@ -90,7 +95,7 @@ class Workers:
         order = {"do": "report", "folder": str(folder), "env": env, "cwd": str(folder), "log": str(log)}
         return Worker(Forked(str(self.runtime / "forge"), order), mark, private)
 
-    def _ensure_forge(self):
+    def _ensure_forge(self) -> None:
         """Start the preloaded parent, also anew where somebody killed it."""
         if self.forge is not None and self.forge.poll() is None:
             return
@@ -110,7 +115,7 @@ class Workers:
                 )  # fmt: skip
 
     @staticmethod
-    def _environment(mark, private):
+    def _environment(mark: str, private: Path) -> dict[str, str]:
         """Return a worker's environment: private folders, fixed hashing and dates, and the mark of its run."""
         kept = {name: value for name, value in os.environ.items() if name not in _DROPPED}
         folders = (
@@ -129,31 +134,31 @@ class Workers:
 class Worker:
     """One worker: its process, the mark of whatever comes of it, its private folder."""
 
-    def __init__(self, process, mark, private):
+    def __init__(self, process: subprocess.Popen[bytes] | Forked, mark: str, private: Path) -> None:
         self.process, self.mark, self.private = process, mark, private
 
-    def poll(self):
+    def poll(self) -> int | None:
         """Return its exit status, None while it runs."""
         return self.process.poll()
 
-    def lost(self):
+    def lost(self) -> bool:
         """Tell whether it ended with the preloaded parent: the cells of another report may have killed that."""
-        return getattr(self.process, "orphaned", False)
+        return isinstance(self.process, Forked) and self.process.orphaned
 
-    def pause(self, seconds):
+    def pause(self, seconds: float) -> None:
         """Wait so long, or until there is something to hear of the process."""
         if isinstance(self.process, Forked):
             select.select([self.process], [], [], seconds)
         else:
             time.sleep(seconds)
 
-    def end(self):
+    def end(self) -> None:
         """End it and whatever it started, also what left its session; nothing of it survives."""
         processes.end(lambda: processes.marked(self.mark))
         shutil.rmtree(self.private, ignore_errors=True)
 
 
-def sweep():
+def sweep() -> None:
     """End what commands that were killed left behind, and remove their runtime folders."""
     for base in _bases():
         for folder in Path(base).glob("fk-*"):
@@ -161,7 +166,7 @@ def sweep():
                 _sweep_one(folder)
 
 
-def _sweep_one(folder):
+def _sweep_one(folder: Path) -> None:
     if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
         return
     with (folder / "lock").open("r+") as handle:
@@ -173,11 +178,11 @@ def _sweep_one(folder):
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _bases():
+def _bases() -> Iterable[str]:
     return dict.fromkeys((tempfile.gettempdir(), "/tmp")) if os.name == "posix" else (tempfile.gettempdir(),)
 
 
-def _runtime_folder():
+def _runtime_folder() -> Path:
     """Make the private folder, 0700, at a short path."""
     for base in _bases():
         if len(base) + 12 <= _LONGEST or os.name != "posix":
@@ -186,7 +191,7 @@ def _runtime_folder():
     return Path(tempfile.mkdtemp(prefix="fk-"))
 
 
-def _hold(runtime, token):
+def _hold(runtime: Path, token: str) -> IO[str]:
     handle = (runtime / "new").open("w+")
     try_lock(handle)
     handle.write(token)
@@ -195,7 +200,9 @@ def _hold(runtime, token):
     return handle
 
 
-def wait(worker, deadline, stop, tick=lambda: None):
+def wait(
+    worker: Worker, deadline: float, stop: Callable[[], Any], tick: Callable[[], object] = lambda: None
+) -> int | str:
     """Wait for a worker; return its exit status, or the word why it was not waited for: deadline, cancelled."""
     pause = 0.005
     while (status := worker.poll()) is None:

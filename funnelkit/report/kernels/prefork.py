@@ -5,6 +5,8 @@ executes a report or a kernel is always a fresh process. Requests come over a so
 a line of JSON; the answers are {"pid": N}, and when that process has ended {"status": N}.
 """
 
+from __future__ import annotations
+
 import atexit
 import contextlib
 import gc
@@ -17,7 +19,9 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, NoReturn
 
 from funnelkit.report.kernels import processes
 
@@ -43,7 +47,7 @@ _OF_MODULES = {
 }
 
 
-def main(parent, descriptor, modules):
+def serve(parent: str, descriptor: str, modules: str) -> None:
     """Preload, then serve the listening socket `descriptor` until the standard input closes: then end everything.
 
     While it preloads it has no children to end, and ends with the command `parent`.
@@ -59,7 +63,7 @@ def main(parent, descriptor, modules):
     _Forge(listener).serve()
 
 
-def _preload(modules):
+def _preload(modules: list[str]) -> None:
     gc.disable()  # imports make many objects and hardly any garbage
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
     from funnelkit.report.runs.notebooks import import_nbformat
@@ -95,9 +99,9 @@ def _open_doors() -> None:
         _try_import(name)
 
 
-def _warm():
+def _warm() -> None:
     """Fill what every report would fill for itself: entry points, templates of the page, what finds a font's file."""
-    from jupyter_client.provisioning import KernelProvisionerFactory
+    from jupyter_client.provisioning.factory import KernelProvisionerFactory
 
     from funnelkit.report.pages import html
 
@@ -114,21 +118,21 @@ def _warm():
         FigureCanvasAgg(figure).print_figure(io.BytesIO(), format="png", bbox_inches="tight")
 
 
-def _try_import(name):
+def _try_import(name: str) -> None:
     with contextlib.suppress(ImportError):  # the cell that imports it will say so
         importlib.import_module(name)
 
 
 class _Forge:
-    def __init__(self, listener):
+    def __init__(self, listener: socket.socket) -> None:
         self.listener = listener
-        self.connections = {}  # pid of a child -> the connection to tell of its end
+        self.connections: dict[int, socket.socket] = {}  # pid of a child -> the connection to tell of its end
         self.selector = selectors.DefaultSelector()
         self.wake_read, self.wake_write = os.pipe()
         os.set_blocking(self.wake_write, False)
         os.set_blocking(self.wake_read, False)
 
-    def serve(self):
+    def serve(self) -> None:
         """Fork and report ends until the command that started this process is gone."""
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self.wake_write, warn_on_full_buffer=False)
@@ -145,7 +149,7 @@ class _Forge:
                 else:
                     _farewell()
 
-    def _fork(self):
+    def _fork(self) -> None:
         connection, _ = self.listener.accept()
         connection.settimeout(10)
         try:
@@ -162,7 +166,7 @@ class _Forge:
         self.connections[pid] = connection
         _tell(connection, {"pid": pid})
 
-    def _let_go(self, connection):
+    def _let_go(self, connection: socket.socket) -> None:
         """Close in the child whatever belongs to the parent alone."""
         signal.set_wakeup_fd(-1)
         self.selector.close()
@@ -171,7 +175,7 @@ class _Forge:
         for descriptor in (self.wake_read, self.wake_write):
             os.close(descriptor)
 
-    def _reap(self):
+    def _reap(self) -> None:
         os.read(self.wake_read, 4096)
         while True:
             try:
@@ -186,14 +190,14 @@ class _Forge:
                 connection.close()
 
 
-def _tell(connection, answer):
+def _tell(connection: socket.socket, answer: Mapping[str, Any]) -> None:
     try:
         connection.sendall(json.dumps(answer).encode() + b"\n")
     except OSError:
         return  # who asked is gone; the command that supervises it will end this child
 
 
-def _farewell():
+def _farewell() -> NoReturn:
     """The command is gone, whether it ended well or was killed: end all that is left, remove the runtime folder."""
     import shutil
 
@@ -203,9 +207,9 @@ def _farewell():
     os._exit(0)
 
 
-def _child(order, parent):
+def _child(order: Mapping[str, Any], parent: int) -> NoReturn:
     """Become the process of one order: its own session, streams, environment and folder; never returns."""
-    code = 1
+    code: Any = 1
     try:
         os.setsid()
         processes.die_with_parent(parent)
@@ -236,7 +240,7 @@ def _child(order, parent):
         os._exit(code or 0)
 
 
-def _redirect(log):
+def _redirect(log: str) -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for descriptor, place in ((null, 0), (file, 1), (file, 2)):
@@ -245,21 +249,21 @@ def _redirect(log):
     os.close(file)
 
 
-def _forget():
+def _forget() -> None:
     """Drop what a started process would not have inherited: exit functions, numpy's one random state."""
     atexit._clear()
     if "numpy.random" in sys.modules:
         sys.modules["numpy.random"].seed()
 
 
-def _report(order):
+def _report(order: Mapping[str, Any]) -> int:
     from funnelkit.report.kernels import worker
 
     gc.disable()  # it lives for one report; whatever its cells hold is in the kernel
-    return worker.main(order["folder"])
+    return worker.work(order["folder"])
 
 
-def _kernel(order):
+def _kernel(order: Mapping[str, Any]) -> int:
     from ipykernel.kernelapp import IPKernelApp
 
     sys.argv = order["argv"]
@@ -270,7 +274,7 @@ def _kernel(order):
     return 0
 
 
-_ROLES = {"report": _report, "kernel": _kernel, "nothing": lambda _: 0}
+_ROLES: dict[str, Callable[[Mapping[str, Any]], int]] = {"report": _report, "kernel": _kernel, "nothing": lambda _: 0}
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    serve(*sys.argv[1:])

@@ -1,17 +1,21 @@
 """Processes of a run: marked by one environment variable, so that all are found again, also those that left."""
 
+from __future__ import annotations
+
 import os
 import signal
 import sys
 import time
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 
 MARK = "FUNNELKIT_RUN"
 _PROC = Path("/proc")
 _PDEATHSIG, _CHILD_SUBREAPER = 1, 36  # of Linux's prctl
 
 
-def marked(mark):
+def marked(mark: str) -> list[int]:
     """Return the ids of other processes whose environment holds a mark that begins with `mark`."""
     wanted = f"{MARK}={mark}".encode()
     if _PROC.is_dir():
@@ -28,16 +32,17 @@ def marked(mark):
     return found
 
 
-def descendants(root):
+def descendants(root: int) -> list[int]:
     """Return the ids of all processes below `root`, also of those that emptied their environment."""
     if not _PROC.is_dir():
         import psutil
 
         return [child.pid for child in psutil.Process(root).children(recursive=True)] if psutil.pid_exists(root) else []
-    children = {}
+    children: dict[int, list[int]] = {}
     for pid in _ids():
         children.setdefault(_parent(pid), []).append(pid)
-    found, queue = [], [root]
+    found: list[int] = []
+    queue = [root]
     while queue:
         below = children.get(queue.pop(), [])
         found += below
@@ -45,7 +50,7 @@ def descendants(root):
     return found
 
 
-def end(find, within_s=3.0):
+def end(find: Callable[[], Collection[int]], within_s: float = 3.0) -> bool:
     """Kill what `find()` names until it names nothing, for at most `within_s`; a killed process may fork on its way."""
     deadline = time.monotonic() + within_s
     while (alive := [pid for pid in find() if pid != os.getpid()]) and time.monotonic() < deadline:
@@ -55,7 +60,7 @@ def end(find, within_s=3.0):
     return not alive
 
 
-def kill(pid):
+def kill(pid: int) -> None:
     """End a process at once; one that is gone already is no error."""
     try:
         os.kill(pid, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
@@ -63,7 +68,7 @@ def kill(pid):
         return
 
 
-def die_with_parent(parent):
+def die_with_parent(parent: int) -> None:
     """Ask the system to end this process when `parent` ends (Linux)."""
     if not sys.platform.startswith("linux"):
         return
@@ -72,23 +77,23 @@ def die_with_parent(parent):
         os._exit(1)
 
 
-def outlive_parent():
+def outlive_parent() -> None:
     """Take `die_with_parent` back."""
     _prctl(_PDEATHSIG, 0)
 
 
-def _prctl(option, value):
+def _prctl(option: int, value: int) -> None:
     import ctypes
 
     ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
-def adopt_orphans():
+def adopt_orphans() -> None:
     """Become the parent of whatever a descendant leaves behind (Linux), so that it can be found and ended."""
     _prctl(_CHILD_SUBREAPER, 1)
 
 
-def remark(mark):
+def remark(mark: str) -> None:
     """Write a new mark of the same length over this process's first environment, which /proc shows; fork keeps it."""
     import ctypes
 
@@ -100,18 +105,18 @@ def remark(mark):
         ctypes.memmove(start + place + len(old), mark.encode(), len(mark))
 
 
-def _ids():
+def _ids() -> list[int]:
     return [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit() and int(entry.name) != os.getpid()]
 
 
-def _environ(pid):
+def _environ(pid: int) -> list[bytes]:
     try:
         return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:
         return []
 
 
-def _parent(pid):
+def _parent(pid: int) -> int:
     try:
         return int((_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
     except (OSError, IndexError):
@@ -124,11 +129,11 @@ class Signals:
     The run asks for `caught` where it can stop; so no signal tears the publishing apart.
     """
 
-    def __init__(self):
-        self.caught = None
-        self._old = {}
+    def __init__(self) -> None:
+        self.caught: str | None = None
+        self._old: dict[int, Any] = {}
 
-    def __enter__(self):
+    def __enter__(self) -> Signals:
         for name in ("SIGTERM", "SIGINT", "SIGHUP"):
             number = getattr(signal, name, None)
             if number is None or signal.getsignal(number) == signal.SIG_IGN:
@@ -139,9 +144,9 @@ class Signals:
                 break
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         for number, handler in self._old.items():
             signal.signal(number, handler)
 
-    def _note(self, number, _frame):
+    def _note(self, number: int, _frame: object) -> None:
         self.caught = signal.Signals(number).name

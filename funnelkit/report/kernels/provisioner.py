@@ -1,12 +1,15 @@
 """A kernel provisioner (jupyter_client's interface): kernels forked from the preloaded parent instead of started."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
-from jupyter_client.provisioning import LocalProvisioner
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 from funnelkit.report.kernels.forked import Forked
 
@@ -21,7 +24,7 @@ class ForkProvisioner(LocalProvisioner):
     Where there is none, or the command is not this Python's own kernel, it is started as usual.
     """
 
-    async def launch_kernel(self, cmd, **kwargs):
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         address = os.environ.get(SOCKET)
         if not address or not _is_own_kernel(cmd):
             return await super().launch_kernel(cmd, **kwargs)
@@ -31,26 +34,27 @@ class ForkProvisioner(LocalProvisioner):
             env.pop(name, None)
         cwd = str(kwargs.get("cwd") or Path.cwd())
         argv = cmd[cmd.index("ipykernel_launcher") :]
-        self.process = Forked(address, {"do": "kernel", "argv": argv, "env": env, "cwd": cwd, "log": log})
-        self.pid = self.pgid = self.process.pid
+        process = Forked(address, {"do": "kernel", "argv": argv, "env": env, "cwd": cwd, "log": log})
+        self.process = process  # type: ignore[assignment]  # it has the methods of Popen that are used
+        self.pid = self.pgid = process.pid
         self.cwd = cwd
         return self.connection_info
 
-    async def shutdown_requested(self, restart=False):
+    async def shutdown_requested(self, restart: bool = False) -> None:
         """Give the kernel half a second to end: its manager would look only every 100 ms, long for a short report."""
         await super().shutdown_requested(restart=restart)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._end(), _OBEY_S)
 
-    async def wait(self):
+    async def wait(self) -> Any:
         """Wait for the end in small steps, for the same reason."""
         await self._end()
         return await super().wait()
 
-    async def _end(self):
+    async def _end(self) -> None:
         while await self.poll() is None:
             await asyncio.sleep(_LOOK_S)
 
 
-def _is_own_kernel(cmd):
+def _is_own_kernel(cmd: list[str]) -> bool:
     return "ipykernel_launcher" in cmd and Path(cmd[0]).resolve() == Path(sys.executable).resolve()

@@ -3,24 +3,31 @@
 It is separate so that a deadline, a signal or a crash of a kernel can never take the publishing process with it.
 """
 
+from __future__ import annotations
+
 import contextlib
 import json
 import logging
 import os
 import signal
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from funnelkit.language import LANGUAGE, RUN, ReportError, use_language
 from funnelkit.report.kernels.processes import die_with_parent
-from funnelkit.report.runs.notebooks import heading, import_nbformat, take_numbers, tidy
+from funnelkit.report.runs.notebooks import Numbers, heading, import_nbformat, take_numbers, tidy_notebook
+
+if TYPE_CHECKING:
+    from funnelkit.report.kernels.engine import Engine
 
 BAD_DATA, CELL_ERROR, KERNEL_DIED, CANNOT_WRITE = 2, 10, 13, 14
 _DATA_ERRORS = ("DataError", "CatalogError", "RuleError")
 _SAVE_EVERY_S = 5
 
 
-def main(folder):
+def work(folder: str | Path) -> int:
     """Execute FOLDER/spec.json; write notebook.ipynb, on success report.html and what else is asked for.
 
     Returns 0 where result.json tells the rest, 14 where the disk would not take it.
@@ -40,14 +47,14 @@ def main(folder):
     return 0 if _write_result(folder, result) else CANNOT_WRITE
 
 
-def _make_room(folder):
+def _make_room(folder: Path) -> None:
     """Give up what is half written, so that at least the reason finds a place on a full disk."""
     for name in ("notebook.ipynb", "report.html", "report.pdf"):
         with contextlib.suppress(OSError):
             (folder / name).unlink(missing_ok=True)
 
 
-def _write_result(folder, result):
+def _write_result(folder: Path, result: Mapping[str, Any]) -> bool:
     try:
         (folder / "result.tmp").write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")
         (folder / "result.tmp").replace(folder / "result.json")
@@ -56,10 +63,10 @@ def _write_result(folder, result):
     return True
 
 
-def _make(folder, spec):
+def _make(folder: Path, spec: Mapping[str, Any]) -> dict[str, Any]:
     nbformat = import_nbformat()
-    notebook, result = execute(nbformat.read(spec["template"], as_version=4), spec)
-    tidy(notebook)
+    notebook, result = execute_report(nbformat.read(spec["template"], as_version=4), spec)
+    tidy_notebook(notebook)
     numbers = take_numbers(notebook)
     nbformat.write(notebook, folder / "notebook.ipynb")
     if result["exit_code"] == 0:
@@ -67,7 +74,7 @@ def _make(folder, spec):
     return result
 
 
-def _formats(notebook, numbers, folder, spec):
+def _formats(notebook: Any, numbers: Numbers, folder: Path, spec: Mapping[str, Any]) -> None:
     """Write the page, the headline figures, the tables and, where asked for, the PDF."""
     from funnelkit.report.pages import export
     from funnelkit.report.pages.html import page
@@ -77,14 +84,14 @@ def _formats(notebook, numbers, folder, spec):
     summary = {"title": heading(notebook), "language": spec["lang"], "figures": numbers.figures}
     text = json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False)
     (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
-    export.write(numbers.tables, folder, spec["export"])
+    export.write_tables(numbers.tables, folder, spec["export"])
     if spec["pdf"]:
         from funnelkit.report.pages.pdf import print_page
 
         print_page(folder / "report.html", folder / "report.pdf")
 
 
-def execute(notebook, spec):
+def execute_report(notebook: Any, spec: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Run a notebook through papermill over ipc sockets; return it with {exit_code, reason, error, cell, detail}."""
     import papermill
     from nbclient.exceptions import DeadKernelError
@@ -116,7 +123,7 @@ def execute(notebook, spec):
     return executed, {"cell": Engine.current, **failure}
 
 
-def _config():
+def _config() -> Any:
     from traitlets.config import Config
 
     transport = "tcp" if sys.platform == "win32" else "ipc"
@@ -125,7 +132,7 @@ def _config():
     )
 
 
-def _cell_failure(name, value):
+def _cell_failure(name: str, value: object) -> dict[str, Any]:
     """A cell's own exception may quote the data, so messages and logs name its kind; the notebook holds the rest."""
     bad_data = name in _DATA_ERRORS
     told = bad_data or name == "SystemExit"
@@ -135,7 +142,7 @@ def _cell_failure(name, value):
     }  # fmt: skip
 
 
-def _unfinished(notebook):
+def _unfinished(notebook: Any) -> dict[str, Any] | None:
     """Return the failure of a run that papermill calls complete: sys.exit() in a cell, or cells that never ran."""
     for cell in notebook.cells:
         errors = [output for output in cell.get("outputs", []) if output.output_type == "error"]
@@ -146,12 +153,12 @@ def _unfinished(notebook):
     return None
 
 
-def _never_ran(cell):
+def _never_ran(cell: Any) -> bool:
     return cell.cell_type == "code" and bool(cell.source.strip()) and cell.execution_count is None
 
 
 @contextlib.contextmanager
-def _saving_now_and_then(engine):
+def _saving_now_and_then(engine: type[Engine]) -> Iterator[None]:
     """Write the notebook as far as it is every few seconds: a run that is killed leaves what it had."""
     if not hasattr(signal, "setitimer"):
         yield
@@ -167,4 +174,4 @@ def _saving_now_and_then(engine):
 
 if __name__ == "__main__":
     die_with_parent(int(sys.argv[2]))
-    sys.exit(main(sys.argv[1]))
+    sys.exit(work(sys.argv[1]))

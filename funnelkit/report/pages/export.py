@@ -1,5 +1,7 @@
 """The tables of a report for spreadsheets: CSV and XLSX without formulas, columns dropped or hashed."""
 
+from __future__ import annotations
+
 import csv
 import difflib
 import hashlib
@@ -8,11 +10,15 @@ import io
 import os
 import re
 import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
 
 from funnelkit.language import ReportError
 from funnelkit.pipeline import DEAL_COLUMNS
 from funnelkit.report.runs.parameters import BAD_PARAMETER
 
+Table: TypeAlias = Mapping[str, Any]  # {"columns": [names], "rows": [[values]]}
 # A text that begins so is a formula to one spreadsheet or another; blanks and quotes before it do not help.
 _FORMULA = re.compile(r"[\s\"'\ufeff\u200b-\u200f\u202a-\u202e\u2066-\u2069]*[=+\-@\t\r\n＝＋－＠]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
@@ -27,7 +33,7 @@ _ACTIONS = ("drop", "hash", "keep")
 KEY = "FUNNELKIT_HASH_KEY"  # the environment variable that holds the secret
 
 
-def check_policy(policy):
+def check_policy(policy: Mapping[str, Any]) -> dict[str, Any]:
     """Return how tables are exported, {"columns": {name: drop|hash|keep}, "min_cell": n}, checked.
 
     Raises ReportError (11) where a key, an action or the threshold is none of these, or where there is no secret to
@@ -48,7 +54,7 @@ def check_policy(policy):
     return {"columns": dict(columns), "min_cell": least}
 
 
-def write(tables, folder, policy):
+def write_tables(tables: Mapping[str, Table], folder: Path, policy: Mapping[str, Any]) -> None:
     """Write FOLDER/tables/<cell>.csv and FOLDER/tables.xlsx of {cell id: table}; nothing where there is none."""
     policy = check_policy(policy)
     _refuse_misspelt(policy["columns"], {name for table in tables.values() for name in table["columns"]})
@@ -62,7 +68,7 @@ def write(tables, folder, policy):
     (folder / "tables.xlsx").write_bytes(workbook(found))
 
 
-def _refuse_misspelt(columns, shown):
+def _refuse_misspelt(columns: Mapping[str, str], shown: set[str]) -> None:
     """Raise ReportError (11) for a name that is almost a column's: what it was to protect would be exported."""
     known = sorted(shown | set(DEAL_COLUMNS))
     for name in sorted(set(columns) - set(known)):
@@ -71,11 +77,11 @@ def _refuse_misspelt(columns, shown):
             raise ReportError("export_misspelt", BAD_PARAMETER, name=name, nearest=near[0])
 
 
-def _plain_name(name):
+def _plain_name(name: str) -> str:
     return re.sub(r"[^\w-]", "_", name)[:64]
 
 
-def protect(table, policy):
+def protect(table: Table, policy: Mapping[str, Any]) -> Table:
     """Return a table with its columns dropped, hashed or kept, and rows of few hidden.
 
     A row in which some count, or the rest of n that k leaves, is above 0 and below `min_cell` keeps its names; its
@@ -94,13 +100,13 @@ def protect(table, policy):
     return {"columns": names, "rows": rows}
 
 
-def _rests(row):
+def _rests(row: Mapping[str, Any]) -> list[int]:
     """Return n minus k for each pair of them in a row."""
     pairs = [(row.get(f"k{end}"), row.get(f"n{end}")) for end in ("", "_before")]
     return [n - k for k, n in pairs if isinstance(k, int) and isinstance(n, int)]
 
 
-def _counts(name, cell):
+def _counts(name: str, cell: Any) -> list[int]:
     """Return the counts that a cell tells, as a number or within its text."""
     if isinstance(cell, str):
         whole = [cell] if _COUNTS.fullmatch(name) and _WHOLE.fullmatch(cell) else []
@@ -108,7 +114,7 @@ def _counts(name, cell):
     return [cell] if isinstance(cell, int) and not isinstance(cell, bool) and _COUNTS.fullmatch(name) else []
 
 
-def _hide(name, cell, least):
+def _hide(name: str, cell: Any, least: int) -> Any:
     counts = _counts(name, cell)
     if counts:
         return f"{HIDDEN}{least}" if min(counts) < least else None
@@ -116,7 +122,7 @@ def _hide(name, cell, least):
     return None if telling or _RATES.fullmatch(name) else cell
 
 
-def _hashed(value):
+def _hashed(value: Any) -> str | None:
     """Return a text that stands for a value: the same each time for the same secret, which others cannot guess."""
     if value is None:
         return None
@@ -124,7 +130,7 @@ def _hashed(value):
     return "id-" + hmac.new(key, str(value).encode(), hashlib.sha256).hexdigest()[:12]
 
 
-def harmless(value):
+def harmless(value: Any) -> Any:
     """Return a cell that no spreadsheet takes for a formula: texts get an apostrophe, typed numbers stay.
 
     >>> harmless("=1+1"), harmless("＝1"), harmless(-5), harmless("Müller")
@@ -136,7 +142,7 @@ def harmless(value):
     return f"'{text}" if _FORMULA.match(text) else text
 
 
-def csv_text(table):
+def csv_text(table: Table) -> str:
     """Return a table as CSV, each text harmless and whole numbers and fractions as they are."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
@@ -145,13 +151,13 @@ def csv_text(table):
     return buffer.getvalue()
 
 
-def workbook(found):
+def workbook(found: Mapping[str, Table]) -> bytes:
     """Return a workbook of named tables as bytes, the same for the same tables: no time, texts typed as texts."""
     from openpyxl import Workbook
 
     book = Workbook()
     book.remove(book.active)
-    taken = set()
+    taken: set[str] = set()
     for name, table in found.items():
         sheet = book.create_sheet(_sheet_name(name, taken))
         for r, row in enumerate([table["columns"], *table["rows"]], start=1):
@@ -166,7 +172,7 @@ def workbook(found):
     return _same_bytes(buffer)
 
 
-def _sheet_name(name, taken):
+def _sheet_name(name: str, taken: set[str]) -> str:
     base = re.sub(r"[\[\]:*?/\\']", "_", name)[:28] or "table"
     found, n = base, 1
     while found.casefold() in taken:
@@ -176,7 +182,7 @@ def _sheet_name(name, taken):
     return found
 
 
-def _same_bytes(buffer):
+def _same_bytes(buffer: io.BytesIO) -> bytes:
     """Write the archive again with fixed times, within its list of properties too."""
     target = io.BytesIO()
     with zipfile.ZipFile(buffer) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:

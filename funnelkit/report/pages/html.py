@@ -13,6 +13,7 @@ from typing import Any
 
 from funnelkit.charts import FONT_FILE
 from funnelkit.language import language, number, say
+from funnelkit.report.runs.notebooks import import_nbformat
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"
 _CJK = "U+2E80-9FFF, U+F900-FAFF, U+FE30-FE4F, U+FF00-FFEF, U+20000-323AF"
@@ -91,9 +92,10 @@ def _body(notebook: Any) -> str:
 
 @cache
 def _exporter() -> Any:
-    from nbconvert import HTMLExporter
+    import nbconvert
 
-    return HTMLExporter(
+    exporter: Any = nbconvert.HTMLExporter
+    return exporter(
         template_name="basic", exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True,
         exclude_anchor_links=True,
     )  # fmt: skip
@@ -110,12 +112,11 @@ def _parse_font() -> Any:
 
 def warm() -> None:
     """Compile the page's templates and parse the font ahead of the first page."""
-    from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-
-    text = new_output("stream", text="x")
-    html = new_output("display_data", {"text/html": "<p>x</p>", "image/png": "", "text/plain": "x"})
-    cells = [new_markdown_cell("# x"), new_code_cell("x", outputs=[text, html])]
-    _unbroken(_cleaner().clean(_body(new_notebook(cells=cells))))
+    new = import_nbformat().v4
+    text = new.new_output("stream", text="x")
+    html = new.new_output("display_data", {"text/html": "<p>x</p>", "image/png": "", "text/plain": "x"})
+    cells = [new.new_markdown_cell("# x"), new.new_code_cell("x", outputs=[text, html])]
+    _unbroken(_cleaner().clean(_body(new.new_notebook(cells=cells))))
     _PARSED.append(_parse_font())
 
 
@@ -131,7 +132,7 @@ def _cleaner() -> Any:
 
 def _kept(tag: str, name: str, value: str) -> str | None:
     """Pictures must be data; links may lead within the page or to https, for a reader to follow by hand."""
-    starts = {("img", "src"): "data:image/", ("a", "href"): ("#", "https:", "mailto:")}.get((tag, name), "")
+    starts = {("img", "src"): ("data:image/",), ("a", "href"): ("#", "https:", "mailto:")}.get((tag, name), ("",))
     return value if value.startswith(starts) else None
 
 

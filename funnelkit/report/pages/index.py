@@ -1,10 +1,14 @@
 """The index page of a batch: every report with its state, its link and its earlier runs, and a field to search in."""
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from funnelkit.language import language, say
@@ -26,7 +30,7 @@ _STYLE = """
 """
 
 
-def page(status, out):
+def index_page(status: Mapping[str, Any], out: Path) -> str:
     """Return the index page of a batch's status, with links relative to `out`, where it will lie."""
     hashed = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hashed}'"
@@ -50,7 +54,7 @@ def page(status, out):
     )
 
 
-def _warnings(status):
+def _warnings(status: Mapping[str, Any]) -> str:
     names = [result["name"] for result in status["reports"] if result["unchanged_since"]]
     if not names:
         return ""
@@ -59,7 +63,7 @@ def _warnings(status):
     )
 
 
-def _row(result, out):
+def _row(result: Mapping[str, Any], out: Path) -> str:
     state = say(f"report.batch.state_{result['outcome']}")
     if result["outcome"] == "failed":
         state = say("report.batch.failed_why", state=state, reason=result["reason"], code=result["exit_code"])
@@ -74,17 +78,17 @@ def _row(result, out):
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in [*cells, _history(out, result["name"])]) + "</tr>"
 
 
-def _target(folder):
+def _target(folder: Path) -> Path | None:
     from funnelkit.report.runs.publish import latest
 
     return latest(folder)
 
 
-def _link(path, word):
+def _link(path: str, word: str) -> str:
     return f'<a href="{escape(quote(path))}">{escape(word)}</a>'
 
 
-def _history(out, name):
+def _history(out: Path, name: str) -> str:
     """Return the runs that are kept, the newest first, the good ones with a link."""
     folders = [*(out / name / "runs").glob("*"), *(out / name / "failed").glob("*")]
     entries = []

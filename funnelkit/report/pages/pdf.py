@@ -1,10 +1,13 @@
 """The page as PDF, printed by an installed Chromium."""
 
+from __future__ import annotations
+
 import os
 import re
 import shutil
 import subprocess
 import tempfile
+from pathlib import Path
 
 from funnelkit.language import ReportError
 
@@ -17,25 +20,28 @@ _FLAGS = (
 _DATES = re.compile(rb"(/(?:CreationDate|ModDate) ?\(D:)\d{14}")
 
 
-def chromium():
+def chromium() -> str | None:
     """Return the path of an installed Chromium, or None."""
     return next((path for path in map(shutil.which, _NAMES) if path), None)
 
 
-def require_chromium():
+def require_chromium() -> None:
     """Raise ReportError (14) where there is no Chromium: asked before anything is started."""
     if chromium() is None:
         raise ReportError("no_chromium", 14)
 
 
-def print_page(html, pdf):
+def print_page(html: Path, pdf: Path) -> None:
     """Print an HTML file as PDF; the same page gives the same bytes, its dates are fixed.
 
     Raises OSError where Chromium leaves no PDF.
     """
+    program = chromium()
+    if program is None:
+        raise OSError("no Chromium on the PATH")
     with tempfile.TemporaryDirectory(prefix="c") as profile:
         sandbox = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-        command = [chromium(), *_FLAGS, *sandbox, f"--user-data-dir={profile}", f"--print-to-pdf={pdf}"]
+        command = [program, *_FLAGS, *sandbox, f"--user-data-dir={profile}", f"--print-to-pdf={pdf}"]
         env = {**os.environ, "HOME": profile, "XDG_CONFIG_HOME": profile, "XDG_CACHE_HOME": profile}
         found = subprocess.run(
             [*command, html.resolve().as_uri()], env=env, stdin=subprocess.DEVNULL, capture_output=True

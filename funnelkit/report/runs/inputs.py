@@ -1,17 +1,24 @@
 """What a report is made from: parameter values as given, and files, hashed and lent to the run under plain names."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 import shutil
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from funnelkit.language import DataError, ReportError, sample_files
 from funnelkit.report.runs import parameters
 
 FOLDER = "data"
+Stamps: TypeAlias = dict[Path, tuple[int, int, int]]
 
 
-def report_values(file, given, data, max_quarantine):
+def report_values(
+    file: str | None, given: Mapping[str, Any], data: Sequence[str] | None, max_quarantine: Any
+) -> tuple[dict[str, Any], tuple[Path, ...]]:
     """Return (parameter values, input files) of a command line: a YAML file, then NAME=VALUE pairs, then --data."""
     values = {**from_yaml(file), **given}
     if data:
@@ -21,10 +28,10 @@ def report_values(file, given, data, max_quarantine):
     return located(values, Path.cwd())
 
 
-def located(values, folder):
+def located(values: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any], tuple[Path, ...]]:
     """Return (values with the paths of existing files made absolute, those files); no data means the sample data."""
     named = values.get("data") or []
-    named = parameters.check({"data": named}, {"data": parameters.Parameter("data", "list", [], "")})["data"]
+    named = parameters.check_values({"data": named}, {"data": parameters.Parameter("data", "list", [], "")})["data"]
     _refuse_urls(source for source in named if "://" in str(source))
     values = {name: _absolute(value, folder) for name, value in values.items()}
     if named:
@@ -34,7 +41,7 @@ def located(values, folder):
     return values, tuple(dict.fromkeys([*data, *others]))
 
 
-def _refuse_urls(suspects):
+def _refuse_urls(suspects: Iterable[str]) -> None:
     for source in suspects:
         from funnelkit.reading import is_url, shown
 
@@ -42,7 +49,7 @@ def _refuse_urls(suspects):
             raise DataError("report_url", value=shown(source))
 
 
-def _absolute(value, folder):
+def _absolute(value: Any, folder: Path) -> Any:
     """A text that names a file with a suffix is that file, such as a model of one's own."""
     if isinstance(value, str) and 0 < len(value) < 1000 and "\0" not in value and Path(value).suffix:
         path = folder / value
@@ -50,11 +57,11 @@ def _absolute(value, folder):
     return value
 
 
-def _is_file(value):
+def _is_file(value: Any) -> bool:
     return isinstance(value, str) and 0 < len(value) < 1000 and Path(value).is_absolute() and Path(value).is_file()
 
 
-def from_yaml(file):
+def from_yaml(file: str | Path | None) -> dict[str, Any]:
     """Return the mapping that a YAML file holds, an empty one for None; raise ReportError 11, DataError 2."""
     if file is None:
         return {}
@@ -71,17 +78,17 @@ def from_yaml(file):
     return content
 
 
-def _bad_file(file, reason):
+def _bad_file(file: str | Path, reason: str) -> ReportError:
     return ReportError("bad_parameter_file", parameters.BAD_PARAMETER, file=str(file), reason=reason)
 
 
-def sha256(path):
+def sha256(path: str | Path) -> str:
     """Return the hash of a file's bytes."""
     with Path(path).open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def fingerprint(path, out):
+def fingerprint(path: Path, out: Path) -> dict[str, Any]:
     """Return a file's name, path from the target folder, size and hash; refuse what cannot be read.
 
     The path is relative: no user's name in it where the data lie beside the reports.
@@ -94,7 +101,7 @@ def fingerprint(path, out):
         raise DataError("unreadable_file", file=str(path), reason=error.strerror or str(error)) from None
 
 
-def relative(path, out):
+def relative(path: Path, out: Path) -> str:
     """Return a path as seen from the target folder; on another drive of Windows there is none, then it is absolute."""
     try:
         return Path(os.path.relpath(path.resolve(), out.resolve())).as_posix()
@@ -102,7 +109,7 @@ def relative(path, out):
         return path.resolve().as_posix()
 
 
-def stamp(paths):
+def stamp(paths: Iterable[Path]) -> Stamps:
     """Return what tells cheaply that a file may have changed: its size, time and identity."""
     found = {}
     for path in paths:
@@ -111,16 +118,16 @@ def stamp(paths):
     return found
 
 
-def lend(values, staging):
+def lend(values: Mapping[str, Any], staging: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """Link the files that values name into STAGING/data.
 
     Returns (the values with the links' names, {path as seen from the target folder: link's name}).
 
     So a notebook holds no path of this machine, and the same files give the same bytes wherever they lie.
     """
-    names = {}
+    names: dict[str, str] = {}
 
-    def lent(value):
+    def lent(value: Any) -> Any:
         if not _is_file(value):
             return value
         if value not in names:
@@ -134,7 +141,7 @@ def lend(values, staging):
     return found, {relative(Path(path), staging.parent): name for path, name in names.items()}
 
 
-def _link(path, staging, taken):
+def _link(path: Path, staging: Path, taken: Iterable[str]) -> str:
     folder = staging / FOLDER
     folder.mkdir(exist_ok=True)
     name, n = path.name, 1
@@ -150,6 +157,6 @@ def _link(path, staging, taken):
     return f"{FOLDER}/{name}"
 
 
-def take_back(staging):
+def take_back(staging: Path) -> None:
     """Remove the links again: what is published holds no input."""
     shutil.rmtree(staging / FOLDER, ignore_errors=True)

@@ -81,7 +81,7 @@ def _names(node: ast.stmt) -> list[str]:
     return []
 
 
-def tidy(notebook: Any) -> Any:
+def tidy_notebook(notebook: Any) -> Any:
     """Drop times, paths and widget state: the same inputs and versions give the same notebook bytes."""
     for key in ("papermill", "widgets"):
         notebook.metadata.pop(key, None)

@@ -1,12 +1,16 @@
 """Parameters of a template: read from its tagged cell without running it, and checked before a kernel starts."""
 
+from __future__ import annotations
+
 import ast
 import difflib
 import json
 import math
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any, NoReturn
 
 from funnelkit.language import ReportError
 
@@ -20,11 +24,11 @@ class Parameter:
 
     name: str
     kind: str
-    default: object
+    default: Any
     help: str
 
 
-def declared(notebook):
+def declared(notebook: Any) -> dict[str, Parameter]:
     """Return {name: Parameter} of a notebook's cell tagged `parameters`.
 
     Each line is `name: type = literal  # help`, the type one of str, int, float, bool, list, dict, or in quotes one
@@ -46,7 +50,7 @@ def declared(notebook):
     return found
 
 
-def _annotation(node):
+def _annotation(node: ast.stmt) -> str | None:
     """Return the type's name of `name: type = literal`, or None where the line is anything else."""
     if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None):
         return None
@@ -55,10 +59,10 @@ def _annotation(node):
         ast.literal_eval(node.value)
     except ValueError:
         return None
-    return kind if kind in _PARSE or (isinstance(kind, str) and _CHOICE.fullmatch(kind)) else None
+    return str(kind) if kind in _PARSE or (isinstance(kind, str) and _CHOICE.fullmatch(kind)) else None
 
 
-def check(values, parameters):
+def check_values(values: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> dict[str, Any]:
     """Return the values as their declared types; texts, as a command line gives them, are parsed.
 
     Raises ReportError (exit code 11) naming the parameter, what was found, what is expected, and for an unknown name
@@ -76,7 +80,7 @@ def check(values, parameters):
     return checked
 
 
-def _typed(parameter, value):
+def _typed(parameter: Parameter, value: Any) -> Any:
     kind = parameter.kind
     try:
         return _PARSE[kind](value) if kind in _PARSE else _one_of(kind.split(" | "), value)
@@ -87,19 +91,19 @@ def _typed(parameter, value):
         ) from None  # fmt: skip
 
 
-def _one_of(choices, value):
+def _one_of(choices: list[str], value: Any) -> str:
     if value in choices:
         return value
     return _as_date(value) if "date" in choices else _refuse()
 
 
-def _as_text(value):
+def _as_text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError
     return value
 
 
-def _as_int(value):
+def _as_int(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise TypeError
     if isinstance(value, str) and not re.fullmatch(r"[+-]?(0|[1-9][0-9]*)", value.strip()):
@@ -107,7 +111,7 @@ def _as_int(value):
     return int(value)
 
 
-def _as_float(value):
+def _as_float(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise TypeError
     if isinstance(value, str) and not re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", value.strip()):
@@ -118,39 +122,39 @@ def _as_float(value):
     return parsed
 
 
-def _as_share(value):
+def _as_share(value: Any) -> float:
     parsed = _as_float(value)
     return parsed if 0 <= parsed <= 1 else _refuse()
 
 
-def _as_amount(value):
+def _as_amount(value: Any) -> float:
     parsed = _as_float(value)
     return parsed if parsed >= 0 else _refuse()
 
 
-def _as_bool(value):
+def _as_bool(value: Any) -> bool:
     if isinstance(value, bool):
         return value
     return {"true": True, "false": False}[str(value).lower()] if str(value).lower() in ("true", "false") else _refuse()
 
 
-def _as_date(value):
+def _as_date(value: Any) -> str:
     if isinstance(value, date):
         return value.isoformat()[:10]
     return value if _as_text(value) == "" else date.fromisoformat(value).isoformat()
 
 
-def _as_list(value):
+def _as_list(value: Any) -> Any:
     if isinstance(value, str):
         value = json.loads(value) if value.lstrip().startswith("[") else [part for part in value.split(",") if part]
     return _plain(value, list)
 
 
-def _as_dict(value):
+def _as_dict(value: Any) -> Any:
     return _plain(json.loads(value) if isinstance(value, str) else value, dict)
 
 
-def _plain(value, kind):
+def _plain(value: Any, kind: type) -> Any:
     """Refuse what JSON cannot hold exactly, such as NaN, and anything that is not of this kind."""
     if not isinstance(value, kind):
         raise TypeError
@@ -158,11 +162,11 @@ def _plain(value, kind):
     return value
 
 
-def _refuse():
+def _refuse() -> NoReturn:
     raise ValueError
 
 
-_PARSE = {
+_PARSE: dict[str, Callable[[Any], Any]] = {
     "str": _as_text, "int": _as_int, "float": _as_float, "bool": _as_bool, "date": _as_date, "list": _as_list,
     "dict": _as_dict, "share": _as_share, "amount": _as_amount,
 }  # fmt: skip

@@ -13,11 +13,15 @@ pdf: false
 export: {columns: {owner: hash, account: drop}, min_cell: 5}
 """
 
+from __future__ import annotations
+
 import difflib
 import itertools
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from funnelkit.language import LANGUAGES, ReportError, share
 from funnelkit.report.runs.inputs import from_yaml, located
@@ -30,19 +34,20 @@ _KINDS = {
 }  # fmt: skip
 _OF_REPORT = {"name": str, "data": str, "parameters": dict, "template": str}
 _LONGEST = 100
+_Named: TypeAlias = list[tuple[str, dict[str, Any]]]
 _NAME = re.compile(r"[^\W_][\w .=+-]*", re.UNICODE)
 
 
 @dataclass(frozen=True)
-class Item:
+class PlannedReport:
     """One report of a plan: its name, which is its folder, and the request that makes it."""
 
     name: str
     request: Request
 
 
-def read_plan(path, out, lang="en"):
-    """Return the Items of a plan file, their targets below `out`; raise ReportError (11) naming what is wrong."""
+def read_plan(path: str | Path, out: Path, lang: str = "en") -> list[PlannedReport]:
+    """Return the reports of a plan file, their targets below `out`; raise ReportError (11) naming what is wrong."""
     path = Path(path)
     plan = _checked(from_yaml(path), _KINDS, path)
     if plan.get("export"):
@@ -53,12 +58,12 @@ def read_plan(path, out, lang="en"):
     wanted = [*_grid(plan, data, path), *_singles(plan, data, path)]
     if not wanted:
         raise ReportError("plan_empty", BAD_PARAMETER, file=str(path))
-    items = [Item(name, _request(plan, report, path, (out / name, lang))) for name, report in wanted]
+    items = [PlannedReport(name, _request(plan, report, path, (out / name, lang))) for name, report in wanted]
     _distinct([item.name for item in items], path)
     return items
 
 
-def _checked(content, kinds, path):
+def _checked(content: Any, kinds: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """Return a mapping whose keys are known and whose values are of their kind."""
     if not isinstance(content, dict):
         raise ReportError("plan_bad_value", BAD_PARAMETER, file=str(path), name="reports", value=repr(content)[:80])
@@ -75,14 +80,14 @@ def _checked(content, kinds, path):
     return content
 
 
-def _file_list(files, name, path):
+def _file_list(files: Any, name: str, path: Path) -> list[str]:
     files = [files] if isinstance(files, str) else files
     if not isinstance(files, list) or not files or not all(isinstance(file, str) for file in files):
         raise ReportError("plan_bad_value", BAD_PARAMETER, file=str(path), name=f"data.{name}", value=repr(files)[:80])
     return files
 
 
-def _grid(plan, data, path):
+def _grid(plan: Mapping[str, Any], data: Mapping[str, list[str]], path: Path) -> _Named:
     """Return (name, report) of every combination of data set and values of `each`."""
     if not data and not plan.get("each"):
         return []
@@ -101,7 +106,7 @@ def _grid(plan, data, path):
     return found
 
 
-def _singles(plan, data, path):
+def _singles(plan: Mapping[str, Any], data: Mapping[str, list[str]], path: Path) -> _Named:
     found = []
     for report in plan.get("reports", []):
         report = _checked(report, _OF_REPORT, path)
@@ -110,11 +115,11 @@ def _singles(plan, data, path):
         wanted = report.get("data")
         if wanted is not None and wanted not in data:
             raise ReportError("plan_no_data", BAD_PARAMETER, file=str(path), name=wanted, known=", ".join(data) or "–")
-        found.append((report["name"], {**report, "files": data.get(wanted)}))
+        found.append((report["name"], {**report, "files": data.get(str(wanted))}))
     return found
 
 
-def _request(plan, report, path, target):
+def _request(plan: Mapping[str, Any], report: Mapping[str, Any], path: Path, target: tuple[Path, str]) -> Request:
     folder, (out, lang) = path.parent.resolve(), target
     values = {**plan.get("parameters", {}), **report.get("parameters", {})}
     lang = values.get("lang") or plan.get("lang") or lang
@@ -131,7 +136,7 @@ def _request(plan, report, path, target):
     )  # fmt: skip
 
 
-def _distinct(names, path):
+def _distinct(names: list[str], path: Path) -> None:
     """A name is a folder below the target: it may not lead out of it, nor differ from another in case alone."""
     seen = set()
     for name in names:

@@ -1,10 +1,15 @@
 """Publishing: a lock on the target, a staging folder beside it, renames that switch `latest` and `status.json`."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
 import shutil
 import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
 
 from funnelkit.language import ReportError
 
@@ -13,7 +18,7 @@ RESERVE, RESERVE_BYTES = "reserve", 32_768
 
 
 @contextlib.contextmanager
-def locked(out):
+def locked(out: Path) -> Iterator[None]:
     """Hold the lock of a target folder, made where it is missing, and sweep what a killed run left in it.
 
     Raises ReportError: 14 where the folder cannot be written, 16 where another run holds the lock.
@@ -31,7 +36,7 @@ def locked(out):
         yield
 
 
-def _remove(path):
+def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -39,13 +44,13 @@ def _remove(path):
             path.unlink()
 
 
-def cannot_write(path, error):
+def cannot_write(path: Path, error: OSError) -> ReportError:
     """Return the error of a target that cannot be written."""
     reason = getattr(error, "strerror", None) or str(error)
     return ReportError("cannot_write", CANNOT_WRITE, file=str(path), reason=reason)
 
 
-def try_lock(handle):
+def try_lock(handle: IO[str]) -> bool:
     """Lock an open file if nobody holds it; the lock ends with its process, however that ends."""
     try:
         if sys.platform == "win32":
@@ -61,7 +66,7 @@ def try_lock(handle):
     return True
 
 
-def prepare_text(path, text):
+def prepare_text(path: Path, text: str) -> Path:
     """Write a text, on the disk and whole, beside its place; return the file to rename."""
     temporary = path.with_name(f".{path.name}.tmp")
     with temporary.open("w", encoding="utf-8") as handle:
@@ -71,24 +76,24 @@ def prepare_text(path, text):
     return temporary
 
 
-def json_text(content):
+def json_text(content: Any) -> str:
     """Return JSON as files hold it: keys in the given order, Chinese readable."""
     return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
-def write_json(path, content):
+def write_json(path: Path, content: Any) -> None:
     """Write JSON so that it is on the disk, whole, before the name shows it."""
     prepare_text(path, json_text(content)).replace(path)
 
 
-def reserve(staging):
+def reserve(staging: Path) -> None:
     """Take the room that a failed run's record will need while there is room."""
     with (staging / RESERVE).open("wb") as handle:
         handle.write(os.urandom(RESERVE_BYTES))
         os.fsync(handle.fileno())
 
 
-def publish(staging, out, name, status):
+def publish(staging: Path, out: Path, name: str, status: Mapping[str, Any]) -> Path:
     """Move a complete staging folder to OUT/runs/NAME, switch OUT/latest to it, set OUT/status.json.
 
     All that needs room on the disk is written first; what follows are three renames. Where one fails, OUT/latest and
@@ -112,7 +117,7 @@ def publish(staging, out, name, status):
     return target
 
 
-def _sync(path):
+def _sync(path: Path) -> None:
     """Have the system write a file or folder to the disk; Windows knows no folders here."""
     if path.is_symlink() or (path.is_dir() and sys.platform == "win32"):
         return
@@ -123,7 +128,7 @@ def _sync(path):
         os.close(descriptor)
 
 
-def _pointer(out, relative):
+def _pointer(out: Path, relative: str) -> Path:
     """Make the new OUT/latest under another name; where links are not to be had (Windows), a file with the path."""
     pointer = out / ".latest.tmp"
     pointer.unlink(missing_ok=True)
@@ -136,7 +141,7 @@ def _pointer(out, relative):
     return pointer
 
 
-def latest(out):
+def latest(out: Path) -> Path | None:
     """Return the folder of the published run, or None."""
     pointer = out / "latest"
     if pointer.is_file():
@@ -144,7 +149,7 @@ def latest(out):
     return pointer.resolve() if pointer.is_dir() else None
 
 
-def keep_failed(staging, out, name):
+def keep_failed(staging: Path, out: Path, name: str) -> Path:
     """Move a failed run aside, under OUT/failed; the published report stays as it is."""
     target = out / "failed" / name
     target.parent.mkdir(exist_ok=True)
@@ -152,7 +157,7 @@ def keep_failed(staging, out, name):
     return target
 
 
-def retain(out, keep):
+def retain(out: Path, keep: int) -> None:
     """Remove all but the newest `keep` published and failed runs; the one that OUT/latest shows always stays."""
     shown = latest(out)
     for kind in ("runs", "failed"):
@@ -162,7 +167,7 @@ def retain(out, keep):
                 shutil.rmtree(old, ignore_errors=True)
 
 
-def try_status(out, status):
+def try_status(out: Path, status: Mapping[str, Any]) -> None:
     """Set OUT/status.json where that is possible."""
     with contextlib.suppress(OSError):
         write_json(out / "status.json", status)

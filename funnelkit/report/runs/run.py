@@ -1,5 +1,7 @@
 """One report: parameters checked, inputs hashed, the notebook run by a worker under a deadline, then published."""
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import json
@@ -9,22 +11,25 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, TypeAlias
 
 from funnelkit.language import FunnelkitError, ReportError
 from funnelkit.report.kernels import pool
 from funnelkit.report.kernels.processes import Signals
 from funnelkit.report.runs import notebooks, parameters, publish
-from funnelkit.report.runs.inputs import fingerprint, lend, relative, report_values, sha256, stamp, take_back
+from funnelkit.report.runs.inputs import Stamps, fingerprint, lend, relative, report_values, sha256, stamp, take_back
 from funnelkit.report.runs.progress import Progress
 
 __all__ = ["Request", "report_values", "run_report"]
 
 BAD_DATA, DEADLINE, KERNEL_DIED, CANNOT_WRITE, CANCELLED = 2, 12, 13, 14, 15
 VERSIONS = ("funnelkit", "pandas", "numpy", "matplotlib", "duckdb", "papermill", "nbconvert")
+Watch: TypeAlias = tuple[float, Callable[[], Any], Callable[[], object]]
 _SCRAPS = ("spec.json", "result.json", "worker.log", "progress", "template.ipynb", publish.RESERVE)
 
 
@@ -33,7 +38,7 @@ class Request:
     """What one report is made from: template path, parameter values as given, target folder, limits, formats."""
 
     template: Path
-    values: dict
+    values: Mapping[str, Any]
     out: Path
     lang: str = "en"
     deadline_s: float = 900
@@ -41,7 +46,8 @@ class Request:
     inputs: tuple[Path, ...] = ()
     pdf: bool = False
     keep: int | None = None
-    export: dict | None = None  # how tables are exported: {"columns": {name: drop|hash|keep}, "min_cell": n}
+    # How tables are exported: {"columns": {name: drop|hash|keep}, "min_cell": n}.
+    export: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -49,17 +55,17 @@ class Job:
     """A checked request: the template as read, all values with their types, the fingerprints of the inputs."""
 
     request: Request
-    notebook: object
-    values: dict
-    identity: dict
-    stamps: dict
+    notebook: Any
+    values: dict[str, Any]
+    identity: dict[str, Any]
+    stamps: Stamps
 
 
-def prepare(request):
+def prepare(request: Request) -> Job:
     """Return the Job of a request; raise DataError (2) or ReportError (11, 14) before anything is started."""
     notebook = notebooks.read_template(request.template)
     declared = parameters.declared(notebook)
-    values = parameters.check(request.values, declared)
+    values = parameters.check_values(request.values, declared)
     if request.pdf:
         from funnelkit.report.pages.pdf import require_chromium
 
@@ -77,7 +83,9 @@ def prepare(request):
     return Job(request, notebook, defaults | values, identity, stamp(Path(path) for path in request.inputs))
 
 
-def run_report(request, crew=None, stop=None):
+def run_report(
+    request: Request, crew: pool.Workers | None = None, stop: Callable[[], str | None] | None = None
+) -> Path:
     """Make one report and return the folder it was published in.
 
     The folder holds notebook.ipynb, report.html, summary.json, run.json and the tables. `crew` are Workers to share,
@@ -100,7 +108,7 @@ def run_report(request, crew=None, stop=None):
         return _run(job, crew, stop)
 
 
-def _note_refusal(out, error):
+def _note_refusal(out: Path, error: FunnelkitError) -> None:
     """Where reports exist already, their status must not go on saying that all is well."""
     if not out.is_dir():
         return
@@ -109,7 +117,7 @@ def _note_refusal(out, error):
         publish.try_status(out, {"outcome": "failed", "exit_code": error.exit_code, "reason": reason, "run": None})
 
 
-def _run(job, crew, stop):
+def _run(job: Job, crew: pool.Workers, stop: Callable[[], str | None]) -> Path:
     request, started = job.request, datetime.now(UTC)
     staging = None
     try:
@@ -132,7 +140,7 @@ def _run(job, crew, stop):
             shutil.rmtree(staging, ignore_errors=True)
 
 
-def _give_up(out, staging):
+def _give_up(out: Path, staging: Path | None) -> None:
     """The disk or the folder failed us: make room, then say so where that is still possible."""
     if staging is not None:
         shutil.rmtree(staging, ignore_errors=True)
@@ -141,7 +149,7 @@ def _give_up(out, staging):
         publish.try_status(out, told)
 
 
-def _give_orders(job, values, staging):
+def _give_orders(job: Job, values: Mapping[str, Any], staging: Path) -> None:
     """Write into the staging folder what the worker is to do."""
     request = job.request
     staging.chmod(0o755)
@@ -155,7 +163,7 @@ def _give_orders(job, values, staging):
     publish.write_json(staging / "spec.json", spec)
 
 
-def _work(job, staging, crew, stop):
+def _work(job: Job, staging: Path, crew: pool.Workers, stop: Callable[[], str | None]) -> dict[str, Any]:
     """Run the worker to its end, its deadline or a signal; nothing of it lives on. Returns its result."""
     deadline = time.monotonic() + job.request.deadline_s
     with Progress(job.request.progress) as bar:
@@ -176,7 +184,7 @@ def _work(job, staging, crew, stop):
     return found
 
 
-def _attend(worker, watch):
+def _attend(worker: pool.Worker, watch: Watch) -> tuple[int | str, bool]:
     """Wait for a worker and end it; return (status, whether it was lost with the parent that all reports share)."""
     try:
         return pool.wait(worker, *watch), worker.lost()
@@ -184,7 +192,7 @@ def _attend(worker, watch):
         worker.end()
 
 
-def read_progress(staging):
+def read_progress(staging: Path) -> tuple[int, int, str]:
     """Return (cells done, cells in all, id of the cell that runs) as far as the worker has told."""
     try:
         parts = (staging / "progress").read_text().split()
@@ -193,10 +201,11 @@ def read_progress(staging):
         return 0, 0, ""
 
 
-def _result(staging, status):
+def _result(staging: Path, status: int | str) -> dict[str, Any]:
     """Return what the worker wrote; where it could not, what its end tells."""
     try:
-        return json.loads((staging / "result.json").read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads((staging / "result.json").read_text(encoding="utf-8"))
+        return found
     except (OSError, ValueError):
         if status == CANNOT_WRITE or not staging.is_dir():
             return {"exit_code": CANNOT_WRITE, "reason": "cannot_write", "detail": str(staging.parent)}
@@ -206,24 +215,24 @@ def _result(staging, status):
         return {"exit_code": KERNEL_DIED, "reason": "worker_died", "detail": str(status)}
 
 
-def _changed(job):
+def _changed(job: Job) -> list[str]:
     """Return the names of the inputs that are not what was hashed at the start."""
     old = {item["path"]: item for item in job.identity["inputs"]}
     return [item["file"] for item in _fingerprints(job) if item["sha256"] != old[item["path"]]["sha256"]]
 
 
-def _fingerprints(job):
+def _fingerprints(job: Job) -> list[dict[str, Any]]:
     return [fingerprint(Path(path), job.request.out) for path in job.request.inputs]
 
 
-def _conclude(job, staging, name, record, result):
+def _conclude(job: Job, staging: Path, name: str, record: Mapping[str, Any], result: Mapping[str, Any]) -> Path:
     """Publish a good run, keep a failed one aside; write what happened in both cases."""
     out = job.request.out
     for scrap in _SCRAPS:
         (staging / scrap).unlink(missing_ok=True)
     take_back(staging)
-    for scrap in staging.glob(".*.tmp"):
-        scrap.unlink()
+    for leftover in staging.glob(".*.tmp"):
+        leftover.unlink()
     if result["exit_code"] == 0:
         files = sorted(path for path in staging.rglob("*") if path.is_file())
         outputs = {path.relative_to(staging).as_posix(): sha256(path) for path in files}
@@ -249,9 +258,9 @@ def _conclude(job, staging, name, record, result):
     )  # fmt: skip
 
 
-def _headline(staging):
+def _headline(staging: Path) -> dict[str, Any]:
     """Return the figures of summary.json without its sentences and quotations, which may name people."""
-    figures = json.loads((staging / "summary.json").read_text(encoding="utf-8"))["figures"]
+    figures: dict[str, Any] = json.loads((staging / "summary.json").read_text(encoding="utf-8"))["figures"]
     figures.pop("summary", None)
     if isinstance(figures.get("findings"), list):
         figures["findings"] = [
@@ -261,14 +270,14 @@ def _headline(staging):
     return figures
 
 
-def _short_hash(content):
+def _short_hash(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def _time(moment):
+def _time(moment: datetime) -> str:
     return moment.isoformat(timespec="seconds")
 
 
-def versions():
+def versions() -> dict[str, str]:
     """Return the versions that the bytes of a report depend on."""
     return {"python": platform.python_version(), "platform": sys.platform, **{name: version(name) for name in VERSIONS}}

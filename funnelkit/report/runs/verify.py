@@ -1,8 +1,12 @@
 """A published report checked against its run.json, and made again from it."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from funnelkit.language import ReportError
 from funnelkit.report.runs import parameters
@@ -22,7 +26,7 @@ class Difference:
     found: str | None
 
 
-def read_record(path):
+def read_record(path: str | Path) -> tuple[dict[str, Any], Path]:
     """Return a run.json and the folder of its reports; raise ReportError (11) where it is none of a good run."""
     path = Path(path)
     try:
@@ -36,7 +40,7 @@ def read_record(path):
     return record, path.resolve().parent.parent.parent
 
 
-def verify(path):
+def verify(path: str | Path) -> tuple[int, list[Difference]]:
     """Return (number of hashes compared, Differences) of a run: outputs, inputs, template, versions."""
     record, out = read_record(path)
     folder = Path(path).resolve().parent
@@ -54,14 +58,14 @@ def verify(path):
     return len(wanted), found
 
 
-def _hash(path):
+def _hash(path: Path) -> str | None:
     try:
         return sha256(path) if path.is_file() else None
     except OSError:
         return None
 
 
-def rerun(path, out, deadline_s=900):
+def rerun(path: str | Path, out: str | Path, deadline_s: float = 900) -> tuple[Path, list[str]]:
     """Make the report of a run.json again below `out`; return (its folder, names of files whose bytes differ).
 
     Raises ReportError (11) where an input, the template or a version is not what it was: then the bytes cannot be
@@ -88,7 +92,7 @@ def rerun(path, out, deadline_s=900):
     return target, [name for name in names if again.get(name) != record["outputs"].get(name)]
 
 
-def _unlent(value, lent):
+def _unlent(value: Any, lent: Mapping[str, str]) -> Any:
     """Return a value with the names of lent files replaced by the files' paths."""
     if isinstance(value, list):
         return [_unlent(item, lent) for item in value]

@@ -14,7 +14,8 @@ import pytest
 from openpyxl import load_workbook
 
 from funnelkit.language.errors import ReportError
-from funnelkit.report.pages import export, index, pdf
+from funnelkit.report.pages import export, pdf
+from funnelkit.report.pages.index import index_page
 from funnelkit.report.runs import publish, verify
 from funnelkit.report.runs.batch import read_json, run_batch
 from funnelkit.report.runs.plan import read_plan
@@ -135,7 +136,7 @@ def test_unchanged_input_is_named_and_old_runs_go(tmp_path):
 def test_index_holds_no_markup_of_names(tmp_path):
     result = {"name": "<img src=x>", "outcome": "failed", "exit_code": 10, "reason": "<b>", "unchanged_since": None}
     status = {"outcome": "failed", "n": 1, "n_done": 1, "n_failed": 1, "started_at": "now", "reports": [result]}
-    html = index.page(status, tmp_path)
+    html = index_page(status, tmp_path)
     assert "<img" not in html and "<b>" not in html
 
 

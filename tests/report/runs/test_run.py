@@ -64,7 +64,7 @@ DECLARED |= {name: parameters.Parameter(name, name, None, "help") for name in ("
     ],
 )  # fmt: skip
 def test_values_become_their_declared_type(kind, value, parsed):
-    assert parameters.check({kind: value}, DECLARED) == {kind: parsed}
+    assert parameters.check_values({kind: value}, DECLARED) == {kind: parsed}
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_values_become_their_declared_type(kind, value, parsed):
 )  # fmt: skip
 def test_ill_typed_values_are_refused(kind, value):
     with pytest.raises(ReportError) as caught:
-        parameters.check({kind: value}, DECLARED)
+        parameters.check_values({kind: value}, DECLARED)
     assert caught.value.exit_code == 11
     assert f"parameter {kind} is a {kind} and cannot be" in str(caught.value)
 

@@ -1,0 +1,238 @@
+"""The periodic report's content: each question is answered from the data or refused with the reason."""
+
+import ast
+import re
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+
+import funnelkit as fk
+from funnelkit import report
+from funnelkit.language import FunnelkitError, use_language
+from funnelkit.language.samples import sample_files, share
+from funnelkit.language.texts import texts
+from funnelkit.reading.read import read
+from funnelkit.report.sections import section as sections
+from funnelkit.report.sections.change import closed_by_period
+from funnelkit.result import Refusal
+from tests.support.speech import spoken
+
+SHARED = Path(__file__).parents[4] / "shared"
+LANGS = ("en", "zh")
+NAMES = ("comparison", "change", "signal", "bottleneck", "stays", "cycle", "stuck", "forecast", "backtest", "health",
+         "target", "people", "gates")  # fmt: skip
+RUN_VARIABLES = {"target": "plan", "people": "reviewed"}  # cell: name of its answer
+
+
+def template(lang="en"):
+    """Return {cell id: source} of the code cells of a template."""
+    cells = nbformat.read(share("report") / f"{lang}.ipynb", as_version=4).cells
+    return {cell.id: cell.source for cell in cells if cell.cell_type == "code"}
+
+
+def answered(pipeline, **values):
+    """Run the template's cell of analyses on a pipeline; return {section: answer}."""
+    cells = template()
+    held = {"fk": fk, "report": report, "pipeline": pipeline}
+    exec(cells["parameters"], held)
+    held |= values
+    exec(cells["analyse"], held)
+    return {name: held[RUN_VARIABLES.get(name, name)] for name in NAMES}
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return read(*sample_files(), model="industrial-8")
+
+
+@pytest.fixture(scope="module")
+def found(sample):
+    return answered(sample, unit="quarter", target=30_000_000, target_date="2026-09-30")
+
+
+@pytest.fixture
+def numbers(monkeypatch):
+    """Return what a run exports of an answer: its rows as a table."""
+    monkeypatch.setenv("FUNNELKIT_RUN", "1")
+
+    def of(shown):
+        table = shown._repr_mimebundle_()["application/vnd.funnelkit.table+json"]
+        return pd.DataFrame(table["rows"], columns=table["columns"], dtype=object)
+
+    return of
+
+
+def test_the_sample_supports_every_analysis_but_the_gates(found):
+    assert {name for name, answer in found.items() if isinstance(answer, Refusal)} == {"gates"}
+
+
+def test_every_section_belongs_to_a_verb_that_the_template_asks():
+    source = template()["analyse"]
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    asked = {call.args[0].attr for call in calls if call.func.attr == "attempt"}
+    assert set(sections._of_verb()) == asked
+    assert {section.name for section in sections._of_verb().values()} == set(NAMES)
+
+
+def test_change_parts_sum_to_the_change_of_the_win_rates(sample, found):
+    scope = report.Scope(sample, "quarter")
+    closed = closed_by_period(sample, scope.calendar)
+    rates = (closed["k"] / closed["n"]).to_list()
+    at = closed["number"].to_list().index(int(scope.calendar.number(scope.day)))
+    assert found["change"].table["change"].sum() == pytest.approx(rates[at] - rates[at - 1], abs=1e-12)
+    assert found["change"].found.start == pytest.approx(rates[at - 1], abs=1e-12)
+
+
+@pytest.mark.parametrize("lang", LANGS)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_section_says_something_and_labels_every_column(found, name, lang):
+    use_language(lang)
+    answer = found[name]
+    assert all(answer.sentences())
+    if isinstance(answer, Refusal) or not len(answer.table):
+        return
+    assert {answer.names.get(column, column) for column in answer._for_people()} <= set(texts("labels")), "no label"
+    text = answer.show().text
+    assert "nan" not in text.lower() and text.splitlines()[0]
+
+
+@pytest.mark.parametrize("lang", LANGS)
+@pytest.mark.parametrize("name", ["comparison", "change", "signal", "forecast", "backtest"])
+def test_pictures_stand_beside_the_sentences(found, name, lang):
+    use_language(lang)
+    html = found[name]._repr_mimebundle_()["text/html"]
+    assert html.count("<img") == html.count('alt="') == 1
+
+
+@pytest.mark.parametrize("name", ["bottleneck", "stays", "cycle", "stuck", "health", "target", "people"])
+def test_other_sections_have_no_picture(found, name):
+    assert "<img" not in found[name]._repr_mimebundle_()["text/html"]
+
+
+def test_forecast_table_adds_up_to_each_day_and_ends_with_the_whole(found):
+    table, made = found["forecast"].table, found["forecast"].found
+    paths = made.paths["total"]
+    days = table[table["period"] != table["period"].iloc[-1]]
+    assert days["end"].tolist() == made.ends["end"].iloc[:-1].tolist() and len(days) >= 8
+    at = paths["value"][:, :4].sum(axis=1)
+    assert days["low_80"].iloc[3] == pytest.approx(np.quantile(at, 0.1))
+    whole = table[len(days) :].set_index(["part", "measure"])
+    assert whole.index.tolist() == [(part, measure) for part in ("open", "new", "total") for measure in paths]
+    assert whole.loc[("total", "value"), "median"] == pytest.approx(np.median(paths["value"].sum(axis=1)))
+
+
+@pytest.mark.parametrize("unit", ["week", "month", "year"])
+def test_forecast_is_cut_by_how_far_it_reaches(sample, unit):
+    scope = report.Scope(sample, unit)
+    answer = fk.attempt(fk.forecast_open, sample, scope.until, unit=scope.step)
+    assert 1 <= len(answer.found.ends) <= 13 and answer.table["period"].nunique() == len(answer.found.ends)
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_forecast_and_its_record_are_drawn(found, lang):
+    use_language(lang)
+    fan, past = (found[name].chart() for name in ("forecast", "backtest"))
+    assert f"{fan.table['median'].iloc[-1]:,.0f}" in fan.alt
+    table = found["backtest"].found.table
+    n = (table.query("part == 'total' and measure == 'value'")["method"] == "forecast").sum()
+    assert len(past.ax.patches) == n
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_first_page_has_a_line_for_each_answer(found, lang):
+    use_language(lang)
+    shown = report.first_page(*found.values())
+    assert len(shown.text.splitlines()) == len(shown.figures["summary"]) == 11  # not the cycle, not the gates
+    assert texts("report.stuck")["ask"][lang] in shown.text
+
+
+def test_counts_source_refuses_with_the_reason():
+    table = pd.DataFrame({"stage": ["Lead", "Offer", "Won"], "count": [100, 40, 10]})
+    pipeline = read(table, layout="counts", stages=["Lead", "Offer", "Won"])
+    found = answered(pipeline)
+    assert all(answer.reading().startswith("The source is a table of counts") for answer in found.values())
+    assert report.first_page(*found.values()).text.startswith("The source supports none of the analyses")
+    assert "cannot be told apart" in report.headline(pipeline).text
+
+
+def test_refusal_shows_why_and_raises_from_its_table(found):
+    gates = found["gates"]
+    bundle = gates._repr_mimebundle_()
+    assert bundle["text/plain"].startswith("A CRM export holds no evidence") and set(bundle) == {
+        "text/html", "text/plain"
+    }  # fmt: skip
+    assert spoken("zh", gates.reading).startswith("CRM 导出不含")
+    for ask in (lambda: gates.table, gates.chart, lambda: fk.plot.funnel_chart(gates)):
+        with pytest.raises(FunnelkitError, match="holds no evidence"):
+            ask()
+
+
+def test_mistake_in_the_code_of_a_verb_is_no_refusal(sample):
+    def broken(pipeline):
+        return 1 / 0
+
+    with pytest.raises(ZeroDivisionError):
+        fk.attempt(broken, sample)
+
+
+def test_verb_without_a_section_shows_itself(sample):
+    assert fk.attempt(fk.count_stages, sample).table.equals(fk.count_stages(sample).table)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "gates"])
+def test_exported_tables_hold_numbers(found, sample, numbers, name):
+    """What a person reads is text; what a spreadsheet gets are the same rows as numbers, rates as fractions."""
+    if not len(found[name].table):
+        pytest.skip("nothing to show")
+    table = spoken("zh", lambda: numbers(found[name]))
+    assert len(table) == len(found[name].table)
+    words = {"against", "stage", "stage_name", "period", "period_before", "part", "outcome", "deal_id", "account",
+             "owner", "act_by", "state", "start", "end", "measure", "origin", "condition", "verdict"}  # fmt: skip
+    for column, values in table.items():
+        texts_in = [value for value in values if isinstance(value, str)]
+        assert column in words or not texts_in, (column, texts_in[:1])
+    for column in {"rate", "expected", "shrunk", "p_best", "centre", "limit_low"} & set(table):
+        assert all(value is None or 0 <= value <= 1 for value in table[column])
+    if "stage" in table:
+        first = sample.model.stages[0]
+        assert (first.id, first.name.zh) in zip(table["stage"], table["stage_name"], strict=True)
+
+
+def test_exported_rates_are_those_of_the_analysis(found, numbers):
+    rows = numbers(found["people"])
+    assert len(rows) == len(found["people"].found.table)
+    assert all(row["rate"] == pytest.approx(row["k"] / row["n"]) for row in rows.to_dict("records"))
+
+
+def test_reason_that_stands_above_is_said_once(sample):
+    found = answered(sample)
+    assert found["health"].reading().startswith("No target is given")
+    assert report.after(found["health"], found["target"]) is None
+    assert report.after(found["stays"], found["cycle"]) is found["cycle"]
+
+
+def test_gates_from_a_file_of_evidence(sample, tmp_path):
+    path = tmp_path / "evidence.csv"
+    path.write_text("deal_id,stage,gate,met\nA,first-contact,first-contact,yes\nB,初步接触,初步接触,否\n", "utf-8")
+    result = report.judge_gates(sample, str(path))
+    assert result.table["verdict"].tolist() == ["advance", "stay"]
+    assert result.reading() == "Deals by the evidence given: may advance 1, stay 1, move back 0."
+
+
+@pytest.mark.skipif(not (SHARED / "data").exists(), reason="shared/data is not beside this checkout")
+def test_real_input_names_what_it_cannot_support():
+    pipeline = read(SHARED / "data" / "maven_crm" / "sales_pipeline.csv", as_of="2017-12-31")
+    found = answered(pipeline, unit="quarter", people="sales_agent" if "sales_agent" in pipeline.deals else "owner")
+    assert "2016-Q4 is not wholly in the data" in found["comparison"].reading()
+    assert found["signal"].reading().startswith("Too few points")
+    assert "1,291 of the 1,589 open deals" in found["forecast"].reading()
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_template_shows_every_analysis(lang):
+    cells = template(lang)
+    for name in NAMES:
+        assert re.search(rf"\b{RUN_VARIABLES.get(name, name)}\)?$", cells[name]), name
