@@ -8,6 +8,7 @@ import io
 import os
 import zipfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -114,19 +115,20 @@ def _of_stream(stream: Any, options: ReadOptions) -> Table:
 
 def _as_frame(source: Any) -> pd.DataFrame:
     """Return the DataFrame of a table in memory."""
+    kind = type(source).__name__
     if isinstance(source, pd.DataFrame):
         return source
     try:
-        if hasattr(source, "__arrow_c_stream__"):
-            import pyarrow as pa
-
-            return pa.table(source).to_pandas(integer_object_nulls=True)
         if isinstance(source, Mapping) or (isinstance(source, (list, tuple)) and _are_rows(source)):
             return pd.DataFrame(source)
-    except (ValueError, TypeError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError("source_broken", found=type(source).__name__, reason=reason) from None
-    raise DataError("source_type", found=type(source).__name__)
+    except ValueError as error:
+        raise DataError("source_broken", found=kind, reason=str(error).splitlines()[0]) from None
+    if hasattr(source, "__arrow_c_stream__"):
+        import pyarrow as pa
+
+        with suppress(ValueError, TypeError):  # a single column, for one, is no table
+            return pa.table(source).to_pandas(integer_object_nulls=True)
+    raise DataError("source_type", found=kind)
 
 
 def _are_rows(values: Sequence[Any]) -> bool:
