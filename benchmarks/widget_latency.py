@@ -26,7 +26,7 @@ CELLS = {
         "from funnelkit import cascade, funnel\nfrom IPython.display import HTML, display\n"
         "names = [stage.name.en for stage in funnel('pharma').stages]\n"
         "def draw(awareness):\n"
-        "    table = cascade({'disease-awareness': round(awareness / 100, 6)})\n"
+        "    table = cascade({'disease-awareness': round(awareness / 100, 6)}).table\n"
         "    left = table['remaining'].iloc[-1]\n"
         "    fig, ax = plt.subplots(figsize=(9.2, 5.1), dpi=110)\n"
         "    ax.barh(names[3:], table['remaining'][3:])\n"

@@ -48,6 +48,7 @@ from .forecast import check_target as check_target
 from .forecast import compare_target_rates as compare_target_rates
 from .forecast import forecast_open as forecast_open
 from .forecast import health as health
+from .forecast import score_table as score_table
 from .forecast import solve_target as solve_target
 from .language import day as day
 from .language import errors as errors

@@ -13,9 +13,9 @@ from funnelkit.analysis import count_stages, rate_table
 from funnelkit.forecast.forecast import Reading, cut_periods, forecast_open
 from funnelkit.forecast.simulate import Rng
 from funnelkit.forecast.target import OVERLOAD, Asked, TargetPlan, solve_target
-from funnelkit.language import DataError, Text, both, label, number, percent, say
+from funnelkit.language import DataError, Text, both, label, number, percent, points, rate_text, say
 from funnelkit.pipeline import Pipeline
-from funnelkit.result import Result, refuse_limits
+from funnelkit.result import Result, refuse_limits, require_pipeline
 
 CRITERIA = ("measurable", "time_bound", "feasible", "challenging", "resources", "history")
 VERDICTS = ("met", "not_met", "unclear")
@@ -100,7 +100,7 @@ def _for_people(table: pd.DataFrame) -> pd.DataFrame:
                 else percent(row[name], 0)
                 for name in ("figure", "benchmark")
             },
-            "verdict": label(row["verdict"]),
+            "verdict": _verdict(row["verdict"]),
         }
         for row in table.to_dict("records")
     ]
@@ -180,6 +180,7 @@ def compare_target_rates(pipeline: Pipeline, targets: Mapping[str, float]) -> Re
     >>> found.table[["target_rate", "k", "n", "verdict"]].values.tolist()
     [[0.5, 139, 162, 'met']]
     """
+    require_pipeline(pipeline)
     model = pipeline.model
     given = {model.stage(name).id: float(rate) for name, rate in dict(targets).items()}
     for stage, rate in given.items():
@@ -204,7 +205,23 @@ def _against_targets(pipeline: Pipeline, given: dict[str, float]) -> Result:
         one: [*(model.stage(name).name for name in table.loc[table["verdict"] == one, "stage"])] or ["–"]
         for one in ("met", "missed", "no_evidence")
     }
-    return Result(
-        table, "forecast.target_check.rates", stages, model=model, names={"rate": "actual_rate"},
-        shown=["stage", "target_rate", "rate", "low", "high", "n", "k", "n_open", "gap", "verdict"],
-    )  # fmt: skip
+    return Result(table, "forecast.target_check.rates", stages, model=model, shown=_rates_for_people)
+
+
+def _rates_for_people(table: pd.DataFrame) -> pd.DataFrame:
+    """Return target and actual rate as people read them, their gap in points."""
+    rows = [
+        {
+            "stage": row["stage"],
+            "target_rate": row["target_rate"],
+            "rate_now": rate_text(row),
+            "gap": points(row["gap"]),
+            "verdict": _verdict(row["verdict"]),
+        }
+        for row in table.to_dict("records")
+    ]
+    return pd.DataFrame(rows)
+
+
+def _verdict(verdict: str) -> str:
+    return label("target_met" if verdict == "met" else verdict)

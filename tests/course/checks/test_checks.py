@@ -45,8 +45,8 @@ def test_gain_of_an_hour(answer, hint):
 
 
 def test_price_of_a_minimum():
-    free = allocate(STATES, 3000)["value_won_more"].sum()
-    held = allocate(STATES.assign(least=[600, 0, 0]), 3000)["value_won_more"].sum()
+    free = allocate(STATES, 3000).table["value_won_more"].sum()
+    held = allocate(STATES.assign(least=[600, 0, 0]), 3000).table["value_won_more"].sum()
     assert held < free
     answers = {"right": free - held, "empty": None, "price_sign": held - free, "price_is_total": held, "off": 1.0}
     for hint, answer in answers.items():

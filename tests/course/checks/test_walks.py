@@ -9,7 +9,7 @@ from funnelkit.models.funnel import funnel
 from funnelkit.planning.cascade import cascade, weakest_levels
 from tests.support.speech import spoken
 
-TABLE = cascade({"diagnosis rate": 0.6, "adherence": 0.8}, population=1_000_000)
+TABLE = cascade({"diagnosis rate": 0.6, "adherence": 0.8}, population=1_000_000).table
 LEFT = TABLE["remaining"].iloc[-1]
 COSTS = {"disease-awareness": 30, "visit-rate": 9, "diagnosis-rate": 12, "treatment-regimen": 7, "product-value": 7,
          "differentiated-advantage": 7, "adherence": 2}  # fmt: skip
