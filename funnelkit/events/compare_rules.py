@@ -11,7 +11,7 @@ import pandas as pd
 from funnelkit.events.count import count_events, step_rates
 from funnelkit.events.log import LogColumns
 from funnelkit.events.rule import PRESETS, Rule, Window, preset
-from funnelkit.events.search import step_names
+from funnelkit.events.search import Later, step_names
 from funnelkit.language import both, number, paragraph, say
 from funnelkit.result import Result
 
@@ -84,8 +84,8 @@ def _compared(steps: Sequence[str], chosen: Mapping[str, Rule], counts: Mapping[
     rows = [_row(name, rule, (counts[name], names, base)) for name, rule in chosen.items()]
     table = pd.DataFrame(rows)
     least, most = table.loc[table["k"].idxmin()], table.loc[table["k"].idxmax()]
-    values = {"last": names[-1], "least": number(least["k"]), "least_rule": least["rule"]}
-    values |= {"most": number(most["k"]), "most_rule": most["rule"], "n": number(len(table))}
+    values = {"last": names[-1], "least": Later(number, least["k"]), "least_rule": least["rule"]}
+    values |= {"most": Later(number, most["k"]), "most_rule": most["rule"], "n": len(table)}
     key = "events.rules.same_answer" if least["k"] == most["k"] else "events.rules.answers"
     shown = ["rule", "window", *names, "k", "n", "rate", "low", "high", "n_open", "reading"]
     return Result(table, key, values, shown=shown, names={"rate": "conversion_rate"})

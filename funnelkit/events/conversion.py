@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,8 @@ import pandas as pd
 
 from funnelkit.events.engine.arrays import Array
 from funnelkit.events.journeys import Journeys, as_journeys
-from funnelkit.events.search import by_names
-from funnelkit.language import DataError, both, day, nearest, number
+from funnelkit.events.search import Later, by_names
+from funnelkit.language import DataError, day, nearest, number
 from funnelkit.result import Result, rate_words
 from funnelkit.stats import rate_columns
 
@@ -94,12 +93,12 @@ def _read_times(found: Journeys, table: pd.DataFrame, by: tuple[str, ...]) -> tu
         return "events.conversion.nobody_through", ends
     if not by:
         row = whole.iloc[0]
-        days = {name: number(row[f"{name}_days"], 1) for name in ("p50", "p90")}
-        return "events.conversion.times", ends | {"n": number(row["n"])} | days
+        days = {name: Later(number, row[f"{name}_days"], 1) for name in ("p50", "p90")}
+        return "events.conversion.times", ends | {"n": Later(number, row["n"])} | days
     for key, place in (("quick", whole["p50_days"].idxmin()), ("slow", whole["p50_days"].idxmax())):
         ends |= {
             key: [str(whole.loc[place, name]) for name in by],
-            f"{key}_days": number(whole.loc[place, "p50_days"], 1),
+            f"{key}_days": Later(number, whole.loc[place, "p50_days"], 1),
         }
     return "events.conversion.times_by", ends
 
@@ -173,7 +172,8 @@ def time_histogram(found: Journeys, step: str | None = None, bins: int = 20) -> 
     n, edges = np.histogram(days, bins=bins, range=(min(0.0, float(days.min())) if len(days) else 0.0, longest))
     table = pd.DataFrame({"low_days": edges[:-1], "high_days": edges[1:], "n": n})
     before = found.steps[0] if step is None else found.steps[found.place(step) - 2]
-    values = {"n": number(len(days)), "first": before, "last": step or found.steps[-1], "days": number(longest, 1)}
+    values = {"n": Later(number, len(days)), "first": before, "last": step or found.steps[-1]}
+    values |= {"days": Later(number, longest, 1)}
     return Result(table, "events.conversion.histogram" if len(days) else "events.conversion.nobody_through", values)
 
 
@@ -253,7 +253,7 @@ def _read_trend(found: Journeys, trend: pd.DataFrame) -> list[tuple[str, dict[st
     values: dict[str, Any] = {"first": found.steps[0], "last": found.steps[-1]}
     for key, place in (("early", 0), ("late", -1)):
         row = mature.iloc[place]
-        values |= {key: both(partial(day, row["cohort"])), f"{key}_rate": rate_words(row["k"], row["n"])}
+        values |= {key: Later(day, row["cohort"]), f"{key}_rate": Later(rate_words, row["k"], row["n"])}
     said = [("events.conversion.trend" if len(mature) > 1 else "events.conversion.one_cohort", values)]
     young = len(trend) - len(mature)
-    return said + ([("events.conversion.young", {"n": number(young)})] if young else [])
+    return said + ([("events.conversion.young", {"n": Later(number, young)})] if young else [])

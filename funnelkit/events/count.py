@@ -13,7 +13,7 @@ import pandas as pd
 from funnelkit.events.engine.arrays import Array, Reached, Rows
 from funnelkit.events.log import BETWEEN, LogColumns
 from funnelkit.events.rule import Rule
-from funnelkit.events.search import Search, by_names
+from funnelkit.events.search import Later, Search, by_names
 from funnelkit.language import number, percent, say
 from funnelkit.result import Result, rate_words, table_of
 from funnelkit.stats import rate_columns
@@ -128,12 +128,13 @@ def _reading(table: pd.DataFrame, steps: Sequence[str], rule: Rule) -> list[tupl
     entered, n_open = (table[name].to_numpy().reshape(-1, len(steps)).sum(axis=0) for name in ("n_entered", "n_open"))
     if not entered.any():
         return [("events.count.nobody", {"first": steps[0]})]
-    values = {"n": number(entered[0]), "first": steps[0], "last": steps[-1], "reached": number(entered[-1])}
+    values: dict[str, Any] = {"n": Later(number, entered[0]), "first": steps[0], "last": steps[-1]}
+    values |= {"reached": Later(number, entered[-1])}
     known = entered[0] - n_open.sum()
     if rule.skip != "drop" or rule.order == "any" or entered[-1] > known:
         return [("events.count.each" if rule.order != "any" or rule.skip != "drop" else "events.count.any", values)]
-    said = [("events.count.reached", values | {"rate": rate_words(entered[-1], known)})]
-    return said + ([("events.count.open", {"n": number(n_open.sum())})] if n_open.any() else [])
+    said = [("events.count.reached", values | {"rate": Later(rate_words, entered[-1], known)})]
+    return said + ([("events.count.open", {"n": Later(number, n_open.sum())})] if n_open.any() else [])
 
 
 def _with_rates(table: pd.DataFrame) -> pd.DataFrame:
@@ -329,14 +330,18 @@ def _rate_words(row: Mapping[Any, Any]) -> str:
     return f"{percent(row['rate'])} [{low}, {high}]"
 
 
-def _narrowest(rates: pd.DataFrame) -> tuple[str, dict[str, str]]:
+def _narrowest(rates: pd.DataFrame) -> tuple[str, dict[str, Any]]:
     """Return the sentence on the step that the smallest share of those before it reached."""
     known = rates[rates["rate"].notna()]
     if not len(known):
         return "events.count.no_rates", {}
     row = known.loc[known["rate"].idxmin()]
     before = rates["step"].iloc[rates.index.get_loc(row.name) - 1]
-    return "events.count.narrowest", {"step": str(row["step"]), "before": str(before), "rate": _rate_words(row)}
+    return "events.count.narrowest", {
+        "step": str(row["step"]),
+        "before": str(before),
+        "rate": Later(_rate_words, dict(row)),
+    }
 
 
 def _pooled(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:

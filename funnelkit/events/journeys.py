@@ -13,8 +13,8 @@ import pandas as pd
 from funnelkit.events.engine.arrays import Reached, Rows
 from funnelkit.events.log import LogColumns
 from funnelkit.events.rule import Rule, as_rule
-from funnelkit.events.search import Search
-from funnelkit.language import DataError, RuleError, both, day, nearest, number
+from funnelkit.events.search import Later, Search
+from funnelkit.language import DataError, RuleError, day, nearest, number
 from funnelkit.result import Result
 
 
@@ -126,8 +126,8 @@ def journeys(
 def _followed(table: pd.DataFrame, search: Search) -> Journeys:
     """Return the Journeys of a table, with the sentence that reads it."""
     steps, through = search.want.steps, table["depth"] == len(search.want.steps)
-    values = {"n": number(len(table)), "last": steps[-1], "through": number(through.sum())}
-    values |= {"n_open": number(table["is_open"].sum()), "first": steps[0]}
+    values: dict[str, Any] = {"n": Later(number, len(table)), "through": Later(number, through.sum())}
+    values |= {"n_open": Later(number, table["is_open"].sum()), "first": steps[0], "last": steps[-1]}
     key = "events.journeys.found" if len(table) else "events.count.nobody"
     about: dict[str, Any] = {
         "steps": steps,
@@ -220,7 +220,7 @@ def dropped(found: Journeys, step: str) -> Result:
     0   1         8.0
     """
     table = _dropped(as_journeys(found), step)
-    values = {"n": number(len(table)), "step": step, "as_of": both(lambda: day(found.as_of))}
+    values = {"n": Later(number, len(table)), "step": step, "as_of": Later(day, found.as_of)}
     key = "events.journeys.dropped" if found.rule.window is not None else "events.journeys.not_yet"
     return Result(table, key, values, shown=_ids_as_text)
 

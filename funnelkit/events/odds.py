@@ -12,6 +12,7 @@ import pandas as pd
 from funnelkit.events.conversion import require_attribute
 from funnelkit.events.engine.arrays import Array
 from funnelkit.events.journeys import Journeys, as_journeys
+from funnelkit.events.search import Later
 from funnelkit.language import number
 from funnelkit.result import Result
 from funnelkit.stats import LEVEL
@@ -83,12 +84,12 @@ def _table(found: Journeys, attributes: Sequence[str], level: float) -> pd.DataF
 
 def _read(table: pd.DataFrame) -> tuple[str, dict[str, Any]]:
     """Return the sentence on how many differ beyond chance, and on the clearest."""
-    values: dict[str, Any] = {"n": number(len(table)), "n_clear": number((table["q_value"] < FALSE_SHARE).sum())}
+    values: dict[str, Any] = {"n": len(table), "n_clear": int((table["q_value"] < FALSE_SHARE).sum())}
     if not (table["q_value"] < FALSE_SHARE).any():
         return "events.odds.none", values
     row = table.iloc[0]
     values |= {"attribute": str(row["attribute"]), "value": str(row["value"])}
-    return "events.odds.found", values | {name: number(row[name], 2) for name in ("odds_ratio", "low", "high")}
+    return "events.odds.found", values | {name: Later(number, row[name], 2) for name in ("odds_ratio", "low", "high")}
 
 
 def _odds(cells: tuple[int, int, int, int], level: float) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import pandas as pd
 
 from funnelkit.events.journeys import Journeys, as_journeys
 from funnelkit.events.log import LOG, Log, LogColumns
-from funnelkit.language import both, number, percent, say
+from funnelkit.events.search import Later
+from funnelkit.language import number, percent, say
 from funnelkit.result import Result
 
 
@@ -51,13 +52,13 @@ def paths_between(log: Any, found: Journeys, first: str, last: str, limit: int =
     0    x  1    1.0       2.0
     """
     grouped = _paths(log, as_journeys(found), first, last)
-    values: dict[str, Any] = {"n": number(grouped["n"].sum()), "first": first, "last": last}
+    values: dict[str, Any] = {"n": Later(number, grouped["n"].sum()), "first": first, "last": last}
     if len(grouped):
         top = grouped.iloc[0]
         values |= {
-            "path": both(lambda: _way(top["path"])),
-            "share": percent(top["share"]),
-            "n_paths": number(len(grouped)),
+            "path": Later(_way, top["path"]),
+            "share": Later(percent, top["share"]),
+            "n_paths": Later(number, len(grouped)),
         }
     key = "events.paths.found" if len(grouped) else "events.paths.none"
     return Result(grouped.head(limit), key, values, shown=_paths_for_people)

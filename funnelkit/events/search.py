@@ -138,6 +138,16 @@ def step_names(steps: Iterable[object]) -> tuple[str, ...]:
     return names
 
 
+class Later:
+    """Words that are written when they are shown: whoever wants the numbers only does not pay for their formats."""
+
+    def __init__(self, write: Callable[..., object], *given: Any) -> None:
+        self.write, self.given = write, given
+
+    def __str__(self) -> str:
+        return str(self.write(*self.given))
+
+
 def by_names(by: str | Sequence[str] | None) -> tuple[str, ...]:
     """Return the columns of a breakdown, given as one name, as several or not at all.
 

@@ -6,10 +6,18 @@ in the stage. Open spells count for the time they have run and for no longer; a 
 records closes counts from the day it does (delayed entry).
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from funnelkit.stats.rates import Floats
+
+Array: TypeAlias = NDArray[Any]
 
 UP, OUT = 0, 1
 OPEN = -1
@@ -25,47 +33,91 @@ class Spells:
     `to` is the stage reached next (`won` for a win), `won + 1` for a close without a win, OPEN while it lasts.
     """
 
-    deal: np.ndarray  # row of the deals table
-    stage: np.ndarray
-    start: np.ndarray
-    seen: np.ndarray  # from when on an exit would have been recorded
-    end: np.ndarray
-    to: np.ndarray
-    born: np.ndarray  # when the deal entered its first stage
+    deal: Array  # row of the deals table
+    stage: Array
+    start: Array
+    seen: Array  # from when on an exit would have been recorded
+    end: Array
+    to: Array
+    born: Array  # when the deal entered its first stage
     won: int  # number of the won stage
     as_of: float
 
-    def take(self, keep):
+    def take(self, keep: Array) -> Spells:
         """Return the rows where `keep` is True."""
         arrays = {name: getattr(self, name)[keep] for name in ("deal", "stage", "start", "seen", "end", "to", "born")}
         return Spells(**arrays, won=self.won, as_of=self.as_of)
 
     @property
-    def kind(self):
+    def kind(self) -> Array:
         """Return how each spell ended: UP, OUT or OPEN."""
         return np.where(self.to == OPEN, OPEN, np.where(self.to > self.won, OUT, UP))
 
     @property
-    def age(self):
+    def age(self) -> Floats:
         """Return how long each spell lasted, or has lasted, in days."""
         return np.where(self.to == OPEN, self.end - self.start, np.maximum(self.end - self.start, SHORTEST_DAYS))
 
 
-def days(times):
-    """Return times as days since 1970, NaN where there is none."""
+def days(times: Any) -> Floats:
+    """Convert times to days since 1970.
+
+    Parameters
+    ----------
+    times : array-like of datetimes
+
+    Returns
+    -------
+    array
+        NaN where there is no time.
+
+    Examples
+    --------
+    >>> days(pd.to_datetime(["1970-01-02 12:00"])).tolist()
+    [1.5]
+    """
     values = pd.DatetimeIndex(times).as_unit("us").asi8.astype(float)
     return np.where(np.isnat(np.asarray(times, dtype="datetime64[us]")), np.nan, values / 86_400e6)
 
 
-def won_position(model):
-    """Return the number of the stage whose entry is the win, or the number after the last where there is none."""
+def won_position(model: Any) -> int:
+    """Find the stage whose entry is the win.
+
+    Parameters
+    ----------
+    model : Funnel
+
+    Returns
+    -------
+    int
+        The stage's number, or the number after the last where a model names none.
+
+    Examples
+    --------
+    >>> from funnelkit.models import funnel
+    >>> won_position(funnel("industrial-8"))
+    7
+    """
     return model.stage_ids.index(model.won_stage) if model.won_stage else len(model.stages)
 
 
-def stage_spells(pipeline):
-    """Return the Spells of all deals whose stages carry times; void deals end without a win.
+def stage_spells(pipeline: Any) -> Spells:
+    """Find the stays of all deals in their furthest stages.
 
-    Closed deals without a close time, and deals without any time, are left out.
+    Parameters
+    ----------
+    pipeline : Pipeline
+
+    Returns
+    -------
+    Spells
+        Void deals end without a win. Closed deals without a close time, and deals without any time, are left out.
+
+    Examples
+    --------
+    >>> import funnelkit as fk
+    >>> stage_spells(fk.sample()).won
+    7
     """
     won, as_of = won_position(pipeline.model), float(days([pipeline.as_of])[0])
     entries = _advances(pipeline, won)
@@ -86,7 +138,7 @@ def stage_spells(pipeline):
     return spells.take(spells.end >= spells.seen)
 
 
-def _advances(pipeline, won):
+def _advances(pipeline: Any, won: int) -> pd.DataFrame:
     """Return deal (row number), stage, at (days): each first entry into a stage further than all before."""
     events, place = pipeline.events, pd.Series(np.arange(len(pipeline.deals)), index=pipeline.deals["deal_id"])
     rows = pd.DataFrame({"deal": events["deal_id"].map(place), "stage": events["stage"].cat.codes.astype(int)})
@@ -99,7 +151,7 @@ def _advances(pipeline, won):
     return rows[rows["stage"] > before].astype({"deal": int})
 
 
-def _seen_from(pipeline):
+def _seen_from(pipeline: Any) -> float:
     """Return the day from which on the source records closes, minus infinity where it always did."""
     limit = pipeline.limit("closes_start_late")
     return -np.inf if limit is None else float(days([pd.Timestamp(limit.values["first_close"])])[0])
@@ -114,24 +166,24 @@ class Hazards:
     UP led to which stage. A jump is often two stays of which one was not recorded: those who jump have waited longer.
     """
 
-    edges: list
-    exits: list
-    exposure: list
-    average: np.ndarray
-    share: list
+    edges: list[Floats]
+    exits: list[Floats]
+    exposure: list[Floats]
+    average: Floats
+    share: list[Floats]
     won: int
 
-    def rate(self, stage):
+    def rate(self, stage: int) -> Floats:
         """Return the posterior mean of the hazards of a stage per day, (groups, 2)."""
         shape, weight = self._posterior(stage)
         return shape / weight
 
-    def draw(self, stage, rng, n):
+    def draw(self, stage: int, rng: np.random.Generator, n: int) -> Floats:
         """Draw n hazards of a stage from the posterior, (n, groups, 2)."""
         shape, weight = self._posterior(stage)
         return rng.standard_gamma(shape, size=(n, *shape.shape)) / weight
 
-    def draw_jump(self, stage, rng, n):
+    def draw_jump(self, stage: int, rng: np.random.Generator, n: int) -> Floats:
         """Draw n times the share of the exits UP of each age group that jump over the next stage, (n, groups)."""
         seen = self.share[stage]
         jumps, steps = seen[:, stage + 2 :].sum(axis=1), seen[:, stage + 1]
@@ -139,33 +191,53 @@ class Hazards:
         jump, step = (rng.standard_gamma(part, (n, len(seen))) for part in (jumps + usual, steps + 1 - usual))
         return jump / (jump + step)
 
-    def draw_share(self, stage, rng, n):
+    def draw_share(self, stage: int, rng: np.random.Generator, n: int) -> Floats:
         """Draw n times the shares of the stages that jumps over the next one lead to, (n, won + 1)."""
         weights = rng.standard_gamma(self.share[stage].sum(axis=0), size=(n, self.won + 1))
         weights[:, : stage + 2] = 0
-        return weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
+        share: Floats = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
+        return share
 
-    def longest(self, stage):
+    def longest(self, stage: int) -> float:
         """Return the longest time in days after which anyone ever left the stage."""
         return self.edges[stage][-2] if len(self.edges[stage]) > 2 else 0.0
 
-    def cumulative(self, stage, age, kind):
+    def cumulative(self, stage: int, age: Floats, kind: int) -> Floats:
         """Return the expected number of exits of a kind from age 0 to `age` (piecewise linear)."""
         edges, rate = self.edges[stage], self.rate(stage)[:, kind]
         knots = np.r_[0.0, np.cumsum(rate[:-1] * np.diff(edges)[:-1])]
         group = np.clip(np.searchsorted(edges, age, side="right") - 1, 0, len(rate) - 1)
-        return knots[group] + rate[group] * (age - edges[group])
+        expected: Floats = knots[group] + rate[group] * (age - edges[group])
+        return expected
 
-    def _posterior(self, stage):
+    def _posterior(self, stage: int) -> tuple[Floats, Floats]:
         return self.exits[stage] + PRIOR_EVENTS, self.exposure[stage] + PRIOR_EVENTS / self.average[stage]
 
 
-def fit_hazards(spells, weight=None):
-    """Fit the hazards of every stage before the win, each age group drawn towards its stage, each stage to all.
+def fit_hazards(spells: Spells, weight: Floats | None = None) -> Hazards:
+    """Fit how fast deals leave each stage before the win, upwards or out, given the time they have waited.
 
-    Age groups hold about equally many exits; the last begins at the longest stay that ever ended and has no end, so
-    those who have waited longer than anyone who left are judged by the waiting of their like, not by an average.
-    `weight`, (spells, 2), multiplies the days at risk of each spell: how fast it goes UP and OUT against the others.
+    Parameters
+    ----------
+    spells : Spells
+    weight : array, optional
+        (spells, 2): multiplies the days at risk of each spell, how fast it goes UP and OUT against the others.
+
+    Returns
+    -------
+    Hazards
+
+    Notes
+    -----
+    Each age group is drawn towards its stage, each stage towards all. Age groups hold about equally many exits; the last
+    begins at the longest stay that ever ended and has no end, so those who have waited longer than anyone who left are
+    judged by the waiting of their like, not by an average.
+
+    Examples
+    --------
+    >>> import funnelkit as fk
+    >>> fit_hazards(stage_spells(fk.sample())).won
+    7
     """
     kind, age, begin = spells.kind, spells.age, spells.seen - spells.start
     weight = np.ones((len(age), 2)) if weight is None else weight
@@ -183,7 +255,7 @@ def fit_hazards(spells, weight=None):
     return Hazards(edges, exits, exposure, np.array(average), share, spells.won)
 
 
-def _age_groups(ages):
+def _age_groups(ages: Floats) -> Floats:
     """Return the edges of the age groups: 0, quantiles of the ages at exit, the longest of them, infinity."""
     if not len(ages):
         return np.array([0.0, np.inf])
@@ -192,20 +264,44 @@ def _age_groups(ages):
     return np.unique(np.r_[0.0, inner, np.inf])
 
 
-def _tally(ages, edges):
+def _tally(ages: Floats, edges: Floats) -> Floats:
     # Ages on an edge belong to the group below it: the longest stay is an exit of the last closed group.
     group = np.searchsorted(edges, ages, side="left") - 1
     return np.bincount(np.maximum(group, 0), minlength=len(edges) - 1).astype(float)
 
 
-def _inside(begin, end, edges):
+def _inside(begin: Floats, end: Floats, edges: Floats) -> Floats:
     """Return how long each spell was at risk in each age group, (spells, groups)."""
     low, high = edges[:-1], edges[1:]
-    return np.maximum(np.minimum(end[:, None], high) - np.maximum(begin[:, None], low), 0)
+    inside: Floats = np.maximum(np.minimum(end[:, None], high) - np.maximum(begin[:, None], low), 0)
+    return inside
 
 
-def expected_exits(hazards, spells, begin, end, kind):
-    """Return for each spell the exits of a kind that the hazards expect between two times (days since 1970)."""
+def expected_exits(hazards: Hazards, spells: Spells, begin: ArrayLike, end: ArrayLike, kind: int) -> Floats:
+    """Compute the exits that hazards expect of each spell between two times.
+
+    Parameters
+    ----------
+    hazards : Hazards
+    spells : Spells
+    begin, end : float or array
+        Days since 1970.
+    kind : int
+        UP or OUT.
+
+    Returns
+    -------
+    array
+        (spells,).
+
+    Examples
+    --------
+    >>> import funnelkit as fk
+    >>> spells = stage_spells(fk.sample())
+    >>> expected = expected_exits(fit_hazards(spells), spells, 0, spells.as_of, UP)
+    >>> bool(abs(expected.sum() / (spells.kind == UP).sum() - 1) < 0.02)
+    True
+    """
     from_age = np.clip(np.maximum(begin, spells.seen) - spells.start, 0, None)
     to_age = np.clip(np.minimum(end, spells.start + spells.age) - spells.start, from_age, None)
     expected = np.zeros(len(spells.stage))

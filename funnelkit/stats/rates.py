@@ -1,19 +1,45 @@
 """Rates that carry their n: Wilson intervals, rate tables, win rates. What is not yet known is never a loss."""
 
+from __future__ import annotations
+
 from statistics import NormalDist
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats: TypeAlias = NDArray[np.float64]
 
 LEVEL = 0.95
 
 
-def wilson(k, n, level=LEVEL):
-    """Return (low, high), the Wilson score interval of k successes in n trials, as arrays of the shape of k.
+def wilson(k: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tuple[Floats, Floats]:
+    """Compute the Wilson score interval of k successes in n trials.
 
+    Parameters
+    ----------
+    k, n : int or array
+        Successes and trials.
+    level : float
+        Of the interval.
+
+    Returns
+    -------
+    tuple of arrays
+        (low, high), as fractions. Both are NaN where n is 0: nothing is known.
+
+    Raises
+    ------
+    ValueError
+        Unless 0 <= k <= n.
+
+    Notes
+    -----
     centre = (p + z^2/2n) / (1 + z^2/n), half width = z sqrt(p(1-p)/n + z^2/4n^2) / (1 + z^2/n), without continuity
-    correction (Wilson 1927). Where n is 0 nothing is known and both ends are NaN. Raises ValueError unless
-    0 <= k <= n.
+    correction (Wilson 1927).
 
+    Examples
+    --------
     >>> low, high = wilson(4238, 6711)
     >>> round(float(low), 6), round(float(high), 6)
     (0.619887, 0.642964)
@@ -31,13 +57,37 @@ def wilson(k, n, level=LEVEL):
     return low, high
 
 
-def newcombe(k, n, k_before, n_before, level=LEVEL):
-    """Return (change, low, high): k / n minus k_before / n_before with its hybrid score interval, as arrays.
+def newcombe(
+    k: ArrayLike, n: ArrayLike, k_before: ArrayLike, n_before: ArrayLike, level: float = LEVEL
+) -> tuple[Any, Any, Any]:
+    """Compute the difference of two rates with its hybrid score interval.
 
+    Parameters
+    ----------
+    k, n : int or array
+        Successes and trials now.
+    k_before, n_before : int or array
+        Successes and trials before.
+    level : float
+        Of the interval.
+
+    Returns
+    -------
+    tuple of arrays
+        (change, low, high): k / n minus k_before / n_before, as fractions. NaN where either n is 0.
+
+    Raises
+    ------
+    ValueError
+        Unless 0 <= k <= n on both sides.
+
+    Notes
+    -----
     low = d - sqrt((p - l)^2 + (u0 - p0)^2), high = d + sqrt((u - p)^2 + (p0 - l0)^2) with the Wilson limits l, u of
-    each rate (Newcombe 1998, method 10). Where either n is 0 nothing is known and all three are NaN. Raises
-    ValueError unless 0 <= k <= n on both sides.
+    each rate (Newcombe 1998, method 10).
 
+    Examples
+    --------
     >>> [round(float(part), 4) for part in newcombe(56, 70, 48, 80)]
     [0.2, 0.0524, 0.3339]
     """
@@ -48,11 +98,30 @@ def newcombe(k, n, k_before, n_before, level=LEVEL):
     return change, change - np.hypot(p - low, high_0 - p_0), change + np.hypot(high - p, p_0 - low_0)
 
 
-def rate_columns(k, n, n_open=0):
-    """Return the columns of a rate row: k, n, rate, low, high, n_open, floor, ceiling.
+def rate_columns(k: ArrayLike, n: ArrayLike, n_open: ArrayLike = 0) -> dict[str, NDArray[Any]]:
+    """Compute the columns of a rate row.
 
-    `rate` is k / n over the n whose outcome is known, [low, high] its Wilson interval. `floor` and `ceiling` are the
-    rate if none or all of the `n_open` still undecided succeed: whatever they do, the final rate lies between.
+    Parameters
+    ----------
+    k, n : int or array
+        Successes, and those whose outcome is known.
+    n_open : int or array
+        Those still undecided.
+
+    Returns
+    -------
+    dict of arrays
+        k, n, rate (k / n), low, high (Wilson), n_open, floor, ceiling.
+
+    Notes
+    -----
+    `floor` and `ceiling` are the rate if none or all of the undecided succeed: whatever they do, the final rate lies
+    between. Where n is 0 the rate is NaN.
+
+    Examples
+    --------
+    >>> {name: float(value) for name, value in rate_columns(1, 2, 2).items() if name in ("rate", "floor", "ceiling")}
+    {'rate': 0.5, 'floor': 0.25, 'ceiling': 0.75}
     """
     k, n, n_open = (np.asarray(part, dtype="int64") for part in np.broadcast_arrays(k, n, n_open))
     low, high = wilson(k, n)
