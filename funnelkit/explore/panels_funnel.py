@@ -17,8 +17,8 @@ def explorer_panel(source, volume=100, deal_value=1.0, cycle_days=30.0, *, model
     """Return a Panel over `what_if` of any model: a slider for every rate, the volume, the value and the cycle.
 
     `source` is a model with default rates or a rate table (then `model` names its stages). The reading also says
-    which stage helps most at the rates that the sliders stand at. Its headless twin is `what_if(source, changes,
-    volume, deal_value, model, cycle_days=...)`.
+    which stage helps most at the rates that the sliders stand at. Without a value (0) neither it nor the cycle has a
+    slider. Its headless twin is `what_if(source, changes, volume, deal_value, model, cycle_days=...)`.
     """
     model = model or getattr(source, "model", None) or source
     base = what_if(source, None, volume, deal_value, model, cycle_days=cycle_days).table
@@ -29,7 +29,7 @@ def explorer_panel(source, volume=100, deal_value=1.0, cycle_days=30.0, *, model
         Control(str(stage), label, 0, most, rate, 0.01, 100)
         for stage, label, rate in zip(rated["stage"], labels, rated["rate_base"], strict=True)
     ]
-    levers = {"volume": volume, "deal_value": deal_value, "cycle_days": cycle_days}
+    levers = {"volume": volume} | ({"deal_value": deal_value, "cycle_days": cycle_days} if deal_value else {})
     for name, start in levers.items():
         least = float(start) / 100 if name == "cycle_days" else 0.0
         label = say(f"explore.widgets.{name}")
