@@ -1,11 +1,16 @@
 """Starter: a notebook of the user's own from a data file: mapping, checks, first funnel, next steps."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from funnelkit.language import DataError, label, language, say, show
+from funnelkit.language import DataError, Shown, label, language, say, show
 from funnelkit.models import model_names
+from funnelkit.pipeline import Pipeline
 from funnelkit.reading import (
     READING_OPTIONS,
     ReadOptions,
@@ -19,31 +24,54 @@ from funnelkit.reading import (
 )
 
 _OTHERS = ("encoding", "decimal", "date_order", "currency", "timezone", "delimiter", "sheet", "table")
-_READ = """from funnelkit import count_stages, plot, read, use
-from funnelkit.course import starter
-from funnelkit.report import sections
+_READ = """import funnelkit as fk
+from funnelkit import report
+from funnelkit.course import show_mapping
 
-use(lang)
+fk.use(lang)
 named = {"model": model or None, "stages": None if model else stages or None, "as_of": as_of or None}
 how = {"layout": layout or None, "preset": preset or None, "join": join, "map": columns}
-pipeline = read(*data, **named, **how, **reading)
-starter.show_mapping(data, columns, reading)"""
+pipeline = fk.read(*data, **named, **how, **reading)
+show_mapping(data, columns, reading)"""
 _CELLS = (
-    ("quality", "sections.quality(pipeline)"),
-    ("limits", "sections.limits(pipeline)"),
-    ("funnel", "sections.funnel_table(pipeline)"),
-    ("chart", "plot.funnel_chart(count_stages(pipeline), pipeline.model)"),
-    ("headline", "sections.headline(pipeline)"),
-    ("segment", "sections.segment_table(pipeline, segment)"),
+    ("quality", "report.data_quality(pipeline)"),
+    ("limits", "report.source_limits(pipeline)"),
+    ("funnel", "report.funnel_table(pipeline)"),
+    ("chart", "fk.plot.funnel_chart(fk.count_stages(pipeline))"),
+    ("headline", "report.headline(pipeline)"),
+    ("segment", "report.segment_table(pipeline, segment)"),
 )
 
 
-def write_notebook(file, out=None, **reading):
-    """Read a file and write a notebook that reads it the same way; return the notebook's path.
+def write_notebook(file: str | Path, out: str | Path | None = None, **reading: Any) -> Path:
+    """Read a file and write a notebook that reads it the same way.
 
-    `reading` holds the arguments of `read`. The notebook stands at `out`, else in the current folder under the file's
-    name. Raises DataError, and writes nothing, where the file cannot be read, none of its rows is good, or the
-    notebook exists already.
+    Parameters
+    ----------
+    file : str or Path
+        A file, or a database's URL.
+    out : str or Path, optional
+        Where to write it; by default in the current folder under the file's name.
+    **reading
+        The keywords of `read`.
+
+    Returns
+    -------
+    Path
+        Of the notebook.
+
+    Raises
+    ------
+    DataError
+        Where the file cannot be read, none of its rows is good, or the notebook exists already; nothing is written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from funnelkit.language import sample_files
+    >>> with TemporaryDirectory() as folder:
+    ...     write_notebook(sample_files()[0], f"{folder}/mine.ipynb", stages="industrial-8").name
+    'mine.ipynb'
     """
     path = Path(out) if out else Path(f"{_stem(file)}.ipynb")
     if path.exists():
@@ -62,7 +90,7 @@ def write_notebook(file, out=None, **reading):
     return path
 
 
-def _stem(file):
+def _stem(file: str | Path) -> str:
     return (
         without_password(file).rpartition("/")[2].partition("?")[0].replace("#", "_")
         if is_url(file)
@@ -70,7 +98,7 @@ def _stem(file):
     )
 
 
-def _values(file, pipeline, reading):
+def _values(file: str | Path, pipeline: Pipeline, reading: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters of the notebook: what was found while reading."""
     model = pipeline.model.id if pipeline.model.id in model_names() else _model_file(reading.get("stages"))
     names = [] if model else [str(stage.name) for stage in pipeline.model.stages]
@@ -80,22 +108,23 @@ def _values(file, pipeline, reading):
         "columns": _mapping(file, reading, pipeline.layout), "layout": pipeline.layout,
         "preset": reading.get("preset") or "", "model": model, "stages": names,
         "as_of": f"{pipeline.as_of:%Y-%m-%d}" if reading.get("as_of") else "",
-        "reading": {name: value for name, value in stated.items() if value is not None}, "segment": "", "lang": language(),
+        "reading": {name: value for name, value in stated.items() if value is not None}, "segment": "",
+        "lang": language(),
     }  # fmt: skip
 
 
-def _model_file(stages):
+def _model_file(stages: Any) -> str:
     """Return the path of a model file that was given as the stages, else nothing."""
     given = isinstance(stages, str) and "," not in stages and Path(stages).is_file()
     return str(Path(stages).resolve()) if given else ""
 
 
-def _place(source):
+def _place(source: str | Path) -> str:
     """Return where a source is, from any folder; a password stays out."""
     return without_password(source) if is_url(source) else str(Path(source).resolve())
 
 
-def _mapping(file, reading, layout):
+def _mapping(file: str | Path, reading: Mapping[str, Any], layout: str) -> dict[str, str]:
     """Return {canonical name: header}; empty where the columns alone do not tell, for some exports are rearranged."""
     options = ReadOptions(**{name: reading[name] for name in READING_OPTIONS if name in reading})
     try:
@@ -104,7 +133,7 @@ def _mapping(file, reading, layout):
         return {}
 
 
-def show_mapping(data, columns, reading):
+def show_mapping(data: Sequence[str], columns: Mapping[str, str], reading: Mapping[str, Any]) -> Shown:
     """Return a table of the first source's columns: what each is taken as, and its first value."""
     table = open_source(data[0], ReadOptions(**reading))
     meaning = {header: label(name) for name, header in columns.items()}
@@ -118,7 +147,7 @@ def show_mapping(data, columns, reading):
     return show(pd.DataFrame(rows, columns=head))
 
 
-def _cells(pipeline):
+def _cells(pipeline: Pipeline) -> Sequence[tuple[str, str]]:
     """Return the cells that this source can fill: a table of counts has no deals, and seldom who advanced."""
     if pipeline.counts is None:
         return _CELLS
@@ -129,7 +158,7 @@ def _cells(pipeline):
 # --- the document ----------------------------------------------------------------------------------------------------
 
 
-def _document(values, steps):
+def _document(values: Mapping[str, Any], steps: Sequence[tuple[str, str]]) -> str:
     from funnelkit.report import import_nbformat
 
     nbformat = import_nbformat()
@@ -147,10 +176,10 @@ def _document(values, steps):
     cells.append(new.new_markdown_cell(say("course.starter.next"), id="next"))
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook = new.new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
-    return nbformat.writes(notebook) + "\n"
+    return str(nbformat.writes(notebook)) + "\n"
 
 
-def _parameters(values):
+def _parameters(values: Mapping[str, Any]) -> str:
     """Return the cell of parameters: each a literal, so that nothing of the data is ever run."""
     texts = {"segment": "segment_name"}
     lines = (

@@ -58,7 +58,7 @@ def test_the_real_export(tmp_path, lang):
     found = run(path)
     pd.testing.assert_frame_equal(found["pipeline"].deals, read(source).deals)
     pd.testing.assert_frame_equal(count_stages(found["pipeline"]).table, count_stages(read(source)).table)
-    text = found["starter"].show_mapping(values["data"], values["columns"], {}).text
+    text = found["show_mapping"](values["data"], values["columns"], {}).text
     assert "opportunity_id" in text and "1C1I7A6R" in text
 
 
@@ -91,7 +91,7 @@ def test_counts_a_model_and_its_file(tmp_path):
     assert found["layout"] == "counts" and found["pipeline"].counts["n_entered"].tolist() == [10, 4, 2]
     model = tmp_path / "mine.toml"
     package = Path(__file__).parents[2] / "funnelkit"
-    model.write_bytes((package / "catalog" / "simple-5.toml").read_bytes().replace(b"simple-5", b"mine"))
+    model.write_bytes((package / "models" / "catalogue" / "simple-5.toml").read_bytes().replace(b"simple-5", b"mine"))
     names = [stage.name.en for stage in read(counts, stages="simple-5", layout="counts").model.stages]
     source = tmp_path / "d.csv"
     source.write_text("id,stage\n" + "".join(f"{i},{name}\n" for i, name in enumerate(names)))

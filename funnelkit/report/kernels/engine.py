@@ -33,7 +33,7 @@ class Engine(NBClientEngine):  # type: ignore[misc]  # papermill has no types
 
         def cell_start(cell: Any, cell_index: int | None = None, **others: Any) -> Any:
             cls.current = cell.get("id", str(cell_index))
-            _note(cls.folder, cell_index, total, cls.current)
+            _note(cls.folder, cell_index, total, cls.current or "")
             return start(cell, cell_index, **others)
 
         nb_man.cell_start = cell_start

@@ -156,7 +156,7 @@ def workbook(found: Mapping[str, Table]) -> bytes:
     from openpyxl import Workbook
 
     book = Workbook()
-    book.remove(book.active)
+    book.remove(book.worksheets[0])
     taken: set[str] = set()
     for name, table in found.items():
         sheet = book.create_sheet(_sheet_name(name, taken))

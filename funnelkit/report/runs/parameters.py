@@ -93,7 +93,7 @@ def _typed(parameter: Parameter, value: Any) -> Any:
 
 def _one_of(choices: list[str], value: Any) -> str:
     if value in choices:
-        return value
+        return str(value)
     return _as_date(value) if "date" in choices else _refuse()
 
 

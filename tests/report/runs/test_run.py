@@ -258,6 +258,8 @@ def test_report_on_the_sample(lang, tmp_path):
     html = (target / "report.html").read_text(encoding="utf-8")
     assert "7.7% [6.6, 9.1]" in _plain(html) and html.count("<img") == html.count('alt="') >= 2
     assert "No description" not in html
+    assert "vnd.funnelkit" not in (target / "notebook.ipynb").read_text(encoding="utf-8"), "a hidden number"
+    assert set(pd.read_csv(target / "tables" / "people.csv")) >= {"k", "n", "rate", "expected"}
     deals = pd.read_csv(sample_files()[0], dtype=str)
     personal = {name for column in ("name", "account", "owner") for name in deals[column].dropna()}
     for path in (target / "run.json", target / "summary.json", tmp_path / "status.json"):
