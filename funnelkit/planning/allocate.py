@@ -23,6 +23,8 @@ def state_table(pipeline: Pipeline, least: int = LEAST_CLOSED) -> Result:
 
     Parameters
     ----------
+    pipeline : Pipeline
+        Of a model with states.
     least : int
         Where fewer closed deals tell, the model's default stands in for both probabilities.
 
@@ -67,7 +69,8 @@ def _states(pipeline: Pipeline, least: int) -> Result:
     table = pd.DataFrame(rows)
     table["state"] = pd.Categorical(table["state"], categories=[state.id for state in model.states], ordered=True)
     values = {name: number(table[name].sum()) for name in ("n_open", "value_open")}
-    return Result(table, "planning.allocate.states", values, model=model, currency=pipeline.currency)
+    names = {"rate": "win_rate"}
+    return Result(table, "planning.allocate.states", values, model=model, names=names, currency=pipeline.currency)
 
 
 def _open_in_one_currency(deals: pd.DataFrame) -> pd.DataFrame:
@@ -125,8 +128,8 @@ def allocate(rows: Result | pd.DataFrame, budget: float, unit: str = "hours", mo
     rows : Result or DataFrame
         n_open, value_open (and n_valued, where some amounts are unknown), win_probability, win_probability_after, cost
         (of moving one entity on, in `unit`); `least` and `most` (in `unit`) bound a row.
-    budget : float
-        In `unit`: hours, money or a word of one's own.
+    budget, unit, model
+        What to spend, in hours, money or a word of one's own; the model names the states of a table.
 
     Returns
     -------
