@@ -39,7 +39,7 @@ class Bridge(Result):
         """Return name, change, change_low, change_high of every part that changes something."""
         table = self.table[~self.table["part"].isin(["opening", "closing"])]
         if "low" not in table:
-            table = table[table["n_deals"] > 0].assign(low=np.nan, high=np.nan)
+            table = table[table["change"] != 0].assign(low=np.nan, high=np.nan)
         names = [_part_name(row, self.model) for row in table.to_dict("records")]
         ends = {"change_low": table["low"], "change_high": table["high"]}
         return pd.DataFrame({"name": names, "change": table["change"], **ends}).reset_index(drop=True)

@@ -17,18 +17,6 @@ from funnelkit.stats import LEVEL, aalen_johansen, interval
 
 Interval = tuple[float, float]
 _CODES = {"won": 1, "lost": 2}
-_SHOWN = (
-    "cohort",
-    "n_open",
-    "raw",
-    "age_days",
-    "share",
-    "share_before",
-    "change",
-    "change_low",
-    "change_high",
-    "clear",
-)
 
 
 def compare_cohorts(
@@ -94,8 +82,10 @@ def _compare(pipeline: Pipeline, calendar: Calendar, outcome: str, delayed_entry
 
 
 def _for_people(table: pd.DataFrame) -> pd.DataFrame:
-    shares = {name: [percent(share) for share in table[name]] for name in ("raw", "share", "share_before")}
-    return table.assign(**shares)[list(_SHOWN)]
+    told = pd.DataFrame({"cohort": table["cohort"], "n_open": table["n_open"]})
+    told["raw"] = [percent(share) for share in table["raw"]]
+    told = told.assign(days=table["age_days"].round(), share=table["share"], share_earlier=table["share_before"])
+    return told.join(table[["change", "change_low", "change_high", "clear"]])
 
 
 def _insight(row: dict[str, Any]) -> Insight:

@@ -67,8 +67,8 @@ def compare_periods(
     -------
     Result
         Table: [by], against, stage (overall, then the stages), period, days, period_before, days_before, n_entered,
-        n_entered_before, growth, growth_low, growth_high, k, n, rate, low, high, n_open, k_before, n_before, rate_before,
-        change, change_low, change_high (fractions), clear, status (compared, or why it could not be).
+        n_entered_before, growth, growth_low, growth_high, k, n, rate, low, high, n_open, k_before, n_before,
+        rate_before, change, change_low, change_high (fractions), clear, status (compared, or why it could not be).
 
     Raises
     ------
@@ -105,7 +105,7 @@ def _compare(pipeline: Pipeline, calendar: Calendar, on: Any, by: By, how: tuple
         rows += _pair_rows(moves, current, earlier, _Pair(against, status, basis, keys, calendar))
     table = _judge(pd.DataFrame(rows))
     table["stage"] = pd.Categorical(table["stage"], categories=["overall", *pipeline.model.stage_ids], ordered=True)
-    reading = _read_periods(table, pipeline.model, current, (calendar, since))
+    reading = _read_periods(table, pipeline.model, current, (keys, calendar, since))
     return Result(
         table, *reading, model=pipeline.model, picture="" if keys else "compare_chart",
         shown=partial(_for_people, keys), findings=_findings(table, pipeline.model, keys),
@@ -135,12 +135,17 @@ def _findings(table: pd.DataFrame, model: Funnel, keys: list[str]) -> tuple[Insi
     for row in table[table["clear"]].to_dict("records"):
         side = "rise" if row["change"] > 0 else "fall"
         whole = row["stage"] == "overall"
-        name = both(lambda: label("overall")) if whole else model.stage(row["stage"]).name
-        values = _pair_words(row, row["against"]) | {"stage": [*(str(row[key]) for key in keys), name]}
+        values = _pair_words(row, row["against"]) | {"stage": _named(row, model, keys)}
         key = f"analysis.compare.{side if whole and not keys else 'stage_moved'}"
         subject = " / ".join([*(str(row[key]) for key in keys), str(row["stage"])])
         found.append(insight(f"rate_{side}", subject, key, values, n_deals=int(row["n"])))
     return tuple(found)
+
+
+def _named(row: dict[str, Any], model: Funnel, keys: list[str]) -> list[Any]:
+    """Return what people call a row: the segment, then the stage."""
+    name = both(lambda: label("overall")) if row["stage"] == "overall" else model.stage(row["stage"]).name
+    return [*(str(row[key]) for key in keys), name]
 
 
 def _moves(pipeline: Pipeline, keys: list[str]) -> pd.DataFrame:
@@ -265,10 +270,10 @@ def _growth(entered: pd.Series[Any], entered_before: pd.Series[Any]) -> tuple[ND
 
 
 def _read_periods(
-    table: pd.DataFrame, model: Funnel, current: Window, given: tuple[Calendar, Any]
+    table: pd.DataFrame, model: Funnel, current: Window, given: tuple[list[str], Calendar, Any]
 ) -> tuple[str, dict[str, Any], tuple[Note, ...]]:
     """Return (key, values, notes): the overall rate against each period, then the stages that moved clearly."""
-    calendar, since = given
+    keys, calendar, since = given
     whole = table[table["stage"] == "overall"]
     unfinished = current.stop < calendar.start(current.number + 1)
     key = "analysis.compare.partial" if unfinished else "analysis.compare.period"
@@ -280,7 +285,7 @@ def _read_periods(
         stages = table[(table["against"] == against) & table["clear"] & (table["stage"] != "overall")]
         for row in stages.to_dict("records"):
             notes.append(
-                ("analysis.compare.stage_moved", _pair_words(row, against) | {"stage": model.stage(row["stage"]).name})
+                ("analysis.compare.stage_moved", _pair_words(row, against) | {"stage": _named(row, model, keys)})
             )
     compared = table[(table["status"] == "compared") & (table["stage"] != "overall")]
     if len(compared) and not compared["clear"].any():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -72,9 +73,16 @@ def _promotion_rates(counts: pd.DataFrame, model: Funnel | None) -> Result:
         stage = model.stage(str(row["stage"])).name if model is not None else str(row["stage"])
         values = {"stage": [*map(str, row[lead[:-1]]), stage], "rate": rate_words(row["k"], row["n"])}
         key = "analysis.rates.lowest"
-    shown = [*lead, "k", "n", "rate", "low", "high", "n_open"]
     picture = "rate_chart" if lead == ["stage"] else ""
-    return Result(table, key, values, model=model, picture=picture, shown=shown)
+    return Result(table, key, values, model=model, picture=picture, shown=partial(_for_people, lead, model))
+
+
+def _for_people(lead: list[str], model: Funnel | None, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rates; entering the stage of the win is the win, so a last one promotes to nothing."""
+    rates = table[["k", "n", "rate", "low", "high"]].astype({"k": "Int64", "n": "Int64"})
+    if model is not None and model.won_stage == model.stage_ids[-1]:
+        rates[table["stage"] == model.won_stage] = pd.NA
+    return table[lead].join(rates).assign(n_open=table["n_open"])
 
 
 def growth_table(counts: Pipeline | Result | pd.DataFrame) -> Result:

@@ -203,12 +203,15 @@ def _rates(table: pd.DataFrame, rows: tuple[list[str], Funnel | None], title: st
     what = "stage_rates" if "stage" in keys else "rates"
     named = say("result.between").join(label(key) for key in keys)
     segments = [_segment_name(values, model) for values in table[keys].itertuples(index=False)]
+    # Entering the stage of the win is the win: it promotes to nothing, so it shows no 100 %.
+    wins = [_is_win(stage, model) for stage in table["stage"]] if "stage" in keys else [False] * len(table)
     with style():
         figure = new_figure(9.6, 1.3 + 0.42 * len(table))
         ax = figure.subplots()
-        words = [rate_text(row) for row in table.to_dict("records")]
-        for place, row in enumerate(table.to_dict("records")):
-            if row["n"] > 0:
+        rated = table.to_dict("records")
+        words = [say("charts.funnel.is_won") if won else rate_text(row) for won, row in zip(wins, rated, strict=True)]
+        for place, row in enumerate(rated):
+            if row["n"] > 0 and not wins[place]:
                 ax.plot([row["low"], row["high"]], [place] * 2, color=COLOURS["n_advanced"], linewidth=2)
                 ax.plot([row["rate"]], [place], "o", color=COLOURS["n_advanced"], markersize=6)
             ax.text(1.05 * top, place, words[place], va="center", ha="left", fontsize=8.5)
@@ -221,6 +224,10 @@ def _rates(table: pd.DataFrame, rows: tuple[list[str], Funnel | None], title: st
         finish(figure, title or say(f"charts.funnel.{what}_title", by=named))
     said = "; ".join(f"{name}: {text}" for name, text in zip(segments, words, strict=True))
     return Chart((ax,), say(f"charts.funnel.{what}_alt", by=named, rows=said), table)
+
+
+def _is_win(stage: Any, model: Funnel | None) -> bool:
+    return model is not None and stage == model.won_stage == model.stage_ids[-1]
 
 
 def _segment_name(values: Sequence[Any], model: Funnel | None) -> str:
