@@ -1,3 +1,5 @@
+from .allocation import AllocationPicture as AllocationPicture
+from .allocation import allocation_chart as allocation_chart
 from .change import bridge_chart as bridge_chart
 from .change import compare_chart as compare_chart
 from .change import peer_chart as peer_chart
@@ -11,11 +13,9 @@ from .funnel import rate_chart as rate_chart
 from .monitor import control_chart as control_chart
 from .monitor import loss_chart as loss_chart
 from .picture import LivePicture as LivePicture
-from .planning import AllocationPicture as AllocationPicture
 from .planning import CascadePicture as CascadePicture
 from .planning import LoopPicture as LoopPicture
 from .planning import WhatIfPicture as WhatIfPicture
-from .planning import allocation_chart as allocation_chart
 from .planning import cascade_chart as cascade_chart
 from .planning import loop_chart as loop_chart
 from .planning import lowest_levels as lowest_levels
@@ -27,6 +27,7 @@ from .position import map_chart as map_chart
 from .position import space_chart as space_chart
 from .style import alt_text as alt_text
 from .style import COLOURS as COLOURS
+from .style import Chart as Chart
 from .style import FONT_FILE as FONT_FILE
 from .style import new_figure as new_figure
 from .style import style as style

@@ -42,6 +42,8 @@ def forecast_chart(found: Forecast, title: str | None = None, target: float | No
         Of `forecast_open`. Counts stand in for values where the source has none.
     target : float, optional
         A won value, drawn as a line; its odds go into the title.
+    title : str, optional
+        Instead of the chart's own.
 
     Returns
     -------
@@ -158,6 +160,8 @@ def backtest_chart(found: Result | pd.DataFrame, title: str | None = None, measu
         Of `backtest`.
     measure : {"value", "n_won"}, optional
         Value where the source has amounts.
+    title : str, optional
+        Instead of the chart's own.
 
     Returns
     -------
@@ -225,6 +229,8 @@ def flow_chart(found: Result | pd.DataFrame, model: Funnel | None = None, title:
         Of `health`.
     model : Funnel, optional
         Names the stages of a table.
+    title : str, optional
+        Instead of the chart's own.
 
     Returns
     -------
@@ -294,6 +300,8 @@ def pace_chart(found: Result | pd.DataFrame, model: Funnel | None = None, title:
         Of `solve_target`.
     model : Funnel, optional
         Names the stages of a table.
+    title : str, optional
+        Instead of the chart's own.
 
     Returns
     -------

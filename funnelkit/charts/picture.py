@@ -77,7 +77,7 @@ class LivePicture:
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
         self.labels = [label for axes in self.axes for label in axes.get_yticklabels()]
-        self.canvas = FigureCanvasAgg(figure)
+        self.canvas: Any = FigureCanvasAgg(figure)
 
     def _moving(self) -> list[Any]:
         """Return the artists that a move changes, besides the heading."""

@@ -164,6 +164,8 @@ def space_chart(found: Found, ours: str | None = None, title: str | None = None)
         Of `space_profile`.
     ours : str, optional
         Our product's name; that of `found` without it.
+    title : str, optional
+        Instead of the chart's own.
 
     Returns
     -------
@@ -221,6 +223,8 @@ def adopters_chart(found: Found, title: str | None = None) -> Chart:
     ----------
     found : Result or DataFrame
         Of `adopters`.
+    title : str, optional
+        Instead of the chart's own.
 
     Returns
     -------

@@ -31,7 +31,7 @@ def backtest(
         Periods do not overlap, so their outcomes are not the same deals counted twice.
     n_origins : int
         Periods to look at; those with fewer than 20 won deals before them are left out.
-    by, paths
+    pipeline, by, paths, rng
         As of `forecast_open`.
 
     Returns

@@ -27,6 +27,8 @@ def calibrate(pipeline: Pipeline, probabilities: Mapping[str, float] | None = No
 
     Parameters
     ----------
+    pipeline : Pipeline
+        With outcomes and stage times.
     probabilities : mapping, optional
         Chance of a final win of a deal in each stage; without it those of the model (`Funnel.win_chance`, which reads
         probabilities "on leaving" as those of the stage after).

@@ -90,8 +90,8 @@ def forecast_open(
         Cut the time at these calendar borders.
     by : str or list of str, optional
         Columns whose values have win ratios of their own.
-    paths : int
-        Futures to simulate.
+    pipeline, until, paths, rng
+        What is known, the last day to forecast, how many futures to simulate, and the generator that draws them.
 
     Returns
     -------

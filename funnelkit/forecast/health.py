@@ -32,10 +32,10 @@ def health(
 
     Parameters
     ----------
-    revenue : float
-        Still to win by `until`, in the deals' currency.
-    window_days : int
-        Length of the window whose promotions are counted.
+    pipeline, revenue, until
+        What is known; what is still to win, in the deals' currency, and by when.
+    window_days, by, rng
+        Length of the window whose promotions are counted; the rest as of `forecast_open`.
 
     Returns
     -------

@@ -137,8 +137,8 @@ def solve_target(
 
     Parameters
     ----------
-    capacity_per_week, with_open, by
-        Most entries the team can take; whether the open deals count; columns whose values have win ratios of their own.
+    pipeline, revenue, until, odds, capacity_per_week, with_open, by, rng
+        What to reach by when, how surely; most entries the team can take; count the open deals; as of `forecast_open`.
 
     Returns
     -------

@@ -36,7 +36,7 @@ def check_target(
 
     Parameters
     ----------
-    revenue, until, odds, capacity_per_week
+    pipeline, revenue, until, odds, capacity_per_week, rng
         As of `solve_target`.
 
     Returns
@@ -158,6 +158,8 @@ def compare_target_rates(pipeline: Pipeline, targets: Mapping[str, float]) -> Re
 
     Parameters
     ----------
+    pipeline : Pipeline
+        With outcomes.
     targets : mapping
         Rate set for each stage, 0 to 1.
 

@@ -37,8 +37,8 @@ def cascade(
     ratios : mapping, optional
         Fraction kept at a level (id, name or alias), 0 to 1, inputs (covered population, patients) too; others keep the
         model's default, an input share without one is 1.
-    population, price : number or str
-        How many start, and the value of one who stays.
+    population, price, model
+        How many start, the value of one who stays, and a model's name, TOML file or Funnel.
 
     Returns
     -------
@@ -275,8 +275,8 @@ def level_advice(points: Iterable[str], *, model: Model = "pharma") -> Result:
 
     Parameters
     ----------
-    points : iterable of str
-        Levels: id, name or alias.
+    points, model
+        Levels (id, name or alias) of a model.
 
     Returns
     -------

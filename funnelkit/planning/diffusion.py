@@ -28,8 +28,8 @@ def adopters(
 
     Parameters
     ----------
-    market : float
-        How many can ever adopt.
+    market, periods, model
+        How many can ever adopt; how many periods to look at; whose catalogue names the groups.
     innovation, imitation : float
         Coefficients p (above 0) and q of Bass; the defaults are the means of Sultan, Farley and Lehmann (1990).
 
@@ -62,8 +62,8 @@ def _model(model: str | Funnel) -> Funnel:
 
 
 def _spread(market: float, total: Any, model: Funnel) -> Result:
-    groups = model.topic("adopters").items
-    ends = np.cumsum([group.share for group in groups])
+    groups: Any = model.topic("adopters").items
+    ends = np.cumsum([float(group.share) for group in groups])
     ids = [group.id for group in groups]
     middle = (total[1:] + total[:-1]) / 2
     named = [ids[place] for place in np.minimum(np.searchsorted(ends, middle, side="right"), len(ids) - 1)]

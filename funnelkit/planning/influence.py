@@ -27,8 +27,8 @@ def influence_counts(factors: Sequence[float], customers: float = 100, model: st
     ----------
     factors : sequence of float
         From each stage to the next (0 or more, above 1 is growth), one fewer than the model has stages.
-    customers : float
-        At the first stage.
+    customers, model
+        How many at the first stage; whose stages.
 
     Returns
     -------
@@ -82,8 +82,8 @@ def influence_loop(
         Share of potential customers who buy; share of those reached who are potential customers of the next turn.
     factors : sequence of float
         What a buyer's word multiplies by; each may pass 1.
-    inflow, market : float
-        New potential customers a turn from outside; how many there can ever be.
+    inflow, turns, market
+        New potential customers a turn from outside; how many turns; how many customers there can ever be.
 
     Returns
     -------

@@ -35,9 +35,9 @@ def sensitivity(
 
     Parameters
     ----------
-    rates : Funnel, str, Result or DataFrame
+    rates, volume, value, model
         A model (default rates), or stage and rate, and k and n where counted. The result is volume x rates x value.
-    relative, points, costs
+    relative, points, costs, rng, draws
         Each rate is raised to (1 + `relative`) times itself, and by `points` (a fraction), never beyond 1 unless counts
         may grow; `costs` maps a stage to the money that `points` more cost there.
 
@@ -114,8 +114,9 @@ class Size(NamedTuple):
 def _rates(rates: Any, model: Funnel | None) -> tuple[pd.DataFrame, Funnel | None]:
     """Return (stage, rate, k, n) of the stages before the win, and the model."""
     if isinstance(rates, str) or hasattr(rates, "stages"):
-        model = funnel(rates) if isinstance(rates, str) else rates
-        known = [stage for stage in model.stages if stage.rate is not None]
+        chosen: Any = funnel(rates) if isinstance(rates, str) else rates
+        model = chosen
+        known = [stage for stage in chosen.stages if stage.rate is not None]
         rates = pd.DataFrame({"stage": [stage.id for stage in known], "rate": [stage.rate for stage in known]})
     else:
         model = rates.model if model is None and isinstance(rates, Result) else model

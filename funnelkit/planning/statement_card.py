@@ -26,7 +26,7 @@ def statement_card(
 
     Parameters
     ----------
-    texts, evidence : mapping
+    texts, evidence, model
         A part (usp, smp, cpp, pc, csm) to its text, and to what proves it; the product character needs no evidence.
 
     Returns
@@ -102,8 +102,10 @@ def advantage_test(advantages: Result | pd.DataFrame, model: str | Funnel = "pha
 
     Parameters
     ----------
-    advantages : DataFrame
+    advantages : Result or DataFrame
         advantage, unique, different, important, lasting (True or False).
+    model : str or Funnel
+        Whose catalogue holds the tests.
 
     Returns
     -------

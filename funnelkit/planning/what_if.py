@@ -31,8 +31,8 @@ def what_if(
 
     Parameters
     ----------
-    source : Funnel, Result or DataFrame
-        A model (its default rates), or stage, rate and n as `rate_table` gives them.
+    source, model
+        A model (its default rates), or stage, rate and n as `rate_table` gives them; the model names their stages.
     changes : mapping, optional
         New rate of a stage (id, name, alias); new "volume", "deal_value" and "cycle_days".
     volume, deal_value, cycle_days
