@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from funnelkit.language import DataError, nearest
-from funnelkit.models import custom
+from funnelkit.models import Funnel, custom
 from funnelkit.pipeline import DEAL_COLUMNS, EVENT_COLUMNS, Pipeline
 from funnelkit.reading.cells.numbers import as_number
 from funnelkit.reading.cells.text import cell_text
+from funnelkit.reading.findings import Journal
 from funnelkit.reading.layouts.presets import key, status_word, word_keys
-from funnelkit.reading.layouts.stage_names import name_stages
-from funnelkit.reading.sheet import type_sheet
-
-if TYPE_CHECKING:
-    from funnelkit.models import Funnel
-    from funnelkit.reading.findings import Journal
-    from funnelkit.reading.layouts.stage_names import Naming
-    from funnelkit.reading.sheet import Sheet
-
+from funnelkit.reading.layouts.stage_names import Naming, name_stages
+from funnelkit.reading.sheet import Sheet, type_sheet
 
 NUMBERS = ("n_entered", "n_advanced", "n_lost", "n_open", "value", "rate")
 

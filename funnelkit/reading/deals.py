@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from funnelkit.models import Funnel
 from funnelkit.pipeline import DEAL_COLUMNS, SOURCES, Limit
 from funnelkit.reading.cells.text import among, by_text, cell_text, repeated, same_text
 from funnelkit.reading.layouts.presets import status_word
 from funnelkit.reading.layouts.stage_dates import take_wide_dates
 from funnelkit.reading.layouts.stage_durations import take_elapsed
-from funnelkit.reading.sheet import flag
-
-if TYPE_CHECKING:
-    from funnelkit.models import Funnel
-    from funnelkit.reading.layouts.stage_names import Naming
-    from funnelkit.reading.sheet import Sheet
-
+from funnelkit.reading.layouts.stage_names import Naming
+from funnelkit.reading.sheet import Sheet, flag
 
 _NO_TIME = np.datetime64("NaT", "us")
 _OF_ENTRIES = ("deal_id", "stage", "status", "created_at", "closed_at", "stage_changed_at")

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from funnelkit.models import Funnel
 from funnelkit.pipeline import EVENT_COLUMNS, SOURCES
 from funnelkit.reading.cells.text import by_text, cell_text
-
-if TYPE_CHECKING:
-    from funnelkit.models import Funnel
-
 
 _NO_TIME = np.datetime64("NaT", "us")
 _SOURCE = {name: number for number, name in enumerate(SOURCES)}

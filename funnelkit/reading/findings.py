@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from funnelkit.pipeline import Finding
-
-if TYPE_CHECKING:
-    from funnelkit.reading.sheet import Sheet
-
+from funnelkit.reading.sheet import Sheet
 
 Extra: TypeAlias = Callable[[Any], Mapping[str, Any]]  # a cell -> what further fills the message
 LISTED = 100  # findings of one rule that are listed; the rest is counted

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from funnelkit.models import Funnel
 from funnelkit.pipeline import EVENT_COLUMNS, Limit
 from funnelkit.reading.cells.text import among, cell_text
-from funnelkit.reading.sheet import flag
-
-if TYPE_CHECKING:
-    from funnelkit.models import Funnel
-    from funnelkit.reading.findings import Journal
-    from funnelkit.reading.sheet import Sheet
-
+from funnelkit.reading.findings import Journal
+from funnelkit.reading.sheet import Sheet, flag
 
 NAMED = 5  # ids that a finding names
 _PRIVATE = ["_deal", "_line", "_left", "stage_status", "stage_before", "before_at"]

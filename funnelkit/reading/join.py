@@ -6,23 +6,20 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from funnelkit.language import DataError, nearest
+from funnelkit.pipeline import Pipeline
 from funnelkit.reading.cells.text import as_id, cell_text
+from funnelkit.reading.containers.options import ReadOptions, Table
+from funnelkit.reading.findings import Journal
 from funnelkit.reading.layouts.columns import ColumnMapping
 from funnelkit.reading.layouts.presets import key
 from funnelkit.reading.sheet import Sheet
-
-if TYPE_CHECKING:
-    from funnelkit.pipeline import Pipeline
-    from funnelkit.reading.containers.options import ReadOptions, Table
-    from funnelkit.reading.findings import Journal
-
 
 ENOUGH = 0.5  # of the deals' different values: so many must be known where only the values tell the key
 

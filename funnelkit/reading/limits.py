@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from funnelkit.pipeline import Limit
+from funnelkit.pipeline import Limit, Pipeline
 from funnelkit.reading.cells.text import among, arrow_text
-
-if TYPE_CHECKING:
-    from funnelkit.pipeline import Pipeline
-    from funnelkit.reading.findings import Journal
-    from funnelkit.reading.sheet import Sheet
-
+from funnelkit.reading.findings import Journal
+from funnelkit.reading.sheet import Sheet
 
 SURPRISE = 10  # closes expected before the first one: under a steady process that is Exp(1), so P = exp(-10)
 BULK = 20  # deals that enter a stage in the same second

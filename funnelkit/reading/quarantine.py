@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,12 +21,8 @@ from numpy.typing import NDArray
 from funnelkit.language import DataError
 from funnelkit.pipeline import Finding
 from funnelkit.reading.containers.csv import DELIMITERS
-from funnelkit.reading.containers.options import Broken
-
-if TYPE_CHECKING:
-    from funnelkit.reading.containers.options import ReadOptions, Table
-    from funnelkit.reading.sheet import Sheet
-
+from funnelkit.reading.containers.options import Broken, ReadOptions, Table
+from funnelkit.reading.sheet import Sheet
 
 PLACE = ("quarantine_file", "quarantine_line", "quarantine_rule", "quarantine_reason", "quarantine_text")
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")

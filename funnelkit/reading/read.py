@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from funnelkit.language import DataError, nearest
 from funnelkit.models import Funnel, custom
-from funnelkit.pipeline import DEAL_COLUMNS, Pipeline, RowCounts
+from funnelkit.pipeline import DEAL_COLUMNS, Finding, Pipeline, RowCounts
 from funnelkit.reading.cells.text import among
 from funnelkit.reading.containers.detect import open_source
-from funnelkit.reading.containers.options import Bounds, ReadOptions, Source, refuse_type
+from funnelkit.reading.containers.options import Bounds, ReadOptions, Source, Table, refuse_type
 from funnelkit.reading.counts_table import read_counts
 from funnelkit.reading.deals import build_deals, deal_events, name_sheet, set_duplicates_aside
 from funnelkit.reading.entries import order_entries
@@ -27,10 +27,6 @@ from funnelkit.reading.layouts.stage_names import find_model, flagged_ends, give
 from funnelkit.reading.limits import find_limits, told_limits
 from funnelkit.reading.quarantine import merge_corrections, write_quarantine
 from funnelkit.reading.sheet import Sheet, type_sheet
-
-if TYPE_CHECKING:
-    from funnelkit.pipeline import Finding
-    from funnelkit.reading.containers.options import Table
 
 
 def read(

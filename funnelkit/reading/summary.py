@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from funnelkit.language import FunnelkitError, label, say
-
-if TYPE_CHECKING:
-    from funnelkit.pipeline import Pipeline
-
+from funnelkit.pipeline import Pipeline
 
 EXIT = {"ok": 0, "warn": 0, "quarantine": 1, "reject": 2}
 

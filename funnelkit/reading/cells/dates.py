@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from datetime import timezone as fixed_zone
 from itertools import permutations
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -19,11 +19,7 @@ from numpy.typing import NDArray
 
 from funnelkit.language import DataError
 from funnelkit.pipeline import Finding
-from funnelkit.reading.cells.text import Parsed, cell_text, is_text_categories
-
-if TYPE_CHECKING:
-    from funnelkit.reading.cells.text import Place
-
+from funnelkit.reading.cells.text import Parsed, Place, cell_text, is_text_categories
 
 _Parts: TypeAlias = Mapping[str, str]
 ORDERS = ("dmy", "mdy", "ymd")

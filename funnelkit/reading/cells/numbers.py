@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,11 +16,7 @@ from numpy.typing import NDArray
 
 from funnelkit.language import DataError
 from funnelkit.pipeline import Finding
-from funnelkit.reading.cells.text import INVISIBLE, Parsed, cell_text, is_text_categories
-
-if TYPE_CHECKING:
-    from funnelkit.reading.cells.text import Place
-
+from funnelkit.reading.cells.text import INVISIBLE, Parsed, Place, cell_text, is_text_categories
 
 _Parts: TypeAlias = dict[str, Any]
 _CURRENCY = r"(?:[A-Z]{3}|US\$|[$€£¥￥₩₹₽元円圆])"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import time, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeGuard
+from typing import Any, Protocol, TypeAlias, TypeGuard
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -21,11 +21,7 @@ import pandas as pd
 from funnelkit.language import DataError, nearest
 from funnelkit.pipeline import Finding
 from funnelkit.reading.containers.excel import typed_column
-from funnelkit.reading.containers.options import Table, check_header
-
-if TYPE_CHECKING:
-    from funnelkit.reading.containers.options import Bounds, ReadOptions
-
+from funnelkit.reading.containers.options import Bounds, ReadOptions, Table, check_header
 
 _Tables: TypeAlias = dict[tuple[str, str], tuple[str, bool]]  # (schema, table) -> title, is a view
 KINDS = ("duckdb", "sqlite", "postgresql")

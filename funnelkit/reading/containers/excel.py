@@ -7,17 +7,14 @@ import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from funnelkit.language import DataError
 from funnelkit.pipeline import Finding
-from funnelkit.reading.containers.options import Broken, Table, check_header
-
-if TYPE_CHECKING:
-    from funnelkit.reading.containers.options import ReadOptions
+from funnelkit.reading.containers.options import Broken, ReadOptions, Table, check_header
 
 
 def read_workbook(data: bytes, name: str, options: ReadOptions) -> Table:

@@ -7,19 +7,15 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from funnelkit.language import DataError, nearest
 from funnelkit.pipeline import Finding
 from funnelkit.reading.cells.text import cell_text
+from funnelkit.reading.containers.options import ReadOptions, Table
 from funnelkit.reading.layouts.presets import Form, find_form, key, preset_data
-
-if TYPE_CHECKING:
-    from funnelkit.reading.containers.options import ReadOptions, Table
-    from funnelkit.reading.sheet import Sheet
-
+from funnelkit.reading.sheet import Sheet
 
 LAYOUTS = ("deals", "events", "counts")
 REQUIRED = {"deals": ("deal_id", "stage"), "events": ("deal_id", "stage", "entered_at"), "counts": ("stage",)}

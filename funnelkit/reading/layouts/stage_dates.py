@@ -6,23 +6,17 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from funnelkit.models import Funnel
 from funnelkit.reading.cells.dates import as_time
-from funnelkit.reading.cells.text import Place, cell_text
+from funnelkit.reading.cells.text import Parsed, Place, cell_text
+from funnelkit.reading.containers.options import ReadOptions, Table
 from funnelkit.reading.layouts.columns import assigned, date_stem, stem
 from funnelkit.reading.layouts.presets import key, status_word
-from funnelkit.reading.sheet import read_time
-
-if TYPE_CHECKING:
-    from funnelkit.models import Funnel
-    from funnelkit.reading.cells.text import Parsed
-    from funnelkit.reading.containers.options import ReadOptions, Table
-    from funnelkit.reading.sheet import Sheet
-
+from funnelkit.reading.sheet import Sheet, read_time
 
 # Headers that can only date the entry into a stage, whatever the stages are called.
 _ENTERED = tuple(

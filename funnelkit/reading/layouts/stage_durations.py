@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from funnelkit.language import fold
+from funnelkit.models import Funnel
 from funnelkit.pipeline import Limit
 from funnelkit.reading.layouts.presets import key
-
-if TYPE_CHECKING:
-    from funnelkit.models import Funnel
-    from funnelkit.reading.layouts.stage_names import Naming
-    from funnelkit.reading.sheet import Sheet
-
+from funnelkit.reading.layouts.stage_names import Naming
+from funnelkit.reading.sheet import Sheet
 
 _Spent: TypeAlias = "dict[str, float] | str"  # seconds by stage id; bad where they cannot be read
 _Row: TypeAlias = tuple[pd.Timestamp, Any, pd.Timestamp]  # created, current stage, last change

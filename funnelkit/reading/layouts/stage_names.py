@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,11 +19,7 @@ from funnelkit.reading.containers.options import refuse_type
 from funnelkit.reading.layouts.columns import date_stem
 from funnelkit.reading.layouts.presets import key, preset_data, preset_names, status_word
 from funnelkit.reading.layouts.stage_dates import wide_entries, wide_names
-from funnelkit.reading.sheet import flag
-
-if TYPE_CHECKING:
-    from funnelkit.reading.sheet import Sheet
-
+from funnelkit.reading.sheet import Sheet, flag
 
 MOST_NAMES = 60  # more different names than this are no stages
 
