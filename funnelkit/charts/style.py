@@ -208,7 +208,31 @@ def finish(figure: Figure, title: str) -> None:
 
 
 def alt_text(title: str, rows: Iterable[tuple[str, str]]) -> str:
-    """Return the alt text: the title, then a sentence for each (name, words)."""
+    """Return the alt text of a chart: the title, then a sentence for each row.
+
+    Parameters
+    ----------
+    title : str
+    rows : iterable of (name, words)
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        For a row that is no pair.
+
+    Notes
+    -----
+    Line breaks of wrapped names become blanks.
+
+    Examples
+    --------
+    >>> alt_text("Who waits?", [("Lead", "3 open")])
+    'Who waits? Lead: 3 open.'
+    """
     said = [say("charts.change.alt_row", name=name, words=words) for name, words in rows]
     return " ".join(" ".join([title, *said]).split())
 
