@@ -73,7 +73,10 @@ def write_notebook(file: str | Path, out: str | Path | None = None, **reading: A
     ...     write_notebook(sample_files()[0], f"{folder}/mine.ipynb", stages="industrial-8").name
     'mine.ipynb'
     """
-    path = Path(out) if out else Path(f"{_stem(file)}.ipynb")
+    return _write(file, Path(out) if out else Path(f"{_stem(file)}.ipynb"), reading)
+
+
+def _write(file: str | Path, path: Path, reading: Mapping[str, Any]) -> Path:
     if path.exists():
         raise DataError("notebook_exists", file=str(path))
     pipeline = read(file, **reading)

@@ -116,6 +116,10 @@ def attempt(verb: Callable[..., Any], pipeline: Pipeline, *args: Any, **options:
     >>> attempt(time_in_stage, read(counts, stages=["Lead", "Won"], layout="counts"))
     The source is a table of counts without deals and dates.
     """
+    return _attempt(verb, pipeline, args, options)
+
+
+def _attempt(verb: Callable[..., Any], pipeline: Pipeline, args: tuple[Any, ...], options: dict[str, Any]) -> Result:
     section = _of_verb().get(verb.__name__)
     try:
         if section is not None:
