@@ -30,7 +30,7 @@ _SUPPORTED: dict[str, Collection[Any]] = {
 }
 
 
-def refuse(rule: Rule, steps: Sequence[str], engine: str) -> None:
+def _refuse(rule: Rule, steps: Sequence[str], engine: str) -> None:
     """Refuse, before anything runs, a rule that the expression does not hold, naming the engine and the field."""
     refuse_unsupported(rule, engine, {**_SUPPORTED, "grace_s": (rule.grace_s,)})
     if isinstance(rule.window, tuple):
@@ -55,7 +55,7 @@ def depth_expression(
     import ibis
 
     rule, names = as_rule(rule), [str(step) for step in steps]
-    refuse(rule, names, engine)
+    _refuse(rule, names, engine)
     events = _events(table, names, columns or LogColumns())
     codes = [list(dict.fromkeys(names)).index(step) for step in names]
     reach = rule.windows_us(len(names) - 1)
@@ -168,7 +168,7 @@ def count_on(
     """
     rule, names, columns = as_rule(rule), list(step_names(steps)), LogColumns.of(columns)
     name = str(engine).split(":", 1)[0] if isinstance(engine, str) else engine.name
-    refuse(rule, names, name)
+    _refuse(rule, names, name)
     table, moment = _until(_table(engine, str(log), columns), columns, instant(as_of))
     found = depth_expression(table, names, rule, columns, name)
     undecided = (found.until > moment.value // 1000) if rule.window is not None else found.depth < 0

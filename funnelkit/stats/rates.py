@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats: TypeAlias = NDArray[np.float64]
+Floats: TypeAlias = NDArray[Any]  # of floats: the stubs of numpy take what arithmetic gives for wider than float64
 
 LEVEL = 0.95
 

@@ -1,12 +1,20 @@
 """The simulation behind `synthesize("b2b-8")`: deals walk the stages of a model, spell by spell, all at once."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, count
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from funnelkit.synth import words
+
+Array: TypeAlias = NDArray[Any]
+Rng: TypeAlias = np.random.Generator
 
 OFFICE_OPENS_S, OFFICE_SPAN_S = 9 * 3600, 9 * 3600
 OPEN, WON, LOST, VOID = range(4)
@@ -19,33 +27,33 @@ REPS = tuple((rep, team) for team, reps in words.REPS.items() for rep in reps)
 class Plan:
     """Settings resolved against their model; days count from `start`, stages run up to the won stage."""
 
-    settings: object
+    settings: Any  # a Settings
     ids: tuple[str, ...]
     labels: tuple[str, ...]
-    rates: np.ndarray
-    mean_days: np.ndarray
+    rates: Array
+    mean_days: Array
 
-    def day(self, date):
+    def day(self, date: str) -> int:
         """Return the number of a date."""
         return int((np.datetime64(date, "D") - np.datetime64(self.settings.start, "D")).astype(int))
 
     @property
-    def end_day(self):
+    def end_day(self) -> int:
         """Return the number of the as-of date, on which nothing happens any more."""
         return self.day(self.settings.end)
 
-    def hits(self, event, stage, day):
+    def hits(self, event: Any, stage: Array, day: Any) -> Any:
         """Return where a Change or Stall (or None) applies to a spell of `stage` on `day`."""
         if event is None:
             return np.zeros(len(stage), bool)
         return (stage == self.ids.index(event.stage)) & (day >= self.day(event.date))
 
-    def base_rates(self, stage, due):
+    def base_rates(self, stage: Array, due: Array) -> Array:
         """Return the rate of each spell before the odds factors."""
         changed = self.hits(self.settings.change, stage, due)
         return np.where(changed, self.settings.change.rate if self.settings.change else 0, self.rates[stage])
 
-    def draw_days(self, rng, stage, begun):
+    def draw_days(self, rng: Rng, stage: Array, begun: Array) -> Any:
         """Draw how many whole days each spell lasts, at least one."""
         spread = self.settings.spread
         days = self.mean_days[stage] * np.exp(spread * rng.standard_normal(len(stage)) - spread**2 / 2)
@@ -58,38 +66,38 @@ class Plan:
 class Walk:
     """Where each deal stands while the simulation runs, and the log of what happened."""
 
-    day: np.ndarray  # when the deal entered its present stage
-    odds: np.ndarray  # factor of the deal, all stages
-    first_odds: np.ndarray  # factor of the deal, first stage only
-    void: np.ndarray  # deals that will turn out to be mistakes
-    stage: np.ndarray = field(init=False)
-    reach: np.ndarray = field(init=False)  # furthest stage so far
-    status: np.ndarray = field(init=False)
-    closed: np.ndarray = field(init=False)
-    due: np.ndarray = field(init=False)  # day of the decision that lost the deal; the loss is entered later
-    log: list = field(default_factory=list)  # (deal, stage, day) of each entry into a stage
-    decided: list = field(default_factory=list)  # (stage, changed, rate) of each decision
+    day: Array  # when the deal entered its present stage
+    odds: Array  # factor of the deal, all stages
+    first_odds: Array  # factor of the deal, first stage only
+    void: Array  # deals that will turn out to be mistakes
+    stage: Array = field(init=False)
+    reach: Array = field(init=False)  # furthest stage so far
+    status: Array = field(init=False)
+    closed: Array = field(init=False)
+    due: Array = field(init=False)  # day of the decision that lost the deal; the loss is entered later
+    log: list[tuple[Array, Array, Array]] = field(default_factory=list)  # (deal, stage, day) of each entry into a stage
+    decided: list[tuple[Array, Array, Array]] = field(default_factory=list)  # (stage, changed, rate) of each decision
     back: int = 0  # moves back
     unseen: int = 0  # losses that were not entered before the end
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         n = len(self.day)
         self.stage, self.reach, self.status = np.zeros(n, int), np.zeros(n, int), np.full(n, OPEN)
         self.closed, self.due = np.full(n, -1), np.full(n, -1)
         self.enter(np.arange(n), self.stage, self.day)
 
-    def enter(self, deal, stage, day):
+    def enter(self, deal: Array, stage: Array, day: Array) -> None:
         """Note that deals enter stages."""
         self.stage[deal], self.day[deal] = stage, day
         self.reach[deal] = np.maximum(self.reach[deal], stage)
         self.log.append((deal, stage.copy(), day.copy()))
 
-    def close(self, deal, status, day):
+    def close(self, deal: Array, status: int, day: Array) -> None:
         """Note that deals close."""
         self.status[deal], self.closed[deal] = status, day
 
 
-def simulate(plan, rng):
+def simulate(plan: Plan, rng: Rng) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Return (deals, events, truth parts) of one run."""
     deals, reps = draw_deals(plan, rng)
     walk = Walk(deals["day"].to_numpy(copy=True), deals["odds"].to_numpy(), deals["first_odds"].to_numpy(),
@@ -106,7 +114,7 @@ def simulate(plan, rng):
     return table, history, {"walk": walk, "reps": reps, "skipped": skipped}
 
 
-def step(plan, walk, active, rng):
+def step(plan: Plan, walk: Walk, active: Array, rng: Rng) -> Any:
     """Carry the spells of the active deals to their end and return the deals that go on."""
     stage = walk.stage[active]
     days = plan.draw_days(rng, stage, walk.day[active])
@@ -135,7 +143,7 @@ def step(plan, walk, active, rng):
     return active[(up & ~won) | back]
 
 
-def deal_rates(plan, walk, active, due):
+def deal_rates(plan: Plan, walk: Walk, active: Array, due: Array) -> Any:
     """Return each deal's own rate: odds of the stage's rate times the factors of segment, rep and source."""
     stage = walk.stage[active]
     base = plan.base_rates(stage, due)
@@ -143,7 +151,7 @@ def deal_rates(plan, walk, active, due):
     return odds / (1 - base + odds)
 
 
-def draw_gaps(plan, walk, rng):
+def draw_gaps(plan: Plan, walk: Walk, rng: Rng) -> tuple[pd.DataFrame, int]:
     """Return the events in order of deal and day, some left unrecorded, and how many were.
 
     Only a first entry between its neighbours can be missing: never the first stage, the last event or a move back.
@@ -158,13 +166,13 @@ def draw_gaps(plan, walk, rng):
     return events[~gap].reset_index(drop=True), int(gap.sum())
 
 
-def _stamps(plan, day, rng):
+def _stamps(plan: Plan, day: Array, rng: Rng) -> Array:
     """Turn day numbers into times within office hours."""
     seconds = day * 86400 + OFFICE_OPENS_S + rng.integers(OFFICE_SPAN_S, size=len(day))
     return (np.datetime64(plan.settings.start, "s") + seconds.astype("timedelta64[s]")).astype("datetime64[us]")
 
 
-def draw_deals(plan, rng):
+def draw_deals(plan: Plan, rng: Rng) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
     """Return the deals as they are created, in order of time, and the reps with their odds factors."""
     settings = plan.settings
     span, n = plan.end_day, settings.n_deals
@@ -188,7 +196,7 @@ def draw_deals(plan, rng):
     return deals, reps
 
 
-def draw_accounts(settings, rng):
+def draw_accounts(settings: Any, rng: Rng) -> pd.DataFrame:
     """Return the accounts: industry, region, the rep who owns them, name and language of the name."""
     n, kinds = settings.n_accounts, len(settings.industries)
     industry = np.arange(n) % kinds
@@ -202,7 +210,7 @@ def draw_accounts(settings, rng):
                          "region": region, "rep": rep})  # fmt: skip
 
 
-def _pick_accounts(accounts, industry, rng):
+def _pick_accounts(accounts: pd.DataFrame, industry: Array, rng: Rng) -> Array:
     """Draw an account of its industry for each deal; the k-th account of an industry has the weight k ** -0.6."""
     kinds = accounts["kind"].nunique()
     rank = np.arange(len(accounts)) // kinds + 1.0
@@ -214,13 +222,13 @@ def _pick_accounts(accounts, industry, rng):
     return picked
 
 
-def _pick(rng, weights):
+def _pick(rng: Rng, weights: Array) -> Any:
     """Draw one column number for each row of weights."""
     edges = np.cumsum(weights, axis=1)
     return (rng.random((len(edges), 1)) * edges[:, -1:] >= edges[:, :-1]).sum(axis=1)
 
 
-def _company_names(rng, industries):
+def _company_names(rng: Rng, industries: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield an invented company name and its language for each industry, no name twice."""
     used = set()
     for industry in industries:
@@ -238,7 +246,7 @@ def _company_names(rng, industries):
         yield name, lang
 
 
-def finish_deals(plan, deals, events, walk, rng):
+def finish_deals(plan: Plan, deals: pd.DataFrame, events: pd.DataFrame, walk: Walk, rng: Rng) -> pd.DataFrame:
     """Return the deals table as a CRM would export it at the end."""
     settings = plan.settings
     n = len(deals)
@@ -263,7 +271,7 @@ def finish_deals(plan, deals, events, walk, rng):
     })  # fmt: skip
 
 
-def draw_reasons(plan, walk, rng):
+def draw_reasons(plan: Plan, walk: Walk, rng: Rng) -> pd.Series[Any]:
     """Return why each lost deal was lost; what a Change loses on top of the old rate has the Change's reason."""
     early = (walk.stage < len(plan.ids) // 2)[:, None]
     weights = np.array(list(words.LOST_REASONS.values()))

@@ -1,8 +1,12 @@
 """Seeded generators of sales data whose truth is known: rates, durations, effects and the dates they change."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -10,7 +14,7 @@ import pandas as pd
 from funnelkit.language import DataError, nearest
 from funnelkit.models import funnel
 from funnelkit.pipeline import Pipeline
-from funnelkit.synth.b2b import STATUS, TEAMS, Plan, simulate
+from funnelkit.synth.b2b import STATUS, TEAMS, Plan, Walk, simulate
 from funnelkit.synth.words import LOST_REASONS
 
 
@@ -41,7 +45,7 @@ class Industry:
     """A segment: its share of new deals goes in a straight line from `share_start` to `share_end`.
 
     `odds` multiplies the odds of promotion in every stage; amounts are lognormal around `median_amount`;
-    `team_shares` are the shares of its accounts that each team owns, in the order of `synth_text.REPS`.
+    `team_shares` are the shares of its accounts that each team owns, in the order of `words.REPS`.
     """
 
     name: str
@@ -90,8 +94,8 @@ class Settings:
     n_deals: int = 2000
     start: str = "2024-01-01"
     end: str = "2025-12-31"
-    rates: dict = field(default_factory=dict)
-    duration_days: dict = field(default_factory=dict)
+    rates: dict[str, float] = field(default_factory=dict)
+    duration_days: dict[str, float] = field(default_factory=dict)
     spread: float = 0.6
     change: Change | None = Change()
     stall: Stall | None = Stall()
@@ -109,6 +113,7 @@ class Settings:
     optimism: float = 0.75  # expected_close assumes this share of the mean time to a win
 
 
+_SettingRule: TypeAlias = tuple[str, str, Callable[[Any], bool], dict[str, Any]]
 SHARES = ("back_share", "skip_share", "void_share", "season")
 SPREADS = ("spread", "rep_spread", "amount_spread", "optimism")
 
@@ -121,18 +126,40 @@ class Synthetic:
     model: str
     deals: pd.DataFrame
     events: pd.DataFrame
-    truth: dict
+    truth: dict[str, Any]
     as_of: pd.Timestamp
 
 
-def synthesize(name="b2b-8", rng=7, settings=None, **overrides):
-    """Return the data of generator `name` with their known truth.
+def synthesize(
+    name: str = "b2b-8", rng: int | np.random.Generator = 7, settings: Settings | None = None, **overrides: Any
+) -> Synthetic:
+    """Generate sales data whose truth is known.
 
-    `rng` is a numpy Generator, or a seed for one. `settings` replaces the defaults, `overrides` single fields of
-    them. Deals: deal_id, name, account, owner, team, industry, region, source, amount (in `currency`), currency,
-    created_at, status, closed_at, expected_close, lost_reason, stage. Events: deal_id, stage (the model's English
-    label), entered_at. Raises DataError for a name or setting that does not exist or cannot be.
+    Parameters
+    ----------
+    name : str
+        A generator; b2b-8 is the only one.
+    rng : int or Generator
+        A seed, or numpy's generator; the same seed makes the same data.
+    settings : Settings, optional
+        Replaces the defaults.
+    **overrides
+        Single fields of the settings, such as n_deals=500 or change=None.
 
+    Returns
+    -------
+    Synthetic
+        deals: deal_id, name, account, owner, team, industry, region, source, amount (in `currency`), currency,
+        created_at, status, closed_at, expected_close, lost_reason, stage. events: deal_id, stage (the model's English
+        label), entered_at. truth: the settings, and what the run came to.
+
+    Raises
+    ------
+    DataError
+        For a name or setting that does not exist or cannot be.
+
+    Examples
+    --------
     >>> made = synthesize("b2b-8", np.random.default_rng(1), n_deals=50)
     >>> len(made.deals), made.truth["settings"]["change"]["rate"]
     (50, 0.45)
@@ -152,7 +179,7 @@ def synthesize(name="b2b-8", rng=7, settings=None, **overrides):
     return GENERATORS[name](name, rng, settings, seed)
 
 
-def as_pipeline(synthetic):
+def as_pipeline(synthetic: Synthetic) -> Pipeline:
     """Return generated data as a Pipeline, as reading its written files would give it.
 
     >>> as_pipeline(synthesize("b2b-8", 1, n_deals=50)).model.id
@@ -165,10 +192,30 @@ def as_pipeline(synthetic):
     return Pipeline(model, synthetic.deals.drop(columns="stage"), events, synthetic.as_of)
 
 
-def write(synthetic, out_dir):
-    """Write deals.csv, events.csv and truth.json into `out_dir`, the same bytes on every system; return the paths.
+def write(synthetic: Synthetic, out_dir: str | Path) -> list[Path]:
+    """Write generated data into a folder, the same bytes on every system.
 
-    Raises DataError where the folder or a file cannot be written.
+    Parameters
+    ----------
+    synthetic : Synthetic
+    out_dir : path
+
+    Returns
+    -------
+    list of Path
+        deals.csv, events.csv and truth.json.
+
+    Raises
+    ------
+    DataError
+        Where the folder or a file cannot be written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     [path.name for path in write(synthesize(n_deals=5), folder)]
+    ['deals.csv', 'events.csv', 'truth.json']
     """
     out_dir = Path(out_dir)
     texts = {
@@ -185,13 +232,13 @@ def write(synthetic, out_dir):
     return [out_dir / file for file in texts]
 
 
-def _csv_text(table):
+def _csv_text(table: pd.DataFrame) -> str:
     whole_days = table.columns.intersection(["expected_close"])
     text = table.assign(**{column: table[column].dt.strftime("%Y-%m-%d") for column in whole_days})
-    return text.to_csv(index=False, lineterminator="\n", float_format="%.2f", date_format="%Y-%m-%d %H:%M:%S")
+    return str(text.to_csv(index=False, lineterminator="\n", float_format="%.2f", date_format="%Y-%m-%d %H:%M:%S"))
 
 
-def _b2b(name, rng, settings, seed):
+def _b2b(name: str, rng: np.random.Generator, settings: Settings, seed: int | None) -> Synthetic:
     """Run the business-to-business pipeline and gather its truth."""
     plan = _resolve(settings)
     deals, events, parts = simulate(plan, rng)
@@ -212,7 +259,7 @@ def _b2b(name, rng, settings, seed):
 GENERATORS = {"b2b-8": _b2b}
 
 
-def _resolve(settings):
+def _resolve(settings: Settings) -> Plan:
     """Check the settings and put the catalogue's defaults in."""
     model = funnel(settings.model)
     ids = model.stage_ids[: model.stage_ids.index(model.won_stage or model.stage_ids[-1]) + 1]
@@ -224,7 +271,7 @@ def _resolve(settings):
     return Plan(settings, ids, labels, np.array(rates, float), np.array(days, float))
 
 
-def _check_stages(settings, ids):
+def _check_stages(settings: Settings, ids: Sequence[str]) -> None:
     """Refuse a stage that the model does not hold before its win."""
     named = [("rates", name) for name in settings.rates] + [("duration_days", name) for name in settings.duration_days]
     events = {"change": settings.change, "stall": settings.stall}
@@ -233,7 +280,7 @@ def _check_stages(settings, ids):
             raise DataError("setting_stage", key=key, found=str(name), stages=", ".join(ids))
 
 
-def _check(settings, rates, days):
+def _check(settings: Settings, rates: Sequence[Any], days: Sequence[Any]) -> None:
     """Refuse settings that no data can follow."""
     for key, error, good, values in _rules(settings, rates, days):
         try:
@@ -244,7 +291,7 @@ def _check(settings, rates, days):
             raise DataError(error, key=key, found=repr(getattr(settings, key)), **values)
 
 
-def _rules(settings, rates, days):
+def _rules(settings: Settings, rates: Sequence[Any], days: Sequence[Any]) -> list[_SettingRule]:
     """Return (setting, error, test of the value, further values of the error)."""
     kinds = len(settings.industries)
     return [
@@ -264,11 +311,11 @@ def _rules(settings, rates, days):
     ]
 
 
-def _is_date(value):
+def _is_date(value: str) -> bool:
     return str(np.datetime64(value, "D")) == value
 
 
-def _are_industries(rows):
+def _are_industries(rows: Sequence[Industry]) -> bool:
     names = {row.name for row in rows}
     shares = [(row.share_start, row.share_end) for row in rows]
     fine = all(min(pair) >= 0 for pair in shares) and all(sum(side) > 0 for side in zip(*shares, strict=True))
@@ -278,16 +325,16 @@ def _are_industries(rows):
     )
 
 
-def _are_sources(rows):
+def _are_sources(rows: Sequence[Source]) -> bool:
     return sum(row.share for row in rows) > 0 and all(row.share >= 0 and row.odds > 0 for row in rows)
 
 
-def _stage_truth(plan, walk):
+def _stage_truth(plan: Plan, walk: Walk) -> list[dict[str, Any]]:
     """Return per stage its rate, its durations and the mean of the true rates of the decisions that were due."""
     stage, changed, rate = (np.concatenate(column) for column in zip(*walk.decided, strict=True))
     settings, rows = plan.settings, []
     for number, name in enumerate(plan.ids):
-        row = {"stage": name, "label": plan.labels[number]}
+        row: dict[str, Any] = {"stage": name, "label": plan.labels[number]}
         if number < len(plan.ids) - 1:
             mean = plan.mean_days[number]
             row |= {"rate": plan.rates[number], "mean_duration_days": mean,
@@ -300,23 +347,23 @@ def _stage_truth(plan, walk):
     return rows
 
 
-def _segment_rates(plan, odds):
+def _segment_rates(plan: Plan, odds: float) -> dict[str, Any]:
     """Return the rate of each stage in a segment with this odds factor, and of the changed stage after the change."""
     rates = {name: _with_odds(rate, odds) for name, rate in zip(plan.ids, plan.rates, strict=False)}
     change = plan.settings.change
     return {"rates": rates, **({"rate_after_change": _with_odds(change.rate, odds)} if change else {})}
 
 
-def _with_odds(rate, odds):
+def _with_odds(rate: float, odds: float) -> float:
     return round(float(rate * odds / (1 - rate + rate * odds)), 6)
 
 
-def _open_by_stage(deals, plan):
+def _open_by_stage(deals: pd.DataFrame, plan: Plan) -> dict[str, int]:
     counts = deals.loc[deals["status"] == "open", "stage"].value_counts()
     return {name: int(counts.get(label, 0)) for name, label in zip(plan.ids[:-1], plan.labels, strict=False)}
 
 
-def _facts(plan, deals, events, parts):
+def _facts(plan: Plan, deals: pd.DataFrame, events: pd.DataFrame, parts: dict[str, Any]) -> dict[str, Any]:
     """Return what the run came to; counts that anyone can repeat from the files."""
     counts = deals["status"].value_counts()
     late = (deals["status"] == "open") & (deals["expected_close"] < pd.Timestamp(plan.settings.end))

@@ -1,5 +1,7 @@
 """Ratings of products by physicians whose true means are known: invented data for positioning."""
 
+from __future__ import annotations
+
 import numpy as np
 import pandas as pd
 
@@ -14,13 +16,26 @@ MEANS = np.array(
 SPREAD = 1.4
 
 
-def rate_products(seed=0, n_raters=30):
-    """Return what `n_raters` invented physicians say of four products: rater, product, attribute, rating (1 to 10).
+def rate_products(seed: int = 0, n_raters: int = 30) -> pd.DataFrame:
+    """Generate what invented physicians say of four products.
 
-    Attributes are the five of SPACE, names in the language in force. Each rating is the product's true mean and a normal error of
-    1.4 points, rounded and held to the scale; a seed above 0 moves the means too, so that every learner has other
-    products.
+    Parameters
+    ----------
+    seed : int
+        Above 0 it moves the true means too, so that every learner has other products.
+    n_raters : int
 
+    Returns
+    -------
+    DataFrame
+        rater, product, attribute (the five of SPACE, in the language in force), rating (1 to 10).
+
+    Notes
+    -----
+    Each rating is the product's true mean and a normal error of 1.4 points, rounded and held to the scale.
+
+    Examples
+    --------
     >>> rate_products(n_raters=2).shape
     (40, 4)
     """

@@ -43,7 +43,7 @@ def waves(footers: Footers, reading: Reading) -> Iterator[Wave]:
     if edges is None:
         n_rows = footers.n_rows / reading.parts
         reads: list[_Read] = [
-            partial(read, chunk, reading, sort_keys.bucket_bits(n_rows), few) for chunk in footers.chunks
+            partial(read_chunk, chunk, reading, sort_keys.bucket_bits(n_rows), few) for chunk in footers.chunks
         ]
         yield from dealt_waves(n_rows, reads, reading.layout)
         return
@@ -93,7 +93,7 @@ def count_later(chunk: Chunk, moment: str, until: int) -> int:
     return sum(int(np.count_nonzero(_instants(batch.column(0)) > until)) for batch in batches)
 
 
-def read(chunk: Chunk, reading: Reading, bits: int, use_threads: bool) -> Iterator[Pair]:
+def read_chunk(chunk: Chunk, reading: Reading, bits: int, use_threads: bool) -> Iterator[Pair]:
     """Yield (who, what) of the rows of a chunk that are steps, batch by batch."""
     names = _Names.of(reading)
     size = max(BATCH_ROWS, sort_keys.piece_rows(bits))
