@@ -89,8 +89,10 @@ def attempt(verb: Callable[..., Any], pipeline: Pipeline, *args: Any, **options:
     verb : callable
         A verb such as `fk.compare_periods`, or a function of one's own that returns a Result.
     pipeline : Pipeline
-    *args, **options
-        What else the verb takes.
+    *args
+        What else the verb takes, by place.
+    **options
+        What else it takes, by name.
 
     Returns
     -------
