@@ -47,7 +47,9 @@ FIGURES = {
     "as_of": lambda p, until: str(p.as_of),
     "rows": lambda p, until: [p.rows.rows_in, p.rows.good, p.rows.quarantined, p.rows.ignored],
     "limits": lambda p, until: [limit.code for limit in p.limits],
-    "win_rate": lambda p, until: columns(fk.win_rate(p).table, "n_won", "n_lost", "n_open", "k", "n", "rate", "low", "high"),
+    "win_rate": lambda p, until: columns(
+        fk.win_rate(p).table, "n_won", "n_lost", "n_open", "k", "n", "rate", "low", "high"
+    ),
     "counts": lambda p, until: columns(fk.count_stages(p).table, "n_entered", "n_advanced", "n_lost", "n_open"),
     "rates": lambda p, until: columns(fk.rate_table(fk.count_stages(p)).table, "rate", "low", "high"),
     "compare": lambda p, until: columns(
@@ -93,5 +95,7 @@ def test_helpdesk_log():
     if not SHARED.is_dir():
         pytest.skip("the real input of shared/data is not here")
     columns_of_log = fk.LogColumns("CaseID", "ActivityID", "CompleteTimestamp")
-    found = fk.count_events(SHARED / "helpdesk" / "helpdesk.csv", ["1", "8", "6"], fk.Rule(window="30d"), columns=columns_of_log)
+    found = fk.count_events(
+        SHARED / "helpdesk" / "helpdesk.csv", ["1", "8", "6"], fk.Rule(window="30d"), columns=columns_of_log
+    )
     assert columns(found.table, *RECORDED["helpdesk"]) == RECORDED["helpdesk"]

@@ -60,6 +60,17 @@ def _apply(value: Decimal, decimals: int, form: str = "{}") -> str:
 def number(value: Any, decimals: int = 0) -> str:
     """Return a number with thousands separators; a missing one is a dash.
 
+    Parameters
+    ----------
+    value : number or None
+    decimals : int, default 0
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> number(6711), number(None), number(1234.5, 2), number(-0.0)
     ('6,711', '–', '1,234.50', '0')
     """
@@ -69,6 +80,22 @@ def number(value: Any, decimals: int = 0) -> str:
 def percent(rate: Any, decimals: int = 1) -> str:
     """Return a fraction as percent for people; a missing one is a dash.
 
+    Parameters
+    ----------
+    rate : float or None
+        A fraction: 0.5 is 50%.
+    decimals : int, default 1
+
+    Returns
+    -------
+    str
+
+    Notes
+    -----
+    Halves are rounded away from zero.
+
+    Examples
+    --------
     >>> percent(0.6315), percent(float("nan"))
     ('63.2%', '–')
     """
@@ -80,6 +107,17 @@ def percent(rate: Any, decimals: int = 1) -> str:
 def points(change: Any) -> str:
     """Return a difference of rates in percentage points, with its sign.
 
+    Parameters
+    ----------
+    change : float or None
+        A difference of fractions: 0.02 is 2 points.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> points(0.0166), points(-0.092), points(-0.0001)
     ('+1.7', '-9.2', '0.0')
     """
@@ -90,10 +128,22 @@ def points(change: Any) -> str:
 
 
 def money(value: Any, currency: str | None = None, *, short: bool = False) -> str:
-    """Return an amount in the currency given, else in that of `fk.use`, else as a plain number.
+    """Return an amount in its currency, as the language writes it; a missing one is a dash.
 
-    `short` gives three digits and the word of the language for the rest.
+    Parameters
+    ----------
+    value : number or None
+    currency : str, optional
+        An ISO code; by default that of `fk.use`, else the amount is a plain number.
+    short : bool, default False
+        Three digits and the word of the language for the rest.
 
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> money(1234567, "CNY"), money(120_000_000, "CNY", short=True), money(99)
     ('CN¥1,234,567', 'CN¥120M', '99')
     """
@@ -113,6 +163,16 @@ def money(value: Any, currency: str | None = None, *, short: bool = False) -> st
 def day(when: Any) -> str:
     """Return a date as the language writes it; a missing one is a dash.
 
+    Parameters
+    ----------
+    when : date, Timestamp or str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> day(pd.Timestamp("2026-05-12"))
     '12 May 2026'
     """

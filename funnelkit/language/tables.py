@@ -73,10 +73,23 @@ def show(
 ) -> Shown:
     """Return a table ready to display, its columns named and formatted in the language in force.
 
-    The columns k, n, rate, low, high of a rate become one cell with interval and n; change, change_low, change_high of
-    a rate one in percentage points; `stage` and `state` are named by `model`. `names` maps a column to the label that
-    it should bear, such as {"rate": "win_probability"}. Beyond `most` rows the rest is counted, not shown.
+    Parameters
+    ----------
+    table : DataFrame
+        k, n, rate, low, high become one cell, and so do change, change_low, change_high (in points).
+    model : Funnel, optional
+        Names stages and states.
+    caption, figures, names, currency : optional
+        Title; numbers for a report's summary; {column: label to bear}; ISO code of the amounts.
+    most : int, optional
+        Rows beyond it are counted, not shown.
 
+    Returns
+    -------
+    Shown
+
+    Examples
+    --------
     >>> print(show(pd.DataFrame({"owner": ["Li"], "n_won": [1234]})).text)
     Owner    Won
     Li     1,234

@@ -331,6 +331,19 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def custom(stage_names: Iterable[str], *, model_id: str = "custom", won_stage: str | None = None) -> Funnel:
     """Return a model made of bare stage names, in order, each its own id and label.
 
+    Parameters
+    ----------
+    stage_names : iterable of str
+    model_id : str, default "custom"
+    won_stage : str, optional
+        The stage whose entry is the win.
+
+    Returns
+    -------
+    Funnel
+
+    Examples
+    --------
     >>> custom(["Lead", "Offer"]).stage_ids
     ('Lead', 'Offer')
     """
