@@ -131,10 +131,24 @@ def test_importing_the_face_is_light():
     assert int(run.stdout) <= 3
 
 
-@pytest.mark.parametrize("verb", ["compare_periods", "count_stages", "forecast_open", "stuck_deals"])
-@pytest.mark.parametrize("wrong", [None, 3, "deals.csv", [1, 2]])
+OF_A_PIPELINE = sorted(
+    name for name, verb in VERBS.items() if next(iter(verb.__annotations__.values())) in ("Pipeline", fk.Pipeline)
+)
+
+
+def test_most_verbs_take_a_pipeline():
+    assert len(OF_A_PIPELINE) >= 15
+
+
+@pytest.mark.parametrize("verb", OF_A_PIPELINE)
+@pytest.mark.parametrize("wrong", [None, 3, "deals.csv", [1, 2]], ids=repr)
 def test_a_wrong_type_is_refused_with_what_is_wanted(verb, wrong):
-    arguments = (wrong, "2026-12-31") if verb == "forecast_open" else (wrong,)
+    needed = [
+        parameter
+        for parameter in list(inspect.signature(VERBS[verb]).parameters.values())[1:]
+        if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD
+    ]
+    others = {parameter.name: "2026-12-31" for parameter in needed}
     with pytest.raises(fk.errors.DataError) as caught:
-        getattr(fk, verb)(*arguments)
+        VERBS[verb](wrong, **others)
     assert "Pipeline" in str(caught.value) and "read" in str(caught.value)

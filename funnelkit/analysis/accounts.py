@@ -39,7 +39,7 @@ def rank_accounts(
     ----------
     accounts : a Pipeline, or account with size, need, intent: numbers (more is better) or high, medium, low
     as_of : day from which the dates count; a Pipeline knows it
-    weights, cuts, review_days : of the criteria; lowest scores of high and medium; days to the next look, by class
+    weights, cuts, review_days, rng : of criteria; lowest scores of classes; days to the next look; of the weightings
 
     Returns
     -------

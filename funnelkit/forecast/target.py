@@ -166,6 +166,7 @@ def solve_target(
 
 def _solve(pipeline: Pipeline, asked: Asked, given: tuple[bool, By], rng: Rng) -> TargetPlan:
     (with_open, by), rng = given, rng or np.random.default_rng(0)
+    refuse_limits(pipeline, "solve_target")  # what is no Pipeline is said first
     _check(asked.revenue, asked.odds)
     refuse_limits(pipeline, "solve_target", *REFUSED, "no_amount")
     horizon = int(cut_periods(pipeline, asked.until)["day"].iloc[-1])

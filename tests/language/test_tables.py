@@ -43,7 +43,7 @@ def test_show_names_stages_and_joins_the_rate():
         }
     )
     shown = spoken(
-        "zh", lambda: tables.show(counts.join(rate_table(counts)[["k", "n", "rate", "low", "high"]]), model=model)
+        "zh", lambda: tables.show(counts.join(rate_table(counts).table[["k", "n", "rate", "low", "high"]]), model=model)
     )
     head, first, second = shown.text.splitlines()
     assert head.split() == ["阶段", "进入数", "升迁数", "流失数", "进行中", "阶段升迁率"]

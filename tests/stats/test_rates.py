@@ -74,7 +74,7 @@ def test_tables_do_not_change_their_input():
 
 def test_win_rate_keeps_void_and_missing_groups_apart():
     deals = pd.DataFrame({"status": ["won", "void", "lost", "open"], "team": ["N", "N", None, "N"]})
-    table = win_rate(deals, "team")
+    table = win_rate(deals, "team").table
     assert table["team"].isna().sum() == 1
     assert table[["n_won", "n_lost", "n_open", "n_void"]].sum().tolist() == [1, 1, 1, 1]
     assert table.loc[table["team"] == "N", "n"].item() == 1
