@@ -1,12 +1,12 @@
+from .cases import case as case
+from .cases import common as common
 from .describe import list_text as list_text
 from .describe import model_text as model_text
 from .funnel import CATALOG as CATALOG
 from .funnel import Funnel as Funnel
 from .funnel import ModelName as ModelName
 from .funnel import Stage as Stage
-from .funnel import case as case
 from .funnel import catalog as catalog
-from .funnel import common as common
 from .funnel import custom as custom
 from .funnel import funnel as funnel
 from .funnel import load_model as load_model

@@ -1,8 +1,11 @@
-"""What a model file may hold: a checker that names file, key, what was found and what is expected."""
+"""What a model file may hold: a reader and a checker that name file, key, what was found and what is expected."""
 
 from __future__ import annotations
 
+import re
+import tomllib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 from funnelkit.language import CatalogError, Text, both, nearest, say
@@ -95,6 +98,25 @@ REQUIRED = {
     id(TOPIC): ("id", "title", "items"), id(ITEM): ("en", "zh"), id(COMMON): ("topics",),
     id(LINE): ("id", "name", "values"), id(CASE): ("name", "summary", "measure", "years", "lines", "notes"),
 }  # fmt: skip
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the table in a TOML file; an editor's byte order mark is no fault."""
+    try:
+        data = path.read_bytes()
+        return tomllib.loads(data.decode("utf-8-sig"))
+    except FileNotFoundError:
+        raise CatalogError("model_not_found", file=str(path)) from None
+    except OSError as error:
+        raise CatalogError("model_unreadable", file=str(path), reason=error.strerror) from None
+    except UnicodeDecodeError as error:
+        raise CatalogError("model_not_utf8", file=str(path), line=data.count(b"\n", 0, error.start) + 1) from None
+    except tomllib.TOMLDecodeError as error:
+        # tomllib of Python 3.11 gives the place only within its message.
+        reason, _, place = str(error).rpartition(" (at ")
+        at = re.match(r"line (\d+), column (\d+)", place)
+        line, column = at.groups() if at else (data.count(b"\n") + 1, 1)
+        raise CatalogError("model_not_toml", file=str(path), line=line, column=column, reason=reason) from None
 
 
 def check(raw: dict[str, Any], shape: Shape, path: object, where: str = "") -> None:

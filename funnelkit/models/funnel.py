@@ -5,21 +5,16 @@ The catalogue's models are `catalogue/*.toml`; a model of one's own is a file of
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from dataclasses import field as default
 from functools import cache, cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from funnelkit.language import CatalogError, Text, as_text, fold, nearest
-from funnelkit.models.checking import CASE, COMMON, MODEL, STAGE, check, refuse, told
-
-if TYPE_CHECKING:
-    import pandas as pd
+from funnelkit.models.checking import MODEL, STAGE, check, read_toml, refuse, told
 
 # The catalogue's ids in teaching order: editors complete them, and a test holds them against the files.
 ModelName = Literal[
@@ -181,47 +176,6 @@ class Funnel:
         return self.stages[position - 1].win_probability if position else 0.0
 
 
-@dataclass(frozen=True)
-class Line:
-    """One row of a case's table: a product line with a value for each year."""
-
-    id: str
-    name: Text
-    values: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Case:
-    """A teaching case: figures as its source prints them, notes on what they are, topics to work through."""
-
-    id: str
-    name: Text
-    summary: Text
-    measure: str
-    years: tuple[int, ...]
-    lines: tuple[Line, ...]
-    notes: tuple[Text, ...] = ()
-    topics: tuple[Topic, ...] = ()
-
-    def table(self) -> pd.DataFrame:
-        """Return the figures, one row a year and product line.
-
-        Columns: year, product_line (ordered categorical of the case's line ids), and the measure (a count).
-
-        >>> case("telecom").table().head(2)
-           year product_line  disconnections
-        0  2004  residential            1030
-        1  2004   enterprise            1290
-        """
-        import pandas as pd
-
-        ids = [line.id for line in self.lines]
-        rows = [(year, line.id, line.values[at]) for at, year in enumerate(self.years) for line in self.lines]
-        table = pd.DataFrame(rows, columns=["year", "product_line", self.measure])
-        table["product_line"] = pd.Categorical(table["product_line"], categories=ids, ordered=True)
-        return table
-
-
 def _stage_names(stage: Stage) -> tuple[str, ...]:
     return (stage.id, stage.name.en, stage.name.zh, *stage.aliases)
 
@@ -271,61 +225,12 @@ def catalog() -> tuple[Funnel, ...]:
 
 def load_model(path: Path) -> Funnel:
     """Read and check one model file."""
-    raw = _read_toml(path)
+    raw = read_toml(path)
     check(raw, MODEL, path)
-    model: Funnel = _build(Funnel, {"id": path.stem, **raw})
+    model: Funnel = build_part(Funnel, {"id": path.stem, **raw})
     _check_names(model, path)
     _check_references(model, path)
     return model
-
-
-@cache
-def common() -> tuple[Topic, ...]:
-    """Return the topics that hold for any model: conditions, comparison, indicators, follow-up, principles, controls.
-
-    >>> [item.id for item in common()[0].items]
-    ['volume', 'flow']
-    """
-    path = CATALOG / "common" / "topics.toml"
-    raw = _read_toml(path)
-    check(raw, COMMON, path)
-    return tuple(_build(Topic, row) for row in raw["topics"])
-
-
-@cache
-def case(name: str) -> Case:
-    """Return the teaching case `name` of the catalogue."""
-    path = CATALOG / "cases" / f"{name}.toml"
-    known = sorted(file.stem for file in path.parent.glob("*.toml"))
-    if name not in known:
-        raise CatalogError("no_such_case", name=str(name), nearest=nearest(name, known))
-    raw = _read_toml(path)
-    check(raw, CASE, path)
-    found: Case = _build(Case, {"id": path.stem, **raw})
-    for number, line in enumerate(found.lines, 1):
-        if len(line.values) != len(found.years):
-            expected = told("expected_length", length=len(found.years))
-            refuse(path, f"lines[{number}].values", str(len(line.values)), expected)
-    return found
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    """Return the table in a TOML file; an editor's byte order mark is no fault."""
-    try:
-        data = path.read_bytes()
-        return tomllib.loads(data.decode("utf-8-sig"))
-    except FileNotFoundError:
-        raise CatalogError("model_not_found", file=str(path)) from None
-    except OSError as error:
-        raise CatalogError("model_unreadable", file=str(path), reason=error.strerror) from None
-    except UnicodeDecodeError as error:
-        raise CatalogError("model_not_utf8", file=str(path), line=data.count(b"\n", 0, error.start) + 1) from None
-    except tomllib.TOMLDecodeError as error:
-        # tomllib of Python 3.11 gives the place only within its message.
-        reason, _, place = str(error).rpartition(" (at ")
-        at = re.match(r"line (\d+), column (\d+)", place)
-        line, column = at.groups() if at else (data.count(b"\n") + 1, 1)
-        raise CatalogError("model_not_toml", file=str(path), line=line, column=column, reason=reason) from None
 
 
 def custom(stage_names: Iterable[str], *, model_id: str = "custom", won_stage: str | None = None) -> Funnel:
@@ -352,15 +257,19 @@ def custom(stage_names: Iterable[str], *, model_id: str = "custom", won_stage: s
     return Funnel(id=model_id, name=text, summary=text, entity=Text("deal", "商机"), stages=stages, won_stage=won_stage)
 
 
-_PARTS: dict[str, type[Any]] = {"stages": Stage, "states": State, "topics": Topic, "items": Item, "lines": Line}
+_PARTS: dict[str, type[Any]] = {"stages": Stage, "states": State, "topics": Topic, "items": Item}
 
 
-def _build(kind: type[Any], raw: dict[str, Any]) -> Any:
-    """Turn a checked table into its dataclass; texts and lists of texts become Text and tuples of Text."""
+def build_part(kind: type[Any], raw: dict[str, Any], **parts: type[Any]) -> Any:
+    """Turn a checked table into its dataclass; texts and lists of texts become Text and tuples of Text.
+
+    `parts` names the dataclass of the rows under a key, for keys that are no part of a model.
+    """
     values: dict[str, Any] = {}
+    kinds = _PARTS | parts
     for key, value in raw.items():
-        if key in _PARTS:
-            value = tuple(_build(_PARTS[key], row) for row in value)
+        if key in kinds:
+            value = tuple(build_part(kinds[key], row) for row in value)
         elif isinstance(value, dict) and key != "extra":
             value = as_text(value)
         elif isinstance(value, list):

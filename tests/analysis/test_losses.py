@@ -4,7 +4,7 @@ import pytest
 
 from funnelkit.analysis.losses import churn_ratio, split_losses, stage_losses, synthesize_losses
 from funnelkit.language.errors import DataError
-from funnelkit.models.funnel import case
+from funnelkit.models import case
 from funnelkit.reading.read import read
 from funnelkit.synth.generate import synthesize
 

@@ -12,8 +12,7 @@ import pytest
 from funnelkit.language import Text, fold
 from funnelkit.language.errors import CatalogError
 from funnelkit.language.texts import texts
-from funnelkit.models import CATALOG, catalog, model_names
-from funnelkit.models.funnel import case, common, funnel
+from funnelkit.models import CATALOG, case, catalog, common, funnel, model_names
 
 ROOT = Path(__file__).parents[2]
 CJK = re.compile(r"[\u4e00-\u9fff]")
@@ -203,25 +202,6 @@ def test_topics_hold_as_many_items_as_the_domain():
     }  # fmt: skip
     assert {key: len(funnel(key[0]).topic(key[1]).items) for key in sizes} == sizes
     assert all(item.remedy for item in funnel("purchase-5").topic("challenges").items)
-
-
-def test_common_topics():
-    sizes = {topic.id: len(topic.items) for topic in common()}
-    assert sizes == {
-        "conditions": 2, "comparison": 5, "indicators": 4, "follow-up": 4, "principles": 4, "controls": 3,
-        "negotiation-coaching": 4,
-    }  # fmt: skip
-
-
-def test_telecom_case_holds_the_printed_figures():
-    table = case("telecom").table()
-    assert list(table.columns) == ["year", "product_line", "disconnections"] and len(table) == 12
-    wide = table.pivot(index="year", columns="product_line", values="disconnections")
-    assert wide.values.tolist() == [[1030, 1290, 948, 1829], [3610, 3386, 1862, 844], [2997, 3368, 1675, 64]]
-    assert list(wide.index) == [2004, 2005, 2006]
-    assert [line.name.zh for line in case("telecom").lines] == ["住宅", "企业", "公话", "校园"]
-    with pytest.raises(CatalogError, match=r"no case named 'bank'\. Known: telecom\."):
-        case("bank")
 
 
 @pytest.mark.parametrize("name", model_names())
