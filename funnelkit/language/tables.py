@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -27,6 +28,8 @@ _RATE_PARTS = ("k", "n", "low", "high", "floor", "ceiling")
 _CHANGE_PARTS = ("change_low", "change_high")
 _MONEY = ("value", "amount", "price", "sales")
 _WORDS = ("status", "state", "verdict", "basis")
+# A number with sign, currency and percent, and behind it an interval, a count or the end of a range.
+_NUMBER = re.compile(r"[+-]?(?:CN¥|US\$|[¥€$£])?\d[\d,]*(?:\.\d+)?[KMB万亿]?%?(?: ?[\[(（–].*)?")
 _FRACTIONS = ("share", "rate", "ratio", "win_probability", "p_best", "peer_rate")
 
 
@@ -97,14 +100,22 @@ def show(
     rest = max(0, len(table) - most) if most is not None else 0
     cells, numeric = cell_texts(table.head(most) if rest else table, model, currency)
     head = [label((names or {}).get(name, name)) for name in cells]
-    rows = [list(row) for row in zip(*cells.values(), strict=True)]
-    body = "".join(_html_row("td", row, numeric) for row in rows)
+    html, text = _laid_out([head, *zip(*cells.values(), strict=True)], numeric, caption, rest)
+    return Shown(html, text, figures or {}, raw(table))
+
+
+def _laid_out(
+    rows: Sequence[Sequence[str]], numeric: Sequence[bool], caption: str | None, rest: int
+) -> tuple[str, str]:
+    """Return (HTML, text) of rows of cells, the first their heads; `rest` rows more are only counted."""
+    head = _html_row("th", rows[0], numeric)
+    body = "".join(_html_row("td", row, numeric) for row in rows[1:])
     more = say("language.present.more_rows", n=number(rest)) if rest else ""
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
-    html = f'<table class="fk">{title}<thead>{_html_row("th", head, numeric)}</thead><tbody>{body}</tbody></table>'
+    html = f'<table class="fk">{title}<thead>{head}</thead><tbody>{body}</tbody></table>'
     html += f'<p class="fk fk-note">{escape(more)}</p>' if more else ""
-    lines = [caption, align([head, *rows], right=[i for i, right in enumerate(numeric) if right]), more]
-    return Shown(html, "\n".join(line for line in lines if line), figures or {}, raw(table))
+    lines = [caption, align(rows, right=[i for i, right in enumerate(numeric) if right]), more]
+    return html, "\n".join(line for line in lines if line)
 
 
 def raw(table: pd.DataFrame) -> dict[str, Any]:
@@ -148,17 +159,19 @@ def cell_texts(
             continue
         else:
             cells[name] = _cells(table[name], str(name), model, currency)
-        numeric.append(
-            name == "rate"
-            or (pd.api.types.is_numeric_dtype(table[name].dtype) and not pd.api.types.is_bool_dtype(table[name].dtype))
-            or _is_money(table[name])
-        )
+        rate = rated and name == "rate"
+        numeric.append(rate or _is_number(table[name].dtype) or _read_as_numbers(cells[name]))
     return cells, numeric
 
 
-def _is_money(column: pd.Series[Any]) -> bool:
-    """Return True for amounts exact to the cent, which pandas holds as objects."""
-    return len(column) > 0 and all(isinstance(value, Decimal) for value in column)
+def _is_number(dtype: Any) -> bool:
+    return bool(pd.api.types.is_numeric_dtype(dtype)) and not pd.api.types.is_bool_dtype(dtype)
+
+
+def _read_as_numbers(texts: Sequence[str]) -> bool:
+    """Return True for cells that people read as numbers: amounts, rates with their interval, ranges."""
+    known = [text for text in texts if text != DASH]
+    return bool(known) and all(map(_NUMBER.fullmatch, known))
 
 
 def _decimals(name: str, column: pd.Series[Any]) -> int:
@@ -201,7 +214,10 @@ def _part_names(values: pd.Series[Any], model: Model) -> list[str]:
 
 def _html_row(tag: str, cells: Sequence[object], numeric: Sequence[bool]) -> str:
     inner = "".join(
-        f"<{tag}{' class=r' if right else ''}>{escape(str(cell))}</{tag}>"
+        # In place, for JupyterLab's own rule sets every cell flush right.
+        f'<{tag} class="r" style="text-align:right">{escape(str(cell))}</{tag}>'
+        if right
+        else f'<{tag} style="text-align:left">{escape(str(cell))}</{tag}>'
         for cell, right in zip(cells, numeric, strict=True)
     )
     return f"<tr>{inner}</tr>"

@@ -75,3 +75,22 @@ def test_show_does_not_mutate():
     before = table.copy()
     tables.show(table)
     pd.testing.assert_frame_equal(table, before)
+
+
+@pytest.mark.parametrize(
+    ("texts", "number"),
+    [
+        (["5.8% [2.3, 14.0] (n = 69)", "–"], True),
+        (["63.2% [62.0, 64.3]（n = 6,711）"], True),
+        (["7 – 16"], True),
+        (["CN¥1,200", "¥1.2亿"], True),
+        (["D0001"], False),
+        (["2025-12", "2025-12-30 - 2026-03-31"], False),
+        (["30 December 2025"], False),
+        (["–"], False),
+    ],
+)
+def test_numbers_stand_right_and_texts_left(texts, number):
+    html = tables.show(pd.DataFrame({"mine": texts})).html
+    assert html.count("text-align:right") == (len(texts) + 1) * number
+    assert html.count("text-align:left") == (len(texts) + 1) * (not number)
