@@ -32,20 +32,10 @@ def compare_rules(
 
     Parameters
     ----------
-    log : path, list of paths, DataFrame, Arrow table, DuckDB relation or Pipeline
-        One row an event.
-    steps : list of str
-        The steps in order.
-    columns : LogColumns or dict, optional
-        Names of the columns id, stage and at.
-    window : str or Timedelta, optional
-        Replaces the window of all presets whose system has one; else each has its vendor's default.
-    exclude : list of str
-        Events that exclude, in each system's way.
-    as_of : date, optional
-        The date the log is as of; default its latest time.
-    rules : list of str, optional
-        Names of presets; default all.
+    log, steps, columns, as_of : as of `count_events`
+    window : str or Timedelta, instead of that of each preset whose system has one; default the vendor's own
+    exclude : list of str, events that exclude, in each system's way
+    rules : list of str, names of presets; default all
 
     Returns
     -------
@@ -56,25 +46,25 @@ def compare_rules(
 
     Raises
     ------
-    DataError
-        For a log that cannot be read or lacks a column.
-    RuleError
-        For a preset or window that there is not.
+    DataError, RuleError : for a log that cannot be read or lacks a column; for a preset or window that there is not
 
     Examples
     --------
-    >>> log = pd.DataFrame({"deal_id": [1, 1], "stage": ["A", "C"],
-    ...                     "entered_at": pd.to_datetime(["2026-01-01", "2026-01-02"])})
-    >>> found = compare_rules(log, ["A", "B", "C"], rules=["default", "hubspot_any", "bitrix24"])
-    >>> found.table[["rule", "A", "B", "C"]]
-              rule  A  B  C
-    0      default  1  0  0
-    1  hubspot_any  1  0  1
-    2     bitrix24  1  1  1
+    >>> log = pd.DataFrame({"deal_id": [1, 1], "stage": ["A", "C"], "entered_at": ["2026-01-01", "2026-01-02"]})
+    >>> compare_rules(log, ["A", "B", "C"], rules=["default", "bitrix24"]).table[["rule", "A", "B", "C"]]
+           rule  A  B  C
+    0   default  1  0  0
+    1  bitrix24  1  1  1
     """
-    steps = step_names(steps)
-    chosen = {name: preset(name, None if name in UNTIMED else window, tuple(exclude)) for name in rules or PRESETS}
-    counts = {name: count_events(log, steps, rule, columns=columns, as_of=as_of).table for name, rule in chosen.items()}
+    return _compare_rules(log, step_names(steps), _chosen(rules, window, exclude), columns=columns, as_of=as_of)
+
+
+def _chosen(rules: Sequence[str] | None, window: Window, exclude: Sequence[str]) -> dict[str, Rule]:
+    return {name: preset(name, None if name in UNTIMED else window, tuple(exclude)) for name in rules or PRESETS}
+
+
+def _compare_rules(log: Any, steps: tuple[str, ...], chosen: Mapping[str, Rule], **options: Any) -> Result:
+    counts = {name: count_events(log, steps, rule, **options).table for name, rule in chosen.items()}
     return _compared(steps, chosen, counts)
 
 

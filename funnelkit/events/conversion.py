@@ -166,7 +166,10 @@ def time_histogram(found: Journeys, step: str | None = None, bins: int = 20) -> 
     >>> time_histogram(journeys(log, ["A", "B"]), bins=2).table["n"].tolist()
     [0, 1]
     """
-    found = as_journeys(found)
+    return _histogram(as_journeys(found), step, bins)
+
+
+def _histogram(found: Journeys, step: str | None, bins: int) -> Result:
     days = _timed(_gaps(found, found.matured, step))
     longest = max(float(days.max()), 1e-9) if len(days) else 1.0
     n, edges = np.histogram(days, bins=bins, range=(min(0.0, float(days.min())) if len(days) else 0.0, longest))
@@ -199,8 +202,7 @@ def conversion_trend(found: Journeys, unit: str = "month") -> Result:
     ----------
     found : Journeys
         What `journeys` found.
-    unit : {"day", "week", "month", "quarter", "year"}
-        Length of a cohort; weeks begin on Monday.
+    unit : {"day", "week", "month", "quarter", "year"}, length of a cohort; weeks begin on Monday
 
     Returns
     -------

@@ -56,58 +56,41 @@ def count_events(
 
     Parameters
     ----------
-    log : path, list of paths, DataFrame, Arrow table, DuckDB relation or Pipeline
-        One row an event. Paths are of CSV or Parquet files.
-    steps : list of str
-        The steps in order.
-    rule : Rule or str, optional
-        What counts as a conversion, or the name of a preset.
-    columns : LogColumns or dict, optional
-        Names of the columns id, stage and at.
-    by : str or list of str, optional
-        Columns to split by: their values at the event that the rule's `attribute` names.
-    as_of : date, optional
-        The date the log is as of; default its latest time. A bare date is the end of that day.
-    partition_rows : int, optional
-        Rows that are counted at once: bounds the memory.
-    progress : bool
-        Show a progress bar on stderr.
+    log : path (CSV, Parquet), list of paths, DataFrame, Arrow table, DuckDB relation or Pipeline; one row an event
+    steps, rule, columns : list of str, in order; a Rule or the name of a preset; LogColumns or dict
+    by, as_of : str or list of str, columns to split by; date of the log, default its latest time (a bare date: its end)
+    partition_rows, progress : int, rows counted at once, which bounds the memory; bool, a bar on stderr
 
     Returns
     -------
     EventCount
-        Table: [by], stage, n_entered, n_advanced, n_lost, n_open.
+        Table: [by] (as at the event that `rule.attribute` names), stage, n_entered, n_advanced, n_lost, n_open.
 
     Raises
     ------
-    DataError
-        For a log that cannot be read or lacks a column.
-    RuleError
-        For a rule without a meaning.
+    DataError, RuleError : for a log that cannot be read or lacks a column; for a rule without a meaning
 
     Notes
     -----
-    With a window, an entity whose window is still open at `as_of` is n_open, not lost. Without one nobody is ever
-    known to be lost: n_lost then means "not by as_of", and a sentence says so.
+    Whose window still runs at `as_of` is n_open, not lost; without a window n_lost only means "not by as_of".
 
     Examples
     --------
-    >>> log = pd.DataFrame({"deal_id": [1, 1, 2], "stage": ["A", "B", "A"],
-    ...                     "entered_at": pd.to_datetime(["2026-01-01", "2026-01-02", "2026-01-09"])})
-    >>> count_events(log, ["A", "B"], Rule(window="7d")).table[["stage", "n_entered", "n_lost", "n_open"]]
-      stage  n_entered  n_lost  n_open
-    0     A          2       0       1
-    1     B          1       0       0
+    >>> log = pd.DataFrame({"deal_id": [1, 1], "stage": ["A", "B"], "entered_at": ["2026-01-01", "2026-01-02"]})
+    >>> count_events(log, ["A", "B"], Rule(window="7d")).table["n_entered"].tolist()
+    [1, 1]
     """
-    options = {"columns": columns, "as_of": as_of, "partition_rows": partition_rows}
-    return _count(Search(log, steps, rule, by=by, **options), by_names(by), progress)
+    return _count(log, steps, rule, by, progress, columns=columns, as_of=as_of, partition_rows=partition_rows)
 
 
-def _count(search: Search, by: tuple[str, ...], progress: bool) -> EventCount:
-    with search:
-        tally = Tally(search.want.steps, by)
-        want = "depth" if not by else "path" if search.rule.attribute == "step" else "ends"
-        for part in search.parts(progress, want, partial(_tallied, search, by)):
+def _count(
+    log: Any, steps: Iterable[object], rule: Rule | str | None, by: Any, progress: bool, **options: Any
+) -> EventCount:
+    names = by_names(by)
+    with Search(log, steps, rule, by=by, **options) as search:
+        tally = Tally(search.want.steps, names)
+        want = "depth" if not names else "path" if search.rule.attribute == "step" else "ends"
+        for part in search.parts(progress, want, partial(_tallied, search, names)):
             tally.merge(part)
         return event_count(tally.table(), search.want.steps, (search.rule, search.as_of), search.notes())
 
@@ -272,10 +255,8 @@ def step_rates(counts: EventCount | pd.DataFrame, by: str | Sequence[str] | None
 
     Parameters
     ----------
-    counts : EventCount or DataFrame
-        What `count_events` found, or a table like its.
-    by : str or list of str, optional
-        The columns that split the counts; by default those that stand before stage.
+    counts : EventCount or DataFrame, what `count_events` found, or a table like its
+    by : str or list of str, the columns that split the counts; by default those that stand before stage
 
     Returns
     -------
@@ -287,6 +268,7 @@ def step_rates(counts: EventCount | pd.DataFrame, by: str | Sequence[str] | None
 
     Raises
     ------
+    DataError : where `counts` is no table
     DataError
         Where `counts` is no table.
 
@@ -303,8 +285,11 @@ def step_rates(counts: EventCount | pd.DataFrame, by: str | Sequence[str] | None
     0    A  4       0    NaN
     1    B  1       1  0.333
     """
-    table = table_of(counts)
-    names = by_names(by) or tuple(table.columns[: table.columns.get_loc("stage")])
+    return _read_rates(table_of(counts), by_names(by))
+
+
+def _read_rates(table: pd.DataFrame, by: tuple[str, ...]) -> Result:
+    names = by or tuple(table.columns[: table.columns.get_loc("stage")])
     rates = _step_rates(table, names)
     shown = [*rates.columns[: rates.columns.get_loc("step")], *_STEP_COLUMNS]
     return Result(

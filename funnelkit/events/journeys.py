@@ -73,32 +73,18 @@ def journeys(
 
     Parameters
     ----------
-    log : path, list of paths, DataFrame, Arrow table, DuckDB relation or Pipeline
-        One row an event.
-    steps : list of str
-        The steps in order.
-    rule : Rule or str, optional
-        What counts as a conversion, or the name of a preset.
-    columns : LogColumns or dict, optional
-        Names of the columns id, stage and at.
-    attributes : list of str
-        Columns of the log that are wanted beside the times: their values at the first step.
-    as_of : date, optional
-        The date the log is as of; default its latest time.
-    partition_rows : int, optional
-        Rows that are searched at once: bounds the memory.
+    log, steps, rule, columns, as_of : as of `count_events`
+    attributes : str or list of str, columns of the log wanted beside the times: their values at the first step
+    partition_rows : int, rows that are searched at once, which bounds the memory
 
     Returns
     -------
     Journeys
-        Table: id, depth, is_open, at_1 ... at_k, attributes.
+        Table, one row an entity that began: id, depth, is_open, at_1 ... at_k, attributes.
 
     Raises
     ------
-    DataError
-        For a log that cannot be read or lacks a column.
-    RuleError
-        Where steps count for themselves (skip): then there is no chain.
+    DataError, RuleError : for a log that cannot be read or lacks a column; where steps count for themselves (skip)
 
     Notes
     -----
@@ -106,17 +92,20 @@ def journeys(
 
     Examples
     --------
-    >>> log = pd.DataFrame({"deal_id": [1, 1, 2], "stage": ["A", "B", "A"],
-    ...                     "entered_at": pd.to_datetime(["2026-01-01", "2026-01-02", "2026-01-09"])})
+    >>> log = pd.DataFrame({"deal_id": [1, 1], "stage": ["A", "B"], "entered_at": ["2026-01-01", "2026-01-09"]})
     >>> journeys(log, ["A", "B"], Rule(window="7d")).table[["id", "depth", "is_open"]]
        id  depth  is_open
-    0   1      2    False
-    1   2      1     True
+    0   1      1    False
     """
+    return _follow(log, steps, rule, attributes, columns=columns, as_of=as_of, partition_rows=partition_rows)
+
+
+def _follow(
+    log: Any, steps: Iterable[object], rule: Rule | str | None, attributes: str | Sequence[str], **options: Any
+) -> Journeys:
     rule, attributes = as_rule(rule), (attributes,) if isinstance(attributes, str) else tuple(attributes)
-    if rule.skip != "drop":
+    if rule.skip != "drop":  # then there is no chain
         raise RuleError("rule_unsupported", engine="journeys", field="skip", value=repr(rule.skip))
-    options: dict[str, Any] = {"columns": columns, "as_of": as_of, "partition_rows": partition_rows}
     with Search(log, steps, rule, others=attributes, **options) as search:
         parts = list(search.parts(want="path", turn=partial(_entities, search)))
         found = {name: _whole([part.pop(name) for part in parts]) for name in list(parts[0])}

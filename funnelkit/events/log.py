@@ -29,7 +29,7 @@ _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT"
 _NUMBERS = (*_INTEGERS, "UBIGINT", "HUGEINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN")
 BETWEEN, _JOINED = "\x1f", "funnelkit_segments"  # what parts the values of a breakdown by several columns
 LOG = "funnelkit_log"  # what SQL calls the log
-_FACTS = ("n_rows", "rows_without_id", "rows_without_time", "rows_after_as_of", "latest")
+_FACTS: tuple[str, ...] = ("n_rows", "rows_without_id", "rows_without_time", "rows_after_as_of", "latest")
 _SEGMENTS = 1_000  # beyond so many values of a breakdown DuckDB's sort is cheaper than looking each up
 _NAMES = 500  # so many names of steps are looked through for the nearest
 

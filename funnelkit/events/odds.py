@@ -25,11 +25,9 @@ def attribute_odds(found: Journeys, attributes: str | Sequence[str], level: floa
 
     Parameters
     ----------
-    found : Journeys
-        What `journeys` found with these attributes.
+    found : Journeys, what `journeys` found with these attributes
     attributes : str or list of str
-    level : float
-        Of the intervals.
+    level : float, of the intervals
 
     Returns
     -------
@@ -59,7 +57,11 @@ def attribute_odds(found: Journeys, attributes: str | Sequence[str], level: floa
     0     N  1  1        9.00
     1     S  0  1        0.11
     """
-    table = _table(as_journeys(found), [attributes] if isinstance(attributes, str) else attributes, level)
+    return _odds_of(as_journeys(found), [attributes] if isinstance(attributes, str) else attributes, level)
+
+
+def _odds_of(found: Journeys, attributes: Sequence[str], level: float) -> Result:
+    table = _table(found, attributes, level)
     notes: list[tuple[str, dict[str, Any]]] = [("events.odds.no_cause", {})]
     shown = ["attribute", "value", "k", "n", "odds_ratio", "q_value"]
     return Result(table, *_read(table), notes, shown=shown, names={"value": "attribute_value", "k": "n_converted"})

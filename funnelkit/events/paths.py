@@ -51,7 +51,10 @@ def paths_between(log: Any, found: Journeys, first: str, last: str, limit: int =
       path  n  share  p50_days
     0    x  1    1.0       2.0
     """
-    grouped = _paths(log, as_journeys(found), first, last)
+    return _read_paths(_paths(log, as_journeys(found), first, last), first, last, limit)
+
+
+def _read_paths(grouped: pd.DataFrame, first: str, last: str, limit: int) -> Result:
     values: dict[str, Any] = {"n": Later(number, grouped["n"].sum()), "first": first, "last": last}
     if len(grouped):
         top = grouped.iloc[0]

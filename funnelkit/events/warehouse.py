@@ -132,18 +132,10 @@ def count_on(
 
     Parameters
     ----------
-    engine : str or Ibis connection
-        A URL that Ibis connects to, such as "duckdb:///file.duckdb" or "clickhouse://host/db".
-    log : str
-        The name of a table there, or a CSV or Parquet file that the engine can read.
-    steps : list of str
-        The steps in order.
-    rule : Rule or str, optional
-        What counts as a conversion, or the name of a preset.
-    columns : LogColumns or dict, optional
-        Names of the columns id, stage and at.
-    as_of : date, optional
-        The date the log is as of; default its latest time.
+    engine : str or Ibis connection; a URL such as "duckdb:///file.duckdb" or "clickhouse://host/db"
+    log : str, the name of a table there, or a CSV or Parquet file that the engine can read
+    steps, rule : list of str, in order; what counts as a conversion, a Rule or the name of a preset
+    columns, as_of : LogColumns or dict; the date the log is as of, default its latest time
 
     Returns
     -------
@@ -152,10 +144,8 @@ def count_on(
 
     Raises
     ------
-    RuleError
-        For a rule that the expression does not hold, before anything runs.
-    DataError
-        For an engine, table or column that is not there.
+    RuleError : for a rule that the expression does not hold, before anything runs
+    DataError : for an engine, table or column that is not there
 
     Examples
     --------
@@ -166,11 +156,16 @@ def count_on(
     ...     print(error)
     engine duckdb does not count rules with order='any'. Choose another rule or engine.
     """
-    rule, names, columns = as_rule(rule), list(step_names(steps)), LogColumns.of(columns)
+    return _count_on(engine, str(log), as_rule(rule), list(step_names(steps)), (LogColumns.of(columns), instant(as_of)))
+
+
+def _count_on(
+    engine: Any, log: str, rule: Rule, names: list[str], where: tuple[LogColumns, pd.Timestamp | None]
+) -> EventCount:
     name = str(engine).split(":", 1)[0] if isinstance(engine, str) else engine.name
     _refuse(rule, names, name)
-    table, moment = _until(_table(engine, str(log), columns), columns, instant(as_of))
-    found = depth_expression(table, names, rule, columns, name)
+    table, moment = _until(_table(engine, log, where[0]), *where)
+    found = depth_expression(table, names, rule, where[0], name)
     undecided = (found.until > moment.value // 1000) if rule.window is not None else found.depth < 0
     counts = found.group_by("depth", undecided=undecided).aggregate(n=found.count()).execute()
     at_depth = np.zeros((2, len(names) + 1), dtype="int64")
