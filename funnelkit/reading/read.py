@@ -43,34 +43,14 @@ def read(
     Parameters
     ----------
     *sources : path, URL, stream, DataFrame, Arrow table, dict of columns or list of dicts
-        The path of a CSV, TSV, TXT, xlsx, Parquet, SQLite or DuckDB file, the URL of a database, an open file, or a
-        table in memory. A quarantine file that was corrected stands beside its source. Sources with the same headers
-        are parts of one table.
-    model : Funnel or str, optional
-        A funnel model, an id of the catalogue or the path of a model file.
-    stages : list of str or str, optional
-        The names of the stages in order. With neither model nor stages, both are taken from the data.
-    layout, preset : str, optional
-        Layout of the first source: deals, events or counts; system whose export it is, such as salesforce.
-    as_of : date or str, optional
-        The day as of which the data are known; by default the latest date in them.
-    join : list of sources, optional
-        Tables of accounts, products and the like, put beside the deals.
-    encoding, decimal, date_order, currency, timezone, delimiter, sheet, table : str, optional
-        How the source is written: decimal is "." or ",", date_order dmy, mdy or ymd; currency and timezone are those
-        of cells that name none; sheet is of a workbook, table of a database.
-    map : dict, optional
-        From the kit's column to the header of the source, such as {"stage": "Phase"}.
-    on : dict, optional
-        From a column of the deals to the column of a joined table.
-    collapse : bool
-        Whether repeated entries into the same stage count once.
-    quarantine : path, optional
-        Where to write the rows set aside, as a CSV to correct and read again.
-    progress : callable, optional
-        Called with the share read, 0 to 1.
-    bounds : Bounds, optional
-        What a source may hold at most.
+        Files (CSV, TSV, TXT, xlsx, Parquet, SQLite, DuckDB), databases, tables. The same headers make one table.
+    model, stages : Funnel, id or path of a model; names of the stages in order; by default both come from the data
+    layout, preset : "deals", "events" or "counts"; system whose export the first source is, such as "salesforce"
+    as_of : date or str; the day as of which the data are known, by default the latest date in them
+    join, on : sources (accounts, products) put beside the deals; {column of the deals: column of such a source}
+    encoding, decimal, date_order, currency, timezone, delimiter, sheet, table, map, collapse : optional
+        How the sources are written: map is like {"stage": "Phase"}; `funnelkit.reading.ReadOptions` tells of each.
+    quarantine, progress, bounds : path of a CSV for the rows set aside; called with the share read; most to hold
 
     Returns
     -------
@@ -84,20 +64,17 @@ def read(
 
     Examples
     --------
-    >>> table = {"id": ["a", "b"], "stage": ["Lead", "Won"], "date": ["2026-01-05", "2026-01-07"]}
-    >>> pipeline = read(table, stages=["Lead", "Won"])
-    >>> pipeline.deals["status"].tolist(), pipeline.as_of.date().isoformat()
-    (['open', 'won'], '2026-01-07')
+    >>> read({"id": ["a"], "stage": ["Won"], "date": ["2026-01-07"]}, stages=["Lead", "Won"]).deals["status"].tolist()
+    ['won']
     """
-    how = ReadOptions(encoding, decimal, date_order, currency, timezone, delimiter, sheet, table,
-                      map, on, quarantine, progress, collapse, bounds or Bounds())  # fmt: skip
-    return _read(sources, how, model=model, stages=stages, layout=layout, preset=preset, as_of=as_of, join=join)
+    return _read(**locals())  # every argument as it came
 
 
 def _read(
-    sources: Sequence[Source], options: ReadOptions, *, model: Funnel | str | None,
-    stages: Sequence[str] | str | None, layout: str | None, preset: str | None, as_of: Any, join: Sequence[Source],
+    sources: Sequence[Source], *, model: Funnel | str | None, stages: Sequence[str] | str | None, layout: str | None,
+    preset: str | None, as_of: Any, join: Sequence[Source], bounds: Bounds | None, **how: Any,
 ) -> Pipeline:  # fmt: skip
+    options = ReadOptions(**how, bounds=bounds or Bounds())
     if not sources:
         raise DataError("no_source")
     journal = Journal()

@@ -97,29 +97,30 @@ def check_text(result: Mapping[str, Any]) -> str:
     >>> print(check_text(check_summary(read({"stage": ["Lead", "Won"], "count": [10, 4]}), ["c.csv"])).splitlines()[0])
     c.csv: read without faults.
     """
+    lines = _head_lines(result)
+    for severity in ("error", "warn", "note"):
+        found = (_sentence(finding) for finding in result["findings"] if finding["severity"] == severity)
+        lines += _block(f"{severity}_title", [f"  - {sentence}" for sentence in found])
+    lines += _block("limits_title", [f"  - {limit['message']}" for limit in result["limits"]])
+    lines += _block("sample_title", _sample_lines(result["sample"]))
+    return "\n".join(lines)
+
+
+def _head_lines(result: Mapping[str, Any]) -> list[str]:
+    """Return the outcome, and what was read where anything was."""
     lines = [say(f"reading.check.{result['outcome']}", file=result["file"] or "-")]
     if result["outcome"] != "reject":
         lines.append(say("reading.check.rows", **{key: result[key] for key in _COUNTS}))
         lines.append(say("reading.check.layout", layout=say(f"reading.check.layout_{result['layout']}")))
         if result["amount_total"] is not None:
             lines.append(say("reading.check.total", total=f"{result['amount_total']:,.2f}"))
-    for severity in ("error", "warn", "note"):
-        found = [finding for finding in result["findings"] if finding["severity"] == severity]
-        if found:
-            lines += [
-                "",
-                say(f"reading.check.{severity}_title"),
-                *(f"  - {_sentence(finding)}" for finding in found),
-            ]
-    if result["limits"]:
-        lines += [
-            "",
-            say("reading.check.limits_title"),
-            *(f"  - {limit['message']}" for limit in result["limits"]),
-        ]
-    if result["sample"]:
-        lines += ["", say("reading.check.sample_title"), *_sample_lines(result["sample"])]
-    return "\n".join(lines)
+    return lines
+
+
+def _block(title: str, lines: Iterable[str]) -> list[str]:
+    """Return lines under their title, behind a blank line; nothing where there are none."""
+    lines = list(lines)
+    return ["", say(f"reading.check.{title}"), *lines] if lines else []
 
 
 _COUNTS = ("rows_in", "rows_good", "rows_quarantined", "rows_ignored")

@@ -230,8 +230,8 @@ def fit_hazards(spells: Spells, weight: Floats | None = None) -> Hazards:
     Notes
     -----
     Each age group is drawn towards its stage, each stage towards all. Age groups hold about equally many exits; the
-    last begins at the longest stay that ever ended and has no end, so those who have waited longer than anyone who left are
-    judged by the waiting of their like, not by an average.
+    last begins at the longest stay that ever ended and has no end, so those who have waited longer than anyone who left
+    are judged by the waiting of their like, not by an average.
 
     Examples
     --------

@@ -47,6 +47,10 @@ def wilson(k: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tuple[Floats, Fl
     k, n = np.broadcast_arrays(np.asarray(k, dtype=float), np.asarray(n, dtype=float))
     if np.any((k < 0) | (k > n)):
         raise ValueError("wilson needs 0 <= k <= n")
+    return _wilson(k, n, level)
+
+
+def _wilson(k: Floats, n: Floats, level: float) -> tuple[Floats, Floats]:
     z2 = NormalDist().inv_cdf((1 + level) / 2) ** 2
     trials = np.where(n > 0, n, np.nan)
     p = k / trials

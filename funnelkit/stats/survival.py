@@ -64,7 +64,11 @@ def aalen_johansen(days: ArrayLike, cause: ArrayLike, n_causes: int = 1, entry: 
     days, cause = np.asarray(days, dtype=float), np.asarray(cause, dtype=int)
     entry = np.zeros(len(days)) if entry is None else np.asarray(entry, dtype=float)
     seen = entry <= days
-    days, cause, entry = days[seen], cause[seen], entry[seen]
+    return _curves(days[seen], cause[seen], entry[seen], n_causes)
+
+
+def _curves(days: Floats, cause: NDArray[np.int64], entry: Floats, n_causes: int) -> Curves:
+    """Estimate the curves of those that came under observation."""
     times, place = np.unique(days[cause > 0], return_inverse=True)
     exits = np.zeros((len(times), n_causes))
     np.add.at(exits, (place, cause[cause > 0] - 1), 1)
@@ -186,9 +190,13 @@ def cause_quantile(curves: Curves, cause: int, share: float = 0.5, level: float 
     >>> cause_quantile(aalen_johansen([1, 2, 3, 4, 5], [1, 1, 2, 1, 0], 2), 1)[0]
     2.0
     """
-    f, exits, y = curves.left[:, cause - 1], curves.exits[:, cause - 1], curves.n_at_risk.astype(float)
-    if not len(f) or not exits.any():
+    if not curves.exits[:, cause - 1].any():
         return float("nan"), float("nan"), float("nan")
+    return _cause_quantile(curves, cause, share, level)
+
+
+def _cause_quantile(curves: Curves, cause: int, share: float, level: float) -> tuple[float, float, float]:
+    f, exits, y = curves.left[:, cause - 1], curves.exits[:, cause - 1], curves.n_at_risk.astype(float)
     rows = np.unique(np.linspace(0, len(f) - 1, 500).round().astype(int))
     passed = np.arange(len(f)) <= rows[:, None]
     before = np.concatenate([[1.0], curves.stay[:-1]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -166,17 +166,27 @@ def synthesize(
     """
     if name not in GENERATORS:
         raise DataError("no_such_generator", name=str(name), nearest=nearest(name, GENERATORS))
+    chosen = _overridden(settings or Settings(), overrides)
+    generator, seed = _seeded(rng)
+    return GENERATORS[name](name, generator, chosen, seed)
+
+
+def _overridden(settings: Settings, overrides: Mapping[str, Any]) -> Settings:
+    """Return the settings with single fields replaced; refuse a name that is no setting."""
     known = [item.name for item in fields(Settings)]
     for key in overrides:
         if key not in known:
             raise DataError("no_such_setting", name=key, nearest=nearest(key, known))
-    settings = replace(settings or Settings(), **overrides)
-    seed = None
-    if not isinstance(rng, np.random.Generator):
-        if not isinstance(rng, int) or rng < 0:
-            raise DataError("setting_whole", key="seed", found=repr(rng), least=0)
-        seed, rng = rng, np.random.default_rng(rng)
-    return GENERATORS[name](name, rng, settings, seed)
+    return replace(settings, **overrides)
+
+
+def _seeded(rng: int | np.random.Generator) -> tuple[np.random.Generator, int | None]:
+    """Return numpy's generator and the seed that made it, None where the generator was given."""
+    if isinstance(rng, np.random.Generator):
+        return rng, None
+    if not isinstance(rng, int) or rng < 0:
+        raise DataError("setting_whole", key="seed", found=repr(rng), least=0)
+    return np.random.default_rng(rng), rng
 
 
 def as_pipeline(synthetic: Synthetic) -> Pipeline:

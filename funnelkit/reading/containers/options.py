@@ -55,25 +55,44 @@ class ReadOptions:
 
     Attributes
     ----------
-    encoding, decimal, date_order, currency, timezone, delimiter, sheet, table, map, on, quarantine, progress, collapse
-        As in `read`.
+    encoding, delimiter : str
+        Of a text file, such as gb18030 and ";".
+    decimal : str
+        "." or ",".
+    date_order : str
+        dmy, mdy or ymd.
+    currency, timezone : str
+        Of cells that name none; times that do are converted to the zone.
+    sheet, table : str
+        Of a workbook, of a database.
+    map : dict
+        From the kit's column to the header of the source, such as {"stage": "Phase"}.
+    on : dict
+        From a column of the deals to the column of a joined table.
+    quarantine : path
+        Where to write the rows set aside, as a CSV to correct. Given to `read` together with its source, each corrected
+        row takes the place of its original.
+    progress : callable
+        Called with the share read, 0 to 1.
+    collapse : bool
+        Whether repeated entries into the same stage count once; False keeps them apart, as in event logs.
     bounds : Bounds
         What a source may hold at most.
     """
 
     encoding: str | None = None
-    decimal: str | None = None  # "." or ","
-    date_order: str | None = None  # dmy, mdy or ymd
-    currency: str | None = None  # of amounts that name none
-    timezone: str | None = None  # of times that name none; times that do are converted to it
+    decimal: str | None = None
+    date_order: str | None = None
+    currency: str | None = None
+    timezone: str | None = None
     delimiter: str | None = None
     sheet: str | None = None
-    table: str | None = None  # of a database
-    map: Mapping[str, str] | None = None  # canonical column -> header of the source
-    on: Mapping[str, str] | None = None  # column of the deals -> column of a joined table
-    quarantine: str | os.PathLike[str] | None = None  # path of a CSV that takes the rows set aside
-    progress: Callable[[float], object] | None = None  # called with the share read, 0 to 1
-    collapse: bool = True  # False keeps repeated entries into the same stage apart (event logs)
+    table: str | None = None
+    map: Mapping[str, str] | None = None
+    on: Mapping[str, str] | None = None
+    quarantine: str | os.PathLike[str] | None = None
+    progress: Callable[[float], object] | None = None
+    collapse: bool = True
     bounds: Bounds = Bounds()
 
     def __post_init__(self) -> None:

@@ -66,23 +66,37 @@ def map_columns(
     """
     if layout not in (None, *LAYOUTS):
         raise DataError("no_such_layout", value=layout, known=", ".join(LAYOUTS))
+    return _map_columns(table, options, layout, preset_name, beside)
+
+
+def _map_columns(
+    table: Table, options: ReadOptions, layout: str | None, preset_name: str | None, beside: bool
+) -> ColumnMapping:
     headers = list(table.cells.columns)
     declared = _declared(options.map, headers, table.name)
     form = find_form(headers, preset_name, layout)
     found = layout or (form.layout if form else _layout(table, declared, preset_name))
     aliases = _aliases(found, form.preset, form.name) if form else _aliases(found, preset_name)
     columns, notes = _assign(headers, declared, aliases, table.name, REQUIRED[found])
-    for name in REQUIRED[found]:
-        if name not in columns and not (beside and found == "deals" and name == "stage"):
-            raise DataError("no_column", file=table.name, line=1, column=name, layout=found, known=_listed(headers))
-    if found == "counts" and not {"n_entered", "rate"} & set(columns):
-        raise DataError("no_column", file=table.name, line=1, column="count", layout=found, known=_listed(headers))
+    _need_columns(columns, table, found, beside)
     if layout is None:
         notes = [Finding("layout_found", "note", table.name, value=found), *notes]
     if form and preset_name is None:
         notes = [Finding("form_found", "note", table.name, value=form.title), *notes]
     used = {*columns.values(), *(header for header in headers if _is_unnamed(header, table.cells[header]))}
     return ColumnMapping(found, columns, tuple(header for header in headers if header not in used), tuple(notes), form)
+
+
+def _need_columns(columns: Mapping[str, str], table: Table, layout: str, beside: bool) -> None:
+    """Refuse a table that lacks a column of its layout."""
+    missing = [name for name in REQUIRED[layout] if name not in columns]
+    if beside and layout == "deals":
+        missing = [name for name in missing if name != "stage"]
+    if layout == "counts" and not {"n_entered", "rate"} & set(columns):
+        missing.append("count")
+    if missing:
+        known = _listed(list(table.cells.columns))
+        raise DataError("no_column", file=table.name, line=1, column=missing[0], layout=layout, known=known)
 
 
 def need_stages(sheets: Sequence[Sheet]) -> None:
