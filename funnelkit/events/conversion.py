@@ -109,7 +109,7 @@ def _groups(table: pd.DataFrame, by: tuple[str, ...]) -> list[tuple[tuple[Any, .
         grouped = table.groupby(list(by), dropna=False, sort=True, observed=True)
         number = grouped.ngroup().to_numpy()
         firsts = pd.Series(range(len(table))).groupby(number).first()
-        keys = [tuple(table[name].iloc[row] for name in by) for row in firsts]
+        keys: list[tuple[Any, ...]] = [tuple(table[name].iloc[row] for name in by) for row in firsts]
         return [(key, np.flatnonzero(number == place)) for place, key in enumerate(keys)]
     column = table[by[0]]
     codes, values = pd.factorize(column, sort=True)

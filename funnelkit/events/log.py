@@ -303,8 +303,7 @@ class Log:
         """Return the different values of a column as sorted text, missing ones as empty text."""
         if name not in self._known:
             sql = f"SELECT DISTINCT coalesce(CAST({quote(name)} AS VARCHAR), '') FROM {LOG} ORDER BY 1"
-            readable = self.footers is not None and self.footers.readable and self.types[name] == "VARCHAR"
-            if readable:
+            if self.footers is not None and self.footers.readable and self.types[name] == "VARCHAR":
                 found = sorted(set().union(*self._each(partial(names_in, name=name), self.footers.chunks)))
             else:
                 found = [row[0] for row in self._guard(lambda: self.query(sql).fetchall())]

@@ -74,7 +74,8 @@ class _Walk:
 
     def run(self, step: list[int], at: list[int], ended: Any, rows: range) -> tuple[_Path, int]:
         """Return (rows of the deepest chain, instant until which a window of it runs)."""
-        self.chains, self.began, self.best, self.count = [None] * self.size, False, (), -1
+        self.chains = [None] * self.size
+        self.began, self.best, self.count = False, (), -1
         for instant in _instants(rows, at, step, self.rule):
             if ended is not None and self._cut(ended[instant[0][0]]):
                 return self.best, NEVER
