@@ -105,11 +105,11 @@ def _read_times(found: Journeys, table: pd.DataFrame, by: tuple[str, ...]) -> tu
 
 def _groups(table: pd.DataFrame, by: tuple[str, ...]) -> list[tuple[tuple[Any, ...], Array]]:
     """Return [(values, their rows)] in the order of the values, a missing one last."""
-    if len(by) > 1:
+    if len(by) != 1:
         grouped = table.groupby(list(by), dropna=False, sort=True, observed=True)
         number = grouped.ngroup().to_numpy()
         firsts = pd.Series(range(len(table))).groupby(number).first()
-        keys: list[tuple[Any, ...]] = [tuple(table[name].iloc[row] for name in by) for row in firsts]
+        keys = [tuple(table[name].iloc[row] for name in by) for row in firsts]
         return [(key, np.flatnonzero(number == place)) for place, key in enumerate(keys)]
     column = table[by[0]]
     codes, values = pd.factorize(column, sort=True)
