@@ -67,3 +67,17 @@ def test_errors_are_said_with_all_their_values():
 
 def test_catalog_error_exit_code():
     assert CatalogError("no_such_model", name="x", nearest="y").exit_code == 2
+
+
+def test_no_text_is_unused():
+    """Each key stands in the code as it is, or begins or ends like a key that the code puts together."""
+    source = "\n".join(path.read_text(encoding="utf-8") for path in sorted(ROOT.rglob("*.py")))
+    begun = tuple(part for part in re.findall(r"""f["']([a-z_]+\.[a-z_.]*)\{""", source))
+    ended = re.findall(r"""\{\w+\}(_[a-z_]+)["']""", source)
+
+    def used(key):
+        return key in source or key.startswith(begun) or any(key.removesuffix(end) in source for end in ended)
+
+    # Reasons of the system are looked up by what the system says, labels by the names of columns.
+    keys = [f"{group}.{key}" for group, key, _ in ENTRIES if group not in ("language.system", "labels", "errors")]
+    assert [key for key in keys if not used(key)] == []
