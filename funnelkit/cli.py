@@ -185,7 +185,8 @@ def run_check(options: argparse.Namespace) -> int:
 
     with Progress(sys.stderr.isatty()) as bar:
         try:
-            result: Pipeline | FunnelkitError = read(*options.files, **reading(options, lambda share: bar.show(int(100 * share), 100, "%")))
+            settings = reading(options, lambda share: bar.show(int(100 * share), 100, "%"))
+            result: Pipeline | FunnelkitError = read(*options.files, **settings)
         except FunnelkitError as error:
             result = error
     found = check_summary(result, map(shown, options.files))

@@ -54,7 +54,7 @@ PUBLIC = {**functions(fk, fk.__all__), **{f"plot.{name}": chart for name, chart 
 def sections(text):
     """Return {section: body} of a numpydoc docstring."""
     parts = re.split(r"^(\w[\w ]*)\n-{3,}$", inspect.cleandoc(text or ""), flags=re.M)
-    return {name: body for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
 def hints(function):

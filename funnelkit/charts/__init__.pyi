@@ -25,10 +25,10 @@ from .position import MapPicture as MapPicture
 from .position import adopters_chart as adopters_chart
 from .position import map_chart as map_chart
 from .position import space_chart as space_chart
-from .style import alt_text as alt_text
 from .style import COLOURS as COLOURS
-from .style import Chart as Chart
 from .style import FONT_FILE as FONT_FILE
+from .style import Chart as Chart
+from .style import alt_text as alt_text
 from .style import new_figure as new_figure
 from .style import style as style
 from .style import use as use

@@ -79,10 +79,7 @@ def write_lesson(notebook: Any, path: Path) -> Path:
 
 
 def build(
-    out: str | Path | None = None,
-    langs: Sequence[str] = LANGUAGES,
-    chosen: Sequence[str] = (),
-    folder: Path = FOLDER,
+    out: str | Path | None = None, langs: Sequence[str] = LANGUAGES, chosen: Sequence[str] = (), folder: Path = FOLDER
 ) -> Iterator[Path]:
     """Execute lessons and yield the path of each as it is written.
 

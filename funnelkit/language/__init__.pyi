@@ -18,8 +18,8 @@ from .samples import sample_files as sample_files
 from .samples import share as share
 from .tables import FIGURES as FIGURES
 from .tables import RUN as RUN
-from .tables import Shown as Shown
 from .tables import TABLE as TABLE
+from .tables import Shown as Shown
 from .tables import bullets as bullets
 from .tables import cell_texts as cell_texts
 from .tables import note as note

@@ -91,11 +91,7 @@ def _last_before_win(model: Funnel) -> int:
 
 
 def _state_row(
-    deals: pd.DataFrame,
-    still_open: pd.DataFrame,
-    stage_of: pd.Series[Any],
-    where: Any,
-    least: int,
+    deals: pd.DataFrame, still_open: pd.DataFrame, stage_of: pd.Series[Any], where: Any, least: int
 ) -> dict[str, Any]:
     model, state, here, then = where
     stages = [place for place, stage in enumerate(model.stages) if stage.state == state]

@@ -119,10 +119,7 @@ def _verify(options: argparse.Namespace) -> int:
     for item in differences:
         values = {"kind": say(f"report.batch.kind_{item.kind}"), "file": item.name}
         key = "verify_version" if item.kind == "version" else "verify_changed" if item.found else "verify_missing"
-        print(
-            say(f"report.batch.{key}", **values, expected=item.expected, found=item.found),
-            file=sys.stderr,
-        )
+        print(say(f"report.batch.{key}", **values, expected=item.expected, found=item.found), file=sys.stderr)
     if not any(item.kind != "version" for item in differences):
         print(say("report.batch.verified", file=options.record, n=n))
     return 1 if any(item.kind != "version" for item in differences) else 0

@@ -11,10 +11,7 @@ from funnelkit.report.runs.plan import read_plan
 
 from .lab import chromium
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium on the PATH"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason="no Chromium on the PATH")]
 HOSTILE = [
     "<script>alert(1)</script>", "<img src=x onerror=alert(2)>", "\"><svg onload=alert(3)>", "javascript:alert(4)",
     "$$", r"$\bad{$", "_hidden", "=HYPERLINK(\"http://example.org\")", "+1", "@SUM(A1)", "＝1", "\u202egpj.exe",

@@ -10,8 +10,10 @@ from funnelkit.charts.style import FONT_FILE
 
 ROOT = Path(__file__).parents[2]
 EAST_ASIAN = 0x2E80  # what begins here comes from the bundled font, what lies before it from DejaVu Sans
-SHOWN = ("funnelkit/language/texts/*.toml", "funnelkit/models/catalogue/*.toml", "funnelkit/reading/layouts/presets/*.toml",
-         "funnelkit/synth/*.py", "funnelkit/course/checks/**/*", "data/*", "notebooks/**/*.ipynb", "notebooks/**/*.md")  # fmt: skip
+SHOWN = (
+    "funnelkit/language/texts/*.toml", "funnelkit/models/catalogue/*.toml", "funnelkit/reading/layouts/presets/*.toml",
+    "funnelkit/synth/*.py", "funnelkit/course/checks/**/*", "data/*", "notebooks/**/*.ipynb", "notebooks/**/*.md",
+)  # fmt: skip
 PICTURE = "image/"
 
 

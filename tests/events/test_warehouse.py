@@ -15,7 +15,7 @@ from tests.support.reference import deepest
 
 ibis = pytest.importorskip("ibis", reason="Ibis is in the bench and spark extras")
 
-from funnelkit.events.warehouse import count_on, depth_expression
+from funnelkit.events.warehouse import count_on, depth_expression  # noqa: E402
 
 N = 10_000
 RULES = {

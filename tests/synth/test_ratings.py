@@ -1,5 +1,6 @@
 import numpy as np
 
+from funnelkit.language import use_language
 from funnelkit.planning.perceptual_map import mean_ratings, perceptual_map, space_profile
 from funnelkit.synth.ratings import MEANS, rate_products
 from tests.support.speech import spoken
@@ -19,6 +20,7 @@ def test_same_seed_same_ratings_in_either_language():
 
 def test_serves_map_and_profile_in_both_languages():
     for lang in ("en", "zh"):
+        use_language(lang)
         ratings = rate_products()
         ours = ratings["product"].iloc[0]
         assert space_profile(ratings, ours).table["lead"].idxmax() == 3

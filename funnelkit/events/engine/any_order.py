@@ -7,16 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from funnelkit.events.engine.arrays import (
-    NEVER,
-    Array,
-    Codes,
-    Reached,
-    Rows,
-    Windows,
-    count_before,
-    first_of_tie,
-)
+from funnelkit.events.engine.arrays import NEVER, Array, Codes, Reached, Rows, Windows, count_before, first_of_tie
 
 if TYPE_CHECKING:
     from funnelkit.events.rule import Rule

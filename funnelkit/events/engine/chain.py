@@ -13,17 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from funnelkit.events.engine import any_order, strict_order
-from funnelkit.events.engine.arrays import (
-    NEVER,
-    UNDATED,
-    Array,
-    Codes,
-    Pair,
-    Reached,
-    Rows,
-    count_before,
-    first_of_tie,
-)
+from funnelkit.events.engine.arrays import NEVER, UNDATED, Array, Codes, Pair, Reached, Rows, count_before, first_of_tie
 
 if TYPE_CHECKING:
     from funnelkit.events.rule import Rule

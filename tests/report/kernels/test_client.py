@@ -47,8 +47,7 @@ def test_the_first_outputs_arrive_after_ready():
 
 
 @pytest.mark.parametrize(
-    ("command", "text"),
-    [(DEAD, "Kernel died before replying"), (SILENT, "Kernel didn't respond in 2 seconds")],
+    ("command", "text"), [(DEAD, "Kernel died before replying"), (SILENT, "Kernel didn't respond in 2 seconds")]
 )
 def test_a_kernel_that_never_answers(command, text):
     async def run():

@@ -66,11 +66,7 @@ for codec in ("base64", "zip", "rot13", "hex", "unicode_escape", "raw_unicode_es
     refused(f"codec-{codec}.csv", PLAIN, "encoding_unknown", None, declared(codec), value=codec)
 refused("zero-byte.csv", PLAIN.replace(b"Borealis", b"Bor\0alis"), "binary_file", 3)
 refused(
-    "zero-byte-before-newline.csv",
-    b"stage,count\nLead,100\nMQL,40\nWon,\0\n",
-    "binary_file",
-    4,
-    ("--layout", "counts"),
+    "zero-byte-before-newline.csv", b"stage,count\nLead,100\nMQL,40\nWon,\0\n", "binary_file", 4, ("--layout", "counts")
 )
 refused("zeros.csv", b"\0" * 4096, "empty_file")
 
