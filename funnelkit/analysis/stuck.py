@@ -143,12 +143,13 @@ def _judge(running: pd.DataFrame, group: pd.DataFrame, lessons: pd.DataFrame) ->
     """Return the running stays with chances and usual times; unknown where too few have left."""
     left = lessons["exit"] != "open"
     running = running.assign(n_left=int(left.sum()), usual_days=np.nan, late_days=np.nan, still_here=np.nan)
-    running = running.assign(
-        p_value=np.nan, q_value=np.nan, older_than_any=running["days"] > lessons.loc[left, "days"].max()
-    )
+    older = running["days"] > lessons.loc[left, "days"].max()
+    running = running.assign(p_value=np.nan, q_value=np.nan, share=np.nan, older_than_any=older)
     if not len(running) or left.sum() < LEAST_EXITS:
         return running
     families = fit(lessons["days"], left, lessons["entry_days"])
+    if not families:  # all left on the day they came: there is no time to learn from
+        return running
     # `group` is every stay of the stage, ended or not: each had its chance to be open today.
     begun = group["days"].where(group["exit"] == "open", (running["left_at"].max() - group["entered_at"]) / DAY)
     seen = group["entry_days"] <= group["days"]

@@ -2,6 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from funnelkit.analysis.stuck import FALSE_SHARE, q_values, stuck_deals
@@ -120,3 +121,20 @@ def test_refusals():
         stuck_deals(replace(pipeline, limits=(Limit("no_history"),)))
     with pytest.raises(DataError, match="no open deal"):
         stuck_deals(replace(pipeline, deals=pipeline.deals.assign(status="lost", closed_at=pipeline.as_of)))
+
+
+def company(n, days):
+    """Return a small company: `n` deals left the first stage after `days`, one is still there."""
+    entered = pd.Timestamp("2026-01-01") + pd.to_timedelta(range(n), unit="D")
+    left = [day + pd.Timedelta(days=days) for day in entered]
+    rows = [(f"d{i}", "Lead", day) for i, day in enumerate(entered)]
+    rows += [(f"d{i}", "Offer", day) for i, day in enumerate(left)] + [("late", "Lead", pd.Timestamp("2026-01-02"))]
+    log = pd.DataFrame(rows, columns=["deal_id", "stage", "entered_at"])
+    return read(log, stages=["Lead", "Offer", "Won"], as_of="2026-06-30")
+
+
+@pytest.mark.parametrize(("n", "days"), [(6, 3), (60, 0)], ids=["few have left", "all left on the day they came"])
+def test_where_nothing_can_be_learnt_nobody_is_judged(n, days):
+    found = stuck_deals(company(n, days))
+    assert found.table["p_value"].isna().all() and not (found.table["state"] == "stuck").any()
+    assert "cannot be judged" in found.reading()
