@@ -155,8 +155,9 @@ def papermill(path, lang):
     notebook = json.loads(out.read_text(encoding="utf-8"))
     code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     assert all(cell["execution_count"] for cell in code)
-    kinds = {kind for cell in code for output in cell["outputs"] for kind in output.get("data", {})}
-    assert {"text/html", "image/png"} <= kinds
+    pages = ["".join(output.get("data", {}).get("text/html", "")) for cell in code for output in cell["outputs"]]
+    assert any("<table" in page for page in pages)
+    assert any('<img class="fk" alt="' in page for page in pages), "the funnel is drawn, and told in words"
     return "".join(str(output.get("data", "")) for cell in code for output in cell["outputs"])
 
 
