@@ -38,6 +38,7 @@ FEW_WINS, FEW_SPANS = 20, 4
 Notes = tuple[tuple[str, Mapping[str, Any]], ...]
 Reading = tuple[str, dict[str, Any], Notes]  # leading sentence, its values, the notes
 Paths = dict[str, dict[str, NDArray[np.float64]]]  # part -> measure -> (paths, periods)
+Unit = str | None  # week, month, quarter or year
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,7 +81,7 @@ class Forecast(Result):
 
 
 def forecast_open(
-    pipeline: Pipeline, until: Any, *, unit: str | None = None, by: By = None, paths: int = 10_000, rng: Rng = None
+    pipeline: Pipeline, until: Any = None, *, unit: Unit = None, by: By = None, paths: int = 10_000, rng: Rng = None
 ) -> Forecast:
     """Forecast what is won from the day after the data to `until`, both days included.
 
@@ -91,7 +92,7 @@ def forecast_open(
     by : str or list of str, optional
         Columns whose values have win ratios of their own.
     pipeline, until, paths, rng
-        What is known, the last day to forecast, how many futures to simulate, and the generator that draws them.
+        What is known; last day (default: end of the next quarter); number of simulated futures; what draws them.
 
     Returns
     -------
@@ -122,6 +123,7 @@ def forecast_open(
 def _forecast(pipeline: Pipeline, until: Any, unit: str | None, by: By, drawing: tuple[int, Generator]) -> Forecast:
     paths, rng = drawing
     _refuse(pipeline, by)
+    until = _next_quarter(pipeline) if until is None else until
     periods = cut_periods(pipeline, until, unit)
     fit = fit_history(pipeline, by)
     book = open_book(pipeline, fit)
@@ -166,6 +168,11 @@ def _refuse(pipeline: Pipeline, by: By) -> None:
     names = sorted(valued["currency"].fillna("").unique())
     if len(names) > 1:
         raise DataError("several_currencies", names=", ".join(names))
+
+
+def _next_quarter(pipeline: Pipeline) -> pd.Timestamp:
+    """Return the last day of the quarter after the one in which the data end."""
+    return (data_end(pipeline).to_period("Q") + 1).end_time.normalize()
 
 
 def cut_periods(pipeline: Pipeline, until: Any, unit: str | None = None) -> pd.DataFrame:

@@ -15,7 +15,7 @@ CELLS = {
     "model": 'fk.funnel("industrial-8")',
     "compare": "fk.compare_periods(pipeline)",
     "stuck": "fk.stuck_deals(pipeline)",
-    "forecast": 'fk.forecast_open(pipeline, "2026-03-31", rng=np.random.default_rng(1))',
+    "forecast": "fk.forecast_open(pipeline)",
     "count": "fk.count_stages(pipeline)",
 }
 PICTURED = ("compare", "stuck", "forecast", "count")
@@ -24,7 +24,7 @@ SHOTS = os.environ.get("FUNNELKIT_SHOTS")  # a folder for screenshots, to be loo
 
 
 def notebook(lang):
-    start = f'import numpy as np\nimport funnelkit as fk\n\nfk.use("{lang}")\npipeline = fk.sample()'
+    start = f'import funnelkit as fk\n\nfk.use("{lang}")\npipeline = fk.sample()'
     cells = [nbformat.v4.new_code_cell(source) for source in (start, *CELLS.values())]
     for cell, name in zip(cells, ("start", *CELLS), strict=True):
         cell.id = name

@@ -181,3 +181,9 @@ def test_bare_dates_know_the_whole_last_day():
         history.events.assign(entered_at=history.events["entered_at"].dt.normalize()), history.as_of)  # fmt: skip
     assert cut_periods(history, "2026-01-31")["start"].iloc[0] == pd.Timestamp("2025-12-31")
     assert cut_periods(whole, "2026-01-31")["start"].iloc[0] == pd.Timestamp("2026-01-01")
+
+
+def test_without_a_date_the_next_quarter_is_forecast(sample):
+    made = forecast_open(sample, paths=50)
+    assert made.table["end"].max() == pd.Timestamp("2026-03-31")
+    assert forecast_open(sample, "2026-03-31", paths=50).table.equals(made.table)
