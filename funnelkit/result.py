@@ -8,10 +8,11 @@ from dataclasses import KW_ONLY, dataclass, field
 from html import escape
 from importlib import import_module
 from operator import methodcaller
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from funnelkit.language import (
     DataError,
@@ -34,11 +35,14 @@ from funnelkit.language import (
 from funnelkit.language import both as both
 from funnelkit.language import points as points
 from funnelkit.pipeline import Limit, Pipeline
-from funnelkit.stats import rate_columns
+from funnelkit.stats import RATE_COLUMNS, rate_columns
 
 if TYPE_CHECKING:
     from funnelkit.models import Funnel
 
+# What keeps a source from carrying any win rate; any rate of a stage. `refuse_limits(pipeline, name, *WIN_LIMITS)`.
+WIN_LIMITS = ("no_outcome", "no_lost_deals")
+STAGE_LIMITS = (*WIN_LIMITS, "stage_of_loss_unknown")
 MOST_ROWS = 20  # of a table that is shown; `.table` holds all
 
 
@@ -276,7 +280,11 @@ def rate_words(k: float, n: float) -> Text:
     >>> rate_words(4238, 6711).zh
     '63.2% [62.0, 64.3]（n = 6,711）'
     """
-    row = {name: value.item() for name, value in rate_columns(k, n).items()}
+    return row_words({name: value.item() for name, value in rate_columns(k, n).items()})
+
+
+def row_words(row: Mapping[str, Any]) -> Text:
+    """Return a rate row as people read it; on the bases share and unknown, what is known instead of a rate."""
     return both(lambda: rate_text(row))
 
 
@@ -313,3 +321,39 @@ def refuse_limits(pipeline: Pipeline, analysis: str, *codes: str) -> None:
         limit = pipeline.limit(code)
         if limit is not None:
             raise LimitError(analysis, limit)
+
+
+def gate_rates(pipeline: Pipeline, of: Literal["win", "stage"], rates: Any, n_unknown: ArrayLike = 0) -> dict[str, Any]:
+    """Empty the rates that a source cannot carry: the one gate of verbs, charts and reports.
+
+    A verb that gives rates of deals passes its rate columns through it and shows what comes back,
+
+        table = table.assign(**gate_rates(pipeline, "win", table))
+
+    `rate_text` and `row_words` then say what is known instead, and charts leave the row blank. A verb that has no
+    answer without rates calls `refuse_limits(pipeline, name, *WIN_LIMITS)` (or STAGE_LIMITS) instead.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+    of : "win" for shares of deals that are won, "stage" for shares that advance from a stage
+    rates : dict or DataFrame with k, n, n_open, rate, low, high, floor, ceiling, basis, horizon_days
+    n_unknown : int or array
+        Lost deals of the row's group that may have been lost in this stage or in another (of "stage" alone).
+
+    Returns
+    -------
+    dict of arrays
+        The same columns. Without losses or outcomes: k of n of all so far, the rest NaN, basis share. Where the stage
+        of a loss is not known: bounds (all such losses here, or beyond), the rest NaN, basis unknown.
+    """
+    require_pipeline(pipeline)
+    found = {name: np.asarray(rates[name]) for name in RATE_COLUMNS}
+    if of == "win" and pipeline.limit("no_outcome"):
+        return dict(rate_columns(0 * found["k"], 0, 0, "unknown", found["horizon_days"]))
+    if any(pipeline.limit(code) for code in WIN_LIMITS):
+        return dict(rate_columns(found["k"], found["n"] + found["n_open"], 0, "share", found["horizon_days"]))
+    unknown = np.broadcast_to(np.asarray(n_unknown), found["k"].shape) if of == "stage" else np.zeros(found["k"].shape)
+    bounds = rate_columns(found["k"], found["n"], found["n_open"] + unknown, "unknown", found["horizon_days"])
+    kept = ("k", "n", "n_open")
+    return {name: found[name] if name in kept else np.where(unknown > 0, bounds[name], found[name]) for name in found}

@@ -1,3 +1,4 @@
+import math
 import pickle
 from dataclasses import dataclass
 from importlib import import_module
@@ -9,7 +10,8 @@ from funnelkit.language.errors import DataError
 from funnelkit.language.texts import Text, language
 from funnelkit.models import custom
 from funnelkit.pipeline import Pipeline
-from funnelkit.result import LimitError, Result, refuse_limits
+from funnelkit.result import LimitError, Result, gate_rates, refuse_limits, row_words
+from funnelkit.stats import rate_columns
 
 language_texts = import_module("funnelkit.language.texts")
 
@@ -24,10 +26,10 @@ class Limit:
         return {"en": "There are no times.", "zh": "没有时间。"}[lang or language()]
 
 
-def source():
-    """Return a Pipeline whose only limit is that it has no times."""
+def source(code="no_times"):
+    """Return a Pipeline whose only limit is this one."""
     nothing = pd.DataFrame({"deal_id": [], "currency": []})
-    return Pipeline(custom(["Lead"]), nothing, nothing, pd.Timestamp("2026-01-01"), limits=(Limit("no_times"),))
+    return Pipeline(custom(["Lead"]), nothing, nothing, pd.Timestamp("2026-01-01"), limits=(Limit(code),))
 
 
 def test_reading_joins_the_sentences_in_each_language(monkeypatch):
@@ -93,3 +95,44 @@ def test_a_result_shows_sentence_and_table_and_escapes_them():
 def test_a_long_table_says_how_much_it_leaves_out():
     found = Result(pd.DataFrame({"n_won": range(50)}))
     assert "30 more rows" in found._repr_mimebundle_()["text/plain"] and len(found.table) == 50
+
+
+def gated(code, of, n_unknown=0):
+    """Return the one row of a rate, 6 of 8 with 2 open, behind the gate, and how it reads in both languages."""
+    row = {name: value.item() for name, value in gate_rates(source(code), of, rate_columns(6, 8, 2), n_unknown).items()}
+    return row, row_words(row)
+
+
+def test_the_gate_leaves_what_a_source_can_carry():
+    row, words = gated("no_times", "win")
+    assert (row["rate"], row["basis"], words.en) == (0.75, "decided", "75.0% [40.9, 92.9] (n = 8)")
+
+
+@pytest.mark.parametrize("of", ["win", "stage"])
+def test_without_losses_the_gate_leaves_how_many_so_far(of):
+    row, words = gated("no_lost_deals", of)
+    assert (row["k"], row["n"], row["n_open"], row["basis"]) == (6, 10, 0, "share")
+    assert all(math.isnan(row[name]) for name in ("rate", "low", "high", "floor", "ceiling"))
+    assert (words.en, words.zh) == ("6 of 10 so far", "10 个中目前 6 个")
+
+
+def test_without_outcomes_no_win_is_known():
+    row, words = gated("no_outcome", "win")
+    assert (row["k"], row["n"], row["basis"], words.en, words.zh) == (0, 0, "unknown", "not known", "无法得知")
+
+
+def test_losses_of_an_unknown_stage_bound_its_rate():
+    """All three lost here: 6 of 13; none lost here and all open ones go on: 13 - 2 of 13 were left without them."""
+    row, words = gated("stage_of_loss_unknown", "stage", 3)
+    assert (row["k"], row["n"], row["n_open"], row["basis"]) == (6, 8, 2, "unknown")
+    assert (row["floor"], row["ceiling"]) == (6 / 13, 11 / 13)
+    assert math.isnan(row["rate"])
+    assert (words.en, words.zh) == ("not known: 46.2% to 84.6%", "无法得知：介于 46.2% 与 84.6% 之间")
+    assert gated("stage_of_loss_unknown", "win")[0]["rate"] == 0.75  # overall stands
+
+
+def test_the_gate_takes_a_table_and_gives_every_row():
+    table = pd.DataFrame({"team": ["N", "S"], **rate_columns([1, 3], [2, 3], 1)})
+    found = table.assign(**gate_rates(source("no_lost_deals"), "win", table))
+    assert found[["k", "n"]].values.tolist() == [[1, 3], [3, 4]]
+    assert found["rate"].isna().all()

@@ -187,11 +187,21 @@ def day(when: Any) -> str:
 def rate_text(row: Mapping[str, Any]) -> str:
     """Return one rate row (k, n, rate, low, high, n_open) as text: the rate, its interval, its n.
 
+    Where the source carries no rate (basis share or unknown), it is what is known instead (k of n, floor to ceiling).
+
     >>> rate_text({"k": 1, "n": 2, "rate": 0.5, "low": 0.0945, "high": 0.9055, "n_open": 0})
     '50.0% [9.5, 90.6] (n = 2)'
     >>> rate_text({"k": 0, "n": 0, "rate": float("nan"), "low": float("nan"), "high": float("nan"), "n_open": 0})
     'n/a (0 entered)'
+    >>> rate_text({"k": 6, "n": 24, "rate": float("nan"), "basis": "share"})
+    '6 of 24 so far'
     """
+    basis = row.get("basis")
+    if basis == "share":
+        return say("language.present.rate_share", k=number(row["k"]), n=number(row["n"]))
+    if basis == "unknown":
+        ends = {end: percent(row.get(end)) for end in ("floor", "ceiling")}
+        return say(f"language.present.rate_{'unknown' if _missing(row.get('floor')) else 'bounded'}", **ends)
     if row["n"] == 0:
         n_open = int(row.get("n_open", 0))
         if n_open:

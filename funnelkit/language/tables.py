@@ -25,6 +25,7 @@ FIGURES = "application/vnd.funnelkit.figures+json"
 TABLE = "application/vnd.funnelkit.table+json"
 RUN = "FUNNELKIT_RUN"  # environment variable of a report's kernel: what is shown brings its numbers along for exports
 _RATE_PARTS = ("k", "n", "low", "high", "floor", "ceiling")
+_RATE_WINDOW = ("basis", "horizon_days")  # together they tell of the rate beside them; a basis alone is a column
 _CHANGE_PARTS = ("change_low", "change_high")
 _MONEY = ("value", "amount", "price", "sales")
 _WORDS = ("status", "state", "verdict", "basis")
@@ -79,7 +80,7 @@ def show(
     Parameters
     ----------
     table : DataFrame
-        k, n, rate, low, high become one cell, and so do change, change_low, change_high (in points).
+        k, n, rate, low, high (basis, horizon_days) become one cell, and so do change, change_low, change_high (points).
     model : Funnel, optional
         Names stages and states.
     caption, figures, names, currency : optional
@@ -147,6 +148,7 @@ def cell_texts(
     """Return ({column: texts}, [is numeric]): a table as people read it, before any markup."""
     rated = {"rate", "low", "high", "n"} <= set(table.columns)
     changed = {"change", *_CHANGE_PARTS} <= set(table.columns)
+    parts = (*_RATE_PARTS, *(_RATE_WINDOW if set(_RATE_WINDOW) <= set(table.columns) else ()))
     cells: dict[Any, list[str]] = {}
     numeric = []
     for name in table.columns:
@@ -155,7 +157,7 @@ def cell_texts(
             cells[name] = [DASH if pd.isna(row["n"]) else rate_text(row) for row in rows]
         elif changed and name == "change":
             cells[name] = [change_text(row) for row in table.to_dict("records")]
-        elif (rated and name in _RATE_PARTS) or (changed and name in _CHANGE_PARTS):
+        elif (rated and name in parts) or (changed and name in _CHANGE_PARTS):
             continue
         else:
             cells[name] = _cells(table[name], str(name), model, currency)

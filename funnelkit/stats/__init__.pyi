@@ -8,7 +8,9 @@ from .hazards import expected_exits as expected_exits
 from .hazards import fit_hazards as fit_hazards
 from .hazards import stage_spells as stage_spells
 from .hazards import won_position as won_position
+from .rates import BASES as BASES
 from .rates import LEVEL as LEVEL
+from .rates import RATE_COLUMNS as RATE_COLUMNS
 from .rates import newcombe as newcombe
 from .rates import rate_columns as rate_columns
 from .rates import wilson as wilson

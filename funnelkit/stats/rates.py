@@ -11,6 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 Floats: TypeAlias = NDArray[Any]  # of floats: the stubs of numpy take what arithmetic gives for wider than float64
 
 LEVEL = 0.95
+RATE_COLUMNS = ("k", "n", "rate", "low", "high", "n_open", "floor", "ceiling", "basis", "horizon_days")
+# What a rate is taken over: a curve at a horizon with the open ones censored; those whose whole window has passed; what
+# happened in a calendar window, by age; those decided so far; of all, where losses are not recorded; nothing known.
+BASES = ("incidence", "matured", "period", "decided", "share", "unknown")
 
 
 def wilson(k: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tuple[Floats, Floats]:
@@ -102,7 +106,9 @@ def newcombe(
     return change, change - np.hypot(p - low, high_0 - p_0), change + np.hypot(high - p, p_0 - low_0)
 
 
-def rate_columns(k: ArrayLike, n: ArrayLike, n_open: ArrayLike = 0) -> dict[str, NDArray[Any]]:
+def rate_columns(
+    k: ArrayLike, n: ArrayLike, n_open: ArrayLike = 0, basis: ArrayLike = "decided", horizon_days: ArrayLike = np.nan
+) -> dict[str, NDArray[Any]]:
     """Compute the columns of a rate row.
 
     Parameters
@@ -111,29 +117,34 @@ def rate_columns(k: ArrayLike, n: ArrayLike, n_open: ArrayLike = 0) -> dict[str,
         Successes, and those whose outcome is known.
     n_open : int or array
         Those still undecided.
+    basis : str or array
+        One of BASES: what the rate is taken over.
+    horizon_days : float or array
+        Days after the start within which a success counts; NaN where there is no such end.
 
     Returns
     -------
     dict of arrays
-        k, n, rate (k / n), low, high (Wilson), n_open, floor, ceiling.
+        k, n, rate (k / n), low, high (Wilson), n_open, floor, ceiling, basis, horizon_days.
 
     Notes
     -----
     `floor` and `ceiling` are the rate if none or all of the undecided succeed: whatever they do, the final rate lies
-    between. Where n is 0 the rate is NaN.
+    between. Where n is 0 the rate is NaN, and so it is on the bases share and unknown, which no rate follows from.
 
     Examples
     --------
     >>> {name: float(value) for name, value in rate_columns(1, 2, 2).items() if name in ("rate", "floor", "ceiling")}
     {'rate': 0.5, 'floor': 0.25, 'ceiling': 0.75}
     """
-    k, n, n_open = (np.asarray(part, dtype="int64") for part in np.broadcast_arrays(k, n, n_open))
-    low, high = wilson(k, n)
+    k, n, n_open, basis, horizon = np.broadcast_arrays(k, n, n_open, basis, np.asarray(horizon_days, dtype=float))
+    k, n, n_open = (np.asarray(part, dtype="int64") for part in (k, n, n_open))
+    basis, given = basis.astype(object), ~np.isin(basis.astype(str), ("share", "unknown"))
+    low, high = (np.where(given, end, np.nan) for end in wilson(k, n))
     with np.errstate(invalid="ignore", divide="ignore"):
-        rate = np.where(n > 0, k / n, np.nan)
-        entered = n + n_open
+        rate = np.where((n > 0) & given, k / n, np.nan)
+        entered = np.where(basis == "share", 0, n + n_open)  # who is missing there bounds nothing
         floor = np.where(entered > 0, k / entered, np.nan)
         ceiling = np.where(entered > 0, (k + n_open) / entered, np.nan)
-    return {
-        "k": k, "n": n, "rate": rate, "low": low, "high": high, "n_open": n_open, "floor": floor, "ceiling": ceiling,
-    }  # fmt: skip
+    parts = (k, n, rate, low, high, n_open, floor, ceiling, basis, horizon.copy())
+    return dict(zip(RATE_COLUMNS, parts, strict=True))

@@ -5,7 +5,7 @@ from scipy.stats import binom, binomtest
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from funnelkit.analysis.rates import growth_table, rate_table, win_rate
-from funnelkit.stats.rates import newcombe, rate_columns, wilson
+from funnelkit.stats.rates import BASES, newcombe, rate_columns, wilson
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 8), (8, 8), (1, 3), (17, 100), (4238, 6711)])
@@ -62,6 +62,13 @@ def test_newcombe_covers(p, p_0, n, n_0, capsys):
 def test_rates_bound_what_the_open_may_do():
     row = {name: value.item() for name, value in rate_columns(4, 8, 2).items()}
     assert (row["rate"], row["floor"], row["ceiling"]) == (0.5, 0.4, 0.6)
+
+
+def test_every_basis_but_those_without_a_rate_gives_one():
+    found = rate_columns(4, 8, 2, BASES, 90)
+    given = dict(zip(found["basis"], ~np.isnan(found["rate"]), strict=True))
+    assert given == {basis: basis not in ("share", "unknown") for basis in BASES}
+    assert (found["horizon_days"] == 90).all()
 
 
 def test_tables_do_not_change_their_input():
