@@ -284,7 +284,7 @@ def rate_words(k: float, n: float) -> Text:
 
 
 def row_words(row: Mapping[str, Any]) -> Text:
-    """Return a rate row as people read it; on the bases share and unknown, what is known instead of a rate."""
+    """Return a rate row as people read it; on the basis unknown, what is known instead of a rate."""
     return both(lambda: rate_text(row))
 
 
@@ -344,16 +344,20 @@ def gate_rates(pipeline: Pipeline, of: Literal["win", "stage"], rates: Any, n_un
     Returns
     -------
     dict of arrays
-        The same columns. Without losses or outcomes: k of n of all so far, the rest NaN, basis share. Where the stage
-        of a loss is not known: bounds (all such losses here, or beyond), the rest NaN, basis unknown.
+        The same columns. Where the source carries no rate its basis is unknown and rate, low, high are NaN: without
+        losses it is k of n of all so far, without bounds; without outcomes nothing; where the stage of losses is not
+        known floor and ceiling, as if all of these were lost here, or beyond.
     """
     require_pipeline(pipeline)
     found = {name: np.asarray(rates[name]) for name in RATE_COLUMNS}
+    horizon = found["horizon_days"]
     if of == "win" and pipeline.limit("no_outcome"):
-        return dict(rate_columns(0 * found["k"], 0, 0, "unknown", found["horizon_days"]))
+        return rate_columns(0 * found["k"], 0, 0, "unknown", horizon)
     if any(pipeline.limit(code) for code in WIN_LIMITS):
-        return dict(rate_columns(found["k"], found["n"] + found["n_open"], 0, "share", found["horizon_days"]))
-    unknown = np.broadcast_to(np.asarray(n_unknown), found["k"].shape) if of == "stage" else np.zeros(found["k"].shape)
-    bounds = rate_columns(found["k"], found["n"], found["n_open"] + unknown, "unknown", found["horizon_days"])
-    kept = ("k", "n", "n_open")
-    return {name: found[name] if name in kept else np.where(unknown > 0, bounds[name], found[name]) for name in found}
+        so_far = rate_columns(found["k"], found["n"] + found["n_open"], 0, "unknown", horizon)
+        return so_far | {name: so_far["rate"].copy() for name in ("floor", "ceiling")}  # who is missing bounds nothing
+    if of == "win":
+        return found
+    bounds = rate_columns(found["k"], found["n"], found["n_open"] + np.asarray(n_unknown), "unknown", horizon)
+    bounds |= {name: found[name] for name in ("k", "n", "n_open")}
+    return {name: np.where(np.asarray(n_unknown) > 0, bounds[name], found[name]) for name in found}

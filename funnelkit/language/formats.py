@@ -187,21 +187,17 @@ def day(when: Any) -> str:
 def rate_text(row: Mapping[str, Any]) -> str:
     """Return one rate row (k, n, rate, low, high, n_open) as text: the rate, its interval, its n.
 
-    Where the source carries no rate (basis share or unknown), it is what is known instead (k of n, floor to ceiling).
+    Where the source carries no rate (basis unknown), it is what is known instead: floor to ceiling, or k of n.
 
     >>> rate_text({"k": 1, "n": 2, "rate": 0.5, "low": 0.0945, "high": 0.9055, "n_open": 0})
     '50.0% [9.5, 90.6] (n = 2)'
     >>> rate_text({"k": 0, "n": 0, "rate": float("nan"), "low": float("nan"), "high": float("nan"), "n_open": 0})
     'n/a (0 entered)'
-    >>> rate_text({"k": 6, "n": 24, "rate": float("nan"), "basis": "share"})
+    >>> rate_text({"k": 6, "n": 24, "rate": float("nan"), "basis": "unknown"})
     '6 of 24 so far'
     """
-    basis = row.get("basis")
-    if basis == "share":
-        return say("language.present.rate_share", k=number(row["k"]), n=number(row["n"]))
-    if basis == "unknown":
-        ends = {end: percent(row.get(end)) for end in ("floor", "ceiling")}
-        return say(f"language.present.rate_{'unknown' if _missing(row.get('floor')) else 'bounded'}", **ends)
+    if row.get("basis") == "unknown":
+        return _unknown_rate(row)
     if row["n"] == 0:
         n_open = int(row.get("n_open", 0))
         if n_open:
@@ -209,6 +205,15 @@ def rate_text(row: Mapping[str, Any]) -> str:
         return say("language.present.rate_none")
     low, high = (percent(row[end]).removesuffix("%") for end in ("low", "high"))
     return say("language.present.rate", rate=percent(row["rate"]), low=low, high=high, n=number(row["n"]))
+
+
+def _unknown_rate(row: Mapping[str, Any]) -> str:
+    if not _missing(row.get("floor")):
+        ends = {end: percent(row[end]) for end in ("floor", "ceiling")}
+        return say("language.present.rate_bounded", **ends)
+    if row["n"]:
+        return say("language.present.rate_so_far", k=number(row["k"]), n=number(row["n"]))
+    return say("language.present.rate_unknown")
 
 
 def change_text(row: Mapping[str, Any]) -> str:

@@ -130,7 +130,7 @@ def rate_columns(
     Notes
     -----
     `floor` and `ceiling` are the rate if none or all of the undecided succeed: whatever they do, the final rate lies
-    between. Where n is 0 the rate is NaN, and so it is on the bases share and unknown, which no rate follows from.
+    between. Where n is 0 the rate is NaN, and so it is on the basis unknown: no rate follows from such counts.
 
     Examples
     --------
@@ -139,11 +139,11 @@ def rate_columns(
     """
     k, n, n_open, basis, horizon = np.broadcast_arrays(k, n, n_open, basis, np.asarray(horizon_days, dtype=float))
     k, n, n_open = (np.asarray(part, dtype="int64") for part in (k, n, n_open))
-    basis, given = basis.astype(object), ~np.isin(basis.astype(str), ("share", "unknown"))
+    basis, given = basis.astype(object), basis != "unknown"
     low, high = (np.where(given, end, np.nan) for end in wilson(k, n))
     with np.errstate(invalid="ignore", divide="ignore"):
         rate = np.where((n > 0) & given, k / n, np.nan)
-        entered = np.where(basis == "share", 0, n + n_open)  # who is missing there bounds nothing
+        entered = n + n_open
         floor = np.where(entered > 0, k / entered, np.nan)
         ceiling = np.where(entered > 0, (k + n_open) / entered, np.nan)
     parts = (k, n, rate, low, high, n_open, floor, ceiling, basis, horizon.copy())
