@@ -1,4 +1,14 @@
 from . import errors as errors
+from .checking import Fault as Fault
+from .checking import Kind as Kind
+from .checking import Record as Record
+from .checking import Records as Records
+from .checking import check as check
+from .checking import fits as fits
+from .checking import is_list_of as is_list_of
+from .checking import is_number as is_number
+from .checking import is_one_of as is_one_of
+from .checking import is_text as is_text
 from .errors import CatalogError as CatalogError
 from .errors import DataError as DataError
 from .errors import FunnelkitError as FunnelkitError
@@ -12,6 +22,7 @@ from .formats import percent as percent
 from .formats import points as points
 from .formats import rate_text as rate_text
 from .formats import settings as settings
+from .lookup import close_names as close_names
 from .lookup import fold as fold
 from .lookup import nearest as nearest
 from .samples import sample_files as sample_files

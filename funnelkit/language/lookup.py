@@ -17,12 +17,17 @@ def fold(name: object) -> str:
     return "".join(sign for sign in plain if not sign.isspace() and unicodedata.category(sign) not in ("Cf", "Cc"))
 
 
+def close_names(name: object, known: Iterable[object], least: float = 0.5) -> list[str]:
+    """Return up to three of `known` that read like `name`, the nearest first; `least` is the likeness, 0 to 1."""
+    by_fold = {fold(text): str(text) for text in known}
+    return [by_fold[near] for near in difflib.get_close_matches(fold(name), list(by_fold), n=3, cutoff=least)]
+
+
 def nearest(name: object, known: Iterable[object]) -> str:
     """Return up to three of `known` that read like `name`, joined for a message; all of them if none does.
 
     >>> nearest("stagez", ["stages", "states", "name"])
     'stages, states'
     """
-    by_fold = {fold(text): str(text) for text in known}
-    close = difflib.get_close_matches(fold(name), list(by_fold), n=3, cutoff=0.5)
-    return ", ".join(by_fold[folded] for folded in close) or ", ".join(dict.fromkeys(by_fold.values()))
+    names = {fold(text): str(text) for text in known}.values()
+    return ", ".join(close_names(name, names) or dict.fromkeys(names))

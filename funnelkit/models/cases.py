@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from funnelkit.language import CatalogError, Text, nearest
-from funnelkit.models.checking import CASE, COMMON, check, read_toml, refuse, told
+from funnelkit.models.checking import CASE, COMMON, read_model_file, refuse, told
 from funnelkit.models.funnel import CATALOG, Topic, build_part
 
 if TYPE_CHECKING:
@@ -68,9 +68,7 @@ def common() -> tuple[Topic, ...]:
     >>> [item.id for item in common()[0].items]
     ['volume', 'flow']
     """
-    path = CATALOG / "common" / "topics.toml"
-    raw = read_toml(path)
-    check(raw, COMMON, path)
+    raw = read_model_file(CATALOG / "common" / "topics.toml", COMMON)
     return tuple(build_part(Topic, row) for row in raw["topics"])
 
 
@@ -102,9 +100,7 @@ def case(name: str) -> Case:
     known = sorted(file.stem for file in path.parent.glob("*.toml"))
     if name not in known:
         raise CatalogError("no_such_case", name=str(name), nearest=nearest(name, known))
-    raw = read_toml(path)
-    check(raw, CASE, path)
-    found: Case = build_part(Case, {"id": path.stem, **raw}, lines=Line)
+    found: Case = build_part(Case, {"id": path.stem, **read_model_file(path, CASE)}, lines=Line)
     for number, line in enumerate(found.lines, 1):
         if len(line.values) != len(found.years):
             expected = told("expected_length", length=len(found.years))

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from funnelkit.language import CatalogError, Text, both, nearest, say
-
-Test = Callable[[Any], bool]
-Shape = dict[str, Any]
+from funnelkit.language import (
+    CatalogError,
+    Fault,
+    Record,
+    Records,
+    Text,
+    both,
+    check,
+    fits,
+    is_list_of,
+    is_number,
+    is_one_of,
+    say,
+)
 
 
 def refuse(path: object, key: str, found: object, expected: object) -> NoReturn:
@@ -24,83 +33,86 @@ def told(name: str, /, **values: object) -> Text:
     return both(lambda: say(f"models.catalogue.{name}", **values))
 
 
-def _is_string(value: Any) -> bool:
+def _is_filled(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _has_both(value: Any, test: Test) -> bool:
-    return isinstance(value, dict) and set(value) == {"en", "zh"} and all(test(side) for side in value.values())
+def _is_id(value: Any) -> bool:
+    return _is_filled(value) and value == value.strip()
 
 
 def _is_text(value: Any) -> bool:
-    return _has_both(value, _is_string)
+    return isinstance(value, dict) and set(value) == {"en", "zh"} and all(_is_filled(side) for side in value.values())
 
 
 def _is_texts(value: Any) -> bool:
-    lists = _has_both(value, lambda side: isinstance(side, list) and all(_is_string(text) for text in side))
-    return lists and len(value["en"]) == len(value["zh"]) > 0
+    both_sides = isinstance(value, dict) and set(value) == {"en", "zh"}
+    return both_sides and all(map(is_list_of(_is_filled), value.values())) and len(value["en"]) == len(value["zh"])
 
 
-def _is_number(low: float, high: float, kinds: Any = (int, float)) -> Test:
-    return lambda value: isinstance(value, kinds) and not isinstance(value, bool) and low <= value <= high
+# Each kind names the entry of texts/models.toml that says what is expected.
+TEXT = fits("expected_text", _is_text)
+TEXTS = fits("expected_texts", _is_texts)
+ID = fits("expected_name", _is_id)
+IDS = fits("expected_names", is_list_of(_is_id))
+RATE = fits("expected_fraction", is_number(0, 1, (int, float)))
+GROWTH = fits("expected_growth", is_number(0, 1e6, (int, float)))
+COUNT = fits("expected_count", is_number(0, 10**12))
+COUNTS = fits("expected_counts", is_list_of(is_number(0, 10**12)))
+LEVEL = fits("expected_level", is_number(1, 99))
+YEARS = fits("expected_years", is_list_of(is_number(1900, 2200)))
+DAYS = fits("expected_days", is_number(0, 36525, (int, float)))
+KIND = fits("expected_kind", is_one_of("pipeline", "influence", "cascade"))
+MOMENT = fits("expected_moment", is_one_of("stage", "leaving"))
+INPUT = fits("expected_input", is_one_of("count", "share"))
+ANY = fits("expected_table", lambda value: isinstance(value, dict))
+ITEM = Record({"id": ID, "name": TEXT, "en": ID, "zh": ID, "remedy": TEXT, "share": RATE}, ("en", "zh"))
+STATE = Record({"id": ID, "name": TEXT, "indicators": TEXTS}, ("id", "name"))
+TOPIC = Record({"id": ID, "title": TEXT, "items": Records(ITEM)}, ("id", "title", "items"))
+STAGE = Record(
+    {
+        "id": ID, "name": TEXT, "aliases": IDS, "level": LEVEL, "input": INPUT, "layer": TEXT, "phase": TEXT,
+        "state": ID, "definition": TEXT, "entry": TEXT, "marker": TEXT, "conditions": TEXT, "tools": TEXTS,
+        "information": TEXTS, "tasks": TEXTS, "tactics": TEXTS, "buyer": TEXT, "role": TEXT, "push": TEXT,
+        "message": TEXT, "audience": TEXT, "rate": GROWTH, "count": COUNT, "duration_days": DAYS,
+        "win_probability": RATE,
+    },
+    ("id", "name"),
+)  # fmt: skip
+MODEL = Record(
+    {
+        "id": ID, "kind": KIND, "name": TEXT, "summary": TEXT, "entity": TEXT, "won_stage": ID, "aliases": IDS,
+        "win_probability_at": MOMENT, "own_choice": IDS, "states": Records(STATE), "stages": Records(STAGE),
+        "topics": Records(TOPIC), "extra": ANY,
+    },
+    ("name", "summary", "entity", "stages"),
+)  # fmt: skip
+COMMON = Record({"topics": Records(TOPIC)}, ("topics",))
+LINE = Record({"id": ID, "name": TEXT, "values": COUNTS}, ("id", "name", "values"))
+CASE = Record(
+    {
+        "id": ID, "name": TEXT, "summary": TEXT, "measure": ID, "years": YEARS, "lines": Records(LINE), "notes": TEXTS,
+        "topics": Records(TOPIC),
+    },
+    ("name", "summary", "measure", "years", "lines", "notes"),
+)  # fmt: skip
 
 
-def _is_list_of(test: Test) -> Test:
-    return lambda value: isinstance(value, list) and bool(value) and all(test(item) for item in value)
+def read_model_file(path: Path, shape: Record) -> dict[str, Any]:
+    """Return the table in a TOML file; refuse one that lacks a required key, or holds an unknown or wrong one."""
+
+    def refuse_fault(fault: Fault) -> NoReturn:
+        key = str(fault.path[-1])
+        if fault.code == "unknown":
+            refuse(path, fault.place, told("found_unknown"), told("expected_key", keys=fault.nearest))
+        found = told("found_missing") if fault.code == "missing" else _found(fault.value)
+        refuse(path, fault.place, found, told(fault.expected.wanted, key=key))
+
+    raw: dict[str, Any] = check(_read_toml(path), shape, refuse_fault)
+    return raw
 
 
-def _is_id(value: Any) -> bool:
-    return _is_string(value) and value == value.strip()
-
-
-def _is_one_of(*words: str) -> Test:
-    return lambda value: isinstance(value, str) and value in words
-
-
-# Each kind: (test, key of what is expected in texts/models.toml).
-TEXT = (_is_text, "expected_text")
-TEXTS = (_is_texts, "expected_texts")
-ID = (_is_id, "expected_name")
-IDS = (_is_list_of(_is_id), "expected_names")
-RATE = (_is_number(0, 1), "expected_fraction")
-GROWTH = (_is_number(0, 1e6), "expected_growth")
-COUNT = (_is_number(0, 10**12, int), "expected_count")
-COUNTS = (_is_list_of(COUNT[0]), "expected_counts")
-LEVEL = (_is_number(1, 99, int), "expected_level")
-YEARS = (_is_list_of(_is_number(1900, 2200, int)), "expected_years")
-DAYS = (_is_number(0, 36525), "expected_days")
-KIND = (_is_one_of("pipeline", "influence", "cascade"), "expected_kind")
-MOMENT = (_is_one_of("stage", "leaving"), "expected_moment")
-INPUT = (_is_one_of("count", "share"), "expected_input")
-ANY = (lambda value: isinstance(value, dict), "expected_table")
-ITEM = {"id": ID, "name": TEXT, "en": ID, "zh": ID, "remedy": TEXT, "share": RATE}
-STATE = {"id": ID, "name": TEXT, "indicators": TEXTS}
-TOPIC = {"id": ID, "title": TEXT, "items": [ITEM]}
-STAGE = {
-    "id": ID, "name": TEXT, "aliases": IDS, "level": LEVEL, "input": INPUT, "layer": TEXT, "phase": TEXT, "state": ID,
-    "definition": TEXT, "entry": TEXT, "marker": TEXT, "conditions": TEXT, "tools": TEXTS, "information": TEXTS,
-    "tasks": TEXTS, "tactics": TEXTS, "buyer": TEXT, "role": TEXT, "push": TEXT, "message": TEXT, "audience": TEXT,
-    "rate": GROWTH, "count": COUNT, "duration_days": DAYS, "win_probability": RATE,
-}  # fmt: skip
-MODEL = {
-    "id": ID, "kind": KIND, "name": TEXT, "summary": TEXT, "entity": TEXT, "won_stage": ID, "aliases": IDS,
-    "win_probability_at": MOMENT, "own_choice": IDS, "states": [STATE], "stages": [STAGE], "topics": [TOPIC],
-    "extra": ANY,
-}  # fmt: skip
-COMMON = {"topics": [TOPIC]}
-LINE = {"id": ID, "name": TEXT, "values": COUNTS}
-CASE = {
-    "id": ID, "name": TEXT, "summary": TEXT, "measure": ID, "years": YEARS, "lines": [LINE], "notes": TEXTS,
-    "topics": [TOPIC],
-}  # fmt: skip
-REQUIRED = {
-    id(MODEL): ("name", "summary", "entity", "stages"), id(STAGE): ("id", "name"), id(STATE): ("id", "name"),
-    id(TOPIC): ("id", "title", "items"), id(ITEM): ("en", "zh"), id(COMMON): ("topics",),
-    id(LINE): ("id", "name", "values"), id(CASE): ("name", "summary", "measure", "years", "lines", "notes"),
-}  # fmt: skip
-
-
-def read_toml(path: Path) -> dict[str, Any]:
+def _read_toml(path: Path) -> dict[str, Any]:
     """Return the table in a TOML file; an editor's byte order mark is no fault."""
     try:
         data = path.read_bytes()
@@ -117,42 +129,6 @@ def read_toml(path: Path) -> dict[str, Any]:
         at = re.match(r"line (\d+), column (\d+)", place)
         line, column = at.groups() if at else (data.count(b"\n") + 1, 1)
         raise CatalogError("model_not_toml", file=str(path), line=line, column=column, reason=reason) from None
-
-
-def check(raw: dict[str, Any], shape: Shape, path: object, where: str = "") -> None:
-    """Refuse a table that lacks a required key, holds an unknown one, or a value of the wrong kind."""
-    for key in raw:
-        if key not in shape:
-            refuse(path, where + key, told("found_unknown"), told("expected_key", keys=nearest(key, shape)))
-    for key in REQUIRED[id(shape)]:
-        if key not in raw:
-            refuse(path, where + key, told("found_missing"), _expected(shape[key], key))
-    for key, value in raw.items():
-        kind = shape[key]
-        if isinstance(kind, list):
-            _check_rows(value, kind[0], path, where + key)
-        elif not kind[0](value):
-            refuse(path, where + key, _found(value), _expected(kind, key))
-    if shape is MODEL and raw.get("kind") != "influence":
-        _check_rates(raw["stages"], path)
-
-
-def _check_rows(rows: Any, shape: Shape, path: object, where: str) -> None:
-    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
-        refuse(path, where, _found(rows), told("expected_rows", key=where.rpartition(".")[2]))
-    for number, row in enumerate(rows, 1):
-        check(row, shape, path, f"{where}[{number}].")
-
-
-def _check_rates(stages: list[dict[str, Any]], path: object) -> None:
-    """More than 100% is legitimate in the influence funnel only."""
-    for number, stage in enumerate(stages, 1):
-        if stage.get("rate", 0) > 1:
-            refuse(path, f"stages[{number}].rate", _found(stage["rate"]), told("expected_rate"))
-
-
-def _expected(kind: Any, key: str) -> Text:
-    return told("expected_rows", key=key) if isinstance(kind, list) else told(kind[1])
 
 
 def _found(value: object) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from funnelkit.language import CatalogError, Text, as_text, fold, nearest
-from funnelkit.models.checking import MODEL, STAGE, check, read_toml, refuse, told
+from funnelkit.models.checking import MODEL, STAGE, read_model_file, refuse, told
 
 # The catalogue's ids in teaching order: editors complete them, and a test holds them against the files.
 ModelName = Literal[
@@ -225,9 +225,7 @@ def catalog() -> tuple[Funnel, ...]:
 
 def load_model(path: Path) -> Funnel:
     """Read and check one model file."""
-    raw = read_toml(path)
-    check(raw, MODEL, path)
-    model: Funnel = build_part(Funnel, {"id": path.stem, **raw})
+    model: Funnel = build_part(Funnel, {"id": path.stem, **read_model_file(path, MODEL)})
     _check_names(model, path)
     _check_references(model, path)
     return model
@@ -304,7 +302,7 @@ def _check_ids(rows: Iterable[Any], where: str, path: Path) -> None:
 
 
 def _check_references(model: Funnel, path: Path) -> None:
-    """Refuse states, won stages and own choices that name nothing."""
+    """Refuse states, won stages and own choices that name nothing, and growth outside the influence funnel."""
     ids, states = model.stage_ids, [state.id for state in model.states]
     if model.won_stage is not None and model.won_stage not in ids:
         refuse(path, "won_stage", repr(model.won_stage), ", ".join(ids))
@@ -312,9 +310,11 @@ def _check_references(model: Funnel, path: Path) -> None:
         if stage.state is not None and stage.state not in states:
             expected = ", ".join(states) or told("expected_no_state")
             refuse(path, f"stages[{number}].state", repr(stage.state), expected)
+        if not model.grows and (stage.rate or 0) > 1:
+            refuse(path, f"stages[{number}].rate", repr(stage.rate), told("expected_rate"))
     topics = [topic.id for topic in model.topics]
     for choice in model.own_choice:
         owner, _, field = choice.rpartition(".")
-        known = field in topics if owner == "topics" else field in STAGE and owner in ("", *ids)
+        known = field in topics if owner == "topics" else field in STAGE.keys and owner in ("", *ids)
         if not known:
             refuse(path, "own_choice", repr(choice), told("expected_choice"))

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from funnelkit.language import DataError, both, say
+from funnelkit.language import DataError, Record, both, check, fits, is_one_of, is_text, say
 from funnelkit.pipeline import Finding
 
 
@@ -65,8 +65,11 @@ class ReadOptions:
         Of cells that name none; times that do are converted to the zone.
     sheet, table : str
         Of a workbook, of a database.
+    won, lost, void : str or list of str
+        Names of stages or statuses that mean so, such as ["Cerrado ganado"]; a text parts them by commas.
     map : dict
-        From the kit's column to the header of the source, such as {"stage": "Phase"}.
+        From the kit's column to the header of the source, such as {"stage": "Phase"}; of one file of several
+        {"history.csv": {"stage": "new_stage"}}.
     on : dict
         From a column of the deals to the column of a joined table.
     quarantine : path
@@ -88,7 +91,10 @@ class ReadOptions:
     delimiter: str | None = None
     sheet: str | None = None
     table: str | None = None
-    map: Mapping[str, str] | None = None
+    won: str | Sequence[str] | None = None
+    lost: str | Sequence[str] | None = None
+    void: str | Sequence[str] | None = None
+    map: Mapping[str, str | Mapping[str, str]] | None = None
     on: Mapping[str, str] | None = None
     quarantine: str | os.PathLike[str] | None = None
     progress: Callable[[float], object] | None = None
@@ -96,26 +102,26 @@ class ReadOptions:
     bounds: Bounds = Bounds()
 
     def __post_init__(self) -> None:
-        for option in fields(self):
-            value, wanted = getattr(self, option.name), _WANTED.get(option.name, "text")
-            if value is not None and not _FITS[wanted](value):
-                refuse_type(option.name, value, wanted)
+        given = {option.name: getattr(self, option.name) for option in fields(self)}
+        given = {name: value for name, value in given.items() if value is not None}
+        check(given, _OPTIONS, lambda fault: refuse_type(fault.place, fault.value, fault.expected.wanted))
 
 
-_WANTED = {
-    "decimal": "decimal", "date_order": "date_order", "map": "columns", "on": "columns", "quarantine": "path",
-    "progress": "progress", "collapse": "flag", "bounds": "bounds",
-}  # fmt: skip
-_FITS: dict[str, Callable[[Any], bool]] = {
-    "text": lambda value: isinstance(value, str),
-    "decimal": lambda value: value in (".", ","),
-    "date_order": lambda value: value in ("dmy", "mdy", "ymd"),
-    "columns": lambda value: isinstance(value, Mapping) and all(isinstance(name, str) for name in value.values()),
-    "path": lambda value: isinstance(value, (str, os.PathLike)),
-    "progress": callable,
-    "flag": lambda value: isinstance(value, bool),
-    "bounds": lambda value: isinstance(value, Bounds),
-}
+# Each kind names the entry of reading.wanted that says what an option takes; those not listed take a text.
+_COLUMNS = fits("columns", lambda value: isinstance(value, Mapping) and all(map(is_text, value.values())))
+_OPTIONS = Record(
+    {
+        "decimal": fits("decimal", is_one_of(".", ",")),
+        "date_order": fits("date_order", is_one_of("dmy", "mdy", "ymd")),
+        "map": _COLUMNS,
+        "on": _COLUMNS,
+        "quarantine": fits("path", lambda value: isinstance(value, (str, os.PathLike))),
+        "progress": fits("progress", callable),
+        "collapse": fits("flag", lambda value: isinstance(value, bool)),
+        "bounds": fits("bounds", lambda value: isinstance(value, Bounds)),
+    },
+    others=fits("text", is_text),
+)
 
 
 def refuse_type(name: str, value: object, wanted: str) -> None:

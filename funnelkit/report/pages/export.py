@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import hashlib
 import hmac
 import io
@@ -14,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from funnelkit.language import ReportError
+from funnelkit.language import Fault, Record, ReportError, check, close_names, fits, is_number, is_one_of
 from funnelkit.pipeline import DEAL_COLUMNS
 from funnelkit.report.runs.parameters import BAD_PARAMETER
 
@@ -29,7 +28,10 @@ _COUNTS = re.compile(r"(k|n|rows|deals|[nk]_.*|.*_n|actual|entries|result)")
 _RATES = re.compile(r".*(rate|low|high|share|floor|ceiling|value|amount).*")
 # The same within texts: a rate with its n, a whole number, an interval or a percentage.
 _N, _WHOLE, _TELLING = re.compile(r"n = ([\d,]+)"), re.compile(r"\d{1,3}(,\d{3})*"), re.compile(r"[%\[]")
-_ACTIONS = ("drop", "hash", "keep")
+_POLICY = Record({
+    "columns": Record({}, others=fits("action", is_one_of("drop", "hash", "keep"))),
+    "min_cell": fits("n", is_number(0)),
+})  # fmt: skip
 KEY = "FUNNELKIT_HASH_KEY"  # the environment variable that holds the secret
 
 
@@ -39,19 +41,19 @@ def check_policy(policy: Mapping[str, Any]) -> dict[str, Any]:
     Raises ReportError (11) where a key, an action or the threshold is none of these, or where there is no secret to
     hash with: without one a list of known names could be hashed and compared.
     """
-    columns, least = policy.get("columns", {}), policy.get("min_cell", 0)
-    wrong = [name for name in policy if name not in ("columns", "min_cell")]
-    if isinstance(columns, dict):
-        wrong += [f"{name}={action}" for name, action in columns.items() if action not in _ACTIONS]
-    else:
-        wrong.append(f"columns={columns!r}")
-    if isinstance(least, bool) or not isinstance(least, int) or least < 0:
-        wrong.append(f"min_cell={least!r}")
-    if wrong:
-        raise ReportError("export_bad", BAD_PARAMETER, value=", ".join(map(str, wrong))[:200])
+    faults: list[Fault] = []
+    columns, least = check(policy, _POLICY, faults.append).get("columns", {}), policy.get("min_cell", 0)
+    if faults:
+        raise ReportError("export_bad", BAD_PARAMETER, value=", ".join(map(_told, faults))[:200])
     if "hash" in columns.values() and not os.environ.get(KEY):
         raise ReportError("export_no_key", BAD_PARAMETER, key=KEY)
     return {"columns": dict(columns), "min_cell": least}
+
+
+def _told(fault: Fault) -> str:
+    """Return a fault as it was written: NAME=ACTION of a column, key=value, or the unknown key."""
+    _, *column = fault.path
+    return f"{column[0]}={fault.value}" if column else fault.place + f"={fault.value!r}" * (fault.code == "wrong")
 
 
 def write_tables(tables: Mapping[str, Table], folder: Path, policy: Mapping[str, Any]) -> None:
@@ -72,7 +74,7 @@ def _refuse_misspelt(columns: Mapping[str, str], shown: set[str]) -> None:
     """Raise ReportError (11) for a name that is almost a column's: what it was to protect would be exported."""
     known = sorted(shown | set(DEAL_COLUMNS))
     for name in sorted(set(columns) - set(known)):
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+        near = close_names(name, known, least=0.75)
         if near:
             raise ReportError("export_misspelt", BAD_PARAMETER, name=name, nearest=near[0])
 

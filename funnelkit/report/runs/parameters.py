@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any, NoReturn
 
-from funnelkit.language import ReportError
+from funnelkit.language import Fault, Kind, Record, ReportError, check
 
 BAD_PARAMETER = 11
 _CHOICE = re.compile(r"[\w-]+( \| [\w-]+)+")
@@ -59,7 +59,7 @@ def _annotation(node: ast.stmt) -> str | None:
         ast.literal_eval(node.value)
     except ValueError:
         return None
-    return str(kind) if kind in _PARSE or (isinstance(kind, str) and _CHOICE.fullmatch(kind)) else None
+    return str(kind) if kind in _KINDS or (isinstance(kind, str) and _CHOICE.fullmatch(kind)) else None
 
 
 def check_values(values: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> dict[str, Any]:
@@ -68,27 +68,26 @@ def check_values(values: Mapping[str, Any], parameters: Mapping[str, Parameter])
     Raises ReportError (exit code 11) naming the parameter, what was found, what is expected, and for an unknown name
     the nearest that is declared.
     """
-    checked = {}
-    for name, value in values.items():
-        if name not in parameters:
-            close = difflib.get_close_matches(str(name), list(parameters), n=1, cutoff=0.4)
+
+    def refuse_fault(fault: Fault) -> NoReturn:
+        name = str(fault.path[0])
+        if fault.code == "unknown":
             raise ReportError(
-                "unknown_parameter", BAD_PARAMETER, name=str(name), nearest=", ".join(close or list(parameters)),
-                known=", ".join(parameters),
-            )  # fmt: skip
-        checked[name] = _typed(parameters[name], value)
+                "unknown_parameter", BAD_PARAMETER, name=name, nearest=fault.nearest, known=", ".join(parameters)
+            )
+        raise ReportError(
+            "ill_typed_parameter", BAD_PARAMETER, name=name, kind=parameters[name].kind, value=repr(fault.value)[:80],
+            expected=fault.expected.wanted, help=parameters[name].help,
+        )  # fmt: skip
+
+    shape = Record({name: _kind(parameter.kind) for name, parameter in parameters.items()})
+    checked: dict[str, Any] = check(values, shape, refuse_fault)
     return checked
 
 
-def _typed(parameter: Parameter, value: Any) -> Any:
-    kind = parameter.kind
-    try:
-        return _PARSE[kind](value) if kind in _PARSE else _one_of(kind.split(" | "), value)
-    except (ValueError, TypeError, json.JSONDecodeError):
-        raise ReportError(
-            "ill_typed_parameter", BAD_PARAMETER, name=parameter.name, kind=kind, value=repr(value)[:80],
-            expected=_EXPECTED.get(kind, kind), help=parameter.help,
-        ) from None  # fmt: skip
+def _kind(name: str) -> Kind:
+    """Return the kind of this name, or that of a choice such as `week | month`."""
+    return _KINDS.get(name) or Kind(name, partial(_one_of, name.split(" | ")))
 
 
 def _one_of(choices: list[str], value: Any) -> str:
@@ -166,11 +165,9 @@ def _refuse() -> NoReturn:
     raise ValueError
 
 
-_PARSE: dict[str, Callable[[Any], Any]] = {
-    "str": _as_text, "int": _as_int, "float": _as_float, "bool": _as_bool, "date": _as_date, "list": _as_list,
-    "dict": _as_dict, "share": _as_share, "amount": _as_amount,
-}  # fmt: skip
-_EXPECTED = {
-    "str": "text", "int": "12", "float": "0.25", "bool": "true / false", "date": "2026-01-31",
-    "list": 'a,b / ["a", "b"]', "dict": '{"key": "value"}', "share": "0.05 (0 ... 1)", "amount": "2000000",
+_KINDS = {
+    "str": Kind("text", _as_text), "int": Kind("12", _as_int), "float": Kind("0.25", _as_float),
+    "bool": Kind("true / false", _as_bool), "date": Kind("2026-01-31", _as_date),
+    "list": Kind('a,b / ["a", "b"]', _as_list), "dict": Kind('{"key": "value"}', _as_dict),
+    "share": Kind("0.05 (0 ... 1)", _as_share), "amount": Kind("2000000", _as_amount),
 }  # fmt: skip

@@ -15,24 +15,49 @@ export: {columns: {owner: hash, account: drop}, min_cell: 5}
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
-from funnelkit.language import LANGUAGES, ReportError, share
+from funnelkit.language import (
+    LANGUAGES,
+    Fault,
+    Kind,
+    Record,
+    Records,
+    ReportError,
+    check,
+    fits,
+    is_list_of,
+    is_number,
+    is_text,
+    share,
+)
 from funnelkit.report.runs.inputs import from_yaml, located
 from funnelkit.report.runs.parameters import BAD_PARAMETER
 from funnelkit.report.runs.run import Request
 
-_KINDS = {
-    "template": str, "lang": str, "parameters": dict, "data": dict, "each": dict, "reports": list,
-    "deadline_s": (int, float), "keep": int, "pdf": bool, "export": dict,
-}  # fmt: skip
-_OF_REPORT = {"name": str, "data": str, "parameters": dict, "template": str}
+
+def _as_files(value: Any) -> list[str]:
+    files = [value] if is_text(value) else value
+    if not is_list_of(is_text)(files):
+        raise ValueError
+    return list(files)
+
+
+_TEXT, _TABLE = fits("text", is_text), fits("table", lambda value: isinstance(value, dict))
+_VALUES = fits("list", is_list_of(lambda value: True))
+_REPORT = Record({"name": _TEXT, "data": _TEXT, "parameters": _TABLE, "template": _TEXT}, ("name",))
+_PLAN = Record({
+    "template": _TEXT, "lang": _TEXT, "parameters": _TABLE, "data": Record({}, others=Kind("files", _as_files)),
+    "each": Record({}, others=_VALUES), "reports": Records(_REPORT, least=0),
+    "deadline_s": fits("seconds", is_number(1e-9, kinds=(int, float))), "keep": fits("runs", is_number(1)),
+    "pdf": fits("flag", lambda value: isinstance(value, bool)), "export": _TABLE,
+})  # fmt: skip
 _LONGEST = 100
 _Named: TypeAlias = list[tuple[str, dict[str, Any]]]
 _NAME = re.compile(r"[^\W_][\w .=+-]*", re.UNICODE)
@@ -49,13 +74,13 @@ class PlannedReport:
 def read_plan(path: str | Path, out: Path, lang: str = "en") -> list[PlannedReport]:
     """Return the reports of a plan file, their targets below `out`; raise ReportError (11) naming what is wrong."""
     path = Path(path)
-    plan = _checked(from_yaml(path), _KINDS, path)
+    plan = check(from_yaml(path), _PLAN, partial(_refuse, path))
     if plan.get("export"):
         from funnelkit.report.pages.export import check_policy
 
         check_policy(plan["export"])
-    data = {str(name): _file_list(files, name, path) for name, files in plan.get("data", {}).items()}
-    wanted = [*_grid(plan, data, path), *_singles(plan, data, path)]
+    data = {str(name): files for name, files in plan.get("data", {}).items()}
+    wanted = [*_grid(plan, data), *_singles(plan, data, path)]
     if not wanted:
         raise ReportError("plan_empty", BAD_PARAMETER, file=str(path))
     items = [PlannedReport(name, _request(plan, report, path, (out / name, lang))) for name, report in wanted]
@@ -63,41 +88,17 @@ def read_plan(path: str | Path, out: Path, lang: str = "en") -> list[PlannedRepo
     return items
 
 
-def _checked(content: Any, kinds: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """Return a mapping whose keys are known and whose values are of their kind."""
-    if not isinstance(content, dict):
-        raise ReportError("plan_bad_value", BAD_PARAMETER, file=str(path), name="reports", value=repr(content)[:80])
-    for name, value in content.items():
-        if name not in kinds:
-            near = difflib.get_close_matches(str(name), kinds, n=1, cutoff=0.4) or list(kinds)
-            raise ReportError(
-                "plan_unknown_key", BAD_PARAMETER, file=str(path), name=str(name), nearest=", ".join(near)
-            )
-        wrong_bool = isinstance(value, bool) and kinds[name] is not bool
-        negative = name in ("deadline_s", "keep") and not wrong_bool and isinstance(value, (int, float)) and value <= 0
-        if not isinstance(value, kinds[name]) or wrong_bool or negative:
-            raise ReportError("plan_bad_value", BAD_PARAMETER, file=str(path), name=str(name), value=repr(value)[:80])
-    return content
+def _refuse(path: Path, fault: Fault) -> NoReturn:
+    if fault.code == "unknown":
+        raise ReportError("plan_unknown_key", BAD_PARAMETER, file=str(path), name=fault.place, nearest=fault.nearest)
+    raise ReportError("plan_bad_value", BAD_PARAMETER, file=str(path), name=fault.place, value=repr(fault.value)[:80])
 
 
-def _file_list(files: Any, name: str, path: Path) -> list[str]:
-    files = [files] if isinstance(files, str) else files
-    if not isinstance(files, list) or not files or not all(isinstance(file, str) for file in files):
-        raise ReportError("plan_bad_value", BAD_PARAMETER, file=str(path), name=f"data.{name}", value=repr(files)[:80])
-    return files
-
-
-def _grid(plan: Mapping[str, Any], data: Mapping[str, list[str]], path: Path) -> _Named:
+def _grid(plan: Mapping[str, Any], data: Mapping[str, list[str]]) -> _Named:
     """Return (name, report) of every combination of data set and values of `each`."""
     if not data and not plan.get("each"):
         return []
-    axes = []
-    for name, values in plan.get("each", {}).items():
-        if not isinstance(values, list) or not values:
-            raise ReportError(
-                "plan_bad_value", BAD_PARAMETER, file=str(path), name=f"each.{name}", value=repr(values)[:80]
-            )
-        axes.append([(name, value) for value in values])
+    axes = [[(name, value) for value in values] for name, values in plan.get("each", {}).items()]
     found = []
     for files, *pairs in itertools.product(data.items() or [("", None)], *axes):
         words = [files[0], *(f"{name}={value}" for name, value in pairs)]
@@ -109,9 +110,6 @@ def _grid(plan: Mapping[str, Any], data: Mapping[str, list[str]], path: Path) ->
 def _singles(plan: Mapping[str, Any], data: Mapping[str, list[str]], path: Path) -> _Named:
     found = []
     for report in plan.get("reports", []):
-        report = _checked(report, _OF_REPORT, path)
-        if "name" not in report:
-            raise ReportError("plan_bad_value", BAD_PARAMETER, file=str(path), name="name", value=repr(report)[:80])
         wanted = report.get("data")
         if wanted is not None and wanted not in data:
             raise ReportError("plan_no_data", BAD_PARAMETER, file=str(path), name=wanted, known=", ".join(data) or "–")
