@@ -107,14 +107,22 @@ class ReadOptions:
         check(given, _OPTIONS, lambda fault: refuse_type(fault.place, fault.value, fault.expected.wanted))
 
 
+def _is_map(value: Any) -> bool:
+    """Return True for a dict of texts, or of a dict of texts for a file."""
+    return isinstance(value, Mapping) and all(is_text(name) or _is_map(name) for name in value.values())
+
+
 # Each kind names the entry of reading.wanted that says what an option takes; those not listed take a text.
-_COLUMNS = fits("columns", lambda value: isinstance(value, Mapping) and all(map(is_text, value.values())))
+_NAMES = fits("names", lambda value: is_text(value) or (isinstance(value, Sequence) and all(map(is_text, value))))
 _OPTIONS = Record(
     {
         "decimal": fits("decimal", is_one_of(".", ",")),
         "date_order": fits("date_order", is_one_of("dmy", "mdy", "ymd")),
-        "map": _COLUMNS,
-        "on": _COLUMNS,
+        "won": _NAMES,
+        "lost": _NAMES,
+        "void": _NAMES,
+        "map": fits("columns", _is_map),
+        "on": fits("columns", lambda value: isinstance(value, Mapping) and all(map(is_text, value.values()))),
         "quarantine": fits("path", lambda value: isinstance(value, (str, os.PathLike))),
         "progress": fits("progress", callable),
         "collapse": fits("flag", lambda value: isinstance(value, bool)),
