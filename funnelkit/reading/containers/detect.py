@@ -16,20 +16,24 @@ import numpy as np
 import pandas as pd
 
 from funnelkit.language import DataError
+from funnelkit.pipeline import Finding
 from funnelkit.reading.containers import large_csv
 from funnelkit.reading.containers.csv import read_delimited
 from funnelkit.reading.containers.database import database_kind, is_url, open_database
 from funnelkit.reading.containers.encoding import decode, known_encoding, said_encoding, without_nul
-from funnelkit.reading.containers.excel import read_workbook
+from funnelkit.reading.containers.excel import XLS, read_workbook
+from funnelkit.reading.containers.headers import without_repeated
+from funnelkit.reading.containers.json_text import looks_like_json, read_json
 from funnelkit.reading.containers.options import Bounds, ReadOptions, Source, Table, check_header
+from funnelkit.reading.containers.xes import is_xes, read_xes
 
 _HTML = (b"<!doctype html", b"<html", b"<head", b"<body", b"<table")
+_BOOKS = (".xlsx", ".xlsm", ".ods")
 # Content that is no table: (first bytes, what to call it).
 _FOREIGN = (
     (b"%PDF", "PDF"), (b"\x89PNG", "PNG"), (b"\xff\xd8\xff", "JPEG"), (b"7z\xbc\xaf", "7z"), (b"Rar!", "RAR"),
     (b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"), (b"(\xb5/\xfd", "zstd"),
-    (b"ARROW1", "Arrow"), (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "xls"), (b"\x93NUMPY", "numpy"),
-    (b"\x7fELF", "ELF"), (b"{\\rtf", "RTF"),
+    (b"ARROW1", "Arrow"), (b"\x93NUMPY", "numpy"), (b"\x7fELF", "ELF"), (b"{\\rtf", "RTF"),
 )  # fmt: skip
 
 
@@ -39,15 +43,16 @@ def open_source(source: Source, options: ReadOptions | None = None) -> Table:
     Parameters
     ----------
     source : path, URL, stream or table
-        The path of a CSV, TSV, TXT (also gzip), xlsx, Parquet, SQLite or DuckDB file, the URL of a database, an open
-        file or stream, a DataFrame (pandas, polars), an Arrow table, a dict of columns or a list of dicts.
+        The path of a CSV, TSV, TXT, JSON, JSON lines or XES file (also gzip), of an xlsx, xls, ods, Parquet, SQLite or
+        DuckDB file, the URL of a database, an open file or stream, a DataFrame (pandas, polars), an Arrow table, a dict
+        of columns or a list of dicts.
     options : ReadOptions, optional
         How to read it.
 
     Returns
     -------
     Table
-        Its cells as found, with the physical line of each row.
+        Its cells as found, with the physical line of each row; a header repeated inside is no row.
 
     Raises
     ------
@@ -59,7 +64,10 @@ def open_source(source: Source, options: ReadOptions | None = None) -> Table:
     >>> open_source({"id": ["a"], "stage": ["Lead"]}).cells.columns.tolist()
     ['id', 'stage']
     """
-    options = options or ReadOptions()
+    return without_repeated(_open(source, options or ReadOptions()))
+
+
+def _open(source: Source, options: ReadOptions) -> Table:
     if is_url(source):
         return open_database(str(source), options)
     if isinstance(source, (str, os.PathLike)):
@@ -70,10 +78,14 @@ def open_source(source: Source, options: ReadOptions | None = None) -> Table:
 
 
 def _of_path(path: Path, options: ReadOptions) -> Table:
-    kind = database_kind(_bytes(path, 16))
+    head = _bytes(path, 20_000)
+    kind = database_kind(head[:16])
     if kind:
         return open_database(path, options, kind)
-    table = _large(path, options)
+    if is_xes(head):
+        with path.open("rb") as stream:
+            return read_xes(stream, path.stat().st_size, path.name, options)
+    table = _large(path, head, options)
     return _of_bytes(_bytes(path), path.name, options) if table is None else table
 
 
@@ -83,13 +95,22 @@ def _of_bytes(data: bytes, name: str, options: ReadOptions) -> Table:
         data = _unzipped(data, name, options.bounds)
         if data.startswith(b"\x1f\x8b"):
             raise DataError("foreign_format", file=name, kind="gzip in gzip")
+    if is_xes(data[:20_000]):
+        return read_xes(io.BytesIO(data), len(data), name, options)
     _refuse_foreign(data, name, suffix)
     if data.startswith(b"PAR1"):
         return _of_parquet(data, name, options)
-    if data.startswith(b"PK\x03\x04") or suffix in (".xlsx", ".xlsm"):
+    if data.startswith(XLS):
+        return read_workbook(data, name, options)
+    if data.startswith(b"PK\x03\x04") or suffix in _BOOKS:
         _measure_archive(data, name, options.bounds)
         return read_workbook(data, name, options)
-    text, notes = decode(data, name, options.encoding)
+    return _of_text(*decode(data, name, options.encoding), name, options)
+
+
+def _of_text(text: str, notes: tuple[Finding, ...], name: str, options: ReadOptions) -> Table:
+    if looks_like_json(text):
+        return read_json(text, name, options, notes)
     _refuse_markup(text, name)
     return read_delimited(text, name, options, notes)
 
@@ -103,9 +124,7 @@ def _of_stream(stream: Any, options: ReadOptions) -> Table:
     except (OSError, ValueError) as error:  # closed, or open for writing only
         raise DataError("file_unreadable", file=name, reason=str(error)) from None
     if isinstance(data, str):
-        text = without_nul(data.removeprefix("\ufeff"), name)
-        _refuse_markup(text, name)
-        return read_delimited(text, name, options)
+        return _of_text(without_nul(data.removeprefix("\ufeff"), name), (), name, options)
     if not isinstance(data, bytes):
         raise DataError("source_type", found=type(stream).__name__)
     if database_kind(data[:16]):
@@ -147,16 +166,18 @@ def _file(source: str | os.PathLike[str]) -> Path:
     raise DataError(key, file=str(path).replace("\0", "\ufffd"))
 
 
-def _large(path: Path, options: ReadOptions) -> Table | None:
+def _large(path: Path, head: bytes, options: ReadOptions) -> Table | None:
     """Return the Table of a large file of plain UTF-8 text, None for every other file."""
     declared = options.encoding and known_encoding(options.encoding, path.name)
     if path.stat().st_size < large_csv.LARGEST_PLAIN or declared not in (None, "utf-8", "utf-8-sig"):
         return None
-    head = _bytes(path, 20_000)
-    if head.startswith((b"\x1f\x8b", b"PAR1", b"PK\x03\x04")) or path.suffix.lower() in (".xlsx", ".xlsm"):
+    if head.startswith((b"\x1f\x8b", b"PAR1", b"PK\x03\x04", XLS)) or path.suffix.lower() in _BOOKS:
+        return None
+    start = head.decode("utf-8", "ignore").removeprefix("\ufeff")
+    if looks_like_json(start):
         return None
     _refuse_foreign(head, path.name, path.suffix.lower())
-    _refuse_markup(head.decode("utf-8", "ignore").removeprefix("\ufeff"), path.name)
+    _refuse_markup(start, path.name)
     marked = head.startswith(codecs.BOM_UTF8)
     notes = () if declared else (said_encoding(path.name, "utf-8", "bom" if marked else "valid"),)
     return large_csv.read_large(path, options, notes)
@@ -194,7 +215,7 @@ def _measure_archive(data: bytes, name: str, bounds: Bounds) -> None:
     size = sum(info.file_size for info in infos)
     if size > bounds.unpacked_bytes or size > bounds.archive_ratio * max(len(data), 1):
         raise DataError("archive_too_large", file=name, ratio=bounds.archive_ratio, size=bounds.unpacked_bytes)
-    if "xl/workbook.xml" not in {info.filename for info in infos}:
+    if not {"xl/workbook.xml", "content.xml"} & {info.filename for info in infos}:
         raise DataError("not_a_workbook", file=name)
 
 
@@ -212,12 +233,12 @@ def _refuse_foreign(data: bytes, name: str, suffix: str) -> None:
 
 
 def _refuse_markup(text: str, name: str) -> None:
-    """Refuse a web page or JSON saved as a table; a login page is the usual one."""
+    """Refuse a web page or other markup saved as a table; a login page is the usual one."""
     start = text[:2000].lstrip().lower().encode("utf-8", "replace")
     if start.startswith(_HTML) or (start.startswith((b"<?xml", b"<!--")) and b"<html" in start):
         raise DataError("html_page", file=name)
-    if start.startswith((b"<?xml", b"{", b"[{")):
-        raise DataError("foreign_format", file=name, kind="XML" if start.startswith(b"<") else "JSON")
+    if start.startswith(b"<?xml"):
+        raise DataError("foreign_format", file=name, kind="XML")
 
 
 # --- typed sources ----------------------------------------------------------------------------------------------------

@@ -1,54 +1,228 @@
-"""Workbooks: one sheet of an xlsx file -> Table, cells typed as the workbook has them."""
+"""Workbooks: one sheet of an xlsx, xls or ods file -> Table, cells typed as the workbook has them.
+
+Calamine reads xls, and those xlsx files of which it loses nothing (`_plain`): it knows no formula without a value, no
+error value and no whole number of more digits than a float, and takes memory for each cell up to the farthest. The
+others are read by openpyxl, row by row.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
 import io
+import re
 import warnings
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from itertools import islice
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from funnelkit.language import DataError
 from funnelkit.pipeline import Finding
+from funnelkit.reading.containers.ods import ods_sheets
 from funnelkit.reading.containers.options import Broken, ReadOptions, Table, check_header
+from funnelkit.reading.layouts.known import known_headers
+
+Rows: TypeAlias = Iterable[Sequence[Any]]
+Sheets: TypeAlias = Mapping[str, Callable[[], Rows]]
+
+XLS = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_HEAD = 50  # rows in which a sheet shows its header
+_DENSE = 20_000_000  # cells up to the farthest that are taken into memory at once
+_PART = re.compile(r"xl/worksheets/[^/]+\.xml")
+_LOST = re.compile(rb"<f[ />]|\bt=[\"']e[\"']|<v>-?\d{16}")
+_COLUMN, _ROW = re.compile(rb"\br=[\"']([A-Z]+)\d"), re.compile(rb"\br=[\"'][A-Z]*(\d+)[\"']")
 
 
 def read_workbook(data: bytes, name: str, options: ReadOptions) -> Table:
-    """Return the Table of the sheet asked for, or of the first that holds anything; the others are named in a note.
+    """Return the Table of the sheet asked for, or of the one whose headers say most; the others are named in a note.
 
     Raises DataError where it is no workbook, the sheet does not exist, or there are more cells than the limit.
     """
-    import openpyxl
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # openpyxl tells of styles and extensions that it drops: not of cells
-            book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
-            sheets = {sheet.title: sheet for sheet in book.worksheets}
-            if options.sheet is not None and options.sheet not in sheets:
-                raise DataError("no_such_sheet", file=name, value=options.sheet, known=", ".join(sheets))
-            table, title = _first_table(sheets, name, options)
-            return _without_uncomputed(table, data, title)
+            plain = data.startswith(XLS) or _plain(data)
+            sheets = _calamine_sheets(data) if plain else ods_sheets(data, name) or _openpyxl_sheets(data)
+            title = _title(sheets, name, options)
+            table = _sheet_table(sheets[title](), name, options)
+            assert table is not None  # the title is that of a sheet with a header
+            others = ", ".join(other for other in sheets if other != title)
+            found = Finding("sheet_found", "note", name, value=title, values={"others": others or "-"})
+            table = replace(table, notes=(found, *table.notes))
+            return table if plain else _without_uncomputed(table, data, title)
     except DataError:
         raise
     except Exception as error:  # a broken archive fails anywhere inside the parser, with any type
         raise DataError("workbook_broken", file=name, reason=f"{type(error).__name__}: {error}"[:200]) from None
 
 
-def _first_table(sheets: Mapping[str, Any], name: str, options: ReadOptions) -> tuple[Table, str]:
+# --- sheets ----------------------------------------------------------------------------------------------------------
+
+
+def _plain(data: bytes) -> bool:
+    """Return True for an xlsx file of which calamine loses nothing, and no cell of which stands far out."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        parts = archive.namelist()
+        if "xl/workbook.xml" not in parts or b"date1904" in archive.read("xl/workbook.xml"):
+            return False
+        return all(_is_plain(archive, part) for part in parts if _PART.fullmatch(part))
+
+
+def _is_plain(archive: zipfile.ZipFile, part: str) -> bool:
+    columns: set[bytes] = set()
+    rows, tail = 1, b""
+    with archive.open(part) as stream:
+        while chunk := stream.read(1 << 20):
+            block = tail + chunk
+            if _LOST.search(block):
+                return False
+            columns.update(_COLUMN.findall(block))
+            rows = max(rows, max(map(int, _ROW.findall(block)), default=1))
+            tail = block[-100:]
+    return rows * max(map(_number, columns), default=1) <= _DENSE
+
+
+def _number(column: bytes) -> int:
+    number = 0
+    for letter in column:
+        number = number * 26 + letter - 64
+    return number
+
+
+def _calamine_sheets(data: bytes) -> Sheets:
+    import python_calamine as calamine
+
+    book = calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
+    work = calamine.SheetTypeEnum.WorkSheet
+
+    def rows(title: str) -> Iterator[Sequence[Any]]:
+        return (list(map(_of_calamine, row)) for row in book.get_sheet_by_name(title).iter_rows())
+
+    return {
+        sheet.name: lambda title=sheet.name: rows(title)  # type: ignore[misc]
+        for sheet in book.sheets_metadata if sheet.typ == work
+    }  # fmt: skip
+
+
+def _of_calamine(cell: Any) -> Any:
+    """Return a cell as openpyxl has it: whole numbers as int, days as the time they begin."""
+    if isinstance(cell, float):
+        return int(cell) if cell.is_integer() and abs(cell) < 2**53 else cell
+    if isinstance(cell, dt.date) and not isinstance(cell, dt.datetime):
+        return dt.datetime(cell.year, cell.month, cell.day)
+    return None if cell == "" else cell
+
+
+def _openpyxl_sheets(data: bytes) -> Sheets:
+    import openpyxl
+
+    book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
+
+    def rows(title: str) -> Iterator[Sequence[Any]]:
+        book[title].reset_dimensions()
+        yield from book[title].iter_rows(values_only=True)
+
+    return {sheet.title: lambda title=sheet.title: rows(title) for sheet in book.worksheets}  # type: ignore[misc]
+
+
+def _title(sheets: Sheets, name: str, options: ReadOptions) -> str:
+    """Return the name of the sheet asked for, or of the one most of whose headers are known; the first of equals."""
+    if options.sheet is not None and options.sheet not in sheets:
+        raise DataError("no_such_sheet", file=name, value=options.sheet, known=", ".join(sheets))
     chosen = [options.sheet] if options.sheet is not None else list(sheets)
+    known: dict[str, int] = {}
     for title in chosen:
-        table = _sheet_table(sheets[title], name, options)
-        if table is not None:
-            others = ", ".join(other for other in sheets if other != title)
-            note = Finding("sheet_found", "note", name, value=title, values={"others": others or "-"})
-            table = Table(name, table.cells, table.lines, "workbook", table.blank, table.broken, (note,))
-            return table, title
-    raise DataError("empty_file", file=name)
+        head = list(islice(sheets[title](), _HEAD if len(chosen) > 1 else None))
+        place = _header_place(head)
+        if place is None and len(head) == _HEAD:  # the sheet begins further down
+            known[title] = 0
+        elif place is not None:
+            known[title] = known_headers([str(cell) for cell in head[place] if not _is_blank(cell)])
+        if len(chosen) == 1 and known:
+            break
+    if not known:
+        raise DataError("empty_file", file=name)
+    return max(known, key=lambda title: known[title])
+
+
+# --- one sheet -------------------------------------------------------------------------------------------------------
+
+
+def _header_place(head: Sequence[Sequence[Any]]) -> int | None:
+    """Return which row is the header: the first with two cells, else the first with any; titles stand above it."""
+    filled = [sum(not _is_blank(cell) for cell in row) for row in head]
+    two = next((place for place, n in enumerate(filled) if n > 1), None)
+    return two if two is not None else next((place for place, n in enumerate(filled) if n), None)
+
+
+def _sheet_table(rows: Rows, name: str, options: ReadOptions) -> Table | None:
+    """Read one sheet row by row; None where it holds nothing. Cells are counted as they come."""
+    rows = iter(rows)
+    head: list[Sequence[Any]] = list(islice(rows, _HEAD))
+    while head and _header_place(head) is None and (row := next(rows, None)) is not None:
+        head.append(row)
+    place = _header_place(head)
+    if place is None:
+        return None
+    names = _names(head[place], name, place + 1, options)
+    titles = [place for place, row in enumerate(head[:place]) if not all(map(_is_blank, row))]
+    notes = (Finding("titles_above", "note", name, titles[0] + 1, values={"header": place + 1}),) if titles else ()
+    kept, lines, broken, blank = _body([*head[place + 1 :]], rows, place + 2, names, name=name, options=options)
+    frame = pd.DataFrame({header: typed_column([row[i] for row in kept]) for i, header in enumerate(names)})
+    return Table(name, frame, np.array(lines, dtype=np.int64), "workbook", blank, tuple(broken), notes)
+
+
+def _body(
+    head: Rows, rest: Rows, first: int, names: Sequence[str], *, name: str, options: ReadOptions
+) -> tuple[list[list[Any]], list[int], list[Broken], int]:
+    """Return (rows that fit the header, their lines, rows that do not, blank lines between)."""
+    rows: list[list[Any]] = []
+    lines: list[int] = []
+    broken: list[Broken] = []
+    blank, pending, cells = 0, 0, 0
+    for number, row in enumerate((row for part in (head, rest) for row in part), first):
+        filled = [position for position, cell in enumerate(row) if not _is_blank(cell)]
+        if not filled:
+            pending += 1
+            continue
+        cells += len(filled)
+        if cells > options.bounds.workbook_cells:
+            raise DataError("too_many_cells", file=name, line=number, limit=options.bounds.workbook_cells)
+        blank, pending = blank + pending, 0
+        if filled[-1] >= len(names):
+            text = "\t".join("" if cell is None else str(cell) for cell in row[: filled[-1] + 1])
+            broken.append(Broken(number, text, "row_width", {"found": filled[-1] + 1, "expected": len(names)}))
+            continue
+        rows.append([*row, *[None] * (len(names) - len(row))][: len(names)])
+        lines.append(number)
+    return rows, lines, broken, blank
+
+
+def _names(row: Sequence[Any], name: str, line: int, options: ReadOptions) -> list[str]:
+    last = max(position for position, cell in enumerate(row) if not _is_blank(cell))
+    if last >= options.bounds.columns:
+        raise DataError("too_many_columns", file=name, n=last + 1, limit=options.bounds.columns)
+    names = [f"column {n}" if _is_blank(cell) else str(cell).strip() for n, cell in enumerate(row[: last + 1], 1)]
+    check_header(names, name, line)
+    return names
+
+
+def _is_blank(cell: Any) -> bool:
+    return cell is None or (isinstance(cell, str) and not cell.strip())
+
+
+def typed_column(cells: Sequence[Any]) -> pd.Series:
+    """Return text where all cells are text or blank, else the cells as objects."""
+    if all(cell is None or isinstance(cell, str) for cell in cells):
+        return pd.Series(["" if cell is None else cell for cell in cells], dtype="str")
+    return pd.Series(cells, dtype="object")
+
+
+# --- formulas that were never computed -------------------------------------------------------------------------------
 
 
 def _without_uncomputed(table: Table, data: bytes, title: str) -> Table:
@@ -84,52 +258,3 @@ def _holds_formula(archive: zipfile.ZipFile, part: str) -> bool:
                 return True
             tail = chunk[-1:]
     return False
-
-
-def _sheet_table(sheet: Any, name: str, options: ReadOptions) -> Table | None:
-    """Read one sheet row by row; None where it holds nothing. Cells are counted as they come."""
-    sheet.reset_dimensions()
-    names, rows, lines, broken, blank, cells = None, [], [], [], 0, 0
-    pending = 0
-    for number, row in enumerate(sheet.iter_rows(values_only=True), 1):
-        filled = [position for position, cell in enumerate(row) if not _is_blank(cell)]
-        if not filled:
-            pending += 1
-            continue
-        if names is None:
-            names, pending = _names(row, filled, name, number, options), 0
-            continue
-        cells += len(filled)
-        if cells > options.bounds.workbook_cells:
-            raise DataError("too_many_cells", file=name, line=number, limit=options.bounds.workbook_cells)
-        blank, pending = blank + pending, 0
-        if filled[-1] >= len(names):
-            text = "\t".join("" if cell is None else str(cell) for cell in row[: filled[-1] + 1])
-            broken.append(Broken(number, text, "row_width", {"found": filled[-1] + 1, "expected": len(names)}))
-            continue
-        rows.append([*row, *[None] * (len(names) - len(row))][: len(names)])
-        lines.append(number)
-    if names is None:
-        return None
-    frame = pd.DataFrame({header: typed_column([row[i] for row in rows]) for i, header in enumerate(names)})
-    return Table(name, frame, np.array(lines, dtype=np.int64), "workbook", blank, tuple(broken))
-
-
-def _names(row: Sequence[Any], filled: Sequence[int], name: str, line: int, options: ReadOptions) -> list[str]:
-    if filled[-1] >= options.bounds.columns:
-        raise DataError("too_many_columns", file=name, n=filled[-1] + 1, limit=options.bounds.columns)
-    cells = row[: filled[-1] + 1]
-    names = [f"column {n}" if _is_blank(cell) else str(cell).strip() for n, cell in enumerate(cells, 1)]
-    check_header(names, name, line)
-    return names
-
-
-def _is_blank(cell: Any) -> bool:
-    return cell is None or (isinstance(cell, str) and not cell.strip())
-
-
-def typed_column(cells: Sequence[Any]) -> pd.Series:
-    """Return text where all cells are text or blank, else the cells as objects."""
-    if all(cell is None or isinstance(cell, str) for cell in cells):
-        return pd.Series(["" if cell is None else cell for cell in cells], dtype="str")
-    return pd.Series(cells, dtype="object")

@@ -96,7 +96,7 @@ def test_streams_of_no_table_are_refused_as_files_are(tmp_path):
         with pytest.raises(DataError) as caught:
             read(io.BytesIO(content))
         assert caught.value.key == key and caught.value.values["file"] == "BytesIO"
-    for text, key in (("", "empty_file"), ("id\0", "binary_file"), ("{}", "foreign_format")):
+    for text, key in (("", "empty_file"), ("id\0", "binary_file"), ("{}", "empty_file"), ("<?xml", "foreign_format")):
         with pytest.raises(DataError) as caught:
             read(io.StringIO(text))
         assert caught.value.key == key

@@ -1,0 +1,33 @@
+"""Headers that stand again among the rows, as where files were put one after another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from funnelkit.pipeline import Finding
+from funnelkit.reading.containers.options import Table
+
+
+def without_repeated(table: Table) -> Table:
+    """Return the table without rows that are its header once more; they count as blank, and a note tells of them."""
+    headers = list(table.cells.columns)
+    if table.kind in ("frame", "parquet", "database") or not len(table.cells) or len(headers) < 2:
+        return table
+    same = np.ones(len(table.cells), dtype=bool)
+    for header in headers:
+        cells = table.cells[header][same]
+        same[same] = (cells == header).to_numpy(bool) | _is_blank_name(header, cells)
+        if not same.any():
+            return table
+    n, line = int(same.sum()), int(table.lines[same][0])
+    note = Finding("header_repeated", "note", table.name, line, values={"n": n})
+    cells = table.cells[~same].reset_index(drop=True)
+    return replace(table, cells=cells, lines=table.lines[~same], blank=table.blank + n, notes=(*table.notes, note))
+
+
+def _is_blank_name(header: str, cells: pd.Series) -> bool | np.ndarray:
+    """A column without a name is blank in the header."""
+    return cells.isin(["", None]).to_numpy() if header.startswith("column ") else False

@@ -1,0 +1,254 @@
+"""JSON -> Table: an array of records, records under a name, columns, or one record a line (JSON lines).
+
+What is nested one level deep becomes columns: `owner.name`; the records' own wrapping (`properties`, `fields`) leaves
+no trace. What is nested deeper stays as text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from funnelkit.language import DataError
+from funnelkit.pipeline import Finding
+from funnelkit.reading.containers.excel import typed_column
+from funnelkit.reading.containers.options import Broken, ReadOptions, Table
+
+_Row: TypeAlias = tuple[int, dict[str, Any]]  # physical line, record
+
+# Members that only wrap the fields of a record.
+_WRAPPERS = frozenset(("properties", "fields", "attributes", "values", "data", "event_properties", "eventProperties"))
+_START = re.compile(r"\s*(?:\{|\[\s*[\[{\]])")
+_SPACE = re.compile(r"[ \t\r\n]*")
+
+
+def looks_like_json(text: str) -> bool:
+    """Return True where a text begins as a record, or as an array of records or rows."""
+    return _START.match(text) is not None
+
+
+def read_json(text: str, name: str, options: ReadOptions, notes: Sequence[Finding] = ()) -> Table:
+    """Return the Table of JSON text. A line of JSON lines that is no record is `broken`.
+
+    Raises DataError where the text is no JSON, holds no table or several, and where a limit is passed.
+    """
+    walker = _Walker(text, name)
+    broken: list[Broken] = []
+    if _is_lines(text):
+        rows, blank = _line_records(text, broken)
+    else:
+        rows, blank = walker.records(options.table), 0
+        notes = (*notes, *walker.notes)
+    columns: dict[str, list[Any]] = {}
+    for number, (line, record) in enumerate(rows):
+        for header, value in _flat(record):
+            cells = columns.setdefault(header, [])
+            cells.extend([None] * (number - len(cells)))
+            cells.append(value)
+            if isinstance(value, str) and len(value) > options.bounds.cell_characters:
+                raise DataError("cell_too_long", file=name, line=line, limit=options.bounds.cell_characters)
+        if len(columns) > options.bounds.columns:
+            raise DataError("too_many_columns", file=name, n=len(columns), limit=options.bounds.columns)
+    if not columns and not broken:
+        raise DataError("empty_file", file=name)
+    filled = {header: typed_column([*cells, *[None] * (len(rows) - len(cells))]) for header, cells in columns.items()}
+    lines = np.array([line for line, _ in rows], dtype=np.int64)
+    return Table(name, pd.DataFrame(filled, index=range(len(rows))), lines, "json", blank, tuple(broken), tuple(notes))
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise ValueError(f"{twice!r} stands twice in one record")
+    return record
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=lambda _: None)  # NaN is no value
+
+
+# --- one record a line -----------------------------------------------------------------------------------------------
+
+
+def _is_lines(text: str) -> bool:
+    """Return True where the first filled line is a whole record and others follow."""
+    first, _, rest = text.lstrip().partition("\n")
+    if not first.startswith("{") or not rest.strip():
+        return False
+    try:
+        return isinstance(_DECODER.decode(first.strip()), dict)
+    except (ValueError, RecursionError):
+        return rest.lstrip().startswith("{") and first.rstrip().endswith("}")
+
+
+def _line_records(text: str, broken: list[Broken]) -> tuple[list[_Row], int]:
+    """Return (records, blank lines); lines that are none go to `broken`."""
+    rows: list[_Row] = []
+    blank = 0
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            blank += 1
+            continue
+        try:
+            record = _DECODER.decode(line.strip())
+        except (ValueError, RecursionError):
+            record = None
+        if isinstance(record, dict):
+            rows.append((number, record))
+        else:
+            broken.append(Broken(number, line.rstrip("\r"), "row_json"))
+    return rows, blank - text.endswith("\n")
+
+
+# --- one document ----------------------------------------------------------------------------------------------------
+
+
+class _Walker:
+    """Walks through one document to its records and keeps the physical line of each."""
+
+    def __init__(self, text: str, name: str) -> None:
+        self.text, self.name = text, name
+        self.at, self.counted, self.line = 0, 0, 1
+        self.notes: tuple[Finding, ...] = ()
+
+    def records(self, wanted: str | None) -> list[_Row]:
+        """Return the records of the document."""
+        self._skip()
+        if self.text[self.at] == "[":
+            rows = self._array()
+        else:
+            start = self.line
+            tables, rest = self._members("")
+            rows = self._chosen(tables, wanted) if tables else self._columns(rest, start)
+        self._skip()
+        if self.at < len(self.text):
+            self._refuse(self.at, "text after the end")
+        return rows
+
+    def _chosen(self, tables: Mapping[str, list[_Row]], wanted: str | None) -> list[_Row]:
+        chosen = wanted if wanted is not None else next(iter(tables))
+        if chosen not in tables or (wanted is None and len(tables) > 1):
+            raise DataError("json_tables", file=self.name, known=", ".join(tables))
+        self.notes = (Finding("table_found", "note", self.name, value=chosen, values={"others": "-"}),)
+        return tables[chosen]
+
+    def _columns(self, record: Mapping[str, Any], line: int) -> list[_Row]:
+        """Return the rows of a record of columns: lists, or dicts by the same row names; another record is one row."""
+        values = list(record.values())
+        if values and all(isinstance(value, list) for value in values) and len({len(value) for value in values}) == 1:
+            return [(line, dict(zip(record, cells, strict=True))) for cells in zip(*values, strict=True)]
+        if len(values) > 1 and all(isinstance(value, dict) for value in values):
+            names = {tuple(value) for value in values}
+            if len(names) == 1 and len(next(iter(names))):
+                return [(line, {header: cells[row] for header, cells in record.items()}) for row in names.pop()]
+        return [(line, dict(record))] if record else []
+
+    def _members(self, prefix: str) -> tuple[dict[str, list[_Row]], dict[str, Any]]:
+        """Return (tables by name, other members) of an object; tables stand in it or one level deeper."""
+        tables: dict[str, list[_Row]] = {}
+        rest: dict[str, Any] = {}
+        self.at += 1
+        while self._skip() != "}":
+            member = self._value()
+            if not isinstance(member, str) or self._skip() != ":":
+                self._refuse(self.at, "':' is missing")
+            if member in rest or f"{prefix}{member}" in tables:
+                self._refuse(self.at, f"{member!r} stands twice in one record")
+            self.at += 1
+            if self._skip() == "[" and re.match(r"\[\s*\{", self.text[self.at : self.at + 200]):
+                tables[f"{prefix}{member}"] = self._array()
+            elif self._skip() == "{" and not prefix:
+                start = self.at
+                inner, _ = self._members(f"{member}.")
+                if inner:
+                    tables.update(inner)
+                else:
+                    self.at = start
+                    rest[member] = self._value()
+            else:
+                rest[member] = self._value()
+            self._next("}")
+        self.at += 1
+        return tables, rest
+
+    def _array(self) -> list[_Row]:
+        """Return the records of an array; of an array of rows the first is the header."""
+        rows: list[_Row] = []
+        header: list[str] | None = None
+        self.at += 1
+        while self._skip() != "]":
+            line = self._line()
+            value = self._value()
+            if isinstance(value, list) and header is None and not rows:
+                header = [str(cell) for cell in value]
+            elif isinstance(value, list) and header is not None and len(value) <= len(header):
+                rows.append((line, dict(zip(header, value, strict=False))))
+            elif isinstance(value, dict) and header is None:
+                rows.append((line, value))
+            else:
+                raise DataError("json_no_record", file=self.name, line=line, value=json.dumps(value)[:80])
+            self._next("]")
+        self.at += 1
+        return rows
+
+    def _skip(self) -> str:
+        """Go to the next sign that is no space; return it, nothing at the end."""
+        match = _SPACE.match(self.text, self.at)
+        self.at = match.end() if match else self.at
+        return self.text[self.at : self.at + 1]
+
+    def _next(self, end: str) -> None:
+        """Go past the comma after a member or record, or to the end of them."""
+        sign = self._skip()
+        if sign not in (",", end):
+            self._refuse(self.at, f"',' or '{end}' is missing")
+        self.at += sign == ","
+
+    def _value(self) -> Any:
+        try:
+            value, self.at = _DECODER.raw_decode(self.text, self.at)
+        except json.JSONDecodeError as error:
+            self._refuse(error.pos, error.msg)
+        except (ValueError, RecursionError) as error:
+            self._refuse(self.at, "nested too deep" if isinstance(error, RecursionError) else str(error))
+        return value
+
+    def _line(self) -> int:
+        self.line += self.text.count("\n", self.counted, self.at)
+        self.counted = self.at
+        return self.line
+
+    def _refuse(self, at: int, reason: str) -> None:
+        line = self.text.count("\n", 0, at) + 1
+        place = at - self.text.rfind("\n", 0, at)
+        raise DataError("json_broken", file=self.name, line=line, place=place, reason=reason)
+
+
+# --- records -> cells ------------------------------------------------------------------------------------------------
+
+
+def _flat(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield (header, cell) of a record."""
+    for name, value in record.items():
+        if not isinstance(value, dict) or not value or all(key.lstrip("-").isdigit() for key in value):
+            yield name, _cell(value)
+            continue
+        for key, inner in value.items():
+            bare = name in _WRAPPERS and key not in record
+            yield (key if bare else f"{name}.{key}"), _cell(inner)
+
+
+def _cell(value: Any) -> Any:
+    """Return a cell: a list of texts as one text, of an id and its label the label, what is nested as JSON."""
+    if isinstance(value, list):
+        if len(value) == 2 and isinstance(value[0], int) and isinstance(value[1], str):
+            return value[1]
+        if all(isinstance(item, str) for item in value):
+            return ", ".join(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value
