@@ -73,7 +73,8 @@ def split_losses(losses: Result | pd.DataFrame) -> Result:
 def _split(losses: pd.DataFrame, model: Funnel | None) -> Result:
     _check(losses)
     links = losses["link"].drop_duplicates().tolist()
-    table = pd.DataFrame([_link_row(link, losses[losses["link"] == link]) for link in links])
+    rows = [_link_row(link, losses[losses["link"] == link]) for link in links]
+    table = pd.DataFrame(rows, columns=["link", "n", "n_lost", "n_within", "n_beyond", "main_reason"])
     for name, count in (("lost", "n_lost"), ("within", "n_within"), ("beyond", "n_beyond")):
         found = rate_columns(table[count], table["n"])
         ends = ("low", "high") if name == "lost" else (f"{name}_low", f"{name}_high")
