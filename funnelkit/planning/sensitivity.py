@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.random import Generator
 
-from funnelkit.language import DataError, Text, nearest, number, percent
+from funnelkit.language import DataError, Text, both, nearest, number, percent, say
 from funnelkit.models import Funnel, funnel
 from funnelkit.result import Result, table_of
 
@@ -75,12 +75,13 @@ def _gained(
     size = Size(
         _positive("volume", volume) * _positive("value", value), _positive("relative", relative),
         _positive("points", points), np.inf if model is not None and model.grows else 1.0,
+        "worth" if value != 1 else "arrivals" if model is not None and model.won_stage is None else "wins",
     )  # fmt: skip
     gains = _gains(table["rate"].to_numpy(float)[None, :], table["cost"].to_numpy(), size)
     drawn = _drawn_gains(rates, table["cost"].to_numpy(), size, drawing)
     table = table.assign(**_gain_columns(gains, drawn))
     return Result(
-        table, "planning.sensitivity.baseline", {"baseline": size.worth * float(table["rate"].prod())},
+        table, "planning.sensitivity.baseline", {"baseline": _amount(size.worth * float(table["rate"].prod()), size)},
         _sentences(table, size, costs is not None, model), model=model, picture="tornado_chart", shown=_for_people,
     )  # fmt: skip
 
@@ -103,12 +104,18 @@ def _interval(row: Mapping[Any, Any]) -> str:
 
 
 class Size(NamedTuple):
-    """What is varied: the worth of the first stage's volume, the two raises, and the most that a rate may be."""
+    """What is varied: the worth of the first stage's volume, the two raises, the most that a rate may be, the unit."""
 
     worth: float
     relative: float
     points: float
     most: float
+    unit: str
+
+
+def _amount(found: float, size: Size) -> Text:
+    """Return a result or a gain with its unit: wins, arrivals at the last stage, or what these are worth."""
+    return both(lambda: say(f"planning.sensitivity.{size.unit}", n=number(found, 0 if found >= 10_000 else 1)))
 
 
 def _rates(rates: Any, model: Funnel | None) -> tuple[pd.DataFrame, Funnel | None]:
@@ -203,7 +210,7 @@ def _sentences(
         leaders = _leaders(table, name)
         names = tuple(_name(stage, model) for stage in leaders)
         kind = name if leaders else f"{name}_none"
-        notes.append((f"planning.sensitivity.{kind}", {**values, "stages": names, "gain": table[name].max()}))
+        notes.append((f"planning.sensitivity.{kind}", {**values, "stages": names, "gain": _amount(table[name].max(), size)}))
     if table["p_best"].notna().all():
         best = table.loc[table["p_best"].idxmax()]
         key = "planning.sensitivity.sure" if best["p_best"] >= LEVEL else "planning.sensitivity.unsure"
