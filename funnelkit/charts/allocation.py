@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from funnelkit.charts.picture import Found, LivePicture
-from funnelkit.charts.style import COLOURS, Chart, alt_text, drawn, new_figure
-from funnelkit.language import number, percent, say
+from funnelkit.charts.style import COLOURS, Chart, alt_text, drawn, new_figure, percent_axis, rows_axis
+from funnelkit.language import number, say
 from funnelkit.models import Funnel
 from funnelkit.planning import unit_words
 from funnelkit.result import table_of
@@ -44,16 +44,14 @@ class AllocationPicture(LivePicture):
 
     def _draw(self, found: Found) -> None:
         table = table_of(found)
-        figure = new_figure(8.4, 1.7 + 0.55 * len(table))
-        ax = figure.subplots()
+        ax = new_figure(8.4, 1.7 + 0.55 * len(table)).subplots()
         places = range(len(table))
         self.bars = ax.barh(places, [1.0] * len(table), height=0.6, color=COLOURS["n_advanced"])
         self.words = [ax.text(0, place, "", va="center", fontsize=9) for place in places]
-        ax.set_yticks(places, self._names(table))
-        ax.set_ylim(len(table) - 0.5, -0.5)
+        rows_axis(ax, self._names(table))
         ax.set_xlim(0, 1.58)
         ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
-        ax.xaxis.set_major_formatter(lambda value, _: percent(value, 0))
+        percent_axis(ax.xaxis)
         ax.set_xlabel(say("charts.planning.share_axis"))
         self.axes = (ax,)
 

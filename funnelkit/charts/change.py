@@ -15,17 +15,15 @@ from funnelkit.charts.style import (
     Chart,
     Drawable,
     alt_text,
+    canvas,
     drawn,
-    finish,
     keep_ticks,
     legend_above,
-    new_figure,
     number_axis,
     percent_axis,
     points_axis,
     rows_axis,
     stage_labels,
-    style,
     wrap,
 )
 from funnelkit.language import DataError, change_text, label, number, percent, rate_text, say
@@ -58,7 +56,8 @@ def compare_chart(found: Drawable, model: Funnel | None = None, title: str | Non
 
     Notes
     -----
-    A filled point is a clear change, a hollow one may be chance. Rows that cannot be compared say why.
+    A filled point is a clear change, a hollow one may be chance: the lines are the intervals that decide, wider than
+    95 % where several changes are judged together. Rows that cannot be compared say why.
 
     Examples
     --------
@@ -72,9 +71,8 @@ def compare_chart(found: Drawable, model: Funnel | None = None, title: str | Non
 
 def _compare(table: pd.DataFrame, model: Funnel | None, title: str) -> Chart:
     groups = list(table.groupby("against", sort=False))
-    with style():
-        figure = new_figure(9.8, 1.7 + 0.56 * len(groups[0][1]))
-        axes = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
+    with canvas(9.8, 1.7 + 0.56 * len(groups[0][1]), title, 1, len(groups), sharey=True, squeeze=False) as grid:
+        axes = grid[0]
         ends = table[["change_low", "change_high"]].abs().max().max()
         reach = 1.08 * (ends if pd.notna(ends) and ends > 0 else 1.0)
         rows: list[tuple[str, str]] = []
@@ -88,7 +86,6 @@ def _compare(table: pd.DataFrame, model: Funnel | None, title: str) -> Chart:
             ax.set_ylim(len(group) - 0.4, -0.6)
         for ax in axes[1:]:
             ax.tick_params(axis="y", length=0, labelleft=False)
-        finish(figure, title)
     return Chart(tuple(axes), alt_text(title, rows), table)
 
 
@@ -115,13 +112,9 @@ def _draw_changes(ax: Any, group: pd.DataFrame, names: list[str]) -> list[tuple[
 
 def _pair_words(row: dict[str, Any]) -> str:
     """Return the two rates with their n, or why there is nothing to compare."""
-    if row["status"] != "compared":
-        return say(f"charts.change.{row['status']}")
-    if not row["n"] or not row["n_before"]:
-        return say("charts.change.nobody")
     values = {"rate": percent(row["rate"]), "n": number(row["n"])}
     values |= {"before": percent(row["rate_before"]), "n_before": number(row["n_before"])}
-    return say("charts.change.pair", **values)
+    return say(f"charts.change.{'pair' if row['status'] == 'compared' else row['status']}", **values)
 
 
 # --- against peers ---------------------------------------------------------------------------------------------------
@@ -164,9 +157,7 @@ def peer_chart(found: Drawable, model: Funnel | None = None, title: str | None =
 
 
 def _peers(table: pd.DataFrame, model: Funnel | None, title: str) -> Chart:
-    with style():
-        figure = new_figure(9.8, 1.9 + 0.8 * len(table))
-        ax = figure.subplots()
+    with canvas(9.8, 1.9 + 0.8 * len(table), title) as ax:
         names, rows = stage_labels(table, model, 24), []
         ends = table[["high", "peer_high", "rate", "peer_rate"]].max().max()
         top = 1.06 * (float(ends) if pd.notna(ends) and ends > 0 else 1.0)
@@ -184,7 +175,6 @@ def _peers(table: pd.DataFrame, model: Funnel | None, title: str) -> Chart:
         ax.set_xlabel(say("charts.funnel.rate_axis"), loc="left")
         legend_above(ax, 2)
         ax.grid(**GRID)
-        finish(figure, title)
     return Chart((ax,), alt_text(title, rows), table)
 
 
@@ -254,9 +244,7 @@ def bridge_chart(
 def _bridge(table: pd.DataFrame, start: float, title: str, unit: str) -> Chart:
     parts = table.to_dict("records")
     end = start + table["change"].sum()
-    with style():
-        figure = new_figure(9.8, 4.3)
-        ax = figure.subplots()
+    with canvas(9.8, 4.3, title) as ax:
         names = [say("charts.change.before"), *(row["name"] for row in parts), say("charts.change.after")]
         words = [_level_words(start, unit), *(_part_words(row, unit) for row in parts), _level_words(end, unit)]
         tops = _draw_bridge(ax, parts, start)
@@ -271,7 +259,6 @@ def _bridge(table: pd.DataFrame, start: float, title: str, unit: str) -> Chart:
         (percent_axis if unit == "points" else number_axis)(ax.yaxis)
         ax.set_ylabel(say(f"charts.change.bridge_{unit}"))
         ax.axhline(0, color=COLOURS["ink"], linewidth=0.8)
-        finish(figure, title)
     return Chart((ax,), alt_text(title, list(zip(names, words, strict=True))), table)
 
 

@@ -13,12 +13,14 @@ from funnelkit.charts.style import (
     GREY,
     Chart,
     alt_text,
+    canvas,
     drawn,
-    finish,
     keep_ticks,
-    new_figure,
+    legend_above,
+    number_axis,
+    percent_axis,
+    rows_axis,
     stage_labels,
-    style,
     wrap,
 )
 from funnelkit.forecast import Forecast
@@ -60,12 +62,9 @@ def forecast_chart(found: Forecast, title: str | None = None, target: float | No
     measure = "value" if "value" in found.paths["total"] else "n_won"
     table, target = fan_table(found, measure), target if measure == "value" else None
     title = title or _fan_title(found, target)
-    with style():
-        figure = new_figure(9.8, 4.6)
-        ax = figure.subplots()
+    with canvas(9.8, 4.6, title) as ax:
         _draw_fan(ax, table, target)
         _fan_axes(ax, table, (measure, len(found.deals)))
-        finish(figure, title)
     return Chart((ax,), alt_text(title, _fan_rows(table)), table)
 
 
@@ -124,7 +123,7 @@ def _fan_axes(ax: Axes, table: pd.DataFrame, what: tuple[str, int]) -> None:
     _amounts(ax)
     ax.set_ylabel(wrap(say(f"charts.forecast.fan_{measure}"), 46))
     ax.set_xlabel(say("charts.forecast.fan_axis", n=number(n_open)))
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8.5, frameon=False)
+    legend_above(ax, 3)
 
 
 def _apart(days: list[pd.Timestamp]) -> list[pd.Timestamp]:
@@ -173,17 +172,14 @@ def backtest_chart(found: Result | pd.DataFrame, title: str | None = None, measu
     rows = table[(table["part"] == "total") & (table["measure"] == measure)]
     own, title = rows[rows["method"] == "forecast"], title or say("charts.forecast.past_title")
     names = [f"{origin:%Y-%m-%d}" for origin in own["origin"]]
-    with style():
-        figure = new_figure(9.8, 4.4)
-        ax = figure.subplots()
+    with canvas(9.8, 4.4, title) as ax:
         _draw_record(ax, rows, own)
         step = -(-len(names) // 8)
         ax.set_xticks(np.arange(len(own))[::step], names[::step], fontsize=9)
         _amounts(ax)
         ax.set_ylabel(wrap(say(f"charts.forecast.past_{measure}"), 46))
         ax.set_xlabel(say("charts.forecast.past_axis", n=number(len(own))))
-        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8.5, frameon=False)
-        finish(figure, title)
+        legend_above(ax, 3)
     said = [say("charts.forecast.past_row", low=number(row["low_80"]), high=number(row["high_80"]),
                 actual=number(row["actual"])) for row in own.to_dict("records")]  # fmt: skip
     return Chart((ax,), alt_text(title, list(zip(names, said, strict=True))), rows)
@@ -204,7 +200,7 @@ def _draw_record(ax: Axes, rows: pd.DataFrame, own: pd.DataFrame) -> None:
 def _amounts(ax: Axes) -> None:
     """Let the axis begin at 0 and write its numbers as people read them."""
     ax.set_ylim(0, None)
-    ax.yaxis.set_major_formatter(lambda value, _: number(value))
+    number_axis(ax.yaxis)
     keep_ticks(ax.yaxis, *ax.get_ylim())
 
 
@@ -241,9 +237,7 @@ def flow_chart(found: Result | pd.DataFrame, model: Funnel | None = None, title:
     table, model = drawn(found, model)
     rows = table[table["condition"] == "flow"].reset_index(drop=True)
     title = title or say("charts.forecast.flow_title")
-    with style():
-        figure = new_figure(9.8, 1.8 + 0.46 * len(rows))
-        ax = figure.subplots()
+    with canvas(9.8, 1.8 + 0.46 * len(rows), title) as ax:
         names = [say("forecast.health.all_stages"), *stage_labels(rows.iloc[1:], model, 24)]
         words = [_flow_words(row) for row in rows.to_dict("records")]
         top = 1.08 * max(float(rows[["figure", "high"]].max().max()), 1.0)
@@ -251,10 +245,9 @@ def flow_chart(found: Result | pd.DataFrame, model: Funnel | None = None, title:
         ax.barh(rows.index, rows["high"] - rows["low"], left=rows["low"], height=0.5, color=COLOURS["n_lost"])
         _draw_flow(ax, rows)
         _write_rows(ax, (names, words), top)
-        ax.xaxis.set_major_formatter(lambda value, _: percent(value, 0))
+        percent_axis(ax.xaxis)
         ax.set_xlabel(wrap(say("charts.forecast.flow_axis"), 90))
-        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8.5, frameon=False)
-        finish(figure, title)
+        legend_above(ax, 3)
     return Chart((ax,), alt_text(title, list(zip(names, words, strict=True))), rows)
 
 
@@ -281,8 +274,7 @@ def _write_rows(ax: Axes, texts: tuple[list[str], list[str]], top: float) -> Non
     names, words = texts
     for place, text in enumerate(words):
         ax.text(1.03 * top, place, text, va="center", fontsize=8.5)
-    ax.set_yticks(range(len(names)), names)
-    ax.set_ylim(len(names) - 0.5, -0.5)
+    rows_axis(ax, names)
     ax.set_xlim(0, 1.7 * top)
     keep_ticks(ax.xaxis, 0, top)
     ax.grid(**_GRID)
@@ -310,9 +302,7 @@ def pace_chart(found: Result | pd.DataFrame, model: Funnel | None = None, title:
     """
     table, model = drawn(found, model)
     title = title or say("charts.forecast.pace_title")
-    with style():
-        figure = new_figure(9.8, 1.8 + 0.46 * len(table))
-        ax = figure.subplots()
+    with canvas(9.8, 1.8 + 0.46 * len(table), title) as ax:
         names, places = stage_labels(table, model, 24), range(len(table))
         words = [_pace_words(row) for row in table.to_dict("records")]
         top = 1.08 * max(float(table[["per_week", "past_per_week"]].max().max()), 1e-9)
@@ -323,8 +313,7 @@ def pace_chart(found: Result | pd.DataFrame, model: Funnel | None = None, title:
         _write_rows(ax, (names, words), top)
         ax.xaxis.set_major_formatter(lambda value, _: number(value, 0 if top > 3 else 1))
         ax.set_xlabel(say("charts.forecast.pace_axis"))
-        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=8.5, frameon=False)
-        finish(figure, title)
+        legend_above(ax, 2)
     return Chart((ax,), alt_text(title, list(zip(names, words, strict=True))), table)
 
 

@@ -14,15 +14,13 @@ from funnelkit.charts.style import (
     Chart,
     Drawable,
     alt_text,
+    canvas,
     drawn,
-    finish,
     keep_ticks,
     legend_above,
-    new_figure,
     percent_axis,
     rows_axis,
     stage_name,
-    style,
     wrap,
 )
 from funnelkit.language import number, percent, say
@@ -68,9 +66,7 @@ def control_chart(found: Drawable, title: str | None = None) -> Chart:
 def _control(table: pd.DataFrame, title: str) -> Chart:
     names = table.iloc[:, 0].astype(str).tolist()
     signal, mature = (table[name].fillna(False).to_numpy(dtype=bool) for name in ("signal", "mature"))
-    with style():
-        figure = new_figure(9.8, 4.2)
-        ax = figure.subplots()
+    with canvas(9.8, 4.2, title) as ax:
         places = range(len(table))
         ax.plot(places, table["rate"], color=GREY, linewidth=1, zorder=1)
         ax.step(places, table["lower"], where="mid", color=COLOURS["accent"], linewidth=1, linestyle="--")
@@ -86,7 +82,6 @@ def _control(table: pd.DataFrame, title: str) -> Chart:
         ns = {"low": number(table["n"].min()), "high": number(table["n"].max())}
         ax.set_ylabel(wrap(say("charts.change.control_axis", **ns), 46))
         legend_above(ax)
-        finish(figure, title)
     listed = {key: say("result.between").join(name for name, on in zip(names, flags, strict=True) if on) or "–"
               for key, flags in (("signals", signal), ("young", ~mature))}  # fmt: skip
     alt = say("charts.change.control_alt", title=title, n=len(table), centre=percent(table["centre"].iloc[0]), **listed)
@@ -144,9 +139,7 @@ def loss_chart(found: Drawable, model: Funnel | None = None, title: str | None =
 
 
 def _losses(table: pd.DataFrame, model: Funnel | None, title: str) -> Chart:
-    with style():
-        figure = new_figure(9.8, 1.6 + 0.48 * len(table))
-        ax = figure.subplots()
+    with canvas(9.8, 1.6 + 0.48 * len(table), title) as ax:
         places, words = range(len(table)), [_loss_words(row) for row in table.to_dict("records")]
         near, far = table["within"].fillna(0), table["beyond"].fillna(0)
         within, beyond = (say(f"charts.change.{name}") for name in ("within", "beyond"))
@@ -164,7 +157,6 @@ def _losses(table: pd.DataFrame, model: Funnel | None, title: str) -> Chart:
         percent_axis(ax.xaxis)
         ax.set_xlabel(say("charts.change.loss_axis"))
         legend_above(ax, 2)
-        finish(figure, title)
     return Chart((ax,), alt_text(title, list(zip(names, words, strict=True))), table)
 
 

@@ -13,7 +13,20 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from funnelkit.charts.picture import Found, LivePicture
-from funnelkit.charts.style import COLOURS, Chart, alt_text, drawn, new_figure, stage_labels, style, wrap
+from funnelkit.charts.style import (
+    COLOURS,
+    Chart,
+    alt_text,
+    drawn,
+    legend_above,
+    new_figure,
+    number_axis,
+    percent_axis,
+    rows_axis,
+    stage_labels,
+    style,
+    wrap,
+)
 from funnelkit.language import DataError, number, percent, say, width
 from funnelkit.models import Funnel, funnel
 from funnelkit.result import Result, table_of
@@ -86,20 +99,18 @@ class CascadePicture(LivePicture):
 
     def _draw(self, found: Found) -> None:
         rows = self._levels(found)
-        figure = new_figure(9.2, 1.9 + 0.46 * len(rows))
-        ax = figure.subplots()
+        ax = new_figure(9.2, 1.9 + 0.46 * len(rows)).subplots()
         places = range(len(rows))
         keep, drop = (say(f"charts.planning.{name}") for name in ("stay", "drop"))
         self.stays = ax.barh(places, 1.0, height=0.62, color=COLOURS["n_advanced"], label=keep)
         self.drops = ax.barh(places, 1.0, height=0.62, color=COLOURS["n_lost"], label=drop)
         self.words = [ax.text(0, place, "", va="center", fontsize=9) for place in places]
-        ax.set_yticks(places, stage_labels(rows.rename(columns={"point": "stage"}), self.model, 26))
-        ax.set_ylim(len(rows) - 0.5, -0.5)
+        rows_axis(ax, stage_labels(rows.rename(columns={"point": "stage"}), self.model, 26))
         ax.set_xlim(0, 1.42)
         ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
-        ax.xaxis.set_major_formatter(lambda value, _: percent(value, 0))
+        percent_axis(ax.xaxis)
         ax.set_xlabel(say("charts.planning.cascade_axis", n=number(1e15), source=self.source))
-        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=8.5, frameon=False)
+        legend_above(ax, 2)
         self.axes = (ax,)
 
     def _moving(self) -> list[Any]:
@@ -171,17 +182,15 @@ class WhatIfPicture(LivePicture):
 
     def _draw(self, found: Found) -> None:
         table = table_of(found)
-        figure = new_figure(8.4, 1.5 + 0.46 * len(table))
-        ax = figure.subplots()
+        ax = new_figure(8.4, 1.5 + 0.46 * len(table)).subplots()
         places = range(len(table))
         base, changed = (say(f"charts.planning.{name}") for name in ("baseline", "changed"))
         ax.barh(places, table["n_base"], height=0.78, color="none", edgecolor=COLOURS["ink"], linewidth=1, label=base)
         self.bars = ax.barh(places, table["n"], height=0.52, color=COLOURS["n_advanced"], label=changed)
         self.words = [ax.text(0, place, "", va="center", fontsize=9) for place in places]
-        ax.set_yticks(places, stage_labels(table, self.model))
-        ax.set_ylim(len(table) - 0.5, -0.5)
+        rows_axis(ax, stage_labels(table, self.model))
         ax.set_xlabel(say("charts.funnel.count_axis"))
-        ax.xaxis.set_major_formatter(lambda value, _: number(value))
+        number_axis(ax.xaxis)
         ax.legend(loc="lower right", fontsize=9, frameon=False)
         self.axes = (ax,)
 
@@ -234,9 +243,8 @@ def tornado_chart(
         figure = new_figure(9.2, 1.6 + 0.46 * len(rows))
         ax = figure.subplots()
         _draw_gains(ax, rows, by, words)
-        ax.set_yticks(range(len(rows)), stage_labels(rows, model, 26))
-        ax.set_ylim(len(rows) - 0.5, -0.5)
-        ax.xaxis.set_major_formatter(lambda value, _: number(value))
+        rows_axis(ax, stage_labels(rows, model, 26))
+        number_axis(ax.xaxis)
         locator: Any = ax.xaxis.get_major_locator()
         locator.set_params(nbins=5)
         counted = "counted" if rows[f"{by}_low"].notna().any() else "assumed"
@@ -293,8 +301,7 @@ class LoopPicture(LivePicture):
     """Two lines over the turns; the title says whether the loop settles or explodes."""
 
     def _draw(self, found: Result) -> None:
-        figure = new_figure(9.2, 4.2)
-        ax = figure.subplots()
+        ax = new_figure(9.2, 4.2).subplots()
         potential, bought, level = (say(f"charts.planning.{name}") for name in ("potential", "bought", "level"))
         (self.potential,) = ax.plot([], [], "o-", color=COLOURS["n_advanced"], markersize=4, label=potential)
         (self.bought,) = ax.plot([], [], "s--", color=COLOURS["n_open"], markersize=4, label=bought)

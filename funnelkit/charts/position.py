@@ -10,7 +10,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from funnelkit.charts.picture import Found, LivePicture
-from funnelkit.charts.style import COLOURS, Chart, alt_text, new_figure, style, wrap
+from funnelkit.charts.style import (
+    COLOURS,
+    Chart,
+    alt_text,
+    legend_above,
+    new_figure,
+    number_axis,
+    rows_axis,
+    style,
+    wrap,
+)
 from funnelkit.language import DataError, number, percent, say, width
 from funnelkit.models import funnel
 from funnelkit.planning import PerceptualMap
@@ -53,8 +63,7 @@ class MapPicture(LivePicture):
         self.ours = ours
 
     def _draw(self, found: PerceptualMap) -> None:
-        figure = new_figure(8.6, 6.6)
-        ax = figure.subplots()
+        ax = new_figure(8.6, 6.6).subplots()
         ax.axhline(0, color="#e4e7eb", linewidth=1, zorder=0)
         ax.axvline(0, color="#e4e7eb", linewidth=1, zorder=0)
         kinds = found.table["kind"]
@@ -182,11 +191,10 @@ def space_chart(found: Found, ours: str | None = None, title: str | None = None)
         figure = new_figure(8.8, 4.0)
         ax = figure.subplots()
         _draw_ratings(ax, table, str(ours), words)
-        ax.set_yticks(range(len(table)), names)
-        ax.set_ylim(len(table) - 0.5, -0.5)
+        rows_axis(ax, names)
         ax.set_xlim(*_room(table))
         ax.set_xlabel(say("charts.position.rating_axis"))
-        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, fontsize=9, frameon=False)
+        legend_above(ax, 2, 9)
         figure.suptitle(wrap(title, 84), x=0.01, ha="left", fontsize=11.5)
     return Chart((ax,), alt_text(title, list(zip(names, words, strict=True))), table)
 
@@ -244,7 +252,7 @@ def adopters_chart(found: Found, title: str | None = None) -> Chart:
             sizes.append((str(group.text), number(rows["n_new"].sum())))
         ax.set_xlabel(say("charts.position.period_axis"))
         ax.set_ylabel(say("charts.position.adopters_axis"))
-        ax.yaxis.set_major_formatter(lambda value, _: number(value))
+        number_axis(ax.yaxis)
         locator: Any = ax.xaxis.get_major_locator()
         locator.set_params(integer=True)
         ax.legend(fontsize=9, frameon=False)

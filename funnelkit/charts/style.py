@@ -200,6 +200,15 @@ def new_figure(width_in: float, height_in: float) -> Figure:
     return Figure(figsize=(width_in, height_in), dpi=DPI, layout="constrained")
 
 
+@contextmanager
+def canvas(width_in: float, height_in: float, title: str, *shape: int, **options: Any) -> Iterator[Any]:
+    """Draw on what a new figure's `subplots` gives, in the kit's style; at the end the title and layout are set."""
+    with style():
+        figure = new_figure(width_in, height_in)
+        yield figure.subplots(*shape, **options)
+        finish(figure, title)
+
+
 def finish(figure: Figure, title: str) -> None:
     """Set the title (regular weight: the Chinese face has no bold) and fix the layout, so that every draw is alike."""
     figure.suptitle(wrap(title, 80), x=0.01, ha="left", fontsize=12.5)

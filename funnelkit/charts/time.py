@@ -14,17 +14,15 @@ from funnelkit.charts.style import (
     Chart,
     Drawable,
     alt_text,
+    canvas,
     drawn,
-    finish,
     keep_ticks,
     legend_above,
-    new_figure,
     number_axis,
     percent_axis,
     points_axis,
     rows_axis,
     stage_labels,
-    style,
     wrap,
 )
 from funnelkit.language import number, percent, say
@@ -72,9 +70,7 @@ def stay_chart(found: Drawable, model: Funnel | None = None, title: str | None =
 
 def _stays(table: pd.DataFrame, model: Funnel | None, title: str) -> Chart:
     rows = table[table["n"] > 0].reset_index(drop=True)
-    with style():
-        figure = new_figure(9.8, 1.7 + 0.46 * len(rows))
-        ax = figure.subplots()
+    with canvas(9.8, 1.7 + 0.46 * len(rows), title) as ax:
         names, words = stage_labels(rows, model, 24), [_stay_words(row) for row in rows.to_dict("records")]
         ends = rows[["p75_days", "high_days", "median_days", "median_completed_days"]].max().max()
         top = 1.08 * (float(ends) if pd.notna(ends) and ends > 0 else 1.0)
@@ -91,7 +87,6 @@ def _stays(table: pd.DataFrame, model: Funnel | None, title: str) -> Chart:
         _days_axis(ax, names, (0, 1.75 * top), top)
         ax.set_xlabel(say("charts.change.stay_axis"))
         legend_above(ax, 3)
-        finish(figure, title)
     return Chart((ax,), alt_text(title, list(zip(names, words, strict=True))), table)
 
 
@@ -145,9 +140,7 @@ def curve_chart(found: Drawable, title: str | None = None, ages: Sequence[float]
 
 def _curves(table: pd.DataFrame, title: str, ages: Sequence[float]) -> Chart:
     looks = {"won": ("n_advanced", "-"), "lost": ("ink", "--"), "open": ("n_open", ":")}
-    with style():
-        figure = new_figure(9.8, 4.4)
-        ax = figure.subplots()
+    with canvas(9.8, 4.4, title) as ax:
         for name, (colour, line) in looks.items():
             label = say(f"labels.{name}")
             ax.step(table["days"], table[name], where="post", color=COLOURS[colour], linestyle=line, label=label)
@@ -160,7 +153,6 @@ def _curves(table: pd.DataFrame, title: str, ages: Sequence[float]) -> Chart:
         ax.set_ylabel(wrap(say("charts.change.curve_axis", n=number(table["n"].iloc[0])), 52))
         keep_ticks(ax.xaxis, *ax.get_xlim())
         legend_above(ax, 3, 9)
-        finish(figure, title)
     rows = [(say("charts.change.at_age", days=number(age)), _shares(table, age)) for age in ages
             if age <= table["days"].max()]  # fmt: skip
     return Chart((ax,), alt_text(title, rows), table)
@@ -207,9 +199,7 @@ def cohort_chart(found: Drawable, title: str | None = None) -> Chart:
 
 def _cohorts(table: pd.DataFrame, title: str) -> Chart:
     places, names = range(len(table)), table["cohort"].astype(str).tolist()
-    with style():
-        figure = new_figure(9.8, 5.2)
-        above, below = figure.subplots(2, 1, sharex=True)
+    with canvas(9.8, 5.2, title, 2, 1, sharex=True) as (above, below):
         above.bar(places, table["raw"], width=0.7, color=COLOURS["n_lost"])
         above.set_ylabel(wrap(say("charts.change.raw_axis"), 28))
         percent_axis(above.yaxis)
@@ -228,7 +218,6 @@ def _cohorts(table: pd.DataFrame, title: str) -> Chart:
             keep_ticks(ax.yaxis, *ax.get_ylim())
         ns = {"low": number(table["n"].min()), "high": number(table["n"].max())}
         below.set_xlabel(say("charts.change.cohort_axis", **ns))
-        finish(figure, title)
     clear = say("result.between").join(table.loc[table["clear"], "cohort"].astype(str)) or "–"
     values = {"first": percent(table["raw"].iloc[0]), "last": percent(table["raw"].iloc[-1]), "clear": clear}
     return Chart((above, below), say("charts.change.cohort_alt", title=title, n=len(table), **values), table)
@@ -271,9 +260,7 @@ def wait_chart(found: Drawable, model: Funnel | None = None, title: str | None =
 
 def _waits(table: pd.DataFrame, model: Funnel | None, title: str) -> Chart:
     groups = [(stage, group) for stage, group in table.groupby("stage", observed=True) if len(group)]
-    with style():
-        figure = new_figure(9.8, 1.7 + 0.5 * len(groups))
-        ax = figure.subplots()
+    with canvas(9.8, 1.7 + 0.5 * len(groups), title) as ax:
         names = stage_labels(pd.DataFrame({"stage": [stage for stage, _ in groups]}), model, 24)
         top = 1.06 * max(float(table["age_days"].max()), 1.0)
         words = [_wait_words(group) for _, group in groups]
@@ -286,7 +273,6 @@ def _waits(table: pd.DataFrame, model: Funnel | None, title: str) -> Chart:
         _days_axis(ax, names, (0, 1.5 * top), top)
         ax.set_xlabel(say("charts.change.wait_axis"))
         legend_above(ax)
-        finish(figure, title)
     return Chart((ax,), alt_text(title, list(zip(names, words, strict=True))), table)
 
 
