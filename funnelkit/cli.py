@@ -9,6 +9,7 @@ import locale
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from funnelkit import __version__
@@ -71,36 +72,37 @@ def run_synth(options: argparse.Namespace) -> int:
 
 def add_count(commands: Commands) -> None:
     command = commands.add_parser("count", help="a funnel table from an event log")
-    command.add_argument("file", nargs="+", help="CSV or Parquet files, one row an event; with --engine URL a table")
-    command.add_argument("--steps", required=True, type=_names, metavar="A,B,C", help="the steps in order")
+    command.add_argument("file", nargs="+", help="files, one row an event; with --engine URL a table there")
+    command.add_argument(
+        "--steps", required=True, type=_names, metavar="A,B|C,D", help="the steps in order; of B|C either will do"
+    )
     command.add_argument("--rule", default="default", metavar="PRESET", help="what a conversion means: a preset's name")
     command.add_argument("--window", metavar="30d", help="longest time: a number and s, m, h, d, w; none removes it")
     command.add_argument(
         "--exclude", type=_names, default=[], metavar="X,Y", help="events that exclude, as the rule says"
     )
     command.add_argument("--by", metavar="COL", help="a column to split by, its value at the first step")
-    command.add_argument("--id", default="deal_id", metavar="COL", help="the column that says who")
+    command.add_argument("--id", default="deal_id", metavar="COL", help="the column that says who; default: found")
     command.add_argument("--stage", default="stage", metavar="COL", help="the column that says which step")
     command.add_argument("--at", default="entered_at", metavar="COL", help="the column that says when")
-    command.add_argument("--as-of", metavar="DATE", help="the day the log is as of; default its latest time")
     command.add_argument("--engine", default="duckdb", metavar="URL", help="where to count: here, or a URL for Ibis")
+    add_source_options(command)
+    command.add_argument("--quarantine", metavar="FILE", help="a CSV for the rows set aside, with reasons")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(run=run_count)
 
 
 def run_count(options: argparse.Namespace) -> int:
-    from funnelkit.events import step_rates
-    from funnelkit.language import say, show
+    from funnelkit.language import say
 
     found = _count(options)
     notes = [say(key, **values) for key, values in found.notes if key.startswith("events.notes.")]
     if options.json:
-        rows = json.loads(step_rates(found, options.by).table.to_json(orient="records", force_ascii=False))
-        print(
-            json.dumps({"rule": options.rule, "steps": options.steps, "rows": rows, "notes": notes}, ensure_ascii=False)
-        )
+        rows = found.table.rename(columns={"stage": "step"}).to_json(orient="records", force_ascii=False)
+        answer = {"rule": options.rule, "steps": options.steps, "rows": json.loads(rows), "notes": notes}
+        print(json.dumps(answer, ensure_ascii=False))
     else:
-        print("\n".join([show(found.rates).text, *notes]))
+        print("\n".join([found.show().text, *found.sentences()]))
     return 0
 
 
@@ -110,9 +112,12 @@ def _count(options: argparse.Namespace) -> EventCount:
 
     columns = LogColumns(options.id, options.stage, options.at)
     rule = preset(options.rule, options.window, tuple(options.exclude))
+    rule = replace(rule, lost=tuple(options.lost), void=tuple(options.void))
+    won = [name for name in options.won if all(name not in step.split("|") for step in options.steps)]
+    options.steps += ["|".join(won)] if won else []
     if options.engine == "duckdb":
         settings = {"columns": columns, "by": options.by, "as_of": options.as_of, "progress": sys.stderr.isatty()}
-        return count_events(options.file, options.steps, rule, **settings)
+        return count_events(options.file, options.steps, rule, reading=source_settings(options), **settings)
     if options.by or len(options.file) > 1:
         field = "--by" if options.by else "FILE"
         raise RuleError("engine_option", engine=options.engine, option=field)
@@ -143,10 +148,21 @@ def add_check(commands: Commands) -> None:
 
 
 def add_reading_options(command: argparse.ArgumentParser) -> None:
-    """Add the options that say how to read a source; `reading` turns them into arguments of `reading.read`."""
+    """Add the options that say how to read deals; `reading` turns them into arguments of `reading.read`."""
     command.add_argument("--layout", choices=("deals", "events", "counts"), help="of the first file; default: found")
-    command.add_argument("--preset", metavar="NAME", help="column names of a system, such as salesforce")
     command.add_argument("--stages", metavar="MODEL|A,B,C", help="a model's id, a model file, or stage names in order")
+    command.add_argument(
+        "--join", action="append", default=[], metavar="FILE", help="accounts, products and the like, beside the deals"
+    )
+    command.add_argument(
+        "--on", action="append", default=[], type=_pair, metavar="COLUMN=KEY", help="column of the deals, key of a join"
+    )
+    add_source_options(command)
+
+
+def add_source_options(command: argparse.ArgumentParser) -> None:
+    """Add the options that say how a source is written, which all commands that read one share."""
+    command.add_argument("--preset", metavar="NAME", help="column names of a system, such as salesforce")
     command.add_argument("--as-of", metavar="DATE", help="the day the data are as of; default their latest date")
     command.add_argument("--encoding", help="such as gb18030; default: found")
     command.add_argument("--decimal", choices=(".", ","), help="the decimal mark; default: found")
@@ -157,25 +173,28 @@ def add_reading_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--sheet", metavar="NAME", help="of a workbook; default the first that holds anything")
     command.add_argument("--table", metavar="NAME", help="of a database; default the only one there is")
     command.add_argument(
-        "--join", action="append", default=[], metavar="FILE", help="accounts, products and the like, beside the deals"
-    )
-    command.add_argument(
-        "--on", action="append", default=[], type=_pair, metavar="COLUMN=KEY", help="column of the deals, key of a join"
-    )
-    command.add_argument(
         "--map", action="append", default=[], type=_pair, metavar="CANON=COLUMN", help="such as stage=Phase"
     )
+    for kind in ("won", "lost", "void"):
+        command.add_argument(
+            f"--{kind}", action="extend", default=[], type=_names, metavar="A,B",
+            help=f"names of stages or statuses that mean {kind}; may be repeated",
+        )  # fmt: skip
+
+
+def source_settings(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what the options of `add_source_options` say, without outcomes and date."""
+    names = ("preset", "encoding", "decimal", "date_order", "currency", "timezone", "delimiter", "sheet", "table")
+    given = {name: getattr(options, name) for name in names}
+    return {**given, "map": dict(options.map), "quarantine": getattr(options, "quarantine", None)}
 
 
 def reading(options: argparse.Namespace, progress: Callable[[float], None] | None = None) -> dict[str, Any]:
     """Return the arguments of `reading.read` that the reading options ask for."""
-    names = ("encoding", "decimal", "date_order", "currency", "timezone", "delimiter", "sheet", "table")
-    values = {name: getattr(options, name) for name in names}
-    quarantine = getattr(options, "quarantine", None)
     return {
-        "stages": options.stages, "layout": options.layout, "preset": options.preset, "as_of": options.as_of,
-        "join": options.join, "map": dict(options.map), "on": dict(options.on), "quarantine": quarantine,
-        "progress": progress, **values,
+        "stages": options.stages, "layout": options.layout, "as_of": options.as_of,
+        "join": options.join, "on": dict(options.on),
+        "progress": progress, **source_settings(options),
     }  # fmt: skip
 
 

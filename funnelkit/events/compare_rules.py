@@ -6,14 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from funnelkit.events.count import count_events, step_rates
+from funnelkit.events.count import count_events
 from funnelkit.events.log import LogColumns
 from funnelkit.events.rule import PRESETS, Rule, Window, preset
 from funnelkit.events.search import Later, step_names
 from funnelkit.language import both, number, paragraph, say
 from funnelkit.result import Result
+from funnelkit.stats import rate_columns
 
 UNTIMED = ("hubspot_all", "hubspot_any", "bitrix24")  # these systems know no window
 
@@ -40,9 +42,9 @@ def compare_rules(
     Returns
     -------
     Result
-        Table, one row a preset: rule, window, one column for each step (how many reached it), k, n, rate, low, high
-        (last step of the first, without those not yet known), n_open, reading (what the rule means and how its last
-        step compares with the first row's).
+        Table, one row a preset: rule, window, one column for each step (how many reached it); the rate from the first
+        step to the last as in `count_events`: k, n, rate, low, high, n_open, floor, ceiling, basis, horizon_days;
+        reading (what the rule means and how its last step compares with the first row's).
 
     Raises
     ------
@@ -73,11 +75,12 @@ def _compared(steps: Sequence[str], chosen: Mapping[str, Rule], counts: Mapping[
     base = int(next(iter(counts.values()))["n_entered"].iloc[-1])
     rows = [_row(name, rule, (counts[name], names, base)) for name, rule in chosen.items()]
     table = pd.DataFrame(rows)
-    least, most = table.loc[table["k"].idxmin()], table.loc[table["k"].idxmax()]
-    values = {"last": names[-1], "least": Later(number, least["k"]), "least_rule": least["rule"]}
-    values |= {"most": Later(number, most["k"]), "most_rule": most["rule"], "n": len(table)}
-    key = "events.rules.same_answer" if least["k"] == most["k"] else "events.rules.answers"
-    shown = ["rule", "window", *names, "k", "n", "rate", "low", "high", "n_open", "reading"]
+    last = table[names[-1]]
+    least, most = table.loc[last.idxmin()], table.loc[last.idxmax()]
+    values = {"last": names[-1], "least": Later(number, last.min()), "least_rule": least["rule"]}
+    values |= {"most": Later(number, last.max()), "most_rule": most["rule"], "n": len(table)}
+    key = "events.rules.same_answer" if last.min() == last.max() else "events.rules.answers"
+    shown = ["rule", "window", *names, "k", "n", "rate", "low", "high", "basis", "n_open", "reading"]
     return Result(table, key, values, shown=shown, names={"rate": "conversion_rate"})
 
 
@@ -85,14 +88,28 @@ def _row(name: str, rule: Rule, counted: tuple[pd.DataFrame, list[str], int]) ->
     """Return what one preset makes of the log."""
     table, names, base = counted
     entered = dict(zip(names, table["n_entered"].tolist(), strict=True))
-    last, n_open = entered[names[-1]], int(table["n_open"].sum())
-    known = max(0, entered[names[0]] - n_open)
-    overall = step_rates(table).table.iloc[-1]
-    fits = last <= known and rule.skip == "drop"
-    rates = {part: overall[f"{part}_of_first"] if fits else float("nan") for part in ("rate", "low", "high")}
-    reading = both(partial(_reading, name, (last, base, names[-1])))
-    row = {"rule": name, "window": both(partial(_window, rule)), **entered, "k": last, "n": known, **rates}
-    return {**row, "n_open": n_open, "reading": reading}
+    reading = both(partial(_reading, name, (entered[names[-1]], base, names[-1])))
+    return {
+        "rule": name,
+        "window": both(partial(_window, rule)),
+        **entered,
+        **_overall(table, rule),
+        "reading": reading,
+    }
+
+
+def _overall(table: pd.DataFrame, rule: Rule) -> dict[str, Any]:
+    """Return the rate row from the first step to the last; empty where later steps do not follow from earlier ones."""
+    first, last = table.iloc[0], table.iloc[-1]
+    n_open = int(table["n_open"].sum()) if rule.skip == "drop" else int(first["n_open"])
+    found = rate_columns(0, max(0, int(first["n_entered"]) - n_open), n_open, "matured", first["horizon_days"])
+    row = {name: values.item() for name, values in found.items()} | {"basis": first["basis"]}
+    whole = float(first["n_entered"]) or np.nan
+    row |= {"k": int(last["n"]), "n": int(first["n"])}
+    row |= {"floor": last["n_entered"] / whole, "ceiling": (last["n_entered"] + n_open) / whole}
+    row |= {name: last[f"{name}_of_first"] for name in ("rate", "low", "high")}
+    unknown = dict.fromkeys(("rate", "low", "high", "floor", "ceiling"), float("nan")) | {"basis": "unknown"}
+    return row if rule.skip == "drop" else row | unknown
 
 
 def _reading(name: str, found: tuple[int, int, str]) -> str:

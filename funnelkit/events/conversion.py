@@ -11,6 +11,7 @@ import pandas as pd
 from funnelkit.events.engine.arrays import Array
 from funnelkit.events.journeys import Journeys, as_journeys
 from funnelkit.events.search import Later, by_names
+from funnelkit.events.tally import DAY_US
 from funnelkit.language import DataError, day, nearest, number
 from funnelkit.result import Result, rate_words
 from funnelkit.stats import rate_columns
@@ -42,7 +43,7 @@ def time_to_convert(found: Journeys, by: str | Sequence[str] | None = None) -> R
     Notes
     -----
     Only entities that have had their whole window by the as-of date count: of younger ones only the quick are
-    through, which would look fast.
+    through, which would look fast. Without a window that cannot be told, and the times are too short.
 
     Examples
     --------
@@ -57,7 +58,8 @@ def time_to_convert(found: Journeys, by: str | Sequence[str] | None = None) -> R
     names = by_names(by)
     table = _times(as_journeys(found), names)
     shown = [*names, "stage", "n", "p10_days", "p50_days", "p90_days", "mean_days"]
-    return Result(table, *_read_times(found, table, names), shown=shown)
+    notes = [] if found.rule.window is not None else [("events.conversion.quick", {"as_of": Later(day, found.as_of)})]
+    return Result(table, *_read_times(found, table, names), notes if found.as_of is not None else [], shown=shown)
 
 
 def _times(found: Journeys, by: tuple[str, ...]) -> pd.DataFrame:
@@ -207,8 +209,8 @@ def conversion_trend(found: Journeys, unit: str = "month") -> Result:
     Returns
     -------
     Result
-        Table: cohort (its first day), n_entered, k, n, rate, low, high, n_open, floor, ceiling, is_mature (nobody of
-        the cohort is open).
+        Table: cohort (its first day), n_entered, n_converted (so far), k, n, rate, low, high, n_open, floor, ceiling,
+        basis, horizon_days, is_mature (the whole cohort is).
 
     Raises
     ------
@@ -217,7 +219,8 @@ def conversion_trend(found: Journeys, unit: str = "month") -> Result:
 
     Notes
     -----
-    The rate is over those whose outcome is known, so the last cohorts of an honest trend are wide, not low.
+    The rate is over those of the cohort whose whole window has passed by the as-of date, so the last cohorts of an
+    honest trend are wide or empty, neither low nor high. Without a window it is the share so far.
 
     Examples
     --------
@@ -233,18 +236,27 @@ def conversion_trend(found: Journeys, unit: str = "month") -> Result:
         raise DataError("bad_unit", found=repr(unit), known=", ".join(UNITS))
     trend = _trend(as_journeys(found), UNITS[unit])
     (key, values), *notes = _read_trend(found, trend)
-    shown = ["cohort", "n_entered", "k", "n", "rate", "low", "high", "n_open", "is_mature"]
+    shown = ["cohort", "n_entered", "n_converted", "k", "n", "rate", "low", "high", "n_open", "is_mature"]
     return Result(trend, key, values, notes, shown=shown, names={"rate": "conversion_rate"})
 
 
 def _trend(found: Journeys, unit: str) -> pd.DataFrame:
-    table = found.table
-    through = table["depth"] == len(found.steps)
-    flags = pd.DataFrame({"n_entered": 1, "k": through, "n_open": table["is_open"] & ~through})
-    sums = flags.groupby(table["at_1"].dt.to_period(unit).dt.start_time.rename("cohort")).sum().astype("int64")
-    rates = rate_columns(sums["k"], sums["n_entered"] - sums["n_open"], sums["n_open"])
-    trend = sums[["n_entered"]].reset_index().assign(**rates)
-    return trend.assign(is_mature=trend["n_open"] == 0)
+    table, mature = found.table, found.is_mature(found.table)
+    through = (table["depth"] == len(found.steps)).to_numpy()
+    periods = pd.PeriodIndex(table[found.began], freq=unit)
+    ordinals, cohort = np.unique(periods.asi8, return_inverse=True)
+    parts = (None, through, table["is_open"].to_numpy() & ~through, through & mature, mature)
+    entered, converted, n_open, k, n = (
+        np.bincount(cohort if part is None else cohort[part], minlength=len(ordinals)) for part in parts
+    )
+    whole = found.rule.whole_us(len(found.steps) - 1)
+    basis = np.where(n == 0, "unknown", "share" if whole is None else "matured").astype(object)
+    rates = rate_columns(k, n, n_open, "matured", np.nan if whole is None else whole / DAY_US) | {"basis": basis}
+    bounds = rate_columns(converted, entered - n_open, n_open, "matured")
+    rates |= {name: bounds[name] for name in ("floor", "ceiling")}
+    first_days = pd.PeriodIndex.from_ordinals(ordinals, freq=unit).start_time.astype("datetime64[us]")
+    trend = pd.DataFrame({"cohort": first_days, "n_entered": entered, "n_converted": converted, **rates})
+    return trend.assign(is_mature=(n == entered) & ((n_open == 0) | (whole is not None)))
 
 
 def _read_trend(found: Journeys, trend: pd.DataFrame) -> list[tuple[str, dict[str, Any]]]:

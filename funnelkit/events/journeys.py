@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from funnelkit.events.engine.arrays import Reached, Rows
 from funnelkit.events.log import LogColumns
 from funnelkit.events.rule import Rule, as_rule
 from funnelkit.events.search import Later, Search
+from funnelkit.events.tally import first_chances, still_open
 from funnelkit.language import DataError, RuleError, day, nearest, number
 from funnelkit.result import Result
 
@@ -25,8 +27,9 @@ class Journeys(Result):
     Attributes
     ----------
     table : DataFrame
-        One row an entity: id, depth (steps reached), is_open (a window of it still runs at `as_of`, so it may come
-        further), at_1 ... at_k (times of the steps), attributes at the first step.
+        One row an entity: id, depth (steps reached), is_open (it may come further: a window of it still runs at
+        `as_of`, or there is none), at_1 ... at_k (times of the steps), attributes at the first step; began_at (when it
+        first could begin) where chains may start again.
     steps : tuple of str
     rule : Rule
     as_of : Timestamp or None
@@ -45,18 +48,23 @@ class Journeys(Result):
         return self.steps.index(step) + 1
 
     @property
-    def decided(self) -> pd.DataFrame:
-        """Return the rows whose outcome is known: through, or no window of theirs still runs."""
-        return self.table[(self.table["depth"] == len(self.steps)) | ~self.table["is_open"]]
-
-    @property
     def matured(self) -> pd.DataFrame:
         """Return the rows that have had their whole window by `as_of`, whatever came of it; all without a window."""
-        windows = self.rule.windows_us(len(self.steps) - 1)
-        if windows is None or self.as_of is None:
-            return self.table
-        whole = sum(windows) if self.rule.window_from == "previous" else windows[0]
-        return self.table[self.table["at_1"] + pd.Timedelta(whole, unit="us") <= self.as_of]
+        return self.table[self.is_mature(self.table)]
+
+    def is_mature(self, table: pd.DataFrame) -> NDArray[np.bool_]:
+        """Return which rows began a whole window before `as_of`."""
+        whole = self.rule.whole_us(len(self.steps) - 1)
+        if whole is None or self.as_of is None:
+            return np.ones(len(table), dtype=bool)
+        latest = np.datetime64(self.as_of - pd.Timedelta(whole, unit="us"), "us")
+        found: NDArray[np.bool_] = table[self.began].to_numpy() <= latest
+        return found
+
+    @property
+    def began(self) -> str:
+        """Return the column of when an entity began: where chains may start again, their start depends on their end."""
+        return "began_at" if "began_at" in self.table else "at_1"
 
 
 def journeys(
@@ -67,20 +75,22 @@ def journeys(
     columns: LogColumns | Mapping[str, str] | None = None,
     attributes: str | Sequence[str] = (),
     as_of: Any = None,
+    reading: Mapping[str, Any] | None = None,
     partition_rows: int | None = None,
 ) -> Journeys:
     """Follow each entity of an event log: when it reached each step under a rule.
 
     Parameters
     ----------
-    log, steps, rule, columns, as_of : as of `count_events`
+    log, steps, rule, columns, as_of, reading : as of `count_events`
     attributes : str or list of str, columns of the log wanted beside the times: their values at the first step
     partition_rows : int, rows that are searched at once, which bounds the memory
 
     Returns
     -------
     Journeys
-        Table, one row an entity that began: id, depth, is_open, at_1 ... at_k, attributes.
+        Table, one row an entity that began: id, depth, is_open, at_1 ... at_k, began_at where it may differ from at_1,
+        attributes.
 
     Raises
     ------
@@ -97,7 +107,8 @@ def journeys(
        id  depth  is_open
     0   1      1    False
     """
-    return _follow(log, steps, rule, attributes, columns=columns, as_of=as_of, partition_rows=partition_rows)
+    options: dict[str, Any] = {"columns": columns, "as_of": as_of, "reading": reading, "partition_rows": partition_rows}
+    return _follow(log, steps, rule, attributes, **options)
 
 
 def _follow(
@@ -148,9 +159,8 @@ def as_journeys(found: Any) -> Journeys:
 def _entities(search: Search, rows: Rows, reached: Reached) -> dict[str, Any]:
     """Return the columns of one partition."""
     began = np.flatnonzero(reached.depth > 0)
-    limit = np.iinfo("int64").max if search.as_of is None else search.as_of.value // 1000
     through = reached.depth[began] == len(search.want.steps)
-    is_open = (reached.until[began] > limit) & ~through
+    is_open = still_open(reached, began, search) & ~through
     table: dict[str, Any] = {
         "id": np.asarray(rows.ids)[began],
         "depth": reached.depth[began].astype(int),
@@ -161,6 +171,8 @@ def _entities(search: Search, rows: Rows, reached: Reached) -> dict[str, Any]:
         at = rows.at.take(np.maximum(path, 0)) if len(rows.at) else path.astype("int64")
         at[path < 0] = np.iinfo("int64").min
         table[f"at_{place + 1}"] = at.view("datetime64[us]")
+    if search.rule.reentry == "latest" or rows.group is not None or search.rule.order == "any":
+        table["began_at"] = first_chances(rows, search)[began].view("datetime64[us]")
     for name, values in rows.others.items():
         table[name] = values.take(reached.start[began]).to_pandas().array
     if rows.segment is not None:
@@ -197,8 +209,8 @@ def dropped(found: Journeys, step: str) -> Result:
 
     Notes
     -----
-    Who may still advance is not here: `found.table` holds them with is_open. Without a window nobody's time is ever
-    over: these have not advanced by the as-of date.
+    Who may still advance is not here: `found.table` holds them with is_open. Without a window, and without events
+    that end an entity as lost, nobody's time is ever over: then these have not advanced by the as-of date.
 
     Examples
     --------
@@ -210,16 +222,18 @@ def dropped(found: Journeys, step: str) -> Result:
     """
     table = _dropped(as_journeys(found), step)
     values = {"n": Later(number, len(table)), "step": step, "as_of": Later(day, found.as_of)}
-    key = "events.journeys.dropped" if found.rule.window is not None else "events.journeys.not_yet"
+    key = "events.journeys.dropped" if found.rule.ends else "events.journeys.not_yet"
     return Result(table, key, values, shown=_ids_as_text)
 
 
 def _dropped(found: Journeys, step: str) -> pd.DataFrame:
     place = found.place(step)
-    table = found.decided[found.decided["depth"] == place]
+    table = found.table[(found.table["depth"] == place) & (~found.table["is_open"] | (not found.rule.ends))]
     if place == len(found.steps):
         table = table.iloc[:0]
-    own = [name for name in table.columns if name not in ("depth", "is_open") and not name.startswith("at_")]
+    own = [
+        name for name in table.columns if name not in ("depth", "is_open", "began_at") and not name.startswith("at_")
+    ]
     out = table[own].assign(reached_at=table[f"at_{place}"])
     out["since_days"] = (found.as_of - out["reached_at"]) / pd.Timedelta(days=1) if found.as_of is not None else np.nan
     out = out.sort_values(["reached_at", "id"], ascending=[False, True], ignore_index=True)

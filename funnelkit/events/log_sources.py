@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,69 @@ import pandas as pd
 
 from funnelkit.language import DataError
 from funnelkit.pipeline import Pipeline
+from funnelkit.reading import EventRows, is_url, read_events
 
 _PARQUET = (".parquet", ".pq")
+_PLAIN = (*_PARQUET, ".csv")
+
+
+@dataclass(frozen=True)
+class LogColumns:
+    """The names of the columns of an event log.
+
+    Attributes
+    ----------
+    id : str
+        Who: the deal, person or case.
+    stage : str
+        Which stage or event.
+    at : str
+        When.
+    """
+
+    id: str = "deal_id"
+    stage: str = "stage"
+    at: str = "entered_at"
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Return the columns that are not the usual ones, by their names in the kit's tables."""
+        given = {str(item.default): str(getattr(self, item.name)) for item in fields(self)}
+        return {name: header for name, header in given.items() if header != name}
+
+    @classmethod
+    def of(cls, columns: LogColumns | Mapping[str, str] | None) -> LogColumns:
+        """Return the columns as given, as a dict names them, or the usual ones."""
+        if columns is None or isinstance(columns, cls):
+            return columns or cls()
+        known = [item.name for item in fields(cls)]
+        if not isinstance(columns, Mapping):
+            raise DataError("columns_no_dict", found=type(columns).__name__, known=", ".join(known))
+        for name in columns:
+            if name not in known:
+                raise DataError("no_such_log_column", name=str(name), known=", ".join(known))
+        return cls(**columns)
+
+
+def needs_reader(source: Any, reading: Mapping[str, Any]) -> bool:
+    """Return whether only the reader can read a source: a file of another kind, or where options tell how to."""
+    if any(value not in (None, (), [], {}) for value in reading.values()):
+        return not isinstance(source, Pipeline)
+    if paths := named_paths(source):
+        return any(is_url(str(path)) or path.suffix.lower() not in _PLAIN for path in paths)
+    return isinstance(source, (Mapping, list, tuple)) or hasattr(source, "read")
+
+
+def read_rows(source: Any, columns: Mapping[str, str], reading: Mapping[str, Any]) -> EventRows:
+    """Return the rows of a log as the reader reads them."""
+    import duckdb
+
+    if isinstance(source, duckdb.DuckDBPyRelation):
+        source = source.df()
+    paths = named_paths(source)
+    options = {name: value for name, value in reading.items() if value is not None}
+    options["map"] = {**options.get("map", {}), **columns}
+    return read_events(*(paths or [source]), **options)
 
 
 def open_log(db: Any, source: Any) -> Any:
@@ -55,7 +117,8 @@ def _open_files(db: Any, paths: Sequence[Path]) -> Any:
     names = [str(path) for path in paths]
     if parquet.pop():
         return db.read_parquet(names)
-    return db.read_csv(names, header=True, all_varchar=True)
+    # No dialect in which faulty rows would fit: these are the reader's.
+    return db.read_csv(names, header=True, all_varchar=True, skiprows=0, quotechar='"', escapechar='"')
 
 
 def quote(name: str) -> str:

@@ -32,7 +32,7 @@ def attribute_odds(found: Journeys, attributes: str | Sequence[str], level: floa
     Returns
     -------
     Result
-        Table: attribute, value, k, n (converted and decided with the value), k_other, n_other, odds_ratio, low, high,
+        Table: attribute, value, k, n (converted, of how many with the value), k_other, n_other, odds_ratio, low, high,
         p_value, q_value; the clearest first.
 
     Raises
@@ -42,9 +42,10 @@ def attribute_odds(found: Journeys, attributes: str | Sequence[str], level: floa
 
     Notes
     -----
-    Only decided entities count. Odds ratio of the two-by-two table with 1/2 added to each cell (Haldane-Anscombe),
-    Woolf's interval on its logarithm; q_value is Benjamini and Hochberg's (1995) over all rows: among the rows with
-    q_value below 0.05 about 5 % are expected to be chance. An association is no cause.
+    Only entities that have had their whole window by the as-of date count, all without a window. Odds ratio of the
+    two-by-two table with 1/2 added to each cell (Haldane-Anscombe), Woolf's interval on its logarithm; q_value is
+    Benjamini and Hochberg's (1995) over all rows: among the rows with q_value below 0.05 about 5 % are expected to be
+    chance. An association is no cause.
 
     Examples
     --------
@@ -68,20 +69,20 @@ def _odds_of(found: Journeys, attributes: Sequence[str], level: float) -> Result
 
 
 def _table(found: Journeys, attributes: Sequence[str], level: float) -> pd.DataFrame:
-    decided = found.decided
-    through = (decided["depth"] == len(found.steps)).to_numpy()
+    table = found.matured
+    through = (table["depth"] == len(found.steps)).to_numpy()
     rows = []
     for name in attributes:
-        require_attribute(decided, name)
-        values = decided[name].astype("object").where(decided[name].notna(), "").to_numpy()
+        require_attribute(table, name)
+        values = table[name].astype("object").where(table[name].notna(), "").to_numpy()
         for value in sorted(set(values), key=str):
             has = values == value
             cells = (int(through[has].sum()), int(has.sum()), int(through[~has].sum()), int((~has).sum()))
             rows.append({"attribute": name, "value": value, **_odds(cells, level)})
     columns = ["attribute", "value", "k", "n", "k_other", "n_other", "odds_ratio", "low", "high", "p_value"]
-    table = pd.DataFrame(rows, columns=columns)
-    table["q_value"] = benjamini_hochberg(table["p_value"].to_numpy(dtype=float))
-    return table.sort_values(["q_value", "p_value"], ignore_index=True)
+    odds = pd.DataFrame(rows, columns=columns)
+    odds["q_value"] = benjamini_hochberg(odds["p_value"].to_numpy(dtype=float))
+    return odds.sort_values(["q_value", "p_value"], ignore_index=True)
 
 
 def _read(table: pd.DataFrame) -> tuple[str, dict[str, Any]]:

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from funnelkit.events.journeys import Journeys, as_journeys
-from funnelkit.events.log import LOG, Log, LogColumns
+from funnelkit.events.log import Log, LogColumns
+from funnelkit.events.log_opening import LOG
 from funnelkit.events.search import Later
 from funnelkit.language import number, percent, say
 from funnelkit.result import Result

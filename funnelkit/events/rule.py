@@ -25,6 +25,7 @@ _CHOICES = {
 _UNITS = {"s": "s", "m": "min", "h": "h", "d": "D", "w": "W"}
 _LENGTHS = (("days", 86_400), ("hours", 3_600), ("minutes", 60))
 _NO_WINDOW = ("none", "")
+_FAR_US = 1 << 61  # a window that no log outlasts
 
 
 @dataclass(frozen=True, repr=False)
@@ -56,6 +57,10 @@ class Rule:
         it did not convert), or end the chain but keep its steps. At the same instant an excluded event comes after
         the steps.
     exclusion : {"person", "keep"}
+    lost : str or tuple of str
+        Events that end an entity as a loss: it keeps the steps before, and is lost and no longer open from then on.
+    void : str or tuple of str
+        Events of entities that are neither won nor lost, such as test orders: these are not counted at all.
     hold : str or tuple of str, optional
         Columns whose values must stay the same in the whole chain.
     attribute : {"first", "last", "step"}
@@ -85,6 +90,8 @@ class Rule:
     skip: str = "drop"
     exclude: tuple[str, ...] = ()
     exclusion: str = "person"
+    lost: tuple[str, ...] = ()
+    void: tuple[str, ...] = ()
     hold: str | tuple[str, ...] | None = None
     attribute: str = "first"
     deduplicate: bool = False
@@ -95,8 +102,10 @@ class Rule:
             if getattr(self, field) not in choices:
                 raise RuleError("bad_rule", field=field, value=repr(getattr(self, field)), choices=", ".join(choices))
         object.__setattr__(self, "window", parse_window(self.window))
-        exclude = (self.exclude,) if isinstance(self.exclude, str) else self.exclude
-        object.__setattr__(self, "exclude", tuple(str(name) for name in exclude))
+        for field in ("exclude", "lost", "void"):
+            given = getattr(self, field)
+            names = (given,) if isinstance(given, str) else given
+            object.__setattr__(self, field, tuple(str(name) for name in names))
         for one, other, contradicts in _contradictions(self):
             if contradicts:
                 shown = [f"{field}={getattr(self, field)!r}" for field in (one, other)]
@@ -110,11 +119,26 @@ class Rule:
     def windows_us(self, transitions: int) -> tuple[int, ...] | None:
         """Return the longest time of each transition in microseconds, None where there is no window."""
         if self.window is None:
-            return None
+            # Losses are known without a window too: until then everybody stays open.
+            return (_FAR_US,) * transitions if self.lost else None
         windows = self.window if isinstance(self.window, tuple) else (self.window,) * transitions
         if len(windows) != transitions:
             raise RuleError("window_count", given=len(windows), needed=transitions)
         return tuple(window // pd.Timedelta(microseconds=1) for window in windows)
+
+    @property
+    def ends(self) -> bool:
+        """Return whether anything tells that an entity comes no further: a window, or events that end it as lost."""
+        return self.window is not None or bool(self.lost)
+
+    def whole_us(self, transitions: int) -> int | None:
+        """Return the time from the beginning after which no window can run (microseconds), None without a window."""
+        windows = None if self.window is None else self.windows_us(transitions)
+        return None if windows is None else sum(windows) if self.window_from == "previous" else windows[0]
+
+    def searched(self) -> Rule:
+        """Return the rule as the search applies it: what ends an entity as lost ends its chain and keeps its steps."""
+        return replace(self, exclude=(*self.exclude, *self.lost), exclusion="keep") if self.lost else self
 
     def sentences(self) -> list[str]:
         """Return what the rule means, sentence by sentence, in the language in force."""
@@ -125,11 +149,13 @@ class Rule:
         between = say("result.between")
         if self.exclude:
             said.append(say(f"events.rule.exclusion_{self.exclusion}", names=between.join(self.exclude)))
+        named = {"lost": self.lost, "void": self.void}
+        said += [say(f"events.rule.{key}", names=between.join(names)) for key, names in named.items() if names]
         if self.held:
             said.append(say("events.rule.hold", columns=between.join(self.held)))
-        named = {"attribute_last": self.attribute == "last", "attribute_step": self.attribute == "step"}
-        named |= {"deduplicate": self.deduplicate, "not_once": not self.once}
-        return said + [say(f"events.rule.{key}") for key, on in named.items() if on]
+        flags = {"attribute_last": self.attribute == "last", "attribute_step": self.attribute == "step"}
+        flags |= {"deduplicate": self.deduplicate, "not_once": not self.once}
+        return said + [say(f"events.rule.{key}") for key, on in flags.items() if on]
 
     def _window(self) -> str:
         if self.window is None:
@@ -167,6 +193,7 @@ def _contradictions(rule: Rule) -> tuple[tuple[str, str, bool], ...]:
         ("skip" if rule.skip != "drop" else "order", "hold", free and rule.hold is not None),
         ("skip" if rule.skip != "drop" else "order", "deduplicate", free and rule.deduplicate),
         ("skip" if rule.skip != "drop" else "order", "ties", free and not _follows(rule) and rule.ties == "grace"),
+        ("exclusion", "lost", bool(rule.exclude and rule.lost) and rule.exclusion == "person"),
         ("order", "ties", rule.order == "strict" and rule.ties == "grace"),
         ("deduplicate", "ties", rule.deduplicate and rule.ties == "grace"),
         ("order", "hold", rule.order == "strict" and rule.hold is not None),

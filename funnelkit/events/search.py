@@ -22,9 +22,11 @@ from funnelkit.events.engine.fast_depth import depths
 from funnelkit.events.engine.sort_keys import THREADS
 from funnelkit.events.log import Log, LogColumns, Want
 from funnelkit.events.rule import Rule, as_rule
-from funnelkit.language import DataError, RuleError, nearest
+from funnelkit.language import DataError, RuleError, nearest, paragraph
+from funnelkit.pipeline import Finding
 
 PARTITION_ROWS = 20_000_000  # about 60 bytes of memory a row while DuckDB sorts a partition
+_TOLD = 3  # rows set aside whose reason a note tells
 KEYED_ROWS = 64_000_000  # about 16 bytes a row where keys do
 
 
@@ -45,25 +47,30 @@ class Search:
         by: str | Sequence[str] | None = None,
         as_of: Any = None,
         others: Iterable[str] | None = None,
+        reading: Mapping[str, Any] | None = None,
         partition_rows: int | None = None,
     ) -> None:
         self.rule = as_rule(rule)
+        self.searched = self.rule.searched()
+        spelled = alternatives(steps)
         steps = step_names(steps)
-        _check(self.rule, steps)
-        strict = self.rule.order == "strict"
+        _check(self.rule, steps, spelled)
+        excluded, strict = self.searched.exclude, self.rule.order == "strict"
         # Further columns are asked for by those who also want to know whose they are.
         by = by_names(by)
         one = by[0] if len(by) == 1 else None
-        self.want = Want(steps, self.rule.exclude, strict, one, self.rule.held, tuple(others or ()), others is not None)
-        self.log = Log(log, columns)
+        self.want = Want(
+            steps, excluded, strict, one, self.rule.held, tuple(others or ()), others is not None, spelled
+        )  # fmt: skip
+        self.log = Log(log, columns, self.rule.void, reading)
         try:
+            self.facts = self.log.facts(instant(as_of))
             for name in (*self.want.held, *self.want.others, *by):
                 self.log.require(name)
             if len(by) > 1:
                 self.want = replace(self.want, by=self.log.join_columns(by))
             if len(self.want.others) == 1 and self.log.is_text(self.want.others[0]):  # keys carry a single column
                 self.want = replace(self.want, by=self.want.others[0], others=())
-            self.facts = self.log.facts(instant(as_of))
         except BaseException:
             self.log.__exit__()
             raise
@@ -105,15 +112,19 @@ class Search:
         missing = set(range(len(self.want.names))) - self.occurred
         self.occurred.update(code for code in missing if (rows.step == code).any())
         self.n_excluded += 0 if rows.excluded is None else len(rows.excluded[0])
-        reached = depths(rows, self.want.codes, self.rule) if want == "depth" else None
-        return rows, reached or chain(rows, self.want.codes, self.rule, want == "path")
+        reached = depths(rows, self.want.codes, self.searched) if want == "depth" else None
+        return rows, reached or chain(rows, self.want.codes, self.searched, want == "path")
 
     def notes(self) -> tuple[tuple[str, dict[str, Any]], ...]:
         """Return what the reader must know beside the figures, as (key of a text, values)."""
         counted = ("rows_without_id", "rows_without_time", "rows_after_as_of")
         found: list[tuple[str, dict[str, Any]]] = [(key, {"n": self.facts[key]}) for key in counted if self.facts[key]]
+        aside = [finding for finding in self.log.findings if finding.severity == "error"]
+        if n := sum(finding.values.get("n", 1) if finding.rule == "more" else 1 for finding in aside):
+            found.append(("set_aside", {"n": n, "where": Later(_first_of, aside)}))
         if self.want.held and (n := self.log.held_missing(self.want)):
             found.append(("rows_without_held", {"n": n, "columns": ", ".join(self.want.held)}))
+        found += [("void", {"n": self.log.n_void, "names": ", ".join(self.rule.void)})] if self.rule.void else []
         if self.rule.window is None:
             found.append(("no_window", {}))
         if self.rule.skip != "drop":
@@ -121,21 +132,34 @@ class Search:
         elif self.rule.order == "any":
             found.append(("any_order", {}))
         missing = [step for code, step in enumerate(self.want.names) if code not in self.occurred]
-        unseen = [("excluded_never_occurs", name) for name in self.rule.exclude if not self.n_excluded]
+        unseen = [("excluded_never_occurs", name) for name in self.searched.exclude if not self.n_excluded]
         names = self.log.step_names() if missing or unseen else []
         for key, name in [*(("step_never_occurs", step) for step in missing), *unseen]:
             found.append((key, {"step": name, "nearest": _short(nearest(name, names), names)}))
         return tuple((f"events.notes.{key}", values) for key, values in found)
 
 
-def step_names(steps: Iterable[object]) -> tuple[str, ...]:
-    """Return the steps' names; refuse what is no list of at least two."""
+def alternatives(steps: Iterable[object]) -> tuple[tuple[str, ...], ...]:
+    """Return the events that count as each step; refuse what is no list of at least two steps.
+
+    >>> alternatives(["view", "cart|fav", ("buy", "pay")])
+    (('view',), ('cart', 'fav'), ('buy', 'pay'))
+    """
     if not isinstance(steps, Iterable):
         raise RuleError("steps_no_list", found=type(steps).__name__)
-    names = tuple(str(step) for step in steps)
-    if len(names) < 2:
-        raise RuleError("too_few_steps", n=len(names))
-    return names
+    found = []
+    for step in steps:
+        several = isinstance(step, (tuple, list, set, frozenset))
+        names = map(str, step) if isinstance(step, Iterable) and several else str(step).split("|")
+        found.append(tuple(name.strip() if not several else name for name in names))
+    if len(found) < 2:
+        raise RuleError("too_few_steps", n=len(found))
+    return tuple(found)
+
+
+def step_names(steps: Iterable[object]) -> tuple[str, ...]:
+    """Return the steps' names; one that several events count as bears all their names."""
+    return tuple("|".join(names) for names in alternatives(steps))
 
 
 class Later:
@@ -157,13 +181,15 @@ def by_names(by: str | Sequence[str] | None) -> tuple[str, ...]:
     return () if by is None else (by,) if isinstance(by, str) else tuple(by)
 
 
-def _check(rule: Rule, steps: Sequence[str]) -> None:
+def _check(rule: Rule, steps: Sequence[str], spelled: Sequence[Sequence[str]]) -> None:
     """Refuse what has no meaning with these steps."""
+    named = [name for names in dict.fromkeys(map(tuple, spelled)) for name in names]
     rule.windows_us(len(steps) - 1)
     if rule.ties == "grace" and len(set(steps)) < len(steps):
         raise RuleError("grace_repeated", step=next(step for step in steps if steps.count(step) > 1))
-    both = [name for name in rule.exclude if name in steps]
-    if both:
+    if twice := [name for name in named if named.count(name) > 1]:
+        raise RuleError("step_overlap", step=twice[0])
+    if both := [name for name in (*rule.exclude, *rule.lost, *rule.void) if name in named]:
         raise RuleError("excluded_step", step=both[0])
 
 
@@ -184,6 +210,12 @@ def instant(as_of: Any) -> pd.Timestamp | None:
 def _short(near: str, names: Sequence[str]) -> str:
     """Return the nearest names, or a few of all where nothing is near."""
     return near if len(near) <= 200 else ", ".join(names[:10]) + ", ..."
+
+
+def _first_of(findings: Sequence[Finding]) -> str:
+    """Return the first few findings as one text."""
+    told = [finding.message() for finding in findings[:_TOLD]]
+    return paragraph(told) + (" ..." if len(findings) > _TOLD else "")
 
 
 def _both(rows: Rows, reached: Reached) -> tuple[Rows, Reached]:

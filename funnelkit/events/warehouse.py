@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from funnelkit.events.count import EventCount, event_count, level_table
+from funnelkit.events.count import EventCount, event_count
 from funnelkit.events.log import LogColumns
 from funnelkit.events.rule import Rule, as_rule, refuse_unsupported
-from funnelkit.events.search import instant, step_names
+from funnelkit.events.search import alternatives, instant, step_names
+from funnelkit.events.tally import horizon_days, level_sums, sums_table
 from funnelkit.language import DataError, RuleError, nearest
 
 _SUPPORTED: dict[str, Collection[Any]] = {
@@ -48,15 +49,16 @@ def depth_expression(
     columns: LogColumns | None = None,
     engine: str = "ibis",
 ) -> Any:
-    """Return the Ibis expression of who, depth, until (us; the latest instant at which a window of theirs runs).
+    """Return the Ibis expression of who, depth, since, until (us; first beginning, latest end of a window of theirs).
 
     `table` is an Ibis table of the log. Rows without id or time, and events that are none of the steps, are left out.
     """
     import ibis
 
-    rule, names = as_rule(rule), [str(step) for step in steps]
+    rule, spelled = as_rule(rule), alternatives(steps)
+    names = ["|".join(events) for events in spelled]
     _refuse(rule, names, engine)
-    events = _events(table, names, columns or LogColumns())
+    events = _events(table, dict(zip(names, spelled, strict=True)), columns or LogColumns())
     codes = [list(dict.fromkeys(names)).index(step) for step in names]
     reach = rule.windows_us(len(names) - 1)
     over = _before(rule)
@@ -75,7 +77,7 @@ def depth_expression(
     return _by_entity(events, rule, reach, len(codes))
 
 
-def _events(table: Any, steps: Sequence[str], columns: LogColumns) -> Any:
+def _events(table: Any, steps: Mapping[str, Sequence[str]], columns: LogColumns) -> Any:
     """Return who, code, at_us of the usable events of the steps."""
     import ibis
 
@@ -83,8 +85,7 @@ def _events(table: Any, steps: Sequence[str], columns: LogColumns) -> Any:
     who = who if who.type().is_integer() else who.cast("string").nullif("")
     moment = moment if moment.type().is_timestamp() else moment.try_cast("timestamp")
     what = table[columns.stage].cast("string")
-    names = list(dict.fromkeys(steps))
-    code = ibis.cases(*[(what == name, place) for place, name in enumerate(names)])
+    code = ibis.cases(*[(what.isin(list(events)), place) for place, events in enumerate(steps.values())])
     events = table.select(who=who, code=code.cast("int64"), at_us=moment.epoch_seconds() * 1_000_000 + _micros(moment))
     return events.filter(events.who.notnull(), events.code.notnull(), events.at_us.notnull())
 
@@ -105,7 +106,7 @@ def _before(rule: Rule) -> Any:
 
 
 def _by_entity(events: Any, rule: Rule, reach: tuple[int, ...] | None, size: int) -> Any:
-    """Return who, depth, until."""
+    """Return who, depth, since, until."""
     import ibis
 
     depth = ibis.greatest(*[ibis.ifelse(events[f"alive{k}"].notnull(), k, 0) for k in range(1, size + 1)])
@@ -115,7 +116,11 @@ def _by_entity(events: Any, rule: Rule, reach: tuple[int, ...] | None, size: int
         ends = [ibis.ifelse(events[f"alive{k}"].notnull(), events.at_us + reach[k - 1], -(2**62)) for k in levels]
         until = ibis.greatest(*ends) if len(ends) > 1 else ends[0]
     marked = events.mutate(depth=depth, until=until)
-    found = marked.group_by("who").aggregate(depth=marked.depth.max(), until=marked.until.max())
+    since = ibis.cases((events.code == 0, events.at_us))
+    marked = marked.mutate(since=since)
+    found = marked.group_by("who").aggregate(
+        depth=marked.depth.max(), since=marked.since.min(), until=marked.until.max()
+    )  # fmt: skip
     return found.filter(found.depth > 0)
 
 
@@ -166,12 +171,17 @@ def _count_on(
     _refuse(rule, names, name)
     table, moment = _until(_table(engine, log, where[0]), *where)
     found = depth_expression(table, names, rule, where[0], name)
-    undecided = (found.until > moment.value // 1000) if rule.window is not None else found.depth < 0
-    counts = found.group_by("depth", undecided=undecided).aggregate(n=found.count()).execute()
-    at_depth = np.zeros((2, len(names) + 1), dtype="int64")
-    np.add.at(at_depth, (counts["undecided"].astype(int), counts["depth"].astype(int)), counts["n"])
+    limit, whole = moment.value // 1000, rule.whole_us(len(names) - 1)
+    undecided = (found.until > limit) if whole is not None else found.depth > 0
+    mature = (found.since <= limit - whole) if whole is not None else found.depth > 0
+    counts = found.group_by("depth", undecided=undecided, mature=mature).aggregate(n=found.count()).execute()
+    at = np.zeros((3, len(names) + 1), dtype="int64")
+    for place, chosen in enumerate((counts["depth"] > 0, counts["undecided"], counts["mature"])):
+        part = counts[chosen.astype(bool)]
+        np.add.at(at[place], part["depth"].astype(int), part["n"])
     notes: list[Any] = [("events.notes.no_window", {})] if rule.window is None else []
-    return event_count(level_table(at_depth.sum(axis=0)[1:], at_depth[1, 1:], names), names, (rule, moment), notes)
+    table = sums_table(level_sums(*at[:, 1:]), names, horizon_days(rule, len(names)))
+    return event_count(table, names, (rule, moment), (notes, ()))
 
 
 def _until(table: Any, columns: LogColumns, as_of: pd.Timestamp | None) -> tuple[Any, pd.Timestamp]:

@@ -6,6 +6,8 @@ from .containers.detect import open_source as open_source
 from .containers.options import READING_OPTIONS as READING_OPTIONS
 from .containers.options import Bounds as Bounds
 from .containers.options import ReadOptions as ReadOptions
+from .event_rows import EventRows as EventRows
+from .event_rows import read_events as read_events
 from .layouts.columns import date_stem as date_stem
 from .layouts.columns import map_columns as map_columns
 from .read import read as read

@@ -36,7 +36,10 @@ def test_trend_keeps_the_young_cohort_open():
     found = journeys(make(*lives), "AB", Rule(window="14d"), columns=COLUMNS)
     trend = conversion_trend(found).table
     assert trend["cohort"].tolist() == [pd.Timestamp("2026-01-01"), pd.Timestamp("2026-02-01")]
-    assert trend[["n_entered", "k", "n", "n_open"]].to_numpy().tolist() == [[2, 1, 2, 0], [2, 1, 1, 1]]
+    columns = ["n_entered", "n_converted", "k", "n", "n_open"]
+    assert trend[columns].to_numpy().tolist() == [[2, 1, 1, 2, 0], [2, 1, 0, 0, 1]]
+    assert trend["basis"].tolist() == ["matured", "unknown"] and trend["horizon_days"].tolist() == [14, 14]
+    assert np.isnan(trend["rate"].iloc[1]), "the quick of a young cohort are no rate of it"
     assert trend["is_mature"].tolist() == [True, False]
     assert trend[["floor", "ceiling"]].iloc[1].tolist() == [0.5, 1.0]
     with pytest.raises(DataError, match="no period named 'moon'"):
@@ -63,9 +66,10 @@ def test_times_split_by_one_column_or_several():
     found = journeys(log, "AB", columns=COLUMNS, attributes=["team", "kind"])
     by_team = time_to_convert(found, by="team")
     assert by_team.table[by_team.table["stage"] == "total"]["p50_days"].tolist()[:2] == [3.0, 9.0]
-    assert by_team.reading() == (
-        "From A to B, the median time is shortest in N (3.0 days) and longest in S (9.0 days)."
-    )
+    assert by_team.sentences() == [
+        "From A to B, the median time is shortest in N (3.0 days) and longest in S (9.0 days).",
+        "No window: only those through by 10 January 2026 are measured, and the slow are still to come.",
+    ]
     both = time_to_convert(found, by=["team", "kind"]).table
     assert both[both["stage"] == "B"][["team", "kind", "n"]].fillna("").to_numpy().tolist() == [
         ["N", "x", 1], ["N", "y", 1], ["S", "x", 1], ["", "x", 0],

@@ -90,10 +90,11 @@ def test_what_was_left_out_is_counted(log):
     log["entered_at"] = log["entered_at"].astype(str)
     log.loc[3, "entered_at"] = "soon"
     log.loc[4, "entered_at"] = "infinity"
-    assert noted(count_events(log, "ABC", Rule(window="10d"))) == {
-        "rows_without_id": {"n": 2},
-        "rows_without_time": {"n": 2},
-    }
+    aside = noted(count_events(log, "ABC", Rule(window="10d")))["set_aside"]
+    assert aside["n"] == 4 and "line 4, column entered_at: 'soon' is not a date" in str(aside["where"])
+    timed = log.assign(entered_at=pd.to_datetime(log["entered_at"], errors="coerce"))
+    left_out = noted(count_events(timed, "ABC", Rule(window="10d")))
+    assert left_out == {"rows_without_id": {"n": 2}, "rows_without_time": {"n": 2}}
 
 
 def test_a_step_that_never_occurs_is_zero_with_the_nearest_names(log):
@@ -110,7 +111,7 @@ def test_an_empty_log_is_a_table_of_zeros(log, rule):
     for source in (log.iloc[:0], log.assign(stage="other")):
         assert counts(count_events(source, "ABC", rule).table) == [[0, 0, 0, 0]] * 3
         table = count_events(source, "ABC", rule, by="team").table
-        assert table.empty and list(table.columns) == ["team", "stage", *COUNTS]
+        assert table.empty and list(table.columns[:6]) == ["team", "stage", *COUNTS]
 
 
 @pytest.mark.parametrize(
@@ -155,10 +156,57 @@ def test_partitions_and_their_bar_change_nothing(log, capsys):
     assert error.startswith("\r  0%|") and "\r100%|██████████|" in error and error.endswith("\n")
 
 
-def test_step_rates_give_the_matured_rate_and_its_bounds(log):
-    rates = step_rates(count_events(log, "ABC", Rule(window="10d"))).table.iloc[1]
-    assert rates[["n", "n_open"]].tolist() == [2, 1]
-    assert rates[["rate", "floor", "ceiling"]].tolist() == pytest.approx([2 / 3, 2 / 4, 3 / 4])
+def test_rates_are_of_those_whose_whole_window_has_passed_with_bounds_for_all(log):
+    found = count_events(log, "ABC", Rule(window="10d"))
+    first = found.table.iloc[0]
+    # 1, 2 and 5 began 10 days before day 12, two of them advanced; 3 began that day.
+    assert first[["k", "n", "n_open", "basis", "horizon_days"]].tolist() == [2, 3, 1, "matured", 10]
+    assert first[["rate", "floor", "ceiling"]].tolist() == pytest.approx([2 / 3, 2 / 4, 3 / 4])
+    assert found.table["rate_of_first"].tolist() == pytest.approx([1, 2 / 3, 1 / 3])
+    assert np.isnan(found.table["rate"].iloc[-1]), "nothing follows the last step"
+    steps = step_rates(found).table
+    assert steps["n_entered"].tolist() == [4, 2, 1] and steps["n_open"].tolist() == [0, 1, 0]
+    assert steps["rate"].tolist()[1:] == found.table["rate"].tolist()[:-1], "each at the step that it leads to"
+
+
+def test_a_young_entity_counts_by_its_beginning_not_by_its_outcome(log):
+    quick = pd.DataFrame({"deal_id": [6, 6], "stage": ["A", "B"], "entered_at": log["entered_at"].max()})
+    both = pd.concat([log, quick.assign(team="N")])
+    for name in ("k", "n", "rate"):
+        assert count_events(both, "ABC", Rule(window="10d")).table[name].iloc[0] == pytest.approx(
+            count_events(log, "ABC", Rule(window="10d")).table[name].iloc[0]
+        )
+
+
+def test_without_a_window_whoever_has_not_advanced_is_open(log):
+    found = count_events(log, "ABC")
+    assert counts(found.table) == [[4, 2, 0, 2], [2, 1, 0, 1], [1, 1, 0, 0]]
+    assert found.table["basis"].tolist() == ["share"] * 3 and np.isnan(found.table["horizon_days"]).all()
+    assert found.table[["rate", "floor", "ceiling"]].iloc[0].tolist() == [0.5, 0.5, 1.0]
+
+
+def test_declared_losses_are_lost_and_void_entities_not_counted(log):
+    ends = pd.DataFrame({"deal_id": [2, 5, 3], "stage": ["Declined", "Cancelled", "Test"]})
+    log = pd.concat([log, ends.assign(entered_at=pd.Timestamp("2026-01-20"), team="N")])
+    rule = Rule(lost=("Declined", "Cancelled"), void="Test")
+    found = count_events(log, "ABC", rule)
+    assert counts(found.table) == [[3, 2, 1, 0], [2, 1, 1, 0], [1, 1, 0, 0]]
+    assert noted(found)["void"] == {"n": 1, "names": "Test"}
+    with pytest.raises(RuleError, match="A is both a step and excluded, lost or void"):
+        count_events(log, "ABC", Rule(lost="A"))
+
+
+def test_any_of_several_events_may_count_as_a_step(tmp_path, log):
+    log.to_parquet(tmp_path / "log.parquet")
+    renamed = log.assign(stage=log["stage"].replace("C", "B"))
+    expected = counts(count_events(renamed, "AB").table)
+    for source in (log, tmp_path / "log.parquet", log.assign(deal_id="d" + log["deal_id"].astype(str))):
+        for steps in (["A", "B|C"], ["A", ("B", "C")]):
+            found = count_events(source, steps)
+            assert counts(found.table) == expected
+            assert found.table["stage"].tolist() == ["A", "B|C"]
+    with pytest.raises(RuleError, match="B would count as two different steps"):
+        count_events(log, ["A|B", "B"])
 
 
 def test_bad_input_says_what_and_what_to_do(tmp_path, log):
@@ -200,10 +248,10 @@ def test_helpdesk_from_the_command_line(capsys):
     path = str(SHARED / "data" / "helpdesk" / "helpdesk.csv")
     options = ["--id", "CaseID", "--stage", "ActivityID", "--at", "CompleteTimestamp", "--steps", "1,8,6", "--json"]
     assert cli.main(["count", path, *options]) == 0
-    assert [row["n"] for row in json.loads(capsys.readouterr().out)["rows"]] == [3749, 3519, 3519]
+    assert [row["n_entered"] for row in json.loads(capsys.readouterr().out)["rows"]] == [3749, 3519, 3519]
     assert cli.main(["count", path, *options, "--rule", "mixpanel", "--window", "30d", "--by", "ActivityID"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
-    assert {"segment", "step", "n", "n_open", "rate", "low", "high"} <= set(rows[0])
+    assert {"ActivityID", "step", "k", "n", "n_open", "rate", "low", "high", "basis", "horizon_days"} <= set(rows[0])
     assert cli.main(["count", path, *options, "--rule", "mixpanell", "--lang", "zh"]) == 2
     assert "没有名为 'mixpanell' 的规则" in capsys.readouterr().err
 
@@ -219,10 +267,10 @@ def test_the_printed_table_gives_the_bounds_that_the_open_allow(tmp_path, capsys
     log = pd.DataFrame({"deal_id": [1, 1, 2], "stage": ["A", "B", "A"]})
     log["entered_at"] = pd.to_datetime(["2026-01-01", "2026-01-02", "2026-01-09"])
     log.to_csv(tmp_path / "log.csv", index=False)
-    options = ["--steps", "A,B", "--rule", "posthog", "--window", "14d", "--lang", lang]
+    options = ["--steps", "A,B", "--rule", "posthog", "--window", "8d", "--lang", lang]
     assert cli.main(["count", str(tmp_path / "log.csv"), *options]) == 0
     shown = capsys.readouterr().out
-    # One of the two has advanced, the other's window is still open: of those known, all have.
+    # One of the two has advanced, the other's window is still open: of the one whose whole window has passed, all have.
     assert head in shown and bounds in shown and "100.0% [20.7, 100.0]" in shown
 
 
@@ -235,12 +283,13 @@ def test_a_bar_that_is_off_writes_nothing(log, capsys):
 def test_a_count_says_itself_in_both_languages(log):
     found = count_events(log, "ABC", Rule(window="10d"))
     assert found.sentences() == [
-        "4 began with A, 1 reached C: 33.3% [6.1, 79.2] (n = 3).",
-        "1 may still advance and are not in the rate.",
+        "4 began with A, 1 reached C.",
+        "Of those whose whole window (10 d) has passed, 33.3% [6.1, 79.2] (n = 3) reached C.",
+        "1 may still advance: in the end 25.0% to 50.0% of all who began will have come through.",
     ]
-    assert found.sentences("zh")[0] == "从 A 开始的有 4 个，到达 C 的有 1 个：33.3% [6.1, 79.2]（n = 3）。"
+    assert found.sentences("zh")[1] == "窗口（10 天）已满者中，到达 C 的占 33.3% [6.1, 79.2]（n = 3）。"
     bundle = found._repr_mimebundle_()
-    assert '<img class="fk" alt="' in bundle["text/html"] and "66.7% [20.8, 93.9] (n = 3)" in bundle["text/plain"]
+    assert '<img class="fk" alt="' in bundle["text/html"] and "66.7% [20.8, 93.9]" in bundle["text/plain"]
     by_team = count_events(log, "ABC", Rule(window="10d"), by="team")
     assert by_team.picture == "" and by_team.sentences() == found.sentences()
     nobody = count_events(log.iloc[:0], "ABC")
