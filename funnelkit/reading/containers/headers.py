@@ -6,13 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from funnelkit.pipeline import Finding
+from funnelkit.reading.cells.text import cell_text
 from funnelkit.reading.containers.options import Table
 
 
 def without_repeated(table: Table) -> Table:
-    """Return the table without rows that are its header once more; they count as blank, and a note tells of them."""
+    """Return the table without rows that are its header once more, and titles right above them (of a board's groups).
+
+    They count as blank, and a note tells of them.
+    """
     headers = list(table.cells.columns)
     if table.kind in ("frame", "parquet", "database") or not len(table.cells) or len(headers) < 2:
         return table
@@ -22,12 +27,24 @@ def without_repeated(table: Table) -> Table:
         same[same] = (cells == header).to_numpy(bool) | _is_blank_name(header, cells)
         if not same.any():
             return table
+    again = int(same.sum())
+    same |= _titles(table.cells, same)
     n, line = int(same.sum()), int(table.lines[same][0])
-    note = Finding("header_repeated", "note", table.name, line, values={"n": n})
+    note = Finding("header_repeated", "note", table.name, line, values={"n": again})
     cells = table.cells[~same].reset_index(drop=True)
     return replace(table, cells=cells, lines=table.lines[~same], blank=table.blank + n, notes=(*table.notes, note))
 
 
-def _is_blank_name(header: str, cells: pd.Series) -> bool | np.ndarray:
+def _titles(cells: pd.DataFrame, same: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which rows hold a text in their first cell alone and stand right above a repeated header."""
+    rows = np.flatnonzero(same)[np.flatnonzero(same) > 0] - 1
+    above = cells.iloc[rows].apply(lambda column: cell_text(column).notna())
+    only = above.iloc[:, 0].to_numpy() & ~above.iloc[:, 1:].any(axis=1).to_numpy()
+    found = np.zeros(len(cells), dtype=bool)
+    found[rows[only]] = True
+    return found
+
+
+def _is_blank_name(header: str, cells: pd.Series) -> bool | NDArray[np.bool_]:
     """A column without a name is blank in the header."""
     return cells.isin(["", None]).to_numpy() if header.startswith("column ") else False
