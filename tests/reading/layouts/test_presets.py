@@ -51,6 +51,36 @@ HEADERS = {
     "cordys.opportunity": "id,customer_id,name,organization_id,stage,owner,create_time,update_time",
     "suitecrm.audit": "id,parent_id,date_created,field_name,before_value_string,after_value_string",
     "suitecrm.opportunities": "id,name,sales_stage,date_entered,date_closed,amount",
+    "dynamics.export": "(Do Not Modify) Opportunity,(Do Not Modify) Row Checksum,Topic,Est. Revenue,Status,Created On",
+    "dynamics.api": "opportunityid,name,statecode,stepname,estimatedvalue,createdon",
+    "dynamics.view": "Topic,Potential Customer,Est. Close Date,Est. Revenue,Owner",
+    "bitrix24.export": "ID,Stage,Deal Name,Income,Responsible,Closed,Created,Assumed close date",
+    "bitrix24.export_ru": "ID,Стадия сделки,Название сделки,Сумма,Сделка закрыта,Дата создания",
+    "bitrix24.api": "ID,TITLE,STAGE_ID,STAGE_SEMANTIC_ID,OPPORTUNITY,DATE_CREATE,CLOSEDATE",
+    "bitrix24.history": "ID,TYPE_ID,OWNER_ID,CREATED_TIME,CATEGORY_ID,STAGE_SEMANTIC_ID,STAGE_ID",
+    "amocrm.export_ru": "ID,Название сделки,Компания,Этап сделки,Бюджет,Дата создания сделки",
+    "amocrm.export": "ID,Lead title,Company,Lead stage,Pipeline,Sale,Created at",
+    "amocrm.api": "id,name,price,responsible_user_id,status_id,pipeline_id,created_at,closed_at",
+    "close.opportunity": "id,lead_name,status_label,status_type,value,value_period,date_created,date_won",
+    "copper.export": "Copper ID,Name,Company,Stage,Status,Value,Owned By,Win Probability",
+    "copper.api": "id,name,assignee_id,pipeline_stage_id,status,monetary_value,win_probability",
+    "freshsales.export": "ID,Deal name,Deal value,Deal stage,Sales owner,Closed date",
+    "freshsales.api": "id,name,amount,deal_stage_id,deal_pipeline_id,expected_close,created_at",
+    "monday.board": "Name,Stage,Owner,Deal Value,Item ID (auto generated)",
+    "notion.deals": "Name,Account Owner,Company,Estimated Value,Stage,Last Contact",
+    "notion.deals_zh": "名称,负责人,预计金额,阶段,创建时间",
+    "airtable.opportunities": "Opportunity name,Status,Account,Estimated value,Proposal deadline",
+    "airtable.api": "id,createdTime,Opportunity name,Status",
+    "ga4.events": "event_date,event_timestamp,event_name,user_pseudo_id,platform",
+    "amplitude.events": "$insert_id,amplitude_id,event_type,event_time,user_id",
+    "mixpanel.events": "event,time,distinct_id,$insert_id",
+    "mixpanel.table": "Event Name,Time,Distinct ID",
+    "posthog.events": "uuid,event,timestamp,distinct_id,person_id,properties",
+    "matomo.actions": "idvisitor,idvisit,server_time,name",
+    "xes.log": "case:concept:name,concept:name,time:timestamp,org:resource",
+    "wecom.sheet": "商机编号,客户名称,跟进人,跟进阶段,预计金额,添加时间",
+    "dingtalk.crm": "商机编号,商机名称,商机阶段,预计成交金额,负责人",
+    "dingtalk.yida": "实例ID,实例标题,商机阶段,商机金额,提交人",
     "business-central.entries": "Opportunity No.,Date of Change,Previous Sales Cycle Stage,Sales Cycle Stage",
 }
 
@@ -79,12 +109,13 @@ def test_ordinary_tables_are_no_ones_export():
 
 
 def test_presets_hold_what_readers_use():
-    assert {"salesforce", "hubspot", "pipedrive", "odoo", "zoho", "fxiaoke", "neocrm", "frappe", "suitecrm",
-            "business-central", "cordys", "generic"} == set(preset_names())  # fmt: skip
     for name in preset_names():
         raw = preset_data(name)
         if "stages" in raw:
             assert raw["won_stage"] in raw["stages"]
+        assert set(raw) <= {"title", "stages", "own_stages", "won_stage", "flags_by_stage", "ends", "scale", "columns",
+                            "events", "counts", "signs", "words", "foreign", "likely", "forms"}  # fmt: skip
+        assert set(raw.get("ends", {})) <= {"won", "lost", "void", "open"}
         for form in raw.get("forms", {}).values():
             assert form["layout"] in ("deals", "events", "counts")
             assert set(form) <= {"title", "layout", "needs", "any", "none", "prefix", "only", "limits", "columns"}
