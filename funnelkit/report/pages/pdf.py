@@ -34,7 +34,7 @@ def require_chromium() -> None:
 def print_page(html: Path, pdf: Path) -> None:
     """Print an HTML file as PDF; the same page gives the same bytes, its dates are fixed.
 
-    Raises OSError where Chromium leaves no PDF.
+    Raises OSError where Chromium leaves no PDF, or not a whole one.
     """
     program = chromium()
     if program is None:
@@ -46,6 +46,8 @@ def print_page(html: Path, pdf: Path) -> None:
         found = subprocess.run(
             [*command, html.resolve().as_uri()], env=env, stdin=subprocess.DEVNULL, capture_output=True
         )
-    if not pdf.is_file() or not pdf.read_bytes().startswith(b"%PDF-"):
-        raise OSError(f"Chromium ended with {found.returncode} and left no PDF")
-    pdf.write_bytes(_DATES.sub(rb"\g<1>19800101000000", pdf.read_bytes()))
+    data = pdf.read_bytes() if pdf.is_file() else b""
+    if found.returncode or not data.startswith(b"%PDF-") or not data.rstrip().endswith(b"%%EOF"):
+        pdf.unlink(missing_ok=True)
+        raise OSError(f"Chromium ended with {found.returncode} and left no whole PDF")
+    pdf.write_bytes(_DATES.sub(rb"\g<1>19800101000000", data))

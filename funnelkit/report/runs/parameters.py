@@ -82,7 +82,20 @@ def check_values(values: Mapping[str, Any], parameters: Mapping[str, Parameter])
 
     shape = Record({name: _kind(parameter.kind) for name, parameter in parameters.items()})
     checked: dict[str, Any] = check(values, shape, refuse_fault)
+    for name, value in checked.items():
+        _refuse_no_text(name, value)
     return checked
+
+
+def _refuse_no_text(name: str, value: Any) -> None:
+    """Refuse a value with signs that no text has: a file name in bytes of another encoding, as Linux allows them."""
+    shown = repr(value) if not isinstance(value, str) else value
+    try:
+        str(value).encode()
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        shown = shown.encode("utf-8", "backslashreplace").decode()[:200]
+        raise ReportError("parameter_no_text", BAD_PARAMETER, name=name, value=shown) from None
 
 
 def _kind(name: str) -> Kind:

@@ -1,0 +1,17 @@
+"""Parameters: a value that no text can hold is refused with its name, in words that can be printed."""
+
+import pytest
+
+from funnelkit.language.errors import ReportError
+from funnelkit.report.runs.parameters import Parameter, check_values
+
+
+@pytest.mark.parametrize("value", ["\udcbb\udcaa.csv", ["good.csv", "\udcbb\udcaa.csv"]])
+def test_a_file_name_that_is_no_text_is_refused(value):
+    kind = "str" if isinstance(value, str) else "list"
+    parameters = {"data": Parameter("data", kind, value, "files")}
+    with pytest.raises(ReportError) as caught:
+        check_values({"data": value}, parameters)
+    assert caught.value.exit_code == 11 and caught.value.key == "parameter_no_text"
+    for said in (str(caught.value), caught.value.say("zh")):
+        assert "data" in said and "udcbb" in said and said.encode()
