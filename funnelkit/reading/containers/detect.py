@@ -272,7 +272,36 @@ def _of_parquet(data: bytes, name: str, options: ReadOptions) -> Table:
         size = sum(parquet.metadata.row_group(number).total_byte_size for number in groups)
         if size > options.bounds.unpacked_bytes:
             raise DataError("archive_too_large", file=name, ratio=options.bounds.archive_ratio, size=size)
-        table = parquet.read()
+        table = _measured(parquet, len(data), name, options.bounds)
     except (pa.ArrowException, OSError) as error:
         raise DataError("parquet_broken", file=name, reason=str(error).splitlines()[0]) from None
     return _of_frame(table.to_pandas(integer_object_nulls=True), name, "parquet", options)
+
+
+def _measured(parquet: Any, packed: int, name: str, bounds: Bounds) -> Any:
+    """Return the table of a Parquet file, read piece by piece: a text stored once may be repeated without end.
+
+    Refuses one that grows beyond both limits of archives.
+    """
+    import pyarrow as pa
+
+    batches, size = [], 0
+    for batch in parquet.iter_batches(batch_size=1 << 20):
+        size += sum(map(_expanded, batch.columns))
+        if size > max(bounds.unpacked_bytes, bounds.archive_ratio * packed):
+            raise DataError("archive_too_large", file=name, ratio=bounds.archive_ratio, size=bounds.unpacked_bytes)
+        batches.append(batch)
+    return pa.Table.from_batches(batches, parquet.schema_arrow)
+
+
+def _expanded(column: Any) -> int:
+    """Return the bytes of a column once each of its texts stands by itself."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_dictionary(column.type) or not (
+        pa.types.is_string(column.type.value_type) or pa.types.is_large_string(column.type.value_type)
+    ):
+        return int(column.nbytes)
+    lengths = pc.binary_length(column.dictionary).take(column.indices)
+    return int(pc.sum(lengths).as_py() or 0)

@@ -10,6 +10,7 @@ from contextlib import suppress
 import openpyxl
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -272,3 +273,14 @@ def test_any_text_is_read_or_refused(text):
     for start in ("[{", '{"a":', '[{"a":1},'):
         with suppress(DataError):
             opened(start + text)
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.dictionary(pa.int32(), pa.string())])
+def test_a_parquet_file_that_grows_is_refused_before_it_takes_the_memory(kind):
+    table = pa.table({"deal_id": ["x" * 1000] * 500_000, "stage": ["Lead"] * 500_000})
+    stream = io.BytesIO()
+    pq.write_table(table.cast(pa.schema([("deal_id", kind), ("stage", kind)])), stream)
+    small = Bounds(unpacked_bytes=5_000_000)
+    assert len(stream.getvalue()) < 100_000
+    assert refused(stream.getvalue(), "t.parquet", bounds=small).key == "archive_too_large"
+    assert len(opened(FILES["parquet"], bounds=small).cells) == 3
