@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from funnelkit.language import (
     DataError,
@@ -35,7 +35,7 @@ from funnelkit.language import (
 from funnelkit.language import both as both
 from funnelkit.language import points as points
 from funnelkit.pipeline import Limit, Pipeline
-from funnelkit.stats import RATE_COLUMNS, rate_columns
+from funnelkit.stats import RATE_COLUMNS, rate_columns, wilson
 
 if TYPE_CHECKING:
     from funnelkit.models import Funnel
@@ -69,7 +69,8 @@ class Insight:
     """One thing in a Result that deserves attention, with what it takes to rank it against others.
 
     `kind` is the verb's word for it, `subject` a stage, segment, deal or person, `n_deals` and `amount` its size,
-    `evidence` a p-value or None where there is no test.
+    `evidence` a p-value or None where there is no test. `usual` is what the figure would be otherwise: a rate, days or
+    a count, as `found` is.
     """
 
     kind: str
@@ -78,6 +79,8 @@ class Insight:
     n_deals: int | None = None
     amount: float | None = None
     evidence: float | None = None
+    found: float | None = None
+    usual: float | None = None
 
     def __str__(self) -> str:
         return str(self.sentence)
@@ -317,13 +320,18 @@ def refuse_limits(pipeline: Pipeline, analysis: str, *codes: str) -> None:
     `analysis` is a key of texts/result.toml.
     """
     require_pipeline(pipeline)
-    for code in codes:
+    for code in ("counts_alone", *codes):  # who asks about deals has no answer in a table of counts
         limit = pipeline.limit(code)
         if limit is not None:
             raise LimitError(analysis, limit)
 
 
-def gate_rates(pipeline: Pipeline, of: Literal["win", "stage"], rates: Any, n_unknown: ArrayLike = 0) -> dict[str, Any]:
+FEW = 0.05  # losses of an unknown stage that are fewer than this share of n only widen its interval
+
+
+def gate_rates(
+    pipeline: Pipeline | None, of: Literal["win", "stage"], rates: Any, n_unknown: ArrayLike = 0
+) -> dict[str, Any]:
     """Empty the rates that a source cannot carry: the one gate of verbs, charts and reports.
 
     A verb that gives rates of deals passes its rate columns through it and shows what comes back,
@@ -335,7 +343,7 @@ def gate_rates(pipeline: Pipeline, of: Literal["win", "stage"], rates: Any, n_un
 
     Parameters
     ----------
-    pipeline : Pipeline
+    pipeline : Pipeline, or None for counts whose source is not known
     of : "win" for shares of deals that are won, "stage" for shares that advance from a stage
     rates : dict or DataFrame with k, n, n_open, rate, low, high, floor, ceiling, basis, horizon_days
     n_unknown : int or array
@@ -346,18 +354,29 @@ def gate_rates(pipeline: Pipeline, of: Literal["win", "stage"], rates: Any, n_un
     dict of arrays
         The same columns. Where the source carries no rate its basis is unknown and rate, low, high are NaN: without
         losses it is k of n of all so far, without bounds; without outcomes nothing; where the stage of losses is not
-        known floor and ceiling, as if all of these were lost here, or beyond.
+        known floor and ceiling, as if all of these were lost here, or beyond. A few such losses widen the interval.
     """
-    require_pipeline(pipeline)
     found = {name: np.asarray(rates[name]) for name in RATE_COLUMNS}
-    horizon = found["horizon_days"]
-    if of == "win" and pipeline.limit("no_outcome"):
-        return rate_columns(0 * found["k"], 0, 0, "unknown", horizon)
-    if any(pipeline.limit(code) for code in WIN_LIMITS):
-        so_far = rate_columns(found["k"], found["n"] + found["n_open"], 0, "unknown", horizon)
-        return so_far | {name: so_far["rate"].copy() for name in ("floor", "ceiling")}  # who is missing bounds nothing
-    if of == "win":
-        return found
-    bounds = rate_columns(found["k"], found["n"], found["n_open"] + np.asarray(n_unknown), "unknown", horizon)
-    bounds |= {name: found[name] for name in ("k", "n", "n_open")}
-    return {name: np.where(np.asarray(n_unknown) > 0, bounds[name], found[name]) for name in found}
+    if pipeline is not None and of == "win" and pipeline.limit("no_outcome"):
+        return rate_columns(0 * found["k"], 0, 0, "unknown", found["horizon_days"])
+    if pipeline is not None and any(map(pipeline.limit, WIN_LIMITS)):
+        return rates_so_far(found["k"], found["n"], found["n_open"])
+    return found if of == "win" else _bounded(found, np.broadcast_to(np.asarray(n_unknown, int), found["k"].shape))
+
+
+def rates_so_far(k: ArrayLike, n: ArrayLike, n_open: ArrayLike) -> dict[str, Any]:
+    """Return the columns of rates that a source without losses carries: k of all so far, no rate and no bounds."""
+    so_far = rate_columns(k, np.add(n, n_open), n_open, "unknown")
+    return so_far | {name: so_far["rate"].copy() for name in ("floor", "ceiling")}
+
+
+def _bounded(found: dict[str, Any], n_unknown: NDArray[np.int64]) -> dict[str, Any]:
+    """Return the rates of stages in each of which so many deals more may have been lost, or advanced."""
+    k, n = found["k"], found["n"]
+    ends = rate_columns(k, n, found["n_open"] + n_unknown, "unknown", found["horizon_days"])
+    few = n_unknown <= FEW * n
+    wider = {"low": np.fmin(found["low"], wilson(k, n + n_unknown)[0])}
+    wider["high"] = np.fmax(found["high"], wilson(k + n_unknown, n + n_unknown)[1])
+    ends |= {name: found[name] for name in ("k", "n", "n_open")}
+    ends |= {name: np.where(few, wider.get(name, found[name]), ends[name]) for name in ("rate", "low", "high", "basis")}
+    return {name: np.where(n_unknown > 0, ends[name], found[name]) for name in found}

@@ -20,7 +20,6 @@ from .periods import Calendar as Calendar
 from .periods import data_end as data_end
 from .rates import growth_table as growth_table
 from .rates import rate_table as rate_table
-from .rates import win_rate as win_rate
 from .stays import column as column
 from .stays import find_spells as find_spells
 from .stays import refuse_without_times as refuse_without_times
@@ -29,3 +28,4 @@ from .time import outcome_curves as outcome_curves
 from .time import promotion_cycle as promotion_cycle
 from .time import time_in_stage as time_in_stage
 from .waterfall import waterfall as waterfall
+from .win_rate import win_rate as win_rate

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from funnelkit.analysis.shared import By, keys_of
 from funnelkit.language import number
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
-from funnelkit.result import Result, require_pipeline
+from funnelkit.result import WIN_LIMITS, Result, require_pipeline
+
+STAGE_UNKNOWN = "stage_unknown"  # the row of the deals that were lost nobody knows where
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class StageCounts(Result):
+    """Counts of a pipeline's stages, with the deals that they count: `rate_table` takes rates from their stays."""
+
+    source: Pipeline | None = None
+    by: tuple[str, ...] = ()
 
 
 def count_stages(pipeline: Pipeline, by: By = None) -> Result:
@@ -28,7 +41,8 @@ def count_stages(pipeline: Pipeline, by: By = None) -> Result:
     Result
         Table: [by], stage (ordered categorical), n_entered, n_advanced, n_lost, n_open, value (sum of the amounts of
         those who entered; NaN where no amount is known). n_entered = n_advanced + n_lost + n_open. Stages that nobody
-        reached are rows of zeros.
+        reached are rows of zeros. n_lost is NaN where the source records no losses; deals that were lost in a stage
+        that it does not record are a last row, stage_unknown, and count as entered in the first stage only.
 
     Raises
     ------
@@ -51,7 +65,10 @@ def count_stages(pipeline: Pipeline, by: By = None) -> Result:
     require_pipeline(pipeline)
     table = stage_counts(pipeline, by)
     picture = "funnel_chart" if table.columns[0] == "stage" else ""
-    return Result(table, *_read(table, pipeline), model=pipeline.model, picture=picture, currency=pipeline.currency)
+    return StageCounts(
+        table, *_read(table, pipeline), model=pipeline.model, picture=picture, currency=pipeline.currency,
+        source=pipeline if pipeline.counts is None else None, by=tuple(keys_of(by, pipeline.deals)),
+    )  # fmt: skip
 
 
 def stage_counts(pipeline: Pipeline, by: By = None) -> pd.DataFrame:
@@ -60,13 +77,23 @@ def stage_counts(pipeline: Pipeline, by: By = None) -> pd.DataFrame:
         return pipeline.counts.copy()
     keys = keys_of(by, pipeline.deals)
     kept = pipeline.deals["status"] != "void"
-    deals = pipeline.deals[kept].assign(_furthest=furthest_stage(pipeline)[kept])
+    deals = pipeline.deals[kept].assign(_furthest=furthest_stage(pipeline)[kept], _nowhere=lost_nowhere(pipeline)[kept])
+    losses = not any(map(pipeline.limit, WIN_LIMITS))
+    counted = partial(_count_one, model=pipeline.model, losses=losses, unknown=bool(deals["_nowhere"].any()))
     if not keys:
-        return _count_one(deals, pipeline.model)
+        return counted(deals)
     groups = deals.groupby(keys, dropna=False, observed=True, sort=True)
-    parts = [_count_one(group, pipeline.model).assign(**dict(zip(keys, key, strict=True))) for key, group in groups]
-    columns = [*keys, *_count_one(deals.iloc[:0], pipeline.model).columns]
+    parts = [counted(group).assign(**dict(zip(keys, key, strict=True))) for key, group in groups]
+    columns = [*keys, *counted(deals.iloc[:0]).columns]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def lost_nowhere(pipeline: Pipeline) -> pd.Series[bool]:
+    """Return which deals were lost in a stage that the source does not record, aligned with `pipeline.deals`."""
+    deals = pipeline.deals
+    if pipeline.limit("stage_of_loss_unknown") is None:
+        return pd.Series(False, index=deals.index)
+    return (deals["status"] == "lost") & ~deals["deal_id"].isin(pipeline.events["deal_id"])
 
 
 def furthest_stage(pipeline: Pipeline) -> pd.Series[Any]:
@@ -105,35 +132,49 @@ def furthest_stage(pipeline: Pipeline) -> pd.Series[Any]:
     return furthest.where(deals["status"] != "won", furthest.clip(lower=won))
 
 
-def _count_one(deals: pd.DataFrame, model: Funnel) -> pd.DataFrame:
-    """Count one group of deals whose `_furthest` is known."""
-    size = len(model.stages)
+def _count_one(deals: pd.DataFrame, model: Funnel, losses: bool, unknown: bool) -> pd.DataFrame:
+    """Count one group of deals whose `_furthest` is known; with losses at all, with a row of those lost nowhere."""
+    size, nowhere = len(model.stages), deals["_nowhere"].to_numpy()
     furthest, status = deals["_furthest"].to_numpy(), deals["status"].to_numpy()
     at_stage = np.bincount(furthest, minlength=size)
     entered = at_stage[::-1].cumsum()[::-1]
-    lost = np.bincount(furthest[status == "lost"], minlength=size)
+    lost = np.bincount(furthest[(status == "lost") & ~nowhere], minlength=size)
     stays = (status == "open") | ((status == "won") & (furthest < size - 1))
     still_open = np.bincount(furthest[stays], minlength=size)
+    unplaced = np.bincount(furthest[nowhere], minlength=size)
     amount = deals["amount"].to_numpy(dtype=float)
     value = np.bincount(furthest, weights=np.nan_to_num(amount), minlength=size)[::-1].cumsum()[::-1]
     known = np.bincount(furthest[~np.isnan(amount)], minlength=size)[::-1].cumsum()[::-1]
-    return pd.DataFrame(
+    counts = pd.DataFrame(
         {
-            "stage": pd.Categorical(model.stage_ids, categories=model.stage_ids, ordered=True),
+            "stage": _stages(model.stage_ids, model, unknown),
             "n_entered": entered,
-            "n_advanced": entered - lost - still_open,
-            "n_lost": lost,
+            "n_advanced": entered - lost - still_open - unplaced,
+            "n_lost": lost if losses else np.full(size, np.nan),
             "n_open": still_open,
             "value": np.where((known > 0) | (entered == 0), value, np.nan),
         }
     )
+    return pd.concat([counts, _unknown_row(amount[nowhere], model)], ignore_index=True) if unknown else counts
+
+
+def _stages(values: Any, model: Funnel, unknown: bool) -> pd.Categorical:
+    return pd.Categorical(values, [*model.stage_ids, *([STAGE_UNKNOWN] if unknown else [])], ordered=True)
+
+
+def _unknown_row(amount: NDArray[np.float64], model: Funnel) -> pd.DataFrame:
+    """Return the row of the deals that were lost nobody knows where."""
+    n, value = len(amount), np.nansum(amount) if (~np.isnan(amount)).any() else np.nan
+    row = {"n_entered": n, "n_advanced": 0, "n_lost": n, "n_open": 0, "value": value}
+    return pd.DataFrame({"stage": _stages([STAGE_UNKNOWN], model, True), **row})
 
 
 def _read(table: pd.DataFrame, pipeline: Pipeline) -> tuple[str, dict[str, Any]]:
     """Return key and values of the sentence: how many began, and how many reached the end."""
     if not len(table):
         return "", {}
-    first, last = table["stage"] == table["stage"].iloc[0], table["stage"] == table["stage"].iloc[-1]
-    values: dict[str, Any] = {"n": number(table.loc[first, "n_entered"].sum())}
-    values |= {"stage": pipeline.model.stage(str(table["stage"].iloc[-1])).name}
-    return "analysis.count.entered", values | {"reached": number(table.loc[last, "n_entered"].sum())}
+    known = table[table["stage"] != STAGE_UNKNOWN]
+    first, last = known["stage"] == known["stage"].iloc[0], known["stage"] == known["stage"].iloc[-1]
+    values: dict[str, Any] = {"n": number(known.loc[first, "n_entered"].sum())}
+    values |= {"stage": pipeline.model.stage(str(known["stage"].iloc[-1])).name}
+    return "analysis.count.entered", values | {"reached": number(known.loc[last, "n_entered"].sum())}

@@ -1,46 +1,49 @@
-"""Promotion rates, growth factors and win rates as tables: one row a stage or segment, always with its n."""
+"""Promotion rates and growth factors as tables: one row a stage, always with its n."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
-from funnelkit.analysis.count import stage_counts
-from funnelkit.analysis.shared import By, keys_of, require_columns
-from funnelkit.language import number
+from funnelkit.analysis.count import STAGE_UNKNOWN, StageCounts, count_stages, stage_counts
+from funnelkit.analysis.shared import require_columns
+from funnelkit.analysis.stage_incidence import with_incidences
+from funnelkit.language import DataError, number
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
-from funnelkit.result import Result, rate_words, table_of
-from funnelkit.stats import rate_columns
+from funnelkit.result import Result, gate_rates, rates_so_far, row_words, table_of
+from funnelkit.stats import RATE_COLUMNS, rate_columns
 
-_STATUSES = ("won", "lost", "open", "void")
-_OF_DEALS = {"rate": "win_rate", "n_lost": "lost"}  # of deals, not of a stage
+Said = tuple[str, dict[str, Any]]
 
 
 def rate_table(counts: Pipeline | Result | pd.DataFrame) -> Result:
-    """Give the promotion rate of every stage, over those who have left it.
+    """Give the promotion rate of every stage: the share of those who enter it that goes on.
 
     Parameters
     ----------
-    counts : Pipeline, Result or DataFrame
-        A Pipeline, or counts: [segment ...], stage, n_entered, n_advanced, n_lost, n_open.
+    counts : a Pipeline, a Result of counts, or a table of [segment ...], stage, n_entered, n_advanced, n_lost, n_open
+        Of a table, n_entered alone may do, or n_advanced and n_lost.
 
     Returns
     -------
     Result
-        Table: [segment ...], stage, k (advanced), n (left), rate, low, high (95 % Wilson interval), n_open, floor,
-        ceiling (the rate if none or all of the open advance). A stage that nobody has left has n = 0 and rate NaN.
+        Table: [segment ...], stage, k (advanced), n (whose fate is known), rate, low, high (95 %), n_open, floor,
+        ceiling (the rate if none or all of the open advance), basis, horizon_days (in the stage).
 
     Raises
     ------
-    DataError
-        Where a column is missing. Counts of a model that may grow have no n_lost: `growth_table` takes them.
+    DataError : where counts are missing, or grow from a stage to the next, which is no share (see `growth_table`)
 
     Notes
     -----
-    Those still in the stage are in neither k nor n: an open deal is no loss.
+    Where stays are timed the rate is the Aalen-Johansen share that advances by the horizon, open ones censored
+    (incidence); else k / n of those who left (decided), or of all who entered where a table tells no more (share).
+    Lost deals whose stage is not recorded leave bounds, a source without losses k of n so far (unknown).
 
     Examples
     --------
@@ -51,9 +54,8 @@ def rate_table(counts: Pipeline | Result | pd.DataFrame) -> Result:
     0   Lead  4  8   0.5       2    0.4      0.6
     1  Offer  0  0   NaN       4    0.0      1.0
     """
-    table, model = _counted(counts)
-    require_columns(table, ("stage", "n_advanced", "n_lost", "n_open"))
-    return _promotion_rates(table, model)
+    found = count_stages(counts) if isinstance(counts, Pipeline) else counts
+    return _promotion_rates(table_of(found), found if isinstance(found, Result) else None)
 
 
 def _counted(counts: Pipeline | Result | pd.DataFrame) -> tuple[pd.DataFrame, Funnel | None]:
@@ -62,27 +64,90 @@ def _counted(counts: Pipeline | Result | pd.DataFrame) -> tuple[pd.DataFrame, Fu
     return table_of(counts), counts.model if isinstance(counts, Result) else None
 
 
-def _promotion_rates(counts: pd.DataFrame, model: Funnel | None) -> Result:
+def _promotion_rates(counts: pd.DataFrame, found: Result | None) -> Result:
+    require_columns(counts, ("stage",))
+    model = found.model if found is not None else None
     lead = list(counts.columns[: list(counts.columns).index("stage") + 1])
-    known = counts["n_advanced"] + counts["n_lost"]
-    table = counts[lead].assign(**rate_columns(counts["n_advanced"], known, counts["n_open"]))
-    key, values = "analysis.rates.nobody_left", {}
-    seen = table[table["n"] > 0]
-    if len(seen):
-        row = seen.loc[seen["rate"].idxmin()]
-        stage = model.stage(str(row["stage"])).name if model is not None else str(row["stage"])
-        values = {"stage": [*map(str, row[lead[:-1]]), stage], "rate": rate_words(row["k"], row["n"])}
-        key = "analysis.rates.lowest"
+    stages = counts[counts["stage"] != STAGE_UNKNOWN].reset_index(drop=True)
+    table = stages[lead].assign(**_rates_of_counts(stages, lead[:-1]))
+    if isinstance(found, StageCounts):
+        table = with_incidences(table, found)
+    table = table.assign(**gate_rates(None, "stage", table, _lost_nowhere(counts, stages, lead[:-1], model)))
     picture = "rate_chart" if lead == ["stage"] else ""
-    return Result(table, key, values, model=model, picture=picture, shown=partial(_for_people, lead, model))
+    shown = partial(_for_people, lead, model)
+    return Result(table, *_read(table, lead, model), model=model, picture=picture, shown=shown)
+
+
+def _rates_of_counts(counts: pd.DataFrame, keys: list[str]) -> dict[str, Any]:
+    """Return the rate columns that counts alone give."""
+    n_open = counts.get("n_open", 0)
+    if {"n_advanced", "n_lost"} <= set(counts.columns):
+        left = counts["n_advanced"] + counts["n_lost"].fillna(0)
+        decided = rate_columns(counts["n_advanced"], left, n_open)
+        so_far = rates_so_far(counts["n_advanced"], left, n_open)
+        unknown = counts["n_lost"].isna()
+        return {name: np.where(unknown, so_far[name], decided[name]) for name in decided}
+    if "n_entered" not in counts:
+        raise DataError("counts_needed", found=", ".join(map(str, counts.columns)))
+    entered = counts["n_entered"].astype("int64")
+    known = entered - n_open
+    if "n_advanced" in counts:
+        k = counts["n_advanced"]
+    elif "n_lost" in counts:
+        k = known - counts["n_lost"]
+    else:
+        after = entered.groupby([counts[key] for key in keys], dropna=False).shift(-1) if keys else entered.shift(-1)
+        k, known = after.fillna(0).astype("int64"), known.where(after.notna(), 0)
+    if (k > known).any():
+        stage = str(counts["stage"][k > known].iloc[0])
+        raise DataError("counts_grow", stage=stage, k=number(k[k > known].iloc[0]), n=number(known[k > known].iloc[0]))
+    return rate_columns(k, known, n_open, "decided" if {"n_open", "n_lost"} & set(counts.columns) else "share")
+
+
+def _lost_nowhere(counts: pd.DataFrame, stages: pd.DataFrame, keys: list[str], model: Funnel | None) -> ArrayLike:
+    """Return for each row of `stages` how many lost deals of its group may have been lost there or elsewhere."""
+    rows = counts[counts["stage"] == STAGE_UNKNOWN]
+    if not len(rows):
+        return 0
+    if keys:
+        n = stages[keys].merge(rows[[*keys, "n_lost"]], on=keys, how="left")["n_lost"].fillna(0).to_numpy()
+    else:
+        n = np.full(len(stages), rows["n_lost"].sum())
+    won = model.won_stage if model is not None else None
+    before = stages["stage"].cat.codes < model.stage_ids.index(won) if model is not None and won else n >= 0
+    return np.where(before, n, 0)  # what is won was not lost
+
+
+def _read(table: pd.DataFrame, lead: list[str], model: Funnel | None) -> tuple[str, dict[str, Any], list[Said]]:
+    """Return what the rates say: the lowest, then over what they are taken."""
+    known = table[table["rate"].notna() & ~_is_win(table, model)]
+    notes: list[Said] = []
+    if (table["basis"] == "incidence").any():
+        notes.append(("analysis.rates.stage_incidence", {}))
+    if (table["basis"] == "share").any():
+        notes.append(("analysis.rates.stage_share", {}))
+    if ((table["basis"] == "unknown") & table["floor"].notna()).any():
+        notes.append(("analysis.rates.stage_bounds", {}))
+    if not len(known):
+        return "analysis.rates.nobody_left" if not table["n"].any() else "analysis.rates.none_known", {}, notes
+    row = known.loc[known["rate"].idxmin()]
+    stage = model.stage(str(row["stage"])).name if model is not None else str(row["stage"])
+    values = {"stage": [*map(str, row[lead[:-1]]), stage], "rate": row_words(row)}
+    return "analysis.rates.lowest", values, notes
+
+
+def _is_win(table: pd.DataFrame, model: Funnel | None) -> pd.Series[bool]:
+    """Return the rows of a last stage whose entry is the win: it promotes to nothing."""
+    won = model.won_stage if model is not None and model.won_stage == model.stage_ids[-1] else None
+    return table["stage"].astype(str) == won
 
 
 def _for_people(lead: list[str], model: Funnel | None, table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rates; entering the stage of the win is the win, so a last one promotes to nothing."""
-    rates = table[["k", "n", "rate", "low", "high"]].astype({"k": "Int64", "n": "Int64"})
-    if model is not None and model.won_stage == model.stage_ids[-1]:
-        rates[table["stage"] == model.won_stage] = pd.NA
-    return table[lead].join(rates).assign(n_open=table["n_open"])
+    rates = table[list(RATE_COLUMNS)].astype({"k": "Int64", "n": "Int64"})
+    rates.loc[_is_win(table, model), ["k", "n"]] = pd.NA
+    open_now = rates.pop("n_open").where(table["basis"] != "share")
+    shown = table[lead].join(rates)
+    return shown.assign(n_open=open_now) if open_now.notna().any() else shown
 
 
 def growth_table(counts: Pipeline | Result | pd.DataFrame) -> Result:
@@ -130,59 +195,3 @@ def _read_growth(table: pd.DataFrame, model: Funnel | None) -> tuple[str, dict[s
     row = known.loc[known["factor"].idxmax()]
     stage = model.stage(str(row["stage"])).name if model is not None else str(row["stage"])
     return "analysis.rates.growth", {"stage": stage, "factor": number(row["factor"], 2)}
-
-
-def win_rate(deals: Pipeline | Result | pd.DataFrame, by: By = None) -> Result:
-    """Give won / (won + lost) of deals, in one row or one for each value of `by`.
-
-    Parameters
-    ----------
-    deals : Pipeline, Result or DataFrame
-        A Pipeline, or a table of deals with the column status (won, lost, open, void).
-    by : str or list of str, optional
-        Columns of the deals to split by.
-
-    Returns
-    -------
-    Result
-        Table: [by], n_won, n_lost, n_open, n_void, k, n, rate, low, high (95 % Wilson interval), floor, ceiling (the
-        rate if none or all of the open are won). Deals without a value of `by` form a row of their own.
-
-    Raises
-    ------
-    DataError
-        Where a column is missing.
-
-    Notes
-    -----
-    Void deals are neither won nor lost and count nowhere else.
-
-    Examples
-    --------
-    >>> deals = pd.DataFrame({"status": ["won", "lost", "open", "won"], "team": ["N", "N", "S", "S"]})
-    >>> win_rate(deals, "team").table[["team", "n_won", "n_lost", "n_open", "rate"]]
-      team  n_won  n_lost  n_open  rate
-    0    N      1       1       0   0.5
-    1    S      1       0       1   1.0
-    """
-    return _win_rates(deals.deals if isinstance(deals, Pipeline) else table_of(deals), by)
-
-
-def _win_rates(deals: pd.DataFrame, by: By) -> Result:
-    require_columns(deals, ("status",))
-    keys = keys_of(by, deals)
-    flags = pd.DataFrame({f"n_{status}": deals["status"] == status for status in _STATUSES})
-    whole = flags.sum().astype("int64")
-    if keys:
-        groups = flags.groupby([deals[key] for key in keys], dropna=False, observed=True)
-        table = groups.sum().astype("int64").reset_index()
-    else:
-        table = whole.to_frame().T
-    rates = rate_columns(table["n_won"], table["n_won"] + table["n_lost"], table["n_open"])
-    rates.pop("n_open")
-    table = table[[*keys, *flags]].assign(**rates)
-    words = rate_words(whole["n_won"], whole["n_won"] + whole["n_lost"])
-    values = {"rate": words, "n_open": number(whole["n_open"])}
-    shown = [*keys, *flags, "k", "n", "rate", "low", "high"]
-    picture = "rate_chart" if keys else ""
-    return Result(table, "analysis.rates.won", values, picture=picture, shown=shown, names=_OF_DEALS)

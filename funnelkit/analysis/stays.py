@@ -160,6 +160,24 @@ def entry_days(pipeline: Pipeline, started: pd.Series[Any]) -> pd.Series[Any]:
     return ((pd.Timestamp(late.values["first_close"]) - started) / DAY).clip(lower=0.0)
 
 
+def timed_outcomes(pipeline: Pipeline, delayed_entry: bool | None = None) -> pd.DataFrame:
+    """Return deal_id, started_at, days, watched_days (were it open still), outcome (0 open, 1 won, 2 lost), entry_days.
+
+    Void deals, deals without a start and closed deals without a close date are left out.
+    """
+    deals = pipeline.deals
+    known = deals["status"].isin(["won", "lost", "open"]) & (deals["created_at"] <= pipeline.as_of)
+    known &= (deals["status"] == "open") | deals["closed_at"].notna()
+    deals = deals[known]
+    table = pd.DataFrame({"deal_id": deals["deal_id"], "started_at": deals["created_at"]})
+    table["watched_days"] = (pipeline.as_of - deals["created_at"]) / DAY
+    took = (deals["closed_at"] - deals["created_at"]) / DAY
+    table["days"] = took.where(deals["status"] != "open", table["watched_days"]).clip(lower=0.0)
+    table["outcome"] = deals["status"].map({"open": 0, "won": 1, "lost": 2})
+    table["entry_days"] = 0.0 if delayed_entry is False else entry_days(pipeline, deals["created_at"])
+    return table
+
+
 def late_notes(pipeline: Pipeline, rows: pd.DataFrame) -> tuple[tuple[str, dict[str, Any]], ...]:
     """Return the sentence about rows that count from a later day on, where there are any."""
     late, n = pipeline.limit("closes_start_late"), int((rows["entry_days"] > 0).sum())

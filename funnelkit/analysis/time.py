@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from funnelkit.analysis.shared import DAY, By, keys_of, with_ends
-from funnelkit.analysis.stays import EXITS, entry_days, late_notes, spells_of
+from funnelkit.analysis.shared import By, keys_of, with_ends
+from funnelkit.analysis.stays import EXITS, late_notes, spells_of, timed_outcomes
 from funnelkit.language import DataError, label, number, percent
 from funnelkit.pipeline import Pipeline
-from funnelkit.result import Result, refuse_limits
+from funnelkit.result import WIN_LIMITS, Result, refuse_limits
 from funnelkit.stats import aalen_johansen, cause_quantile, interval, quantile
 
 HORIZONS = (30, 60, 90, 120)
@@ -146,22 +146,9 @@ def _rows_at(curve: pd.DataFrame, days: NDArray[np.float64]) -> pd.DataFrame:
 def outcome_times(
     pipeline: Pipeline, delayed_entry: bool | None = None, analysis: str = "outcome_curves"
 ) -> pd.DataFrame:
-    """Return deal_id, started_at, days, outcome (0 open, 1 won, 2 lost), entry_days: one row a deal with known times.
-
-    Void deals, deals without a start and closed deals without a close date are left out. Raises LimitError where the
-    source tells no outcomes, no lost or no open deals.
-    """
-    refuse_limits(pipeline, analysis, "no_outcome", "no_lost_deals", "no_open_deals")
-    deals = pipeline.deals
-    known = deals["status"].isin(["won", "lost", "open"]) & (deals["created_at"] <= pipeline.as_of)
-    known &= (deals["status"] == "open") | deals["closed_at"].notna()
-    deals = deals[known]
-    end = deals["closed_at"].where(deals["status"] != "open", pipeline.as_of)
-    table = pd.DataFrame({"deal_id": deals["deal_id"], "started_at": deals["created_at"]})
-    table["days"] = ((end - deals["created_at"]) / DAY).clip(lower=0.0)
-    table["outcome"] = deals["status"].map({"open": 0, "won": 1, "lost": 2})
-    table["entry_days"] = 0.0 if delayed_entry is False else entry_days(pipeline, deals["created_at"])
-    return table
+    """Return `timed_outcomes`; raise LimitError where the source tells no outcomes, no lost or no open deals."""
+    refuse_limits(pipeline, analysis, *WIN_LIMITS, "no_open_deals")
+    return timed_outcomes(pipeline, delayed_entry)
 
 
 def outcome_curves(pipeline: Pipeline, by: By = None, delayed_entry: bool | None = None) -> OutcomeCurves:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from funnelkit.analysis import growth_table, rate_table
 from funnelkit.charts.style import (
     BACKING,
     COLOURS,
+    GREY,
     GRID,
     Chart,
     Drawable,
@@ -55,8 +57,8 @@ def funnel_chart(found: Drawable, model: Funnel | None = None, title: str | None
 
     Notes
     -----
-    Where the model's counts may grow, or nobody says who was lost, the right side shows the factor to the next stage
-    instead, without an interval: it is no share of a whole.
+    Where counts grow from a stage to the next the right side shows the factor to it instead, without an interval: it is
+    no share of a whole. A rate that the source does not carry is a hatched range between its bounds, or is left blank.
 
     Examples
     --------
@@ -65,25 +67,36 @@ def funnel_chart(found: Drawable, model: Funnel | None = None, title: str | None
     'Funnel chart with 8 stages.'
     """
     counts, model = drawn(found, model)
-    return _funnel(counts, model, title or say("charts.funnel.funnel_title"))
+    grows = (model is not None and model.grows) or _grows(counts)
+    # Of a Result the rates are those of its deals, which may be timed; of a table what its counts give.
+    rates = None if grows else rate_table(found).table
+    return _funnel(counts, (rates, model), title or say("charts.funnel.funnel_title"))
 
 
-def _funnel(counts: pd.DataFrame, model: Funnel | None, title: str) -> Chart:
-    grows = (model is not None and model.grows) or "n_advanced" not in counts
+def _grows(counts: pd.DataFrame) -> bool:
+    """Return whether counts that tell of nothing but entries grow from one stage to the next."""
+    told = {"n_advanced", "n_lost"} & set(counts.columns)
+    return not told and bool((counts["n_entered"].diff() > 0).any())
+
+
+def _funnel(counts: pd.DataFrame, rated: tuple[pd.DataFrame | None, Funnel | None], title: str) -> Chart:
+    rates, model = rated
     with style():
         figure = new_figure(9.6, 1.5 + 0.62 * len(counts))
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=[3, 2])
-        _draw_counts(left, counts, grows)
-        words = _draw_growth(right, counts) if grows else _draw_rates(right, counts, model)
+        _draw_counts(left, counts)
+        words = _draw_growth(right, counts) if rates is None else _draw_rates(right, rates, model)
+        words += [""] * (len(counts) - len(words))  # deals lost nobody knows where have no rate
         rows_axis(left, stage_labels(counts, model))
         right.tick_params(axis="y", length=0, labelleft=False)
         finish(figure, title)
     return Chart((left, right), _funnel_alt(counts, model, words), counts)
 
 
-def _draw_counts(ax: Any, counts: pd.DataFrame, grows: bool) -> None:
-    """Stack advanced, open and lost; the count entered stands at the bar's end."""
-    parts = ["n_entered"] if grows else ["n_advanced", "n_open", "n_lost"]
+def _draw_counts(ax: Any, counts: pd.DataFrame) -> None:
+    """Stack advanced, open and lost, as far as they are known; the count entered stands at the bar's end."""
+    known = [part for part in ("n_advanced", "n_open", "n_lost") if part in counts and counts[part].notna().any()]
+    parts = known or ["n_entered"]
     base = pd.Series(0, index=counts.index)
     for part in parts:
         colour = COLOURS["n_advanced" if part == "n_entered" else part]
@@ -93,6 +106,12 @@ def _draw_counts(ax: Any, counts: pd.DataFrame, grows: bool) -> None:
             linewidth=0.6, label=label(part),
         )  # fmt: skip
         base = base + counts[part]
+    rest = counts["n_entered"] - base  # lost somewhere: it shows in the first stage, and as a row of its own
+    if known and (rest > 0).any() and counts["n_lost"].notna().any():
+        ax.barh(
+            range(len(counts)), rest, left=base, height=0.66, color="white", hatch="....", edgecolor=GREY,
+            linewidth=0.6, label=label("stage_unknown"),
+        )  # fmt: skip
     top = max(float(counts["n_entered"].max()), 1.0)
     for place, entered in enumerate(counts["n_entered"]):
         ax.text(entered + top * 0.015, place, number(entered), va="center", ha="left", fontsize=9)
@@ -103,32 +122,45 @@ def _draw_counts(ax: Any, counts: pd.DataFrame, grows: bool) -> None:
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8.5, frameon=False, handlelength=1.2)
 
 
-def _draw_rates(ax: Any, counts: pd.DataFrame, model: Funnel | None) -> list[str]:
-    """Draw the promotion rate with its Wilson interval as a point and a bar, its numbers beneath.
-
-    A last stage whose entry is the win has nowhere to promote to: it says so instead of 100 %.
-    """
-    table = rate_table(counts).table
-    words = [rate_text(row) for row in table.to_dict("records")]
-    ends_won = model is not None and model.won_stage is not None and counts["stage"].iloc[-1] == model.won_stage
-    if ends_won:
-        words[-1] = say("charts.funnel.is_won")
-    for place, row in enumerate(table.to_dict("records")):
-        if row["n"] > 0 and not (ends_won and place == len(table) - 1):
-            ax.plot(
-                [row["low"], row["high"]],
-                [place, place],
-                color=COLOURS["n_advanced"],
-                linewidth=2,
-                solid_capstyle="butt",
-            )
-            ax.plot([row["rate"]], [place], "o", color=COLOURS["n_advanced"], markersize=6)
+def _draw_rates(ax: Any, table: pd.DataFrame, model: Funnel | None) -> list[str]:
+    """Draw the promotion rates as points with intervals, their numbers beneath."""
+    rows = table.to_dict("records")
+    words = [_rate_words(row, model) for row in rows]
+    for place, row in enumerate(rows):
+        if not _is_win(row["stage"], model):
+            _draw_rate(ax, row, place)
         ax.text(0.5, place + 0.3, words[place], va="center", ha="center", fontsize=8, bbox=BACKING)
     ax.set_xlim(-0.03, 1.03)
-    ax.set_xlabel(wrap(say("charts.funnel.rate_axis"), 44))
+    ax.set_xlabel(wrap(_rate_axis(table), 44))
     percent_axis(ax.xaxis)
     ax.grid(**GRID)
     return words
+
+
+def _draw_rate(ax: Any, row: Mapping[Any, Any], place: int) -> None:
+    """Draw one rate with its interval, or the bounds of one that is not known as a hatched range."""
+    if pd.notna(row["rate"]):
+        ax.plot([row["low"], row["high"]], [place] * 2, color=COLOURS["n_advanced"], linewidth=2, solid_capstyle="butt")
+        ax.plot([row["rate"]], [place], "o", color=COLOURS["n_advanced"], markersize=6)
+    elif row.get("basis") == "unknown" and pd.notna(row["floor"]):
+        ax.barh(
+            place, row["ceiling"] - row["floor"], left=row["floor"], height=0.22, color="white", hatch="////",
+            edgecolor=GREY, linewidth=0.8,
+        )  # fmt: skip
+
+
+def _rate_words(row: Mapping[Any, Any], model: Funnel | None) -> str:
+    """Return a rate as text; a last stage whose entry is the win has nowhere to promote to and says so."""
+    return say("charts.funnel.is_won") if _is_win(row.get("stage"), model) else rate_text(row)
+
+
+def _rate_axis(table: pd.DataFrame) -> str:
+    """Return the words of the axis: what the rates are, and over what they are taken."""
+    of = "rate" if "stage" in table else "win"
+    basis = table["basis"].value_counts().idxmax() if "basis" in table and len(table) else "decided"
+    named = basis in ("incidence", "unknown") or (basis == "share" and of == "rate")
+    days = number(table["horizon_days"].max()) if basis == "incidence" else ""
+    return say(f"charts.funnel.{of}_axis{f'_{basis}' if named else ''}", days=days)
 
 
 def _draw_growth(ax: Any, counts: pd.DataFrame) -> list[str]:
@@ -199,27 +231,24 @@ def rate_chart(
 
 def _rates(table: pd.DataFrame, rows: tuple[list[str], Funnel | None], title: str | None, top: float) -> Chart:
     keys, model = rows
-    top = float(max(top, table["high"].max())) if table["n"].any() else float(top)
+    top = float(np.nanmax([top, *table["high"], *table.get("ceiling", table["high"])[table["rate"].isna()]]))
     what = "stage_rates" if "stage" in keys else "rates"
     named = say("result.between").join(label(key) for key in keys)
     segments = [_segment_name(values, model) for values in table[keys].itertuples(index=False)]
-    # Entering the stage of the win is the win: it promotes to nothing, so it shows no 100 %.
-    wins = [_is_win(stage, model) for stage in table["stage"]] if "stage" in keys else [False] * len(table)
     with style():
         figure = new_figure(9.6, 1.3 + 0.42 * len(table))
         ax = figure.subplots()
         rated = table.to_dict("records")
-        words = [say("charts.funnel.is_won") if won else rate_text(row) for won, row in zip(wins, rated, strict=True)]
+        words = [_rate_words(row, model) for row in rated]
         for place, row in enumerate(rated):
-            if row["n"] > 0 and not wins[place]:
-                ax.plot([row["low"], row["high"]], [place] * 2, color=COLOURS["n_advanced"], linewidth=2)
-                ax.plot([row["rate"]], [place], "o", color=COLOURS["n_advanced"], markersize=6)
+            if not _is_win(row.get("stage"), model):
+                _draw_rate(ax, row, place)
             ax.text(1.05 * top, place, words[place], va="center", ha="left", fontsize=8.5)
         rows_axis(ax, [wrap(name, 26) for name in segments])
         ax.set_xlim(-0.02 * top, 1.5 * top)
         ax.set_xticks([top * quarter / 4 for quarter in range(5)])
         ax.xaxis.set_major_formatter(lambda value, _: percent(value, 0 if (25 * top).is_integer() else 1))
-        ax.set_xlabel(say(f"charts.funnel.{'rate' if 'stage' in keys else 'win'}_axis"))
+        ax.set_xlabel(_rate_axis(table))
         ax.grid(**GRID)
         finish(figure, title or say(f"charts.funnel.{what}_title", by=named))
     said = "; ".join(f"{name}: {text}" for name, text in zip(segments, words, strict=True))

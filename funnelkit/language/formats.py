@@ -199,6 +199,8 @@ def rate_text(row: Mapping[str, Any]) -> str:
     if row.get("basis") == "unknown":
         return _unknown_rate(row)
     if row["n"] == 0:
+        if row.get("basis") == "share":
+            return DASH  # the last of plain counts: none follows
         n_open = int(row.get("n_open", 0))
         if n_open:
             return say("language.present.rate_all_open", n=number(n_open))

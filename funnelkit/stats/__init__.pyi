@@ -8,6 +8,8 @@ from .hazards import expected_exits as expected_exits
 from .hazards import fit_hazards as fit_hazards
 from .hazards import stage_spells as stage_spells
 from .hazards import won_position as won_position
+from .incidence import choose_horizon as choose_horizon
+from .incidence import incidence as incidence
 from .rates import BASES as BASES
 from .rates import LEVEL as LEVEL
 from .rates import RATE_COLUMNS as RATE_COLUMNS

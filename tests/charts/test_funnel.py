@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from funnelkit import charts
-from funnelkit.analysis.rates import win_rate
+from funnelkit.analysis.win_rate import win_rate
 from funnelkit.language import language, use_language
 from funnelkit.models.funnel import catalog, custom, funnel
 from tests.support.speech import spoken

@@ -4,7 +4,8 @@ import pytest
 from scipy.stats import binom, binomtest
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from funnelkit.analysis.rates import growth_table, rate_table, win_rate
+from funnelkit.analysis.rates import growth_table, rate_table
+from funnelkit.analysis.win_rate import win_rate
 from funnelkit.stats.rates import BASES, newcombe, rate_columns, wilson
 
 

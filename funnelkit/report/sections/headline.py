@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from funnelkit.analysis import count_stages, rate_table, win_rate
-from funnelkit.language import Shown, bullets, label, note, number, percent, rate_text, raw, say, show
+from funnelkit.language import DataError, Shown, bullets, label, note, number, percent, rate_text, raw, say, show
 from funnelkit.pipeline import Pipeline
 from funnelkit.report.sections.section import Answer, stage_names
 from funnelkit.result import Result
@@ -20,26 +19,29 @@ def headline(pipeline: Pipeline) -> Shown:
     """Return the headline figures: won, lost, open, void, win rate with its interval, won value by currency."""
     if pipeline.counts is not None:
         return note(say("report.headline.no_deals"))
-    row = win_rate(pipeline).table.iloc[0]
+    found = win_rate(pipeline)
+    row = found.table.iloc[0]
     values = _values_by_currency(pipeline.deals[pipeline.deals["status"] == "won"])
     no = (None, None, None)  # ends and n, which only the rates have
-    table = pd.DataFrame(
-        [
-            *[(label(status), int(row[f"n_{status}"]), *no) for status in ("won", "lost", "open", "void")],
-            (say("report.headline.win_rate"), row["rate"], row["low"], row["high"], int(row["n"])),
-            (say("report.headline.win_rate_bounds"), None, row["floor"], row["ceiling"], None),
-            *[(say("report.headline.won_value", currency=name).strip(), value, *no) for name, value in values.items()],
-        ],
-        columns=["figure", "result", "low", "high", "n"],
-        dtype=object,  # counts stay whole numbers beside the rates
-    )
+    bounds = say("report.headline.win_rate_bounds"), None, row["floor"], row["ceiling"], None
+    rows = [
+        *[(label(status), int(row[f"n_{status}"]), *no) for status in ("won", "lost", "open", "void")],
+        (say("report.headline.win_rate"), row["rate"], row["low"], row["high"], int(row["n"])),
+        *([bounds] if row["floor"] < row["ceiling"] else []),
+        *[(say("report.headline.won_value", currency=name).strip(), value, *no) for name, value in values.items()],
+    ]
+    # As objects: counts stay whole numbers beside the rates.
+    table = pd.DataFrame(rows, columns=["figure", "result", "low", "high", "n"], dtype=object)
     told = [number(value) for value in table["result"]]
-    told[4:6] = [rate_text(row), f"{percent(row['floor'])} – {percent(row['ceiling'])}"]
-    shown = show(pd.DataFrame({"figure": table["figure"], "result": told}))
+    told[4] = rate_text(row)
+    if rows[5:] and rows[5] is bounds:
+        told[5] = f"{percent(row['floor'])} – {percent(row['ceiling'])}"
+    shown, read = show(pd.DataFrame({"figure": table["figure"], "result": told})), bullets(found.sentences())
     figures = {f"n_{status}": int(row[f"n_{status}"]) for status in ("won", "lost", "open", "void")}
-    rate = {part: _json_number(row[part]) for part in ("k", "n", "rate", "low", "high")}
-    facts = {**figures, "win_rate": rate, "won_value": values, "limits": [x.as_dict() for x in pipeline.limits]}
-    return replace(shown, figures=facts, table=raw(table))
+    rate = {part: _json_number(row[part]) for part in ("k", "n", "rate", "low", "high", "horizon_days")}
+    facts = {**figures, "win_rate": rate | {"basis": row["basis"]}, "won_value": values}
+    facts["limits"] = [limit.as_dict() for limit in pipeline.limits]
+    return Shown(shown.html + read.html, f"{shown.text}\n{read.text}", facts, raw(table))
 
 
 def _json_number(value: Any) -> int | float | None:
@@ -58,18 +60,24 @@ def _values_by_currency(deals: pd.DataFrame) -> dict[str, float]:
 
 def funnel_table(pipeline: Pipeline) -> Shown:
     """Return the funnel as a table: counts and promotion rate of every stage, and the value where amounts are known."""
-    counts = count_stages(pipeline).table
+    counted = count_stages(pipeline)
+    counts = counted.table
     if not _amounts_known(pipeline):
         counts = counts.drop(columns="value", errors="ignore")
-    if pipeline.model.grows or "n_advanced" not in counts:
+    try:
+        rates = rate_table(counted)
+    except DataError:  # counts that grow have no shares
         return show(counts, model=pipeline.model)
-    rates = rate_table(counts).table[["k", "n", "rate", "low", "high"]].astype({"k": "Int64", "n": "Int64"})
+    columns = rates.table[["k", "n", "rate", "low", "high", "floor", "ceiling", "basis", "horizon_days"]]
+    columns = columns.astype({"k": "Int64", "n": "Int64"}).reindex(counts.index)  # lost nobody knows where: no rate
     if pipeline.model.won_stage == pipeline.model.stage_ids[-1]:
-        rates.iloc[-1] = pd.NA  # entering the last stage is the win: it promotes to nothing
-    table = pd.concat([counts, rates], axis=1)
+        wins = counts["stage"] == pipeline.model.won_stage  # entering the last stage is the win: it promotes to nothing
+        columns = columns.mask(wins)
+    table = pd.concat([counts, columns], axis=1)
     named = table.copy()
     named.insert(1, "stage_name", stage_names(table["stage"], pipeline.model))
-    return replace(show(table, model=pipeline.model), table=raw(named))
+    shown, read = show(table, model=pipeline.model), bullets(rates.sentences())
+    return Shown(shown.html + read.html, f"{shown.text}\n{read.text}", table=raw(named))
 
 
 def _amounts_known(pipeline: Pipeline) -> bool:
