@@ -173,8 +173,9 @@ def add_source_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--sheet", metavar="NAME", help="of a workbook; default the first that holds anything")
     command.add_argument("--table", metavar="NAME", help="of a database; default the only one there is")
     command.add_argument(
-        "--map", action="append", default=[], type=_pair, metavar="CANON=COLUMN", help="such as stage=Phase"
-    )
+        "--map", action="append", default=[], type=_pair, metavar="[FILE:]CANON=COLUMN",
+        help="such as stage=Phase, or history.csv:stage=new_stage for one file of several",
+    )  # fmt: skip
     for kind in ("won", "lost", "void"):
         command.add_argument(
             f"--{kind}", action="extend", default=[], type=_names, metavar="A,B",
@@ -194,6 +195,7 @@ def reading(options: argparse.Namespace, progress: Callable[[float], None] | Non
     return {
         "stages": options.stages, "layout": options.layout, "as_of": options.as_of,
         "join": options.join, "on": dict(options.on),
+        "won": options.won or None, "lost": options.lost or None, "void": options.void or None,
         "progress": progress, **source_settings(options),
     }  # fmt: skip
 

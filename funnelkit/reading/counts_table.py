@@ -8,11 +8,12 @@ import pandas as pd
 
 from funnelkit.language import DataError, nearest
 from funnelkit.models import Funnel, custom
-from funnelkit.pipeline import DEAL_COLUMNS, EVENT_COLUMNS, Pipeline
+from funnelkit.pipeline import DEAL_COLUMNS, EVENT_COLUMNS, Limit, Pipeline
 from funnelkit.reading.cells.numbers import as_number
 from funnelkit.reading.cells.text import cell_text
 from funnelkit.reading.findings import Journal
-from funnelkit.reading.layouts.presets import key, status_word, word_keys
+from funnelkit.reading.layouts.outcomes import status_word
+from funnelkit.reading.layouts.presets import key, word_keys
 from funnelkit.reading.layouts.stage_names import Naming, name_stages
 from funnelkit.reading.sheet import Sheet, type_sheet
 
@@ -38,9 +39,11 @@ def read_counts(sheets: Sequence[Sheet], model: Funnel | None, journal: Journal)
             sheet.frame[name] = cell_text(sheet.cells(name))
     names = list(sheet.stage_names[sheet.good].str.strip().drop_duplicates())
     if model is None:
-        model = custom(names or ["-"], won_stage=next((n for n in names if status_word(n) == "won"), None))
+        model = custom(
+            names or ["-"], won_stage=next((n for n in names if status_word(n, sheet.declared) == "won"), None)
+        )
         journal.add("stage_order_file", value=" > ".join(names))
-    naming = name_stages(sheet.stage_names.dropna().unique(), model)
+    naming = name_stages(sheet.stage_names.dropna().unique(), model, sheet.declared)
     known = [text for stage in model.stages for text in dict.fromkeys((stage.id, stage.name.en, stage.name.zh))]
     unknown = sheet.stage_names.map(naming.stage).isna().to_numpy() & sheet.good
     sheet.set_aside(
@@ -87,5 +90,5 @@ def _pipeline(sheet: Sheet, model: Funnel, naming: Naming) -> Pipeline:
     events["stage"] = pd.Categorical([], categories=model.stage_ids, ordered=True)
     return Pipeline(
         model, deals, events, pd.NaT, False, layout="counts", counts=counts, amount_total=total,
-        sample=tuple(counts.head(5).to_dict("records")),
+        sample=tuple(counts.head(5).to_dict("records")), limits=(Limit("counts_alone"),),
     )  # fmt: skip

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from funnelkit.models import Funnel
 from funnelkit.pipeline import DEAL_COLUMNS, SOURCES, Limit
 from funnelkit.reading.cells.text import among, by_text, cell_text, repeated, same_text
-from funnelkit.reading.layouts.presets import status_word
+from funnelkit.reading.layouts.outcomes import ENDS, exit_word, status_word
 from funnelkit.reading.layouts.stage_dates import take_wide_dates
 from funnelkit.reading.layouts.stage_durations import take_elapsed
-from funnelkit.reading.layouts.stage_names import Naming
+from funnelkit.reading.layouts.stage_names import ONE_STEP, Naming
 from funnelkit.reading.sheet import Sheet, flag
 
 _NO_TIME = np.datetime64("NaT", "us")
@@ -25,30 +25,54 @@ _OF_ENTRIES = ("deal_id", "stage", "status", "created_at", "closed_at", "stage_c
 def name_sheet(sheet: Sheet, model: Funnel, naming: Naming, nearest: Callable[[str], dict[str, Any]]) -> None:
     """Give each row its stage and the status its stage name says; rows with a name unknown to the model go aside."""
     header = sheet.mapping.columns.get("stage")
-    sheet.set_aside(sheet.stage_names.isin(naming.unknown) & sheet.good, "stage_unknown", header, nearest)
+    unknown = sheet.stage_names.isin(naming.unknown).to_numpy() & sheet.good
     place = {name: model.stage_ids.index(stage) for name, stage in naming.stage.items() if stage}
     codes = by_text(sheet.stage_names, place, -1)
     sheet.frame["stage"] = pd.Categorical.from_codes(codes, categories=model.stage_ids, ordered=True)
+    if model.id == ONE_STEP:
+        codes = np.where(codes == -1, 0, codes)
+        sheet.frame["stage"] = pd.Categorical.from_codes(codes, categories=model.stage_ids, ordered=True)
     sheet.frame["stage_status"] = by_text(sheet.stage_names, naming.status)
+    if unknown.any():
+        _settle_unknown(sheet, unknown, header, nearest)
     if sheet.mapping.layout == "deals":
         take_wide_dates(sheet, model)
         if "durations" in sheet.frame:
             take_elapsed(sheet, naming, model)
-        _take_status(sheet)
+        _take_status(sheet, model)
         _take_close(sheet)
         return
     if len(sheet.before_names):
         unknown = sheet.before_names.isin(naming.unknown).to_numpy() & sheet.good
         sheet.set_aside(unknown, "stage_unknown", sheet.mapping.columns["stage_before"], nearest)
         sheet.frame["stage_before"] = sheet.before_names.map(naming.stage).astype("object")
-    if sheet.mapping.form:
+    if sheet.mapping.form or "status" in sheet.frame:
         _take_row_outcomes(sheet, model)
+
+
+def _settle_unknown(
+    sheet: Sheet, unknown: NDArray[np.bool_], header: str | None, nearest: Callable[[str], dict[str, Any]]
+) -> None:
+    """Set rows of unknown stages aside, except those whose status says how they ended."""
+    decided = unknown & _stated(sheet)
+    if decided.any():
+        names = ", ".join(sheet.stage_names[decided].unique()[:10])
+        sheet.journal.add("stage_by_status", "warn", file=sheet.table.name, column=header, value=names,
+                          n=int(decided.sum()))  # fmt: skip
+    sheet.set_aside(unknown & ~decided, "stage_unknown", header, nearest)
+
+
+def _status_meaning(sheet: Sheet, word: str) -> str | None:
+    """Return the outcome that a word of a status column means."""
+    return status_word(word, sheet.declared) or ("lost" if exit_word(word) else None)
 
 
 def _take_row_outcomes(sheet: Sheet, model: Funnel) -> None:
     """Take the outcome that columns beside the stage say; a row that says won enters the won stage, from its own."""
     frame, said = sheet.frame, _outcomes(sheet)
-    frame["stage_status"] = frame["stage_status"].fillna(said.mask(said == "open"))
+    said = said.mask(said == "open")
+    first, then = (said, frame["stage_status"]) if "status" in frame else (frame["stage_status"], said)
+    frame["stage_status"] = first.fillna(then)
     won = (said == "won") & frame["stage"].notna() & (frame["stage"] != model.won_stage)
     if model.won_stage and won.any():
         for name, column in (("stage_before", "stage"), ("before_at", "entered_at")):
@@ -57,8 +81,9 @@ def _take_row_outcomes(sheet: Sheet, model: Funnel) -> None:
         frame.loc[won, "stage"] = model.won_stage
 
 
-def _take_status(sheet: Sheet) -> None:
-    """Settle the status: what the stage name says, else the other columns, else open; a deleted deal is void."""
+def _take_status(sheet: Sheet, model: Funnel) -> None:
+    """Settle the status: an outcome in the status column, else what the stage name says, else the other columns, else
+    open; a deleted deal is void."""
     frame, said = sheet.frame, sheet.frame["stage_status"]
     column = _outcomes(sheet)
     unknown = (said.isna() & column.isna() & _ended(frame)).to_numpy() & sheet.good
@@ -69,8 +94,14 @@ def _take_status(sheet: Sheet) -> None:
         column = column.mask(pd.Series(unknown, frame.index), "void")
         sheet.limits.append(Limit("outcome_unknown", {"n": n}))
     clash = (said.notna() & column.notna() & (said != column)).to_numpy()
+    stated = _stated(sheet)
     if clash.any():
-        sheet.warn(clash, "status_contradicts", sheet.mapping.columns.get("status", sheet.mapping.columns.get("stage")))
+        header = sheet.mapping.columns.get("status", sheet.mapping.columns.get("stage"))
+        sheet.warn(clash & stated, "status_contradicts", header)
+        sheet.warn(clash & ~stated, "stage_contradicts", header)
+        said = said.mask(clash & stated)
+        left = clash & stated & (column != "won").to_numpy() & (frame["stage"] == model.won_stage).to_numpy()
+        frame["stage"] = frame["stage"].mask(left)
     frame["_said"] = said.notna() | column.notna()
     frame["status"] = said.fillna(column).fillna("open").astype("str")
     deleted = flag(frame.get("is_deleted"), frame.index)
@@ -78,6 +109,16 @@ def _take_status(sheet: Sheet) -> None:
         header, n = sheet.mapping.columns["is_deleted"], int((deleted & sheet.good).sum())
         sheet.journal.add("deleted_deals", file=sheet.table.name, column=header, n=n)
         frame["status"] = frame["status"].mask(deleted, "void")
+
+
+def _stated(sheet: Sheet) -> NDArray[np.bool_]:
+    """Return which rows have an outcome in the status column itself."""
+    frame = sheet.frame
+    if "status" not in frame:
+        return np.zeros(len(frame), dtype=bool)
+    words: dict[str, str | None] = {text: _status_meaning(sheet, text) for text in frame["status"].dropna().unique()}
+    found: NDArray[np.bool_] = np.isin(by_text(frame["status"], words, ""), ENDS)
+    return found
 
 
 def _outcomes(sheet: Sheet) -> pd.Series:
@@ -114,7 +155,7 @@ def _by_chance(frame: pd.DataFrame, column: pd.Series) -> pd.Series:
 def _status_column(sheet: Sheet, column: pd.Series) -> pd.Series:
     """Return the status column in the kit's words; one that holds no outcome is a segment."""
     frame, header = sheet.frame, sheet.mapping.columns["status"]
-    words = {word: status_word(word) for word in frame["status"].dropna().unique()}
+    words = {word: _status_meaning(sheet, word) for word in frame["status"].dropna().unique()}
     if sheet.mapping.layout == "events":
         return frame["status"].map(words).astype("object")
     if any(words.values()):

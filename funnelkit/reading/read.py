@@ -22,9 +22,11 @@ from funnelkit.reading.findings import Journal
 from funnelkit.reading.history import fill_deals, read_history, stand_still, time_first
 from funnelkit.reading.join import join_lookups, lookup_sheet
 from funnelkit.reading.layouts.columns import map_columns, need_stages
+from funnelkit.reading.layouts.outcomes import declared_ends, find_ends, names_met, names_of
 from funnelkit.reading.layouts.stage_dates import with_stage
 from funnelkit.reading.layouts.stage_names import find_model, flagged_ends, given_model, merged_names, name_stages
 from funnelkit.reading.limits import find_limits, told_limits
+from funnelkit.reading.mapping import options_for
 from funnelkit.reading.quarantine import merge_corrections, write_quarantine
 from funnelkit.reading.sheet import Sheet, type_sheet
 
@@ -34,9 +36,11 @@ def read(
     layout: str | None = None, preset: str | None = None, as_of: Any = None, join: Sequence[Source] = (),
     encoding: str | None = None, decimal: str | None = None, date_order: str | None = None, currency: str | None = None,
     timezone: str | None = None, delimiter: str | None = None, sheet: str | None = None, table: str | None = None,
-    map: Mapping[str, str] | None = None, on: Mapping[str, str] | None = None, collapse: bool = True,
-    quarantine: str | os.PathLike[str] | None = None, progress: Callable[[float], object] | None = None,
-    bounds: Bounds | None = None,
+    won: Sequence[str] | str | None = None, lost: Sequence[str] | str | None = None,
+    void: Sequence[str] | str | None = None, map: Mapping[str, Any] | None = None, on: Mapping[str, str] | None = None,
+    collapse: bool = True,
+    quarantine: str | os.PathLike[str] | None = None,
+    progress: Callable[[float], object] | None = None, bounds: Bounds | None = None,
 ) -> Pipeline:  # fmt: skip
     """Read deals, stage entries, both, or a table of counts. Whatever is detected is said in the findings.
 
@@ -78,11 +82,13 @@ def _read(
     if not sources:
         raise DataError("no_source")
     journal = Journal()
-    funnel, notes = given_model(model, stages)
+    declared = declared_ends(options.won, options.lost, options.void)
+    funnel, notes = given_model(model, stages, declared, names_of(options.won))
     journal.findings.extend(notes)
     tables = merge_corrections([open_source(source, options) for source in sources], options)
-    tables = [with_stage(table, options, funnel, preset) for table in tables]
-    sheets = _sheets(tables, journal, options, layout, preset)
+    settings = options_for(tables, options)
+    tables = [with_stage(table, own, funnel, preset) for table, own in zip(tables, settings, strict=True)]
+    sheets = _sheets(tables, journal, settings, layout, preset)
     if isinstance(join, (str, os.PathLike, Mapping)) or not isinstance(join, Sequence):
         refuse_type("join", join, "sources")
     joined = merge_corrections([open_source(source, options) for source in join], options)
@@ -102,11 +108,11 @@ def _read(
 
 
 def _sheets(
-    tables: Sequence[Table], journal: Journal, options: ReadOptions, layout: str | None, preset: str | None
+    tables: Sequence[Table], journal: Journal, settings: Sequence[ReadOptions], layout: str | None, preset: str | None
 ) -> list[Sheet]:
     """Return the tables with their columns mapped; parts of one table, by their headers, have one layout."""
     layouts, sheets = {tuple(tables[0].cells.columns): layout}, []
-    for table in tables:
+    for table, options in zip(tables, settings, strict=True):
         headers = tuple(table.cells.columns)
         mapping = map_columns(table, options, layouts.get(headers), preset, len(tables) > 1)
         layouts[headers] = mapping.layout
@@ -137,10 +143,12 @@ def _read_deals(
     for sheet in sheets:
         type_sheet(sheet)
     _tell(sheets, 0.7)
+    names = names_met(sheets)
+    ends = find_ends(sheets, names, model, flagged_ends(sheets))
     if model is None:
-        model, notes = _model_of(sheets, preset)
+        model, notes = _model_of(sheets, preset, ends)
         journal.findings.extend(notes)
-    _name_stages(sheets, model, journal)
+    _name_stages(sheets, model, names, ends)
     set_duplicates_aside(sheets)
     _tell(sheets, 0.8)
     deals, events = _tables(sheets, model, journal)
@@ -161,16 +169,17 @@ def _tell(sheets: Sequence[Sheet], share: float) -> None:
         sheets[0].options.progress(share)
 
 
-def _model_of(sheets: Sequence[Sheet], preset: str | None) -> tuple[Funnel, tuple[Finding, ...]]:
+def _model_of(
+    sheets: Sequence[Sheet], preset: str | None, ends: Mapping[str, str]
+) -> tuple[Funnel, tuple[Finding, ...]]:
     if not any(sheet.good.any() for sheet in sheets):
         return custom(["-"]), ()
     found = next((sheet.mapping.form.preset for sheet in sheets if sheet.mapping.form), None)
-    return find_model(sheets, found or preset)
+    return find_model(sheets, found or preset, ends)
 
 
-def _name_stages(sheets: Sequence[Sheet], model: Funnel, journal: Journal) -> None:
-    met = pd.concat([names for sheet in sheets for names in (sheet.stage_names, sheet.before_names)])
-    naming = name_stages(met.dropna().unique(), model, flagged_ends(sheets))
+def _name_stages(sheets: Sequence[Sheet], model: Funnel, names: Sequence[str], ends: Mapping[str, str]) -> None:
+    naming, journal = name_stages(names, model, ends, sheets[0].declared), sheets[0].journal
     known = [text for stage in model.stages for text in dict.fromkeys((stage.id, stage.name.en, stage.name.zh))]
     for label, spellings in merged_names(naming, model).items():
         journal.add("stage_merged", "warn", file=sheets[0].table.name, column=sheets[0].mapping.columns.get("stage"),

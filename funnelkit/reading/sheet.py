@@ -16,7 +16,9 @@ from funnelkit.language import DataError
 from funnelkit.reading.cells.dates import as_time
 from funnelkit.reading.cells.numbers import as_number
 from funnelkit.reading.cells.text import Place, as_id, cell_text
-from funnelkit.reading.layouts.presets import key, status_word, word_keys
+from funnelkit.reading.layouts.evidence import unit_of
+from funnelkit.reading.layouts.outcomes import declared_ends, flag_texts, status_word
+from funnelkit.reading.layouts.presets import key, preset_data, preset_ends, word_keys
 
 if TYPE_CHECKING:
     from funnelkit.pipeline import Limit
@@ -32,7 +34,7 @@ TEXTS = (
 )  # fmt: skip
 TIMES = (
     "created_at", "closed_at", "won_at", "lost_at", "ended_at", "stage_changed_at", "expected_close", "entered_at",
-    "before_at",
+    "before_at", "left_at",
 )  # fmt: skip
 
 
@@ -43,6 +45,8 @@ class Sheet:
 
     def __init__(self, table: Table, mapping: ColumnMapping, journal: Journal, options: ReadOptions) -> None:
         self.table, self.mapping, self.journal, self.options = table, mapping, journal, options
+        codes = preset_ends(mapping.form.preset) if mapping.form else {}
+        self.declared = codes | declared_ends(options.won, options.lost, options.void)
         self.good = np.ones(len(table.cells), dtype=bool)
         self.left_out = np.zeros(len(table.cells), dtype=bool)
         self.reasons: list[tuple[NDArray[np.intp], str, str | None, Extra | None]] = []
@@ -138,6 +142,8 @@ def type_sheet(sheet: Sheet) -> None:
     for name in TEXTS:
         if sheet.has(name):
             sheet.frame[name] = cell_text(sheet.cells(name))
+    if sheet.has("is_lost"):
+        sheet.frame["is_lost"] = flag(cell_text(sheet.cells("is_lost")), sheet.frame.index)
     for name in TIMES:
         if sheet.has(name) and name not in sheet.frame:
             sheet.take(name, lambda cells, place: read_time(sheet, cells, place))
@@ -145,6 +151,7 @@ def type_sheet(sheet: Sheet) -> None:
         sheet.set_aside(sheet.frame["entered_at"].isna() & sheet.good, "required", sheet.mapping.columns["entered_at"])
     if sheet.has("amount"):
         parsed = sheet.take("amount", lambda cells, place: as_number(cells, place, options.decimal))
+        _take_unit(sheet)
         _take_currency(sheet, parsed)
         sheet.warn((sheet.frame["amount"] < 0).to_numpy(), "negative_amount", sheet.mapping.columns["amount"])
 
@@ -172,7 +179,7 @@ def _take_lost_stage(sheet: Sheet) -> None:
     """A deal that names the stage in which it was lost stands in that stage, and is lost."""
     lost = cell_text(sheet.cells("lost_stage"))
     lost = lost.mask(lost.isin(["0", "-1"]) | sheet.left_out)
-    words = lost.map(lambda name: status_word(name) is None, na_action="ignore")
+    words = lost.map(lambda name: status_word(name, sheet.declared) is None, na_action="ignore")
     sheet.frame["is_lost"] = lost.notna()
     sheet.stage_names = lost.where(words == True).fillna(sheet.stage_names)  # noqa: E712 - blank is not True
 
@@ -209,8 +216,22 @@ def _is_total(ids: pd.Series) -> NDArray[np.bool_]:
     return ids.isin(totals).to_numpy() if totals else np.zeros(len(ids), dtype=bool)
 
 
+def _take_unit(sheet: Sheet) -> None:
+    """Multiply amounts by the unit in their header, such as 万元, or in which the system writes them, such as cents."""
+    header, form = sheet.mapping.columns["amount"], sheet.mapping.form
+    unit = unit_of(header)
+    scale = preset_data(form.preset).get("scale", {}).get(header) if form else None
+    if unit is not None and unit.factor != 1:
+        file = sheet.table.name
+        sheet.journal.add("unit_in_header", file=file, column=header, value=unit.text, times=unit.factor)
+        sheet.frame["amount"] = (sheet.frame["amount"] * unit.factor).round(4)
+    elif scale:
+        sheet.journal.add("unit_of_system", file=sheet.table.name, column=header, value=form.title, times=scale)
+        sheet.frame["amount"] = (sheet.frame["amount"] * scale).round(4)
+
+
 def _take_currency(sheet: Sheet, parsed: Parsed) -> None:
-    """The currency of a cell is its own, else its column's, else the declared one."""
+    """The currency of a cell is its own, else its column's, else that of the header, else the declared one."""
     own = parsed.found.get("currency")
     column = sheet.frame.get("currency")
     if column is not None:
@@ -218,13 +239,13 @@ def _take_currency(sheet: Sheet, parsed: Parsed) -> None:
     found = own if column is None else (column if own is None else column.fillna(own))
     if found is None:
         found = pd.Series(None, sheet.frame.index, dtype="str")
-    sheet.frame["currency"] = (
-        found.astype("str").fillna(sheet.options.currency) if sheet.options.currency else found.astype("str")
-    )
+    unit = unit_of(sheet.mapping.columns["amount"])
+    stated = (unit and unit.currency) or sheet.options.currency
+    sheet.frame["currency"] = found.astype("str").fillna(stated) if stated else found.astype("str")
 
 
 def flag(cells: pd.Series | None, index: pd.Index) -> pd.Series:
     """Return which cells say yes; nothing is said where there is no such column."""
     if cells is None:
         return pd.Series(False, index)
-    return cells.str.strip().str.lower().isin(["true", "1", "1.0", "yes", "y", "是", "t"])
+    return cells.str.strip().str.casefold().isin(flag_texts()[0])

@@ -285,7 +285,7 @@ def test_flags_tell_the_outcome_and_an_open_close_date_is_expected():
 
 def test_a_status_that_contradicts_its_stage_warns_and_an_unknown_one_faults():
     pipeline = read(table("id,stage,status\n1,Won,lost\n2,Lead,open\n3,Lead,hm"), stages=STAGES)
-    assert pipeline.deals["status"].tolist() == ["won", "open"]
+    assert pipeline.deals["status"].tolist() == ["lost", "open"]  # the status is kept for this; a stage name may lag
     assert "status_contradicts" in rules(pipeline, "warn") and "status_unknown" in rules(pipeline, "error")
     segment = read(table("id,stage,status\n1,Won,hot\n2,Lead,cold"), stages=STAGES)
     assert "status_is_segment" in rules(segment) and segment.deals["status (source)"].tolist() == ["hot", "cold"]

@@ -36,7 +36,7 @@ _COMPACT = re.compile(
 _YEAR_LAST = re.compile(r"(?P<a>\d{1,2})[-/.](?P<b>\d{1,2})[-/.](?P<c>\d{4}|\d{2})" + _CLOCK)
 _DAY_NAME = re.compile(r"(?P<d>\d{1,2})[-\s./]*(?P<name>[A-Za-z]{3,9})\.?[-\s,./]*(?P<y>\d{4})" + _CLOCK)
 _NAME_DAY = re.compile(r"(?P<name>[A-Za-z]{3,9})\.?\s+(?P<d>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<y>\d{4})" + _CLOCK)
-_EPOCH = re.compile(r"\d{10}|\d{13}")
+_EPOCH = re.compile(r"(?P<whole>\d{10}|\d{13}|\d{16}|\d{19})(?P<part>[.]\d{1,9})?")
 _MONTHS = {
     name[:length]: number
     for number, name in enumerate(
@@ -190,6 +190,11 @@ def _split_date(text: str) -> dict[str, Any] | None:
     return {"epoch": text} if _EPOCH.fullmatch(text) else None
 
 
+def is_date(text: str) -> bool:
+    """Return True where a text may be a date, as far as its form goes."""
+    return _split_date(unicodedata.normalize("NFKC", text).strip()) is not None
+
+
 def _numbers(parts: _Parts, order: str | None) -> tuple[int, int, int]:
     """Return (year, month, day) of a date with the year last, read in `order`."""
     values = dict(zip(order or "", (parts["a"], parts["b"], parts["c"]), strict=True))
@@ -256,8 +261,9 @@ def _time_of(parts: _Parts | None, order: str | None) -> datetime | str:
         return "not_a_date"
     try:
         if "epoch" in parts:
-            number = int(parts["epoch"]) / (1000 if len(parts["epoch"]) == 13 else 1)
-            return datetime.fromtimestamp(number, ZoneInfo("UTC"))
+            whole, _, part = parts["epoch"].partition(".")
+            digits = (whole + part).ljust(16, "0")[:16]  # microseconds
+            return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(digits))
         year, month, day = (
             _numbers(parts, order) if "a" in parts else (int(parts["y"]), int(parts["m"]), int(parts["d"]))
         )

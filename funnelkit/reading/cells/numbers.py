@@ -29,7 +29,10 @@ _NUMBER = re.compile(
 )
 
 
-_UNIT = re.compile(r"[\d.,' ]+\s*(?:[万亿萬億千百]|[kKmMbB]n?|mio|mln|Mrd)\.?\s*元?")
+_UNIT = re.compile(rf"(?:{_CURRENCY})?[\d.,' ]+\s*(?:[kKmMbB]n?|mio|mln|Mrd)\.?\s*(?:{_CURRENCY})?")
+_MYRIAD = re.compile(r"(?P<rest>.*[\d.,])\s*(?P<unit>百万|千万|[万亿千萬億])\s*(?P<money>元|人民币|美元|欧元)?")
+_TIMES = {"千": 1e3, "万": 1e4, "百万": 1e6, "千万": 1e7, "亿": 1e8, "萬": 1e4, "億": 1e8}
+_NAMED_MONEY = {"元": "元", "人民币": "元", "美元": "US$", "欧元": "€"}
 
 
 _SIMPLE = r"^[+-]?[0-9]+(\.[0-9]*)?$"
@@ -97,6 +100,10 @@ def _text_number(cells: pd.Series, place: Place, decimal: str | None, percent: b
     parts = [_split_number(value, percent) for value in uniques]
     mark, notes = _decimal_mark(parts, uniques, codes, place, decimal)
     results = [_join_number(part, mark) for part in parts]
+    units = {part["unit"]: str(text) for part, text in zip(parts, uniques, strict=True) if part.get("unit")}
+    for unit, example in units.items():
+        values = {"unit": unit, "times": _TIMES[unit]}
+        notes.append(Finding("unit_in_cells", "note", place.file, None, place.column, example, values))
     return _spread(results, parts, codes, cells.index, notes)
 
 
@@ -124,6 +131,9 @@ def _split_number(text: str, percent: bool) -> _Parts:
         return {"rule": "not_finite"}
     if _UNIT.fullmatch(plain):
         return {"rule": "number_unit"}
+    myriad = _MYRIAD.fullmatch(plain)
+    if myriad:
+        plain = myriad["rest"] + _NAMED_MONEY.get(myriad["money"], "")
     match = _NUMBER.fullmatch(plain)
     if (
         not match
@@ -137,7 +147,14 @@ def _split_number(text: str, percent: bool) -> _Parts:
     return {
         "core": match["core"].strip(), "exponent": match["exponent"] or "", "negative": negative % 2 == 1,
         "percent": bool(match["percent"]), "currency": _SYMBOLS.get(symbol, symbol),
+        "times": _TIMES[myriad["unit"]] if myriad else 1.0, "unit": myriad["unit"] if myriad else None,
     }  # fmt: skip
+
+
+def is_number(text: str) -> bool:
+    """Return True where a text may be a number, also one with a unit."""
+    part = _split_number(text, percent=True)
+    return "core" in part or part.get("rule") == "number_unit"
 
 
 def _mark_evidence(core: str) -> str | None:
@@ -199,6 +216,8 @@ def _join_number(part: _Parts, mark: str) -> float | str:
     if not re.fullmatch(r"\d*", whole) or not re.fullmatch(r"\d*", rest) or not (whole or rest):
         return "not_a_number"
     value = float(f"{whole or 0}.{rest or 0}{part['exponent']}")
+    if part["unit"]:
+        value = float(Decimal(f"{whole or 0}.{rest or 0}{part['exponent']}") * Decimal(part["times"]))
     if not np.isfinite(value):
         return "not_finite"
     return (-value if part["negative"] else value) / (100 if part["percent"] else 1)

@@ -14,6 +14,7 @@ from funnelkit.language import DataError, nearest
 from funnelkit.pipeline import Finding
 from funnelkit.reading.cells.text import cell_text
 from funnelkit.reading.containers.options import ReadOptions, Table
+from funnelkit.reading.layouts.evidence import DATES, FLAGS, holds, spoken, unit_of
 from funnelkit.reading.layouts.presets import Form, find_form, key, preset_data
 from funnelkit.reading.sheet import Sheet
 
@@ -77,7 +78,9 @@ def _map_columns(
     form = find_form(headers, preset_name, layout)
     found = layout or (form.layout if form else _layout(table, declared, preset_name))
     aliases = _aliases(found, form.preset, form.name) if form else _aliases(found, preset_name)
-    columns, notes = _assign(headers, declared, aliases, table.name, REQUIRED[found])
+    columns, notes = _assign(table, declared, aliases, REQUIRED[found])
+    if found == "deals":
+        notes += _guessed(table, columns, aliases)
     _need_columns(columns, table, found, beside)
     if layout is None:
         notes = [Finding("layout_found", "note", table.name, value=found), *notes]
@@ -119,11 +122,15 @@ def _listed(headers: Sequence[str]) -> str:
     return shown + (" ..." if len(headers) > 20 else "")
 
 
-def _declared(wanted: Mapping[str, str] | None, headers: Sequence[str], name: str) -> dict[str, str]:
+def _declared(
+    wanted: Mapping[str, str | Mapping[str, str]] | None, headers: Sequence[str], name: str
+) -> dict[str, str]:
     """Return the columns mapped by the user, each checked against the headers there are."""
     by_key = {key(header): header for header in reversed(headers)}
     result = {}
     for canonical, header in (wanted or {}).items():
+        if not isinstance(header, str):
+            raise DataError("map_of_file", value=canonical)
         found = header if header in headers else by_key.get(key(header))
         if found is None:
             raise DataError(
@@ -155,29 +162,22 @@ def _aliases(layout: str, preset_name: str | None, form_name: str | None = None)
 
 
 def _assign(
-    headers: Sequence[str],
-    declared: Mapping[str, str],
-    aliases: Mapping[str, Sequence[str]],
-    name: str,
-    first: Sequence[str] = (),
+    table: Table, declared: Mapping[str, str], aliases: Mapping[str, Sequence[str]], first: Sequence[str] = ()
 ) -> tuple[dict[str, str], list[Finding]]:
-    """Give each canonical column the header that its first alias meets, those of `first` before the others."""
-    by_key: dict[str, str] = {}
+    """Give each canonical column the header that its first alias meets, those of `first` before the others.
+
+    A header whose cells cannot be what is wanted comes last; one of flags is no date, and one of other texts no flag.
+    """
+    headers, name = list(table.cells.columns), table.name
+    by_key = _keyed(headers, declared, aliases, name)
     columns, notes = dict(declared), []
-    for header in headers:
-        by_key.setdefault(key(header), header)
-    known = {alias for names in aliases.values() for alias in names}
-    twice = next((h for h in headers if by_key[key(h)] != h and key(h) in known and h not in declared.values()), None)
-    if twice is not None:
-        raise DataError("header_twice", file=name, line=1, column=twice)
     taken = set(declared.values())
-    ranked = sorted(
-        (canonical not in first, rank, number, canonical, by_key[alias])
-        for number, (canonical, names) in enumerate(aliases.items())
-        for rank, alias in enumerate(names)
-        if alias in by_key
-    )
-    for *_, canonical, header in ranked:
+    ranked = []
+    for number, (canonical, names) in enumerate(aliases.items()):
+        for rank, alias in enumerate(names):
+            if alias in by_key and (fit := _fit(canonical, table, by_key[alias])) is not None:
+                ranked.append((canonical not in first, fit, rank, number, canonical, by_key[alias]))
+    for *_, canonical, header in sorted(ranked):
         if canonical in columns and header not in taken and columns[canonical] != header:
             notes.append((canonical, header))
         elif canonical not in columns and header not in taken:
@@ -190,6 +190,53 @@ def _assign(
     ]
 
 
+def _keyed(
+    headers: Sequence[str], declared: Mapping[str, str], aliases: Mapping[str, Sequence[str]], name: str
+) -> dict[str, str]:
+    """Return {key: header}, of columns with a unit in their header also by what stands before it."""
+    by_key: dict[str, str] = {}
+    for header in headers:
+        by_key.setdefault(key(header), header)
+    known = {alias for names in aliases.values() for alias in names}
+    twice = next((h for h in headers if by_key[key(h)] != h and key(h) in known and h not in declared.values()), None)
+    if twice is not None:
+        raise DataError("header_twice", file=name, line=1, column=twice)
+    for header in headers:
+        unit = unit_of(header)
+        if unit is not None:
+            by_key.setdefault(key(unit.bare), header)
+    return by_key
+
+
+def _fit(canonical: str, table: Table, header: str) -> int | None:
+    """Return 0 where cells of a column can be of this meaning, 1 where none can; None where it is out of question."""
+    found = holds(canonical, table.cells[header], serial=table.kind == "workbook")
+    if found is not False:
+        return 0
+    is_flag = canonical in DATES and holds("is_closed", table.cells[header])
+    return None if canonical in FLAGS or is_flag else 1
+
+
+_GUESSED = ("amount", "owner", "account", "created_at", "closed_at", "deal_id")
+
+
+def _guessed(table: Table, columns: dict[str, str], aliases: Mapping[str, Sequence[str]]) -> list[Finding]:
+    """Take a column whose name says what is wanted beside words that decorate, if it is the only one; say so."""
+    used, notes = set(columns.values()), []
+    said = {header: spoken(header) for header in table.cells.columns if header not in used}
+    for canonical in _GUESSED:
+        names = set(aliases.get(canonical, ()))
+        found = [header for header, text in said.items() if text and text in names and header not in used]
+        found = [header for header in found if _fit(canonical, table, header) == 0]
+        if canonical in columns or len(found) != 1:
+            continue
+        columns[canonical] = found[0]
+        used.add(found[0])
+        values = {"canonical": canonical}
+        notes.append(Finding("column_taken", "note", table.name, 1, found[0], canonical, values))
+    return notes
+
+
 def assigned(table: Table, options: ReadOptions, preset_name: str | None = None) -> dict[str, str]:
     """Return {canonical: header} of a table read as deals."""
     headers = list(table.cells.columns)
@@ -198,15 +245,14 @@ def assigned(table: Table, options: ReadOptions, preset_name: str | None = None)
         return {"deal_id": "", "stage": ""}
     aliases = _aliases("deals", form.preset, form.name) if form else _aliases("deals", preset_name)
     declared = _declared(options.map, headers, table.name)
-    return _assign(headers, declared, aliases, table.name, REQUIRED["deals"])[0]
+    return _assign(table, declared, aliases, REQUIRED["deals"])[0]
 
 
 def _layout(table: Table, declared: Mapping[str, str], preset_name: str | None) -> str:
     """Tell the layout from the headers; where they leave it open, repeated ids make it a list of stage entries."""
-    headers = list(table.cells.columns)
-    deals, _ = _assign(headers, declared, _aliases("deals", preset_name), table.name)
-    events, _ = _assign(headers, declared, _aliases("events", preset_name), table.name, REQUIRED["events"])
-    counts, _ = _assign(headers, declared, _aliases("counts", preset_name), table.name)
+    deals, _ = _assign(table, declared, _aliases("deals", preset_name))
+    events, _ = _assign(table, declared, _aliases("events", preset_name), REQUIRED["events"])
+    counts, _ = _assign(table, declared, _aliases("counts", preset_name))
     if "deal_id" not in deals and "stage" in counts and {"n_entered", "rate"} & set(counts):
         return "counts"
     if not {"deal_id", "stage", "entered_at"} <= set(events):

@@ -1,6 +1,7 @@
 """Forms: what systems call their columns, and by which headers an export of theirs is known. Data in presets/*.toml.
 
-A preset holds aliases ([columns], [events]), stage names, and [forms.*]: tables the system exports. A form is met where
+A preset holds aliases ([columns], [events]), stage names (`stages`, known in any source; `own_stages`, in its own, each
+list ending with the win), codes of outcomes ([ends]), factors ([scale]), and [forms.*]: tables the system exports. A form is met where
 all of its `needs`, one of its `any` and none of its `none` are headers, and `prefix` begins some. It sets the layout,
 aliases of its own ([forms.x.columns]), the rows that count (`only`: header -> values) and `limits` that it has alone.
 """
@@ -67,9 +68,10 @@ def word_keys(kind: str) -> frozenset[str]:
     return frozenset(map(key, preset_data("generic")["words"][kind]))
 
 
-def status_word(name: object) -> str | None:
-    """Return won, lost, void or open where a stage or status name means it, else None."""
-    return next((kind for kind in ("won", "lost", "void", "open") if key(name) in word_keys(kind)), None)
+@cache
+def preset_ends(name: str) -> dict[str, str]:
+    """Return {key of a code or name: outcome} that only this system uses, such as 142."""
+    return {key(text): kind for kind, texts in preset_data(name).get("ends", {}).items() for text in texts}
 
 
 def find_form(headers: Sequence[str], preset_name: str | None = None, layout: str | None = None) -> Form | None:

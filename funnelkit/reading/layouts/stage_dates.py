@@ -15,7 +15,8 @@ from funnelkit.reading.cells.dates import as_time
 from funnelkit.reading.cells.text import Parsed, Place, cell_text
 from funnelkit.reading.containers.options import ReadOptions, Table
 from funnelkit.reading.layouts.columns import assigned, date_stem, stem
-from funnelkit.reading.layouts.presets import key, status_word
+from funnelkit.reading.layouts.outcomes import status_word
+from funnelkit.reading.layouts.presets import key
 from funnelkit.reading.sheet import Sheet, read_time
 
 # Headers that can only date the entry into a stage, whatever the stages are called.

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from itertools import combinations, pairwise
+from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from funnelkit.language import DataError, fold
-from funnelkit.models import Funnel, custom, funnel, model_names
+from funnelkit.language import DataError, Text, both, fold, label
+from funnelkit.models import Funnel, Stage, custom, funnel, model_names
 from funnelkit.pipeline import Finding
 from funnelkit.reading.containers.options import refuse_type
-from funnelkit.reading.layouts.columns import date_stem
-from funnelkit.reading.layouts.presets import key, preset_data, preset_names, status_word
-from funnelkit.reading.layouts.stage_dates import wide_entries, wide_names
+from funnelkit.reading.layouts.outcomes import ENDS, leading, status_word
+from funnelkit.reading.layouts.presets import key, preset_data, preset_names
+from funnelkit.reading.layouts.stage_dates import wide_names
+from funnelkit.reading.layouts.stage_order import order_stages
 from funnelkit.reading.sheet import Sheet, flag
 
+ONE_STEP = "one-step"  # the model of a source that tells outcomes only
 MOST_NAMES = 60  # more different names than this are no stages
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,15 @@ class Naming:
     unknown: tuple[str, ...] = ()
 
 
-def name_stages(names: Iterable[str], model: Funnel, ends: Mapping[str, str] | None = None) -> Naming:
+def name_stages(
+    names: Iterable[str], model: Funnel, ends: Mapping[str, str] | None = None, declared: Mapping[str, str] = _NOTHING
+) -> Naming:
     """Return the Naming of the names met, under a model; `ends` holds the status of names known to be ends."""
     stage, status, unknown = {}, {}, []
     for name in names:
-        found, word = _stage_of(model, name), (ends or {}).get(key(name)) or status_word(name)
-        if found is None and word == "won" and model.won_stage:
-            found = model.won_stage
+        found, word = _stage_of(model, name), status_word(name, ends)
+        if declared.get(key(name)) or found is None:
+            found = model.won_stage if word == "won" else None
         if found is None and word in (None, "open"):
             unknown.append(name)
         stage[name] = found
@@ -94,52 +98,89 @@ def merged_names(naming: Naming, model: Funnel) -> dict[str | None, list[str]]:
 # --- the model -------------------------------------------------------------------------------------------------------
 
 
-def given_model(model: Any, stages: Any) -> tuple[Funnel | None, tuple[Finding, ...]]:
-    """Return (model or None, findings) of what is asked for: a Funnel, a catalogue id or path, or stage names."""
+def given_model(
+    model: Any, stages: Any, declared: Mapping[str, str] = _NOTHING, won: Sequence[str] = ()
+) -> tuple[Funnel | None, tuple[Finding, ...]]:
+    """Return (model or None, findings) of what is asked for: a Funnel, a catalogue id or path, or stage names.
+
+    `declared` holds the outcomes by key, `won` the names declared as won: the first of them that is a stage is the
+    won stage; where none is, stages given by name end with the first.
+    """
     if isinstance(stages, str) and "," not in stages:
-        return funnel(stages.strip()), ()
+        return _with_won(funnel(stages.strip()), won), ()
     if stages is not None:
         if not isinstance(stages, Iterable):
             refuse_type("stages", stages, "stages")
         names = [str(name).strip() for name in (stages.split(",") if isinstance(stages, str) else stages)]
-        kept = [name for name in names if status_word(name) in (None, "won", "open")]
+        kept = [name for name in names if status_word(name, declared) in (None, "won", "open")]
         dropped = [name for name in names if name not in kept]
         notes = (Finding("stages_are_outcomes", "note", value=", ".join(dropped)),) if dropped else ()
-        return _custom(kept), notes
+        return _custom(kept, declared, won), notes
     if model is None or isinstance(model, Funnel):
-        return model, ()
+        return model and _with_won(model, won), ()
     if not isinstance(model, (str, os.PathLike)):
         refuse_type("model", model, "model")
-    return funnel(str(model)), ()
+    return _with_won(funnel(str(model)), won), ()
 
 
-def _custom(names: Sequence[str]) -> Funnel:
+def _with_won(model: Funnel, won: Sequence[str]) -> Funnel:
+    """Return the model; one without a won stage has the first declared one."""
+    found = next(filter(None, (_stage_of(model, name) for name in won)), None)
+    return model if model.won_stage or found is None else replace(model, won_stage=found)
+
+
+def _custom(names: Sequence[str], declared: Mapping[str, str], won: Sequence[str]) -> Funnel:
     twice = next((name for i, name in enumerate(names) if key(name) in map(key, names[:i])), None)
     if twice is not None or not names:
         raise DataError("stages_bad", value=twice or "")
-    won = next((name for name in names if status_word(name) == "won"), None)
-    return custom(names, won_stage=won)
+    ends = [name for name in names if declared.get(key(name)) == "won"]
+    ends = ends or ([] if won else [name for name in names if status_word(name) == "won"])
+    if won and not ends:
+        names, ends = [*names, won[0]], [won[0]]
+    return custom(names, won_stage=ends[0] if ends else None)
 
 
-def find_model(sheets: Sequence[Sheet], preset_name: str | None) -> tuple[Funnel, tuple[Finding, ...]]:
+def find_model(
+    sheets: Sequence[Sheet], preset_name: str | None, ends: Mapping[str, str]
+) -> tuple[Funnel, tuple[Finding, ...]]:
     """Return (model, findings): a known model that has all names of the data, else the names in the order they show.
 
-    Raises DataError where the data do not show an order.
+    Where there are no stages but outcomes, the model has one step. Raises DataError where the data show no order.
     """
-    names, ends = _spellings(sheets), flagged_ends(sheets)
-    words = {label: ends.get(key(label)) or status_word(label) for label in names}
-    kept = [label for label in names if words[label] is None]
+    names = _spellings(sheets)
+    words = {label: status_word(label, ends) for label in names}
+    kept = [label for label in names if words[label] not in ENDS]
     if len(kept) > MOST_NAMES:
         raise DataError("too_many_stages", file=sheets[0].table.name, n=len(kept), known=", ".join(kept[:10]))
+    won = [label for label in names if words[label] == "won"][:1] or _won_beside(sheets)
+    if all(words[label] for label in kept):
+        return _one_step(sheets, kept, won)
     known = _known_model(kept, preset_name)
     if known:
         return known, (Finding("model_found", "note", value=str(known.name), values={"names": ", ".join(kept)}),)
-    order, why = _order(sheets, kept)
-    won = [label for label in names if words[label] == "won"][:1] or _won_beside(sheets)
-    if not order and not won:
-        raise DataError("no_stages", file=sheets[0].table.name, known=", ".join(names))
-    model = custom([*order, *won], won_stage=won[0] if won else None)
-    return model, (Finding(f"stage_order_{why}", "note", value=" > ".join([*order, *won])),)
+    order, why = order_stages(sheets, kept)
+    stages = _with_won_placed(order, won) if why == "leading" else [*order, *won]
+    model = custom(stages, won_stage=won[0] if won else None)
+    return model, (Finding(f"stage_order_{why}", "note", value=" > ".join(stages)),)
+
+
+def _with_won_placed(order: Sequence[str], won: Sequence[str]) -> list[str]:
+    """Return numbered stages with the won one at its number, at the end where it has none."""
+    marks = {name: found[0] for name in (*order, *won) if (found := leading(name))}
+    return sorted((*order, *won), key=lambda name: marks.get(name, (1000, "")))
+
+
+def _one_step(sheets: Sequence[Sheet], kept: Sequence[str], won: Sequence[str]) -> tuple[Funnel, tuple[Finding, ...]]:
+    """Return the model of a source that tells outcomes only: in progress, then won."""
+    if len(kept) > 1:
+        raise DataError("stage_order_unknown", file=sheets[0].table.name, known=", ".join(kept), one=kept[0],
+                        other=kept[1])  # fmt: skip
+    names = [both(lambda: label("open")), both(lambda: label("won"))]
+    stages = [Stage(id="open", name=Text(kept[0], kept[0]) if kept else names[0]),
+              Stage(id="won", name=Text(won[0], won[0]) if won else names[1])]  # fmt: skip
+    model = replace(custom(["open", "won"], model_id=ONE_STEP, won_stage="won"), stages=tuple(stages))
+    shown = both(lambda: " > ".join(str(stage.name) for stage in stages))
+    return model, (Finding("one_step", "note", sheets[0].table.name, values={"stages": shown}),)
 
 
 def _won_beside(sheets: Sequence[Sheet]) -> list[str]:
@@ -147,9 +188,11 @@ def _won_beside(sheets: Sequence[Sheet]) -> list[str]:
     for sheet in sheets:
         if sheet.mapping.layout == "deals" and "status" in sheet.frame:
             for name in sheet.frame["status"][sheet.good].dropna().unique():
-                if status_word(name) == "won":
+                if status_word(name, sheet.declared) == "won":
                     return [name.strip()]
         if sheet.mapping.layout == "deals" and "won_at" in sheet.frame and sheet.frame["won_at"].notna().any():
+            return ["Won"]
+        if "is_won" in sheet.frame and flag(sheet.frame["is_won"], sheet.frame.index)[sheet.good].any():
             return ["Won"]
         if {"ended_at", "probability"} <= set(sheet.frame) and sheet.frame["probability"].str.match(
             "100([.]0*)?%?$"
@@ -179,13 +222,16 @@ def _known_model(names: Sequence[str], preset_name: str | None) -> Funnel | None
         return None
     models = [funnel(name) for name in model_names()]
     models = [_preset_model(name) for name in preset_names() if "stages" in preset_data(name)] + models
+    if preset_name:
+        lists = preset_data(preset_name).get("own_stages", ())
+        models += [custom(stages, model_id=preset_name, won_stage=stages[-1]) for stages in lists]
     fits = {}
     for model in models:
         found = {_stage_of(model, name) for name in names}
         own = model.id == preset_name
         enough = own or (len(names) > 1 and 2 * len(found | {model.won_stage}) >= len(model.stages))
         if None not in found and len(found) == len(names) and enough:
-            fits[model.id] = (own, len(found) / len(model.stages), model)
+            fits[model] = (own, len(found) / len(model.stages), model)
     ranked = sorted(fits.values(), key=lambda fit: fit[:2], reverse=True)
     if not ranked or (len(ranked) > 1 and ranked[0][:2] == ranked[1][:2]):
         return None
@@ -195,66 +241,3 @@ def _known_model(names: Sequence[str], preset_name: str | None) -> Funnel | None
 def _preset_model(name: str) -> Funnel:
     raw = preset_data(name)
     return custom(raw["stages"], model_id=name, won_stage=raw.get("won_stage"))
-
-
-def _order(sheets: Sequence[Sheet], names: Sequence[str]) -> tuple[Sequence[str], str]:
-    """Return (names in order, key of the reason): by history where there is one, else by the dates that are filled."""
-    if len(names) < 2:
-        return names, "single"
-    events = [sheet for sheet in sheets if sheet.mapping.layout == "events"]
-    entries = _history_entries(events) if events else wide_entries(sheets, names)
-    scores = _filled_scores(sheets, names) if entries is None else _history_scores(entries, names)
-    ranked = sorted(names, key=lambda name: scores[name])
-    tie = next(((one, other) for one, other in pairwise(ranked) if scores[one] == scores[other]), None)
-    if tie:
-        raise DataError(
-            "stage_order_unknown", file=sheets[0].table.name, known=", ".join(names), one=tie[0], other=tie[1]
-        )
-    return ranked, "history" if events else "dates"
-
-
-def _filled_scores(sheets: Sequence[Sheet], names: Sequence[str]) -> dict[str, float]:
-    """Return for each name how many of the columns with stage dates its rows have filled, on average, to 0.05."""
-    totals, rows = dict.fromkeys(map(key, names), 0.0), dict.fromkeys(map(key, names), 0)
-    for sheet in sheets:
-        dates = [header for header in sheet.mapping.extra if date_stem(header)]
-        filled = (
-            sum((~sheet.is_blank(header)).astype(float) for header in dates) if dates else np.zeros(len(sheet.good))
-        )
-        frame = pd.DataFrame({"name": sheet.stage_names.map(key, na_action="ignore").to_numpy(), "filled": filled})
-        for name, group in frame[sheet.good].groupby("name")["filled"]:
-            if name in totals:
-                totals[name] += group.sum()
-                rows[name] += len(group)
-    return {name: round(totals[key(name)] / max(rows[key(name)], 1) * 20) / 20 for name in names}
-
-
-def _history_entries(sheets: Sequence[Sheet]) -> pd.DataFrame:
-    """Return (deal_id, name, entered_at) of the rows of histories; what a change left comes just before it."""
-    parts = []
-    for sheet in sheets:
-        columns = ["deal_id", "entered_at"]
-        parts.append(sheet.frame[columns].assign(name=sheet.stage_names, side=1)[sheet.good])
-        if len(sheet.before_names):
-            left = sheet.frame["before_at"].fillna(sheet.frame["entered_at"])
-            before = sheet.frame[columns].assign(entered_at=left, name=sheet.before_names, side=0)
-            parts.append(before[sheet.good & sheet.before_names.notna().to_numpy()])
-    return pd.concat(parts).sort_values(["entered_at", "side"], kind="stable")
-
-
-def _history_scores(entries: pd.DataFrame, names: Sequence[str]) -> dict[str, tuple[int, float]]:
-    """Return for each name (how many others it follows in most of the cases that have both, its mean place in a case).
-
-    The first is Copeland's count of pairwise majorities; the place, from 0 to 1, decides where it is level.
-    """
-    frame = entries.assign(name=entries["name"].map(key)).sort_values("entered_at", kind="stable")
-    frame["order"] = np.arange(len(frame))
-    first = frame.groupby(["deal_id", "name"])["order"].min().unstack()
-    places = first.rank(axis=1).sub(1).div((first.notna().sum(axis=1) - 1).clip(lower=1), axis=0).mean()
-    score = dict.fromkeys(names, 0)
-    for one, other in combinations(names, 2):
-        gap = first[key(one)] - first[key(other)]
-        later = int(np.sign((gap > 0).sum() - (gap < 0).sum()))
-        score[one] += later
-        score[other] -= later
-    return {name: (score[name], places[key(name)]) for name in names}

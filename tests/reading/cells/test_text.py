@@ -78,7 +78,7 @@ def test_numbers_as_people_write_them(text, value):
     ("text", "rule"),
     [
         ("inf", "not_finite"), ("NaN", "not_finite"), ("1e400", "not_finite"), ("abc", "not_a_number"),
-        ("1.2万", "number_unit"), ("3k", "number_unit"), ("5亿元", "number_unit"), ("12%", "not_a_number"),
+        ("3k", "number_unit"), ("2M", "number_unit"), ("12%", "not_a_number"),
         ("1,23,4.5", "not_a_number"), ("12 34.5", "not_a_number"), ("--5", "not_a_number"), ("(5", "not_a_number"),
         ("2022-05-20", "not_a_number"), ("-", "not_a_number"),
     ],

@@ -1,0 +1,122 @@
+"""Evidence: what the name and the cells of a column show about it: dates, numbers, flags, a unit in the header."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+
+import pandas as pd
+
+from funnelkit.reading.cells.dates import is_date
+from funnelkit.reading.cells.numbers import is_number
+from funnelkit.reading.cells.text import cell_text
+from funnelkit.reading.layouts.outcomes import is_flags
+from funnelkit.reading.layouts.presets import key, preset_data
+
+DATES = frozenset(
+    ("created_at", "closed_at", "won_at", "lost_at", "void_at", "ended_at", "stage_changed_at", "expected_close",
+     "entered_at", "before_at", "left_at")
+)  # fmt: skip
+NUMBERS = frozenset(("amount", "value", "n_entered", "n_advanced", "n_lost", "n_open", "rate"))
+FLAGS = frozenset(("is_won", "is_closed", "is_lost"))
+_SAMPLE = 1000  # cells from the start of a column, and as many spread over the rest
+
+
+def sample_texts(cells: pd.Series) -> pd.Series:
+    """Return some cells of a column as text, those at its start and some of the rest; blanks are left out."""
+    step = max(1, (len(cells) - _SAMPLE) // _SAMPLE)
+    part = pd.concat([cells.iloc[:_SAMPLE], cells.iloc[_SAMPLE::step]]) if len(cells) > _SAMPLE else cells
+    return cell_text(part).dropna().str.strip()
+
+
+def holds(canonical: str, cells: pd.Series, *, serial: bool = False) -> bool | None:
+    """Return whether any cell can be what a column of this meaning holds; None where all are blank or all can.
+
+    `serial` is True in workbooks, whose dates may be day numbers. A column of flags is never one of dates.
+    """
+    if canonical not in DATES | NUMBERS | FLAGS:
+        return None
+    texts = sample_texts(cells)
+    if not len(texts):
+        return None
+    if canonical in FLAGS:
+        return is_flags(texts)
+    found = texts.unique()[:300]
+    if canonical in NUMBERS:
+        return any(map(is_number, found))
+    if is_flags(texts):
+        return False
+    return any(is_date(text) or (serial and is_number(text)) for text in found)
+
+
+# --- what a header says ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The unit in a header: what stands before it, the factor to whole money, the currency."""
+
+    bare: str
+    text: str
+    factor: float
+    currency: str | None
+
+
+_ENCLOSED = re.compile(r"(?P<bare>.*\S)\s*[(\[【](?P<unit>[^()\[\]【】]{1,20})[)\]】]\s*")
+_BEHIND = re.compile(r"(?P<bare>.*\S)(?:\s*[/_,:;-]\s*|\s+in\s+|\s+)(?P<unit>[^\s/_,:;-]{1,12})\s*", re.IGNORECASE)
+_UNIT = re.compile(
+    r"(?:单位[::]?)?(?P<factor>百万|千万|[万亿千]|'?000'?s?|thousands?|millions?|billions?|tsd\.?|mio\.?|mrd\.?|mln|mn|bn|"
+    r"mm|[kmt](?=\s*(?:$|us\$|[$€£¥]|[a-z]{3}$)))?\s*(?:of\s+)?(?P<money>us\$|[$€£¥₩₹₽]|[^\W\d_]{1,4})?",
+    re.IGNORECASE,
+)
+_FACTORS = {
+    "千": 1e3, "万": 1e4, "百万": 1e6, "千万": 1e7, "亿": 1e8, "000": 1e3, "k": 1e3, "t": 1e3, "tsd": 1e3,
+    "thousand": 1e3, "m": 1e6, "mm": 1e6, "mn": 1e6, "mio": 1e6, "mln": 1e6, "million": 1e6, "mrd": 1e9, "bn": 1e9,
+    "billion": 1e9,
+}  # fmt: skip
+_MONEY = {
+    "元": "CNY", "人民币": "CNY", "rmb": "CNY", "美元": "USD", "美金": "USD", "欧元": "EUR", "日元": "JPY",
+    "港元": "HKD", "港币": "HKD", "英镑": "GBP", "us$": "USD", "€": "EUR", "£": "GBP", "₩": "KRW", "₹": "INR",
+    "₽": "RUB", "$": "$", "¥": "¥", "руб": "RUB", "euro": "EUR", "eur": "EUR",
+} | {code: code.upper() for code in (
+    "usd", "cny", "gbp", "jpy", "hkd", "chf", "cad", "aud", "nzd", "sek", "nok", "dkk", "pln", "czk", "huf", "ron",
+    "rub", "uah", "try", "inr", "brl", "mxn", "ars", "clp", "cop", "pen", "krw", "twd", "sgd", "thb", "myr", "idr",
+    "php", "vnd", "zar", "ils", "aed", "sar", "kzt")}  # fmt: skip
+
+
+@cache
+def unit_of(header: str) -> Unit | None:
+    """Return the Unit in a header, None where it has none.
+
+    >>> unit_of("合同金额（万元）").factor, unit_of("Amount in EUR").currency, unit_of("Close date (actual)")
+    (10000.0, 'EUR', None)
+    """
+    plain = unicodedata.normalize("NFKC", header).strip()
+    for pattern in (_ENCLOSED, _BEHIND):
+        match = pattern.fullmatch(plain)
+        unit = match and _UNIT.fullmatch(match["unit"].strip())
+        if not match or not unit or not unit[0]:
+            continue
+        money = _MONEY.get((unit["money"] or "").lower().rstrip("."))
+        factor = (unit["factor"] or "").lower().strip("'.").removesuffix("s") if unit["factor"] else ""
+        if (unit["money"] and money is None) or (pattern is _BEHIND and money is None):
+            continue
+        return Unit(match["bare"], match["unit"].strip(), _FACTORS.get(factor, 1.0), money)
+    return None
+
+
+@cache
+def spoken(header: str) -> str:
+    """Return the key of what a header says beside words that only decorate (`Deal`, `Name`, `on`, a currency).
+
+    >>> spoken("Opportunity Amount USD"), spoken("Rep Name"), spoken("createdOn")
+    ('amount', 'rep', 'created')
+    """
+    unit = unit_of(header)
+    plain = unicodedata.normalize("NFKC", unit.bare if unit else header)
+    words = re.split(r"[\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", plain))
+    noise = set(preset_data("generic")["signs"]["noise"])
+    kept = [word for word in words if word and word.casefold() not in noise]
+    return key(" ".join(kept)) if kept and len(kept) < len(words) + bool(unit) else ""

@@ -1,0 +1,119 @@
+"""Order: which stage comes before which, as names, categories, histories, dates or chances show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations, pairwise
+
+import numpy as np
+import pandas as pd
+
+from funnelkit.language import DataError
+from funnelkit.reading.cells.text import cell_text
+from funnelkit.reading.layouts.columns import date_stem
+from funnelkit.reading.layouts.outcomes import entries_of, leading, note_branches
+from funnelkit.reading.layouts.presets import key, preset_data
+from funnelkit.reading.layouts.stage_dates import wide_entries
+from funnelkit.reading.sheet import Sheet
+
+ALIKE = 0.9  # of a stage's deals must carry its chance, for the chances to be those of the stages
+
+
+def order_stages(sheets: Sequence[Sheet], names: Sequence[str]) -> tuple[Sequence[str], str]:
+    """Return (names in order, key of the reason); what was meant as an order goes before what the deals did.
+
+    Raises DataError where nothing shows which of two stages comes first.
+    """
+    if len(names) < 2:
+        return names, "single"
+    histories = [sheet for sheet in sheets if sheet.mapping.layout == "events"]
+    entries = entries_of(histories) if histories else wide_entries(sheets, names)
+    told = _said_order(sheets, names, entries is None)
+    if told is None:
+        scores = _filled_scores(sheets, names) if entries is None else _entry_scores(entries, names)
+        told = _ranked(sheets, names, scores), "history" if histories else "dates"
+    if histories and entries is not None:
+        note_branches(sheets, entries, told[0])
+    return told
+
+
+def _said_order(sheets: Sequence[Sheet], names: Sequence[str], by_chance: bool) -> tuple[Sequence[str], str] | None:
+    """Return (names in order, key of the reason) where names, categories or chances state it."""
+    marks = {name: found[0] for name in names if (found := leading(name))}
+    kinds = {mark[1] == "" for mark in marks.values()}
+    if len(set(marks.values())) == len(names) and len(kinds) == 1:
+        return sorted(names, key=lambda name: marks[name]), "leading"
+    for sheet in sheets:
+        kind = sheet.cells("stage").dtype if sheet.has("stage") else None
+        if isinstance(kind, pd.CategoricalDtype) and kind.ordered:
+            place = {key(name): number for number, name in enumerate(kind.categories)}
+            if all(key(name) in place for name in names):
+                return sorted(names, key=lambda name: place[key(name)]), "categories"
+    chances = _chances(sheets, names) if by_chance else {}
+    if len(set(chances.values())) == len(names) == len(chances):
+        return sorted(names, key=lambda name: chances[name]), "chance"
+    return None
+
+
+def _ranked(sheets: Sequence[Sheet], names: Sequence[str], scores: Mapping[str, object]) -> Sequence[str]:
+    """Return the names by their scores; a tie is refused."""
+    ranked = sorted(names, key=lambda name: scores[name])  # type: ignore[arg-type, return-value]
+    tie = next(((one, other) for one, other in pairwise(ranked) if scores[one] == scores[other]), None)
+    if tie:
+        raise DataError(
+            "stage_order_unknown", file=sheets[0].table.name, known=", ".join(names), one=tie[0], other=tie[1]
+        )
+    return ranked
+
+
+def _chances(sheets: Sequence[Sheet], names: Sequence[str]) -> dict[str, float]:
+    """Return the chance of a win of each name whose deals nearly all carry the same one."""
+    known = set(map(key, preset_data("generic")["signs"]["chance"]))
+    found: dict[str, float] = {}
+    for sheet in sheets:
+        headers = (header for header in sheet.table.cells.columns if key(header) in known)
+        header = sheet.mapping.columns.get("probability", next(headers, None))
+        if header is None or sheet.mapping.layout != "deals":
+            continue
+        values = pd.to_numeric(cell_text(sheet.table.cells[header]).str.strip().str.rstrip("%"), errors="coerce")
+        frame = pd.DataFrame({"name": sheet.stage_names.map(key, na_action="ignore"), "chance": values})
+        groups = frame[sheet.good].dropna().groupby("name")["chance"]
+        typical = groups.agg(lambda chances: chances.mode().iloc[0] if len(chances) else np.nan)
+        alike = frame["chance"].eq(frame["name"].map(typical))[sheet.good].groupby(frame["name"]).mean()
+        found |= {name: typical[key(name)] for name in names if alike.get(key(name), 0.0) >= ALIKE}
+    return found
+
+
+def _filled_scores(sheets: Sequence[Sheet], names: Sequence[str]) -> dict[str, float]:
+    """Return for each name how many of the columns with stage dates its rows have filled, on average, to 0.05."""
+    totals, rows = dict.fromkeys(map(key, names), 0.0), dict.fromkeys(map(key, names), 0)
+    for sheet in sheets:
+        dates = [header for header in sheet.mapping.extra if date_stem(header)]
+        filled = (
+            sum((~sheet.is_blank(header)).astype(float) for header in dates) if dates else np.zeros(len(sheet.good))
+        )
+        frame = pd.DataFrame({"name": sheet.stage_names.map(key, na_action="ignore").to_numpy(), "filled": filled})
+        for name, group in frame[sheet.good].groupby("name")["filled"]:
+            if name in totals:
+                totals[name] += group.sum()
+                rows[name] += len(group)
+    return {name: round(totals[key(name)] / max(rows[key(name)], 1) * 20) / 20 for name in names}
+
+
+def _entry_scores(entries: pd.DataFrame, names: Sequence[str]) -> dict[str, tuple[int, float]]:
+    """Return for each name (how many others it follows in most of the cases that have both, its mean place in a case).
+
+    The first is Copeland's count of pairwise majorities; the place, from 0 to 1, decides where it is level.
+    """
+    frame = entries.assign(name=entries["name"].map({name: key(name) for name in entries["name"].dropna().unique()}))
+    frame = frame.sort_values("entered_at", kind="stable")
+    frame["order"] = np.arange(len(frame))
+    first = frame.groupby(["deal_id", "name"])["order"].min().unstack()
+    places = first.rank(axis=1).sub(1).div((first.notna().sum(axis=1) - 1).clip(lower=1), axis=0).mean()
+    score = dict.fromkeys(names, 0)
+    for one, other in combinations(names, 2):
+        gap = first[key(one)] - first[key(other)]
+        later = int(np.sign((gap > 0).sum() - (gap < 0).sum()))
+        score[one] += later
+        score[other] -= later
+    return {name: (score[name], places[key(name)]) for name in names}
