@@ -4,14 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from funnelkit.analysis.compare import compare_periods
+from funnelkit.analysis.compare import _growth, compare_periods
 from funnelkit.analysis.periods import Calendar
 from funnelkit.language.errors import DataError
 from funnelkit.reading.read import read
 from funnelkit.result import LimitError
+from funnelkit.stats import period_rates, stage_spells
 from funnelkit.synth.generate import synthesize
+from tests.worlds import named
 
 MAVEN = Path(__file__).parents[3] / "shared" / "data" / "maven_crm"
+LAST = "2024-12-15"  # a day in the last full month of the worlds
 
 
 @pytest.fixture(scope="module")
@@ -25,34 +28,64 @@ def row(found, against, stage="overall"):
     return table[(table["against"] == against) & (table["stage"] == stage)].iloc[0]
 
 
-def test_the_planted_drop_is_found_against_last_year_and_nothing_else(sample):
+def test_the_planted_drop_is_found_against_last_year_and_no_other_stage(sample):
     found = compare_periods(sample, Calendar("quarter"), on="2025-11-15")
     clear = found.table[found.table["clear"] & (found.table["stage"] != "overall")]
     assert clear[["against", "stage"]].values.tolist() == [["year_before", "solution-demo"]]
-    assert "Solution demo and track record" in found.reading() and "同比" in found.reading("zh")
+    assert "Solution demo and track record, against 2024-Q4" in found.reading() and "同比" in found.reading("zh")
+    insight = next(each for each in found.findings if each.subject == "solution-demo")
+    fallen = clear.iloc[0]
+    assert insight.kind == "rate_fall" and insight.evidence == fallen["p_value"] < 1 - fallen["level"]
+    assert insight.n_deals == round(-fallen["change"] * fallen["n_entered"]) and insight.amount > 0
+
+
+def test_no_verdict_contradicts_the_interval_beside_it(sample):
+    """A clear change has an interval that excludes 0, and no other has; the level is that of the family's step."""
+    for day in ("2024-11-15", "2025-03-15", "2025-08-15", "2025-11-15"):
+        for unit in ("month", "quarter"):
+            table = compare_periods(sample, Calendar(unit), on=day).table
+            table = table[table["status"] == "compared"]
+            excludes = (table["change_low"] > 0) | (table["change_high"] < 0)
+            assert excludes.tolist() == table["clear"].tolist() == (table["p_value"] < 1 - table["level"]).tolist()
+            whole = table[table["stage"] == "overall"]
+            assert whole["level"].min() >= (0.975 - 1e-12 if len(whole) == 2 else 0.95)
+            stages = table[table["stage"] != "overall"]
+            assert stages["level"].max() == pytest.approx(1 - 0.05 / len(stages))
+
+
+def test_rates_are_those_of_period_analysis(sample):
+    found = compare_periods(sample, on="2025-03-10")
+    now, then = row(found, "previous"), row(found, "previous", "negotiation")
+    days = [pd.Timestamp(day).timestamp() / 86400 for day in ("2025-03-01", "2025-04-01")]
+    spells = stage_spells(sample)
+    kept = spells.take((sample.deals["status"] != "void").to_numpy()[spells.deal])
+    expected = period_rates(kept, [tuple(days)])[0]
+    assert (now["rate"], now["basis"], now["horizon_days"]) == (expected.rate[0], "period", expected.horizon[0])
+    assert then["rate"] == expected.rate[7] and then["n"] == expected.n[7]
+    assert now["low"] < now["rate"] == now["floor"] <= now["ceiling"] < now["high"]
+    # A window has the same rate whatever it is compared with.
+    assert compare_periods(sample, on="2025-04-10").table["rate_before"].iloc[0] == now["rate"]
 
 
 def test_a_partial_month_meets_as_many_days(sample):
     month = sample.at("2025-11-17 00:00")
     found = row(compare_periods(month), "previous")
-    assert (found["period"], found["days"], found["period_before"], found["days_before"]) == (
-        "2025-11",
-        16,
-        "2025-10",
-        16,
-    )
+    periods = found[["period", "days", "period_before", "days_before"]].tolist()
+    assert periods == ["2025-11", 16, "2025-10", 16]
     made = sample.deals["created_at"]
     assert found["n_entered_before"] == ((made >= "2025-10-01") & (made < "2025-10-17")).sum()
     working = row(compare_periods(month, working=True), "year_before")
     assert working["days"] == working["days_before"] == 10
 
 
-def test_counts_are_those_of_the_window(sample):
-    found = row(compare_periods(sample, on="2025-03-10"), "previous")
+@pytest.mark.parametrize("basis", ["period", "decided"])
+def test_counts_are_those_of_the_window(sample, basis):
+    found = row(compare_periods(sample, on="2025-03-10", basis=basis), "previous")
     deals = sample.deals[sample.deals["status"].isin(["won", "lost"])]
     inside = deals["closed_at"].dt.to_period("M").astype(str)
     assert found["n"] == (inside == "2025-03").sum() and found["n_before"] == (inside == "2025-02").sum()
     assert found["k"] == (deals.loc[inside == "2025-03", "status"] == "won").sum()
+    assert basis == "period" or found["rate"] == found["k"] / found["n"]
 
 
 def test_entered_basis_judges_both_windows_at_the_same_age(sample):
@@ -62,10 +95,60 @@ def test_entered_basis_judges_both_windows_at_the_same_age(sample):
 
 
 def test_no_history_and_too_early_are_named(sample):
-    found = compare_periods(sample, Calendar("quarter"), on="2024-05-01")
+    found = compare_periods(sample, Calendar("quarter"), on="2024-05-01", basis="decided")
     assert row(found, "previous")["status"] == "too_early" and row(found, "year_before")["status"] == "no_history"
     assert "2023-Q2 is not wholly in the data" in found.reading() and "2023-Q2 不完整" in found.reading("zh")
     assert not found.table["clear"].any()
+
+
+def test_the_first_months_of_the_records_are_not_taken_for_a_rate():
+    """In the first month nobody can have reached the end; by age the second already tells the truth, if vaguely."""
+    pipeline = named("constant").pipeline(np.random.default_rng(1))
+    found = row(compare_periods(pipeline, on="2023-03-15"), "previous")
+    assert found["status"] in ("compared", "not_enough")
+    plain = row(compare_periods(pipeline, on="2023-03-15", basis="entered"), "previous")
+    assert plain["rate"] < 0.02
+    assert found["status"] == "not_enough" or found["low"] < 0.08 < found["high"]
+
+
+def test_too_few_moves_are_said_with_their_number():
+    rng = np.random.default_rng(1)
+    created = pd.Timestamp("2025-01-01") + pd.to_timedelta(np.r_[rng.integers(0, 300, 300), 310, 350], unit="D")
+    table = pd.DataFrame({"id": np.arange(302).astype(str), "created_at": created})
+    table["closed_at"] = created + pd.to_timedelta(rng.integers(20, 40, 302), unit="D")
+    table["stage"] = np.where(rng.random(302) < 0.4, "Won", "Lost")
+    table.loc[table["closed_at"] > "2025-12-25", ["stage", "closed_at"]] = ["Lead", None]
+    found = compare_periods(read(table, stages=["Lead", "Won"], as_of="2025-12-25"))
+    assert row(found, "previous")["status"] == "not_enough" and np.isnan(row(found, "previous")["change"])
+    assert "too few deals" in found.reading() and "太少" in found.reading("zh")
+
+
+def test_where_wins_crowd_at_quarter_ends_a_month_meets_the_same_of_the_quarter_before():
+    pipeline = named("quarter_end").but(years=2.01).pipeline(np.random.default_rng(5))
+    found = compare_periods(pipeline, on=LAST)
+    before = row(found, "quarter_before")
+    assert before["period_before"] == "2024-09" and "previous" not in set(found.table["against"])
+    assert "Wins crowd at the end of quarters" in found.reading() and "季度末" in found.reading("zh")
+    whole = compare_periods(pipeline, Calendar("quarter"), on=LAST)
+    assert row(whole, "previous")["period_before"] == "2024-Q3" and "Whole quarters can be compared" in whole.reading()
+
+
+def test_a_source_that_times_nothing_is_compared_by_what_was_decided():
+    rng = np.random.default_rng(1)
+    closed = pd.Timestamp("2025-01-01") + pd.to_timedelta(rng.integers(0, 364, 600), unit="D")
+    table = pd.DataFrame({"id": np.arange(600).astype(str), "stage": np.where(rng.random(600) < 0.4, "Won", "Lost")})
+    found = compare_periods(read(table.assign(closed_at=closed), stages=["Lead", "Won"], as_of="2025-12-31"))
+    assert set(found.table["basis"]) == {"decided"} and "shares of those decided" in found.reading()
+
+
+def test_segments_are_compared_within_one_family(sample):
+    found = compare_periods(sample, Calendar("quarter"), on="2025-11-15", by="team")
+    whole = found.table[found.table["stage"] == "overall"]
+    assert whole["team"].nunique() == 3 and len(whole) == 6
+    alone = compare_periods(sample, Calendar("quarter"), on="2025-11-15")
+    for name in ("n_entered", "k", "n"):
+        summed = found.table.groupby(["against", "stage"], observed=True)[name].sum()
+        assert summed.to_dict() == alone.table.set_index(["against", "stage"])[name].to_dict()
 
 
 def test_week_53_has_no_counterpart():
@@ -90,8 +173,6 @@ def test_maven_first_quarter_is_no_base():
 
 
 def test_growth_interval_covers_equal_counts():
-    from funnelkit.analysis.compare import _growth
-
     rng = np.random.default_rng(2)
     now, before = (pd.Series(rng.poisson(400, 4000)) for _ in range(2))
     _, low, high = _growth(now, before)
@@ -99,7 +180,7 @@ def test_growth_interval_covers_equal_counts():
 
 
 def test_refusals(sample):
-    with pytest.raises(DataError, match="Known: decided, entered"):
+    with pytest.raises(DataError, match="Known: period, decided, entered"):
         compare_periods(sample, basis="x")
     with pytest.raises(DataError, match="2027-01 lies after the data"):
         compare_periods(sample, on="2027-01-05")
@@ -107,3 +188,46 @@ def test_refusals(sample):
                              "closed_at": ["2026-01-05", "2026-01-06"]}), stages=["Lead", "Won"])  # fmt: skip
     with pytest.raises(LimitError, match="survivorship"):
         compare_periods(won)
+
+
+# --- figures of merit ------------------------------------------------------------------------------------------------
+
+
+def verdicts(world, histories, bases=("period",), seed=6):
+    """Return for each basis in how many histories the overall verdict, and that of any stage, is a clear change."""
+    rng, found = np.random.default_rng(seed), {basis: np.zeros(2, dtype=int) for basis in bases}
+    for _ in range(histories):
+        pipeline = world.pipeline(rng)
+        for basis in bases:
+            table = compare_periods(pipeline, on=LAST, basis=basis).table
+            whole = table["stage"] == "overall"
+            found[basis] += [table.loc[whole, "clear"].any(), table.loc[~whole, "clear"].any()]
+    return found
+
+
+@pytest.mark.parametrize("name", ["constant", "seasonal", "growing", "quarter_end"])
+@pytest.mark.parametrize("histories", [4, pytest.param(200, marks=pytest.mark.slow)])
+def test_a_constant_truth_is_not_called_a_change(name, histories, capsys):
+    found = verdicts(named(name).but(years=2.01), histories)["period"]
+    error = np.sqrt(0.05 * 0.95 / histories)
+    with capsys.disabled():
+        print(f"\n{name}: overall {found[0]}, any stage {found[1]} of {histories} histories called a change "
+              f"({found[0] / histories:.3f}, {found[1] / histories:.3f}; se {error:.3f})")  # fmt: skip
+    assert found[0] / histories <= 0.05 + 2 * error if histories > 50 else found[0] < 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("unit", ["month", "quarter"])
+def test_power_against_a_fall_to_half(unit, capsys):
+    """The last stage falls to half as the last full period begins: MoM or YoY called a fall."""
+    since = {"month": 700.0, "quarter": 639.0}[unit]
+    world = named("constant").but(years=2.01, fall=(3, 0.5, since))
+    rng, hits, histories = np.random.default_rng(7), dict.fromkeys(("period", "decided"), 0), 100
+    for _ in range(histories):
+        pipeline = world.pipeline(rng)
+        for basis in hits:
+            table = compare_periods(pipeline, Calendar(unit), on=LAST, basis=basis).table
+            hits[basis] += bool((table["clear"] & (table["change"] < 0) & (table["stage"] == "overall")).any())
+    with capsys.disabled():
+        print(f"\nFall to half, last {unit}: found in {hits} of {histories} (seed 7)")
+    assert hits["period"] >= hits["decided"] - 2 * np.sqrt(histories * 0.25)
