@@ -9,6 +9,7 @@ import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,12 @@ from funnelkit.reading.containers.database import database_kind, is_url, open_da
 from funnelkit.reading.containers.encoding import decode, known_encoding, said_encoding, without_nul
 from funnelkit.reading.containers.excel import XLS, read_workbook
 from funnelkit.reading.containers.headers import without_repeated
+from funnelkit.reading.containers.html_table import read_html
 from funnelkit.reading.containers.json_text import looks_like_json, read_json
 from funnelkit.reading.containers.options import Bounds, ReadOptions, Source, Table, check_header
 from funnelkit.reading.containers.xes import is_xes, read_xes
 
-_HTML = (b"<!doctype html", b"<html", b"<head", b"<body", b"<table")
+_HTML = ("<!doctype html", "<html", "<head", "<body", "<table", "<meta")
 _BOOKS = (".xlsx", ".xlsm", ".ods")
 # Content that is no table: (first bytes, what to call it).
 _FOREIGN = (
@@ -111,6 +113,10 @@ def _of_bytes(data: bytes, name: str, options: ReadOptions) -> Table:
 def _of_text(text: str, notes: tuple[Finding, ...], name: str, options: ReadOptions) -> Table:
     if looks_like_json(text):
         return read_json(text, name, options, notes)
+    if _is_markup(text):
+        table = read_html(text, name, options)
+        if table is not None:
+            return replace(table, notes=(*notes, *table.notes))
     _refuse_markup(text, name)
     return read_delimited(text, name, options, notes)
 
@@ -174,7 +180,7 @@ def _large(path: Path, head: bytes, options: ReadOptions) -> Table | None:
     if head.startswith((b"\x1f\x8b", b"PAR1", b"PK\x03\x04", XLS)) or path.suffix.lower() in _BOOKS:
         return None
     start = head.decode("utf-8", "ignore").removeprefix("\ufeff")
-    if looks_like_json(start):
+    if looks_like_json(start) or _is_markup(start):
         return None
     _refuse_foreign(head, path.name, path.suffix.lower())
     _refuse_markup(start, path.name)
@@ -234,11 +240,15 @@ def _refuse_foreign(data: bytes, name: str, suffix: str) -> None:
 
 def _refuse_markup(text: str, name: str) -> None:
     """Refuse a web page or other markup saved as a table; a login page is the usual one."""
-    start = text[:2000].lstrip().lower().encode("utf-8", "replace")
-    if start.startswith(_HTML) or (start.startswith((b"<?xml", b"<!--")) and b"<html" in start):
+    if _is_markup(text):
         raise DataError("html_page", file=name)
-    if start.startswith(b"<?xml"):
+    if text[:2000].lstrip().lower().startswith("<?xml"):
         raise DataError("foreign_format", file=name, kind="XML")
+
+
+def _is_markup(text: str) -> bool:
+    start = text[:2000].lstrip().lower()
+    return start.startswith(_HTML) or (start.startswith(("<?xml", "<!--")) and "<html" in start)
 
 
 # --- typed sources ----------------------------------------------------------------------------------------------------

@@ -30,6 +30,7 @@ Rows: TypeAlias = Iterable[Sequence[Any]]
 Sheets: TypeAlias = Mapping[str, Callable[[], Rows]]
 
 XLS = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_LOCKED = "EncryptedPackage".encode("utf-16-le")
 _HEAD = 50  # rows in which a sheet shows its header
 _DENSE = 20_000_000  # cells up to the farthest that are taken into memory at once
 _PART = re.compile(r"xl/worksheets/[^/]+\.xml")
@@ -42,6 +43,8 @@ def read_workbook(data: bytes, name: str, options: ReadOptions) -> Table:
 
     Raises DataError where it is no workbook, the sheet does not exist, or there are more cells than the limit.
     """
+    if data.startswith(XLS) and _LOCKED in data:
+        raise DataError("workbook_locked", file=name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # openpyxl tells of styles and extensions that it drops: not of cells

@@ -284,3 +284,27 @@ def test_a_parquet_file_that_grows_is_refused_before_it_takes_the_memory(kind):
     assert len(stream.getvalue()) < 100_000
     assert refused(stream.getvalue(), "t.parquet", bounds=small).key == "archive_too_large"
     assert len(opened(FILES["parquet"], bounds=small).cells) == 3
+
+
+# --- pages that are tables ---
+
+
+def as_page(rows, before=""):
+    texts = [["" if cell is None else cell for cell in row] for row in rows]
+    cells = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>\n" for row in texts)
+    return f"<html><head><meta charset='utf-8'></head><body>{before}<table border='1'>\n{cells}</table></body></html>"
+
+
+def test_a_page_with_one_table_of_deals_is_read():
+    page = as_page([GRID[0], [], *GRID[1:], ["d", "Lead"]], "<table><tr><td>a</td></tr></table>")
+    table = opened(page)
+    assert table.cells["deal_id"].tolist() == ["007", "b", "c"] and table.lines.tolist() == [4, 5, 6]
+    assert (table.blank, [row.line for row in table.broken], table.rows_in) == (1, [7], 5)
+    odd = opened("<table><tr><th>deal_id<th>stage<tr><td>a &amp; b<td>L<table><tr><td>in</table>ead</table>")
+    assert odd.cells.iloc[0].tolist() == ["a & b", "Linead"]
+
+
+@pytest.mark.parametrize("rows", [[["User", "Password"], ["", ""]], [["deal_id", "stage"]], []])
+def test_any_other_page_is_refused(rows):
+    assert refused(as_page(rows)).key == "html_page"
+    assert refused(as_page(GRID) + as_page(GRID)).key == "html_page"

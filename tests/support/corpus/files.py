@@ -155,7 +155,7 @@ refused(
 )
 
 # --- what is no table ---
-refused("json.csv", '{"id": "A1", "stage": "Lead"}\n', "foreign_format")
+refused("json.csv", '{"id": "A1", "stage": "Le\n', "json_broken", 1)
 refused("json-list.csv", ' [ {"id": "A1"} ]', "no_column", 1)
 refused(
     "xml.csv", '<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>', "foreign_format"
@@ -163,8 +163,9 @@ refused(
 refused("login.csv", "\ufeff\n <!-- SSO --><HTML><body>Sign in</body></HTML>", "html_page")
 refused("table-fragment.xls", "<table><tr><td>id</td></tr></table>", "html_page")
 refused("pdf.csv", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "foreign_format")
-refused("old.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 504, "foreign_format")
-refused("locked.xlsx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"EncryptedPackage".ljust(504, b"\0"), "foreign_format")
+refused("old.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 504, "workbook_broken")
+LOCKED = "EncryptedPackage".encode("utf-16-le")
+refused("locked.xlsx", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + LOCKED.ljust(504, b"\0"), "workbook_locked")
 refused("rtf.txt", b"{\\rtf1\\ansi id,stage}", "foreign_format")
 refused("program.csv", b"\x7fELF\2\1\1" + b"\0" * 57, "foreign_format")
 refused("pickle-5.csv", b"\x80\5\x95\n\0\0\0\0\0\0\0\x8c\6posix.", "pickle_refused")
