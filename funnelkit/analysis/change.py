@@ -11,11 +11,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from funnelkit.analysis.shared import By, require_columns
-from funnelkit.language import DataError, change_text, label, number, percent, points, say
+from funnelkit.analysis.periods import Calendar
+from funnelkit.analysis.shared import By, insight, keys_of, require_columns
+from funnelkit.analysis.window_rates import pair_rates
+from funnelkit.language import DataError, Text, both, change_text, label, number, percent, points, say, settings
 from funnelkit.models import Funnel
-from funnelkit.result import Result, both, rate_words, table_of
-from funnelkit.stats import LEVEL
+from funnelkit.pipeline import Pipeline
+from funnelkit.result import WIN_LIMITS, Insight, Result, rate_words, refuse_limits, row_words, table_of
+from funnelkit.stats import LEVEL, holm_levels
 
 MEASURES = ("rate", "count")
 Floats = NDArray[np.float64]
@@ -59,16 +62,16 @@ class Split(Bridge):
 
 
 def split_change(
-    before: Result | pd.DataFrame,
-    after: Result | pd.DataFrame,
-    by: By = None,
-    measure: Literal["rate", "count"] = "rate",
-) -> Split:
+    before: Pipeline | Result | pd.DataFrame, after: Result | pd.DataFrame | None = None, by: By = None,
+    measure: Literal["rate", "count"] = "rate", *, calendar: Calendar | None = None, on: Any = None,
+    against: Literal["previous", "year_before"] = "previous",
+) -> Split:  # fmt: skip
     """Split the change of a rate (or of the count it yields) into volume, mix and rate, which sum to it exactly.
 
     Parameters
     ----------
-    before, after : counts ([by], stage, n_entered, n_advanced, n_lost), or tables of [by], k, n
+    before, after : a Pipeline alone: its win rates as `compare_periods` gives them for `calendar`, `on` and `against`;
+        or counts of two periods ([by], stage, n_entered, n_advanced, n_lost), or tables of [by], k, n
     by : str or list of str, the columns of the segments
     measure : "rate": sum over segments of share x rate of stage 1 x ... x of the last; "count": that times their number
 
@@ -81,12 +84,12 @@ def split_change(
 
     Raises
     ------
-    DataError : for missing columns, a period without anybody, a stage whose rate nobody knows yet
+    DataError, LimitError : for missing columns, a period without anybody, a rate that nobody knows yet or can
 
     Notes
     -----
-    Every factor moves together with all others and gets what it contributes on the way: Kitagawa (1955) for two
-    factors, Das Gupta (1993) for more. Intervals: delta method; binomial rates, multinomial shares, Poisson volume.
+    Kitagawa (1955) for two factors, Das Gupta (1993) for more. Intervals: delta method. Rates of segments by age are
+    scaled by one factor a period, so that they make up the rate of all.
 
     Examples
     --------
@@ -95,8 +98,30 @@ def split_change(
     >>> split_change(before, after, "segment").table[["part", "change"]].round(4).values.tolist()
     [['mix', -0.0919], ['rate', 0.0169]]
     """
+    if isinstance(before, Pipeline):
+        return _split(_of_windows(before, by, calendar, (on, against)), measure, before.model)
     model = before.model if isinstance(before, Result) else None
+    if after is None:
+        raise DataError("empty_period", table="after")
     return _split(_Frame.of(table_of(before), table_of(after), by), measure, model)
+
+
+def _of_windows(pipeline: Pipeline, by: By, calendar: Calendar | None, asked: tuple[Any, str]) -> _Frame:
+    """Return the win rates of two windows by segment: those of all deals together are as `compare_periods` has them."""
+    refuse_limits(pipeline, "split_change", *WIN_LIMITS)
+    keys = keys_of(by, pipeline.deals)
+    calendar = calendar or settings.calendar or Calendar()
+    whole, parts = (pair_rates(pipeline, calendar, asked, names) for names in ([], keys))
+    names = [tuple(row) if len(keys) > 1 else row[0] for row in parts[0][keys].to_numpy(object)] if keys else ["all"]
+    size, rate, worth = (np.array([part[name] for part in parts], float) for name in ("n_entered", "rate", "worth"))
+    totals = np.array([[part["rate"].iloc[0]] for part in whole])
+    rate = np.where(np.isnan(rate), rate[::-1], rate)  # too few in one of the two: as in the other, so it counts as mix
+    rate = np.where(np.isnan(rate), totals, rate)
+    expected = (size * rate).sum(axis=1, keepdims=True) / np.maximum(size.sum(axis=1, keepdims=True), 1)
+    rate = rate * np.divide(totals, expected, out=np.ones_like(totals), where=expected > 0)
+    n = np.where(size > 0, np.maximum(np.nan_to_num(worth), 1.0), 0.0)
+    levels = row_words(whole[0].iloc[0].to_dict()), row_words(whole[1].iloc[0].to_dict())
+    return _Frame(keys, names, ["all"], (rate * n)[:, :, None], n[:, :, None], size, levels)
 
 
 def _split(frame: _Frame, measure: str, model: Funnel | None) -> Split:
@@ -107,17 +132,37 @@ def _split(frame: _Frame, measure: str, model: Funnel | None) -> Split:
     names = (["volume"] if measure == "count" else []) + ["mix"] + ["rate"] * len(frame.stages)
     stages = [None] * (len(names) - len(frame.stages)) + list(frame.stages)
     slopes = _slopes(factors)
-    errors = [_error(frame, slope, measure) for slope in slopes]
-    reach = NormalDist().inv_cdf((1 + LEVEL) / 2) * np.array(errors)
-    change, n = found.sum(axis=1), frame.n[:, :, 0].sum(axis=1).astype("int64")
+    errors = np.array([_error(frame, slope, measure) for slope in slopes])
+    reach = NormalDist().inv_cdf((1 + LEVEL) / 2) * errors
+    change, n = found.sum(axis=1), frame.size.sum(axis=1).astype("int64")
     table = pd.DataFrame({"part": names, "stage": stages, "change": change, "low": change - reach})
     table = table.assign(high=change + reach, n_before=n[0], n_after=n[1])
     start, unit = float(factors.prod(axis=1).sum(axis=1)[0]), "points" if measure == "rate" else "count"
     return Split(
         table, *_reading(frame, table, (factors, slopes), measure), model=model, picture="bridge_chart",
         shown=partial(_for_people, model, unit), start=start, unit=unit,
-        segments=_segment_table(frame, factors, names),
+        segments=_segment_table(frame, factors, names), findings=_findings(table, errors, unit, model),
     )  # fmt: skip
+
+
+def _findings(table: pd.DataFrame, errors: Floats, unit: str, model: Funnel | None) -> tuple[Insight, ...]:
+    """Return the parts that are clearly not 0 (Holm); their size is the deals of the later period they come to."""
+    found = []
+    scores = np.abs(table["change"].to_numpy()) / np.maximum(errors, 1e-300)
+    p_values = [2 * NormalDist().cdf(-score) for score in scores.tolist()]
+    _, clear = holm_levels(p_values)
+    for row, p_value, sure in zip(table.to_dict("records"), p_values, clear.tolist(), strict=True):
+        if not sure:
+            continue
+        write = partial(_written, "rate" if unit == "points" else "count")
+        values: dict[str, Any] = {"part": both(partial(_part_name, row, model)), "n_before": number(row["n_before"])}
+        values |= {name: write(row[name]) for name in ("change", "low", "high")}
+        deals = abs(row["change"]) * (row["n_after"] if unit == "points" else 1)
+        found.append(insight(
+            f"change_by_{row['part']}", row["stage"] or row["part"], f"analysis.change.part_{unit}", values,
+            n_deals=round(deals), evidence=p_value,
+        ))  # fmt: skip
+    return tuple(found)
 
 
 def _for_people(model: Funnel | None, unit: str, table: pd.DataFrame) -> pd.DataFrame:
@@ -162,13 +207,18 @@ def _gauss(n: int) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True)
 class _Frame:
-    """Both tables on the same segments and stages: arrays (2 periods, segments, stages) of k and n."""
+    """Both tables on the same segments and stages: arrays (2 periods, segments, stages) of k and n.
+
+    `size` (periods, segments) is what the shares are of; `levels` are the rates before and after as people read them.
+    """
 
     keys: list[str]
     names: list[Any]
     stages: list[Any]
     k: Floats
     n: Floats
+    size: Floats
+    levels: tuple[Text | str, Text | str] | None = None
 
     @classmethod
     def of(cls, before: pd.DataFrame, after: pd.DataFrame, by: By) -> _Frame:
@@ -183,7 +233,7 @@ class _Frame:
         for side, size in zip(("before", "after"), n[:, :, 0].sum(axis=1), strict=True):
             if not size:
                 raise DataError("empty_period", table=side)
-        return cls(keys, names, stages, k, n)
+        return cls(keys, names, stages, k, n, n[:, :, 0])
 
     @property
     def rates(self) -> Floats:
@@ -200,13 +250,13 @@ class _Frame:
 
     @property
     def shares(self) -> Floats:
-        return np.asarray(self.n[:, :, 0] / self.n[:, :, 0].sum(axis=1, keepdims=True))
+        return np.asarray(self.size / self.size.sum(axis=1, keepdims=True))
 
     def factors(self, measure: str) -> Floats:
         """Return the (factors, segments) arrays of both periods: [volume], share, rate of each stage."""
         parts = [self.shares[:, None, :], self.rates.transpose(0, 2, 1)]
         if measure == "count":
-            volume = self.n[:, :, 0].sum(axis=1)[:, None, None]
+            volume = self.size.sum(axis=1)[:, None, None]
             parts = [np.broadcast_to(volume, (2, 1, len(self.names))), *parts]
         return np.concatenate(parts, axis=1)
 
@@ -246,7 +296,7 @@ def _error(frame: _Frame, slope: Floats, measure: str) -> float:
     on_rate = np.where(unseen, 0, on_rate + np.where(unseen, on_rate, 0)[::-1])
     smooth = (frame.k + 0.5) / (frame.n + 1)
     variance = (on_rate**2 * smooth * (1 - smooth) / np.maximum(frame.n, 1)).sum()
-    on_share, share, total = slope[:, first - 1], frame.shares, frame.n[:, :, 0].sum(axis=1)
+    on_share, share, total = slope[:, first - 1], frame.shares, frame.size.sum(axis=1)
     variance += (((share * on_share**2).sum(axis=1) - (share * on_share).sum(axis=1) ** 2) / total).sum()
     if measure == "count":
         variance += (slope[:, 0].sum(axis=1) ** 2 * total).sum()
@@ -255,7 +305,7 @@ def _error(frame: _Frame, slope: Floats, measure: str) -> float:
 
 def _segment_table(frame: _Frame, factors: Floats, names: list[str]) -> pd.DataFrame:
     """Return one row a segment; growth of a segment below the average rate counts as a loss, by centring the mix."""
-    n, share = frame.n[:, :, 0], frame.shares
+    n, share = frame.size, frame.shares
     chain = np.prod(frame.rates, axis=2)
     at, moved = names.index("mix"), share[1] - share[0]
     one_more = factors[1].copy()
@@ -287,16 +337,25 @@ def _reading(
         rows = np.flatnonzero(table["part"] == part)
         change, error = table["change"].iloc[rows].sum(), reach * _error(frame, slopes[rows].sum(axis=0), measure)
         values |= {part: write(change), f"{part}_low": write(change - error), f"{part}_high": write(change + error)}
-    n = frame.n[:, :, 0].sum(axis=1)
-    single = measure == "rate" and len(frame.stages) == 1
-    for side, total, size, k in zip(("before", "after"), totals, n, frame.k[:, :, 0].sum(axis=1), strict=True):
-        plain = f"{percent(total)} (n = {number(size)})" if measure == "rate" else number(total, 1)
-        values[side] = rate_words(int(k), int(size)) if single else plain
+    values |= dict(zip(("before", "after"), _levels(frame, totals, measure), strict=True))
     values["change"] = write(totals[1] - totals[0])
-    absent = [(frame.names[at], "new" if frame.n[0, at, 0] == 0 else "vanished")
-              for at in np.flatnonzero((frame.n[:, :, 0] == 0).any(axis=0))]  # fmt: skip
+    absent = [(frame.names[at], "new" if frame.size[0, at] == 0 else "vanished")
+              for at in np.flatnonzero((frame.size == 0).any(axis=0))]  # fmt: skip
     named = [both(partial(say, f"analysis.change.{state}", name=_segment(name))) for name, state in absent]
-    return f"analysis.change.{measure}", values, (("analysis.change.absent", {"names": named}),) if named else ()
+    notes = (("analysis.change.absent", {"names": named}),) if named else ()
+    return f"analysis.change.{measure}", values, (*notes, ("analysis.change.arithmetic", {}))
+
+
+def _levels(frame: _Frame, totals: Floats, measure: str) -> tuple[Text | str, ...]:
+    """Return the value before and after as people read it."""
+    if measure == "count":
+        return tuple(number(total, 1) for total in totals)
+    if frame.levels is not None:
+        return frame.levels
+    n, k = frame.size.sum(axis=1), frame.k[:, :, 0].sum(axis=1)
+    if len(frame.stages) == 1:
+        return tuple(rate_words(int(hits), int(size)) for hits, size in zip(k, n, strict=True))
+    return tuple(f"{percent(total)} (n = {number(size)})" for total, size in zip(totals, n, strict=True))
 
 
 def _written(measure: str, change: float) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from funnelkit.analysis.periods import Calendar
 from funnelkit.analysis.shared import DAY, By, insight, keys_of
 from funnelkit.analysis.window_rates import BASES, OVERALL, timed_spells, usable_basis, window_rates
-from funnelkit.analysis.windows import Window, Windows, find_windows
+from funnelkit.analysis.windows import Window, Windows, find_windows, recorded_since, starts_in_time
 from funnelkit.language import (
     DataError,
     Text,
@@ -90,7 +90,9 @@ def _compare(pipeline: Pipeline, calendar: Calendar, on: Any, by: By, how: tuple
         raise DataError("bad_basis", found=repr(basis), known=", ".join(BASES))
     refuse_limits(pipeline, "compare_periods", *WIN_LIMITS)
     windows = find_windows(pipeline, calendar, on, working)
-    asked = _Asked(pipeline, windows, keys_of(by, pipeline.deals), usable_basis(pipeline, basis), _since(pipeline))
+    asked = _Asked(
+        pipeline, windows, keys_of(by, pipeline.deals), usable_basis(pipeline, basis), recorded_since(pipeline)
+    )
     table = _compared(asked)
     return Result(
         table, *_read(table, asked), model=pipeline.model, picture="" if asked.keys else "compare_chart",
@@ -108,14 +110,6 @@ def _compared(asked: _Asked) -> pd.DataFrame:
     return _judge(pd.concat(parts, ignore_index=True), asked.keys)
 
 
-def _since(pipeline: Pipeline) -> Any:
-    """Return the first day whose events the source can hold."""
-    late = pipeline.limit("closes_start_late")
-    if late is not None:
-        return pd.Timestamp(late.values["first_close"])
-    return pipeline.deals["created_at"].min()
-
-
 def _pair(asked: _Asked, against: str, now: pd.DataFrame, before: pd.DataFrame | None) -> pd.DataFrame:
     """Return the rows of one comparison: now, before, and whether the two can be compared."""
     windows = asked.windows
@@ -124,7 +118,7 @@ def _pair(asked: _Asked, against: str, now: pd.DataFrame, before: pd.DataFrame |
     table = now.assign(against=against, period=windows.name(windows.current), days=windows.current.days)
     table = table.assign(period_before=named, days_before=None if earlier is None else earlier.days)
     status = "no_counterpart" if earlier is None else "compared"
-    if earlier is not None and not _starts_in_time(earlier, asked.since):
+    if earlier is not None and not starts_in_time(earlier, asked.since):
         status = "no_history"
     usable = before is not None and status == "compared"
     for name in _BEFORE:
@@ -134,11 +128,6 @@ def _pair(asked: _Asked, against: str, now: pd.DataFrame, before: pd.DataFrame |
     if earlier is not None and usable and asked.basis == "decided" and _too_early(asked, earlier):
         table["status"] = "too_early"
     return table
-
-
-def _starts_in_time(window: Window, since: Any) -> bool:
-    """Return False where the records miss the beginning; quiet first days (a tenth of the window) are no gap."""
-    return not bool(since - window.start >= max(DAY, 0.1 * (window.stop - window.start)))
 
 
 def _too_early(asked: _Asked, window: Window) -> bool:

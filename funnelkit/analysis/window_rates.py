@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from funnelkit.analysis.windows import Window
+from funnelkit.analysis.periods import Calendar
+from funnelkit.analysis.windows import Window, find_windows, recorded_since, starts_in_time
+from funnelkit.language import DataError
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
 from funnelkit.stats import (
@@ -47,6 +49,27 @@ def window_rates(pipeline: Pipeline, windows: Sequence[Window], keys: list[str],
             rows = rows.assign(**(_decided(rows, basis) if rates is None else _lived(rows, rates)))
             part.append(rows.assign(**dict(zip(keys, name, strict=True))))
     return [_ordered(pd.concat(part, ignore_index=True), keys, pipeline.model) for part in parts]
+
+
+def pair_rates(
+    pipeline: Pipeline, calendar: Calendar, asked: tuple[Any, str], keys: list[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the overall rows of the earlier and the current window that `compare_periods` compares.
+
+    `asked` is a day in the period, and which earlier one. Raises DataError where the two cannot be compared.
+    """
+    windows = find_windows(pipeline, calendar, asked[0])
+    against = "quarter_before" if asked[1] == "previous" and "quarter_before" in windows.earlier else asked[1]
+    earlier = windows.earlier.get(against)
+    if earlier is None or not starts_in_time(earlier, recorded_since(pipeline)):
+        raise DataError("no_earlier_period", period=windows.name(windows.current))
+    pair = (earlier, windows.current)
+    rows = [part[part["stage"] == OVERALL] for part in
+            window_rates(pipeline, pair, keys, usable_basis(pipeline, "period"))]  # fmt: skip
+    for window, part in zip(pair, rows, strict=True):
+        if not part["n"].sum() or (not keys and part["rate"].isna().any()):
+            raise DataError("period_without_closes", period=windows.name(window))
+    return rows[0], rows[1]
 
 
 def usable_basis(pipeline: Pipeline, basis: str) -> str:

@@ -107,6 +107,19 @@ def _earlier(calendar: Calendar, current: Window, wanted: int | None, working: b
     return Window(wanted, start, stop, _length(calendar, start, stop, working))
 
 
+def recorded_since(pipeline: Pipeline) -> Any:
+    """Return the first day whose events the source can hold."""
+    late = pipeline.limit("closes_start_late")
+    if late is not None:
+        return pd.Timestamp(late.values["first_close"])
+    return pipeline.deals["created_at"].min()
+
+
+def starts_in_time(window: Window, since: Any) -> bool:
+    """Return False where the records miss the beginning; quiet first days (a tenth of the window) are no gap."""
+    return not bool(since - window.start >= max(DAY, 0.1 * (window.stop - window.start)))
+
+
 def quarter_rhythm(pipeline: Pipeline, calendar: Calendar, end: pd.Timestamp) -> Rhythm | None:
     """Return the rhythm by which wins crowd at the end of quarters, None where the data do not show one.
 

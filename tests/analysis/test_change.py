@@ -3,9 +3,14 @@ import pandas as pd
 import pytest
 
 from funnelkit.analysis.change import contributions, split_change
+from funnelkit.analysis.compare import compare_periods
+from funnelkit.analysis.periods import Calendar
 from funnelkit.language.errors import DataError
 from funnelkit.models import funnel
+from funnelkit.reading.read import read
 from funnelkit.result import Result
+from tests.worlds import STAGES, World, draw
+from tests.worlds.world import tables as tables_of
 
 BEFORE = pd.DataFrame({"segment": ["A", "B"], "k": [200, 50], "n": [500, 500]})
 AFTER = pd.DataFrame({"segment": ["A", "B"], "k": [85, 90], "n": [200, 800]})
@@ -119,6 +124,40 @@ def test_unanswerable_tables_are_refused_in_words():
     open_offer = pd.DataFrame({"stage": ["Lead", "Offer"], "n_entered": [9, 5], "n_advanced": [5, 0], "n_lost": [4, 0]})
     with pytest.raises(DataError, match="left stage Offer"):
         split_change(open_offer, open_offer)
+
+
+def two_segments(rng):
+    """Return two years of a segment won with 16 % that dwindles and one won with 4 % that grows: the total falls."""
+    good = World(per_day=5.0, growth=0.2, advance=(0.7, 0.7, 0.66, 0.5))
+    poor = World(per_day=2.0, growth=5.0, advance=(0.5, 0.5, 0.4, 0.4))
+    parts = []
+    for name, world in (("good", good), ("poor", poor)):
+        deals, events = tables_of(world, draw(world, rng))
+        deals, events = (part.assign(deal_id=name + part["deal_id"]) for part in (deals, events))
+        parts.append((deals.assign(region=name), events))
+    deals, events = (pd.concat([part[at] for part in parts], ignore_index=True) for at in (0, 1))
+    return read(deals, events, stages=list(STAGES), as_of=good.as_of)
+
+
+def test_a_pipeline_is_split_between_the_rates_that_compare_periods_gives():
+    pipeline, calendar = two_segments(np.random.default_rng(4)), Calendar("quarter")
+    row = compare_periods(pipeline, calendar).table.set_index(["against", "stage"]).loc[("year_before", "overall")]
+    found = split_change(pipeline, by="region", calendar=calendar, against="year_before")
+    assert found.start == pytest.approx(row["rate_before"], abs=1e-12)
+    assert found.table["change"].sum() == pytest.approx(row["change"], abs=1e-12)
+    assert found.table["n_after"].tolist() == [row["n_entered"]] * 2
+    parts = found.table.set_index("part")
+    # Neither segment's rate changes; shares go from about 56 to 26 % of the better one.
+    assert parts.loc["mix", "low"] < -0.03 < parts.loc["mix", "high"] < 0
+    assert parts.loc["rate", "low"] < 0 < parts.loc["rate", "high"]
+    assert [each.kind for each in found.findings] == ["change_by_mix"]
+    assert "if nothing else had changed" in found.reading() and "若其他因素不变" in found.reading("zh")
+
+
+def test_a_pipeline_without_an_earlier_period_is_refused_in_words():
+    pipeline = two_segments(np.random.default_rng(4))
+    with pytest.raises(DataError, match="no earlier period wholly in the data"):
+        split_change(pipeline, by="region", on="2023-02-01", against="year_before")
 
 
 @pytest.mark.slow
