@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from funnelkit.language import DataError, nearest
@@ -73,6 +74,25 @@ def _take_number(sheet: Sheet, name: str) -> None:
         name, lambda cells, place: as_number(cells, place, sheet.options.decimal, percent=name == "rate")
     )
     sheet.set_aside((parsed.values < 0).to_numpy() & sheet.good, "negative_count", sheet.mapping.columns[name])
+    if name == "rate":
+        _settle_scale(sheet)
+
+
+def _settle_scale(sheet: Sheet) -> None:
+    """Read rates above 1 as percent where all but 0 and 1 are such; refuse a column in which both scales stand."""
+    rates, column = sheet.frame["rate"], sheet.mapping.columns["rate"]
+    above, within = (rates > 1) & sheet.good, (rates > 0) & (rates < 1) & sheet.good
+    if not above.any():
+        return
+    texts, at = cell_text(sheet.cells("rate")), int(np.flatnonzero(above)[0])
+    file, line = sheet.table.name, int(sheet.table.lines[at])
+    odd = within | ((rates > 100) & sheet.good)
+    if odd.any():
+        raise DataError(
+            "rate_scales", file=file, line=line, column=column, value=texts.iloc[at], other=texts[odd].iloc[0]
+        )
+    sheet.journal.add("rates_in_percent", file=file, column=column, value=texts.iloc[at])
+    sheet.frame["rate"] = rates / 100
 
 
 def _pipeline(sheet: Sheet, model: Funnel, naming: Naming) -> Pipeline:
@@ -84,7 +104,8 @@ def _pipeline(sheet: Sheet, model: Funnel, naming: Naming) -> Pipeline:
     first = [column for column in frame.columns if column not in (*NUMBERS, "stage")]
     numbers = [column for column in NUMBERS if column in frame]
     counts = frame.loc[sheet.good, [*first, "stage", *numbers]].reset_index(drop=True)
-    total = float(counts[numbers[0]].sum()) if numbers else None
+    added = next((name for name in ("value", "rate") if name in numbers and name in (numbers[0], "value")), None)
+    total = float(counts[added].sum()) if added else None  # counts of people are no amount
     deals = pd.DataFrame({column: pd.Series(dtype="object") for column in DEAL_COLUMNS})
     events = pd.DataFrame({column: pd.Series(dtype="object") for column in EVENT_COLUMNS})
     events["stage"] = pd.Categorical([], categories=model.stage_ids, ordered=True)

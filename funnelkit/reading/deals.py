@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from funnelkit.models import Funnel
 from funnelkit.pipeline import DEAL_COLUMNS, SOURCES, Limit
 from funnelkit.reading.cells.text import among, by_text, cell_text, repeated, same_text
+from funnelkit.reading.ids import merge_lines
 from funnelkit.reading.layouts.outcomes import ENDS, exit_word, status_word
 from funnelkit.reading.layouts.stage_dates import take_wide_dates
 from funnelkit.reading.layouts.stage_durations import take_elapsed
-from funnelkit.reading.layouts.stage_names import ONE_STEP, Naming
+from funnelkit.reading.layouts.stage_names import ONE_STEP, Naming, is_one_step
 from funnelkit.reading.sheet import Sheet, flag
 
 _NO_TIME = np.datetime64("NaT", "us")
@@ -29,7 +30,7 @@ def name_sheet(sheet: Sheet, model: Funnel, naming: Naming, nearest: Callable[[s
     place = {name: model.stage_ids.index(stage) for name, stage in naming.stage.items() if stage}
     codes = by_text(sheet.stage_names, place, -1)
     sheet.frame["stage"] = pd.Categorical.from_codes(codes, categories=model.stage_ids, ordered=True)
-    if model.id == ONE_STEP:
+    if is_one_step(model) and (model.id == ONE_STEP or not sheet.has("stage")):
         codes = np.where(codes == -1, 0, codes)
         sheet.frame["stage"] = pd.Categorical.from_codes(codes, categories=model.stage_ids, ordered=True)
     sheet.frame["stage_status"] = by_text(sheet.stage_names, naming.status)
@@ -207,7 +208,7 @@ def _take_close(sheet: Sheet) -> None:
     if backwards.any():
         columns = sheet.mapping.columns
         dated = (columns.get(name) for name in ("closed_at", "won_at", "lost_at", "ended_at"))
-        header = next((name for name in (*dated, *sheet.ends) if name), columns["deal_id"])
+        header = next((name for name in (*dated, *sheet.ends) if name), columns.get("deal_id"))
         sheet.set_aside(backwards, "close_before_create", header)
 
 
@@ -233,10 +234,16 @@ def set_duplicates_aside(sheets: Sequence[Sheet]) -> None:
     conflict = np.zeros(len(rows), dtype=bool)
     conflict[deals] = rows.loc[deals, "id"].duplicated(keep=False)
     for number, sheet in enumerate(kept):
+        here = conflict & (owner == number)
+        spread = rows.loc[here, "id"].isin(rows.loc[conflict & (owner != number), "id"]).to_numpy()
+        mine = np.flatnonzero(here)[~spread]
+        if len(mine):
+            conflict[mine[merge_lines(sheet, place[mine], rows["id"].iloc[mine])]] = False
+    for number, sheet in enumerate(kept):
         for mask, rule in ((exact, "duplicate_row"), (conflict, "duplicate_id")):
             aside = np.zeros(len(sheet.good), dtype=bool)
             aside[place[mask & (owner == number)]] = True
-            sheet.set_aside(aside, rule, sheet.mapping.columns["deal_id"])
+            sheet.set_aside(aside, rule, sheet.mapping.columns.get("deal_id"))
 
 
 def _same_rows(sheets: Sequence[Sheet], owner: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ from funnelkit.reading.findings import Journal
 from funnelkit.reading.sheet import Sheet, flag
 
 NAMED = 5  # ids that a finding names
-_PRIVATE = ["_deal", "_line", "_left", "stage_status", "stage_before", "before_at"]
+_PRIVATE = ["_deal", "_line", "_left", "stage_status", "stage_before", "before_at", "left_at"]
 
 
 def read_history(
@@ -32,6 +32,8 @@ def read_history(
         rows = rows.iloc[::-1]
     rows = rows.sort_values(["_deal", "entered_at"], kind="stable", ignore_index=True)
     deals = _last_known(rows, model)
+    if "left_at" in rows:
+        deals = _gone(rows, deals, model, sheets)
     if "stage_before" in rows:
         rows, deals = _with_left(rows, deals, sheets)
     if "ended_at" in rows:
@@ -108,6 +110,19 @@ def _last_known(rows: pd.DataFrame, model: Funnel) -> pd.DataFrame:
         if column not in skipped:
             deals[column] = groups[column].last()
     return deals.reset_index(drop=True)
+
+
+def _gone(rows: pd.DataFrame, deals: pd.DataFrame, model: Funnel, sheets: Sequence[Sheet]) -> pd.DataFrame:
+    """Deals that left a stage for no other are lost from then on, unless it is the last one."""
+    last = rows.drop_duplicates("_deal", keep="last").reset_index(drop=True)
+    n_stages = len(model.stages) - 1
+    gone = last["left_at"].notna() & (last["stage"].cat.codes < n_stages) & (deals["status"] == "open")
+    if gone.any():
+        header = next(sheet.mapping.columns["left_at"] for sheet in sheets if sheet.has("left_at"))
+        n, file = int(gone.sum()), sheets[0].table.name
+        sheets[0].journal.add("left_for_nowhere", "warn", file=file, column=header, n=n)
+    status, closed = deals["status"].mask(gone, "lost"), deals["closed_at"].mask(gone, last["left_at"])
+    return deals.assign(status=status, closed_at=closed)
 
 
 def _void_deleted(deals: pd.DataFrame, journal: Journal, sheets: Sequence[Sheet]) -> pd.DataFrame:

@@ -20,11 +20,19 @@ from funnelkit.reading.deals import build_deals, deal_events, name_sheet, set_du
 from funnelkit.reading.entries import order_entries
 from funnelkit.reading.findings import Journal
 from funnelkit.reading.history import fill_deals, read_history, stand_still, time_first
+from funnelkit.reading.ids import match_ids, number_rows
 from funnelkit.reading.join import join_lookups, lookup_sheet
 from funnelkit.reading.layouts.columns import map_columns, need_stages
 from funnelkit.reading.layouts.outcomes import declared_ends, find_ends, names_met, names_of
 from funnelkit.reading.layouts.stage_dates import with_stage
-from funnelkit.reading.layouts.stage_names import find_model, flagged_ends, given_model, merged_names, name_stages
+from funnelkit.reading.layouts.stage_names import (
+    find_model,
+    flagged_ends,
+    given_model,
+    is_one_step,
+    merged_names,
+    name_stages,
+)
 from funnelkit.reading.limits import find_limits, told_limits
 from funnelkit.reading.mapping import options_for
 from funnelkit.reading.quarantine import merge_corrections, write_quarantine
@@ -139,9 +147,12 @@ def _read_deals(
     sheets: Sequence[Sheet], model: Funnel | None, journal: Journal, *, preset: str | None, as_of: Any
 ) -> Pipeline:
     """Read deals and stage entries."""
-    need_stages(sheets)
+    need_stages(sheets, model is None or is_one_step(model))
+    match_ids(sheets)
     for sheet in sheets:
         type_sheet(sheet)
+        if not sheet.has("deal_id"):
+            sheet.frame["deal_id"] = number_rows(sheet, len(sheets) == 1)
     _tell(sheets, 0.7)
     names = names_met(sheets)
     ends = find_ends(sheets, names, model, flagged_ends(sheets))

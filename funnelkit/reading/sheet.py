@@ -126,6 +126,9 @@ def type_sheet(sheet: Sheet) -> None:
     if sheet.has("deal_id"):
         sheet.frame["deal_id"] = as_id(sheet.cells("deal_id"))
         sheet.set_aside(_is_total(sheet.frame["deal_id"]) & sheet.good, "totals_row", sheet.mapping.columns["deal_id"])
+    elif len(sheet.table.cells.columns):
+        first = sheet.table.cells.columns[0]
+        sheet.set_aside(_is_total(as_id(sheet.table.cells[first])) & sheet.good, "totals_row", first)
     if sheet.has("stage"):
         sheet.stage_names = cell_text(sheet.cells("stage"))
         if sheet.left_out.any():
@@ -147,6 +150,9 @@ def type_sheet(sheet: Sheet) -> None:
     for name in TIMES:
         if sheet.has(name) and name not in sheet.frame:
             sheet.take(name, lambda cells, place: read_time(sheet, cells, place))
+    if "left_at" in sheet.frame:
+        backwards = (sheet.frame["left_at"] < sheet.frame["entered_at"]).to_numpy() & sheet.good
+        sheet.set_aside(backwards, "exit_before_entry", sheet.mapping.columns["left_at"])
     if sheet.has("entered_at"):
         sheet.set_aside(sheet.frame["entered_at"].isna() & sheet.good, "required", sheet.mapping.columns["entered_at"])
     if sheet.has("amount"):

@@ -156,7 +156,7 @@ def test_deals_without_a_stage_need_a_history_beside_them():
     pipeline = read(deals, rows, stages=["Lead", "Won"])
     assert pipeline.rows.quarantined == 0 and pipeline.deals["status"].tolist() == ["won", "open"]
     with pytest.raises(Exception, match="no column for 'stage'"):
-        read(deals, deals, stages=["Lead", "Won"])
+        read(deals, deals, stages=["Lead", "Offer", "Won"])
 
 
 def test_the_close_date_before_the_close_is_the_expected_one():

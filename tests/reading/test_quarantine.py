@@ -35,7 +35,7 @@ def write(path, rows):
 
 # Each damage sets its row aside: (position of the cell, what it becomes), or a row cut, widened, repeated.
 DAMAGE = {
-    3: (2, "Led"), 8: (0, ""), 13: (3, "2026-02-30"), 17: (5, "ten"), 20: (2, ""), 26: (5, "5万"), 31: (0, "Total"),
+    3: (2, "Led"), 8: (0, ""), 13: (3, "2026-02-30"), 17: (5, "ten"), 20: (2, ""), 26: (5, "5k"), 31: (0, "Total"),
     34: (0, "033"), 40: "cut", 44: "wide", 50: (4, "2020-01-01"),
 }  # fmt: skip
 

@@ -380,7 +380,7 @@ def test_counts_are_taken_as_they_are():
     pipeline = read(
         table("阶段,数量,月份,渠道\nLead,100,2026-01,A\nMQL,40,2026-01,A\nLead,50,2026-02,B"), stages=STAGES
     )
-    assert pipeline.layout == "counts" and pipeline.amount_total == 190
+    assert pipeline.layout == "counts" and pipeline.amount_total is None  # counts of deals are no amounts
     assert pipeline.counts.columns.tolist() == ["period", "渠道", "stage", "n_entered"]
     assert pipeline.counts["stage"].tolist() == ["Lead", "MQL", "Lead"]
     assert len(pipeline.deals) == 0

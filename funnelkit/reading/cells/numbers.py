@@ -172,6 +172,14 @@ def _mark_evidence(core: str) -> str | None:
     return "?" if undecided and before == core.split(mark)[0] else mark
 
 
+def _money_mark(part: _Parts) -> str | None:
+    """Return what a number proves; money, beside its currency, has no three decimals (but in a few Arab currencies)."""
+    found = _mark_evidence(part["core"])
+    if found == "?" and part["currency"] and part["currency"] not in ("KWD", "BHD", "OMR", "TND", "JOD", "IQD", "LYD"):
+        return "." if "," in part["core"] else ","
+    return found
+
+
 def _decimal_mark(
     parts: Sequence[_Parts], uniques: NDArray[np.object_], codes: NDArray[np.intp], place: Place, decimal: str | None
 ) -> tuple[str, list[Finding]]:
@@ -181,7 +189,7 @@ def _decimal_mark(
     first: dict[str | None, int] = {}
     for number, part in enumerate(parts):
         if "core" in part:
-            first.setdefault(_mark_evidence(part["core"]), number)
+            first.setdefault(_money_mark(part), number)
     if "." in first and "," in first:
         one, other = first["."], first[","]
         raise DataError(

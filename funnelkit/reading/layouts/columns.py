@@ -14,7 +14,8 @@ from funnelkit.language import DataError, nearest
 from funnelkit.pipeline import Finding
 from funnelkit.reading.cells.text import cell_text
 from funnelkit.reading.containers.options import ReadOptions, Table
-from funnelkit.reading.layouts.evidence import DATES, FLAGS, holds, spoken, unit_of
+from funnelkit.reading.layouts.evidence import DATES, FLAGS, holds, sample_texts, spoken, unit_of
+from funnelkit.reading.layouts.outcomes import status_word
 from funnelkit.reading.layouts.presets import Form, find_form, key, preset_data
 from funnelkit.reading.sheet import Sheet
 
@@ -93,8 +94,10 @@ def _map_columns(
 def _need_columns(columns: Mapping[str, str], table: Table, layout: str, beside: bool) -> None:
     """Refuse a table that lacks a column of its layout."""
     missing = [name for name in REQUIRED[layout] if name not in columns]
-    if beside and layout == "deals":
+    if layout == "deals" and (beside or tells_outcome(columns, table)):
         missing = [name for name in missing if name != "stage"]
+    if missing == ["deal_id"] and layout == "deals" and not beside and _are_deals(columns, table):
+        missing = []  # the rows are numbered
     if layout == "counts" and not {"n_entered", "rate"} & set(columns):
         missing.append("count")
     if missing:
@@ -102,11 +105,31 @@ def _need_columns(columns: Mapping[str, str], table: Table, layout: str, beside:
         raise DataError("no_column", file=table.name, line=1, column=missing[0], layout=layout, known=known)
 
 
-def need_stages(sheets: Sequence[Sheet]) -> None:
-    """Refuse tables of deals without a stage where no table of stage entries stands beside them."""
+def tells_outcome(columns: Mapping[str, str], table: Table) -> bool:
+    """Return True where columns beside the stage say which deals were won."""
+    if {"is_won", "won_at"} & set(columns):
+        return True
+    words = sample_texts(table.cells[columns["status"]]).unique() if "status" in columns else ()
+    return any(status_word(word) in ("won", "lost") for word in words)
+
+
+def _are_deals(columns: Mapping[str, str], table: Table) -> bool:
+    """Return True where rows without an id are deals: columns about deals, none that dates entries into stages."""
+    signs = set(map(key, preset_data("generic")["signs"]["events"]))
+    about = {"name", "account", "owner", "amount", "closed_at", "expected_close", "lost_reason", "status"} & set(
+        columns
+    )
+    return bool(about) and not any(key(header) in signs for header in table.cells.columns)
+
+
+def need_stages(sheets: Sequence[Sheet], one_step: bool) -> None:
+    """Refuse tables of deals without a stage where no table of stage entries stands beside them.
+
+    `one_step` is True where the model has, or may have, one step only, for which outcomes are enough.
+    """
     if not any(sheet.mapping.layout == "events" for sheet in sheets):
         for sheet in sheets:
-            if not sheet.has("stage"):
+            if not sheet.has("stage") and not (one_step and tells_outcome(sheet.mapping.columns, sheet.table)):
                 known = _listed(list(sheet.table.cells.columns))
                 place = {"file": sheet.table.name, "line": 1, "column": "stage"}
                 raise DataError("no_column", **place, layout=sheet.mapping.layout, known=known)

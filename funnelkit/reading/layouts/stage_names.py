@@ -183,6 +183,11 @@ def _one_step(sheets: Sequence[Sheet], kept: Sequence[str], won: Sequence[str]) 
     return model, (Finding("one_step", "note", sheets[0].table.name, values={"stages": shown}),)
 
 
+def is_one_step(model: Funnel) -> bool:
+    """Return True for a model of two stages, the second of which is the win."""
+    return len(model.stages) == 2 and model.won_stage == model.stage_ids[1]
+
+
 def _won_beside(sheets: Sequence[Sheet]) -> list[str]:
     """Return the name of the won stage, as the source words it, where the outcome stands apart from the stage."""
     for sheet in sheets:

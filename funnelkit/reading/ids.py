@@ -1,0 +1,140 @@
+"""Ids: which column says which deal a row is about, where two files use two systems of ids or one has none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from funnelkit.language import DataError
+from funnelkit.reading.cells.text import arrow_text, as_id
+from funnelkit.reading.layouts.presets import key
+from funnelkit.reading.sheet import Sheet
+
+ENOUGH = 0.5  # of the ids of a history must be among those of the deals, for a column to be taken as the key
+_SAMPLE = 2000  # ids of a history that are looked up
+
+
+def match_ids(sheets: Sequence[Sheet]) -> None:
+    """Where no id of a history is one of the deals, take the pair of columns that matches; refuse where none does."""
+    deals = [sheet for sheet in sheets if sheet.mapping.layout == "deals" and sheet.has("deal_id")]
+    logs = [sheet for sheet in sheets if sheet.mapping.layout == "events"]
+    for log in logs if deals else ():
+        wanted = _some(log, log.mapping.columns["deal_id"])
+        if not len(wanted) or not any(len(sheet.table.cells) for sheet in deals):
+            continue
+        if any(_share(wanted, sheet, sheet.mapping.columns["deal_id"]) > 0 for sheet in deals):
+            continue
+        pairs = [pair for sheet in deals for pair in _pairs(sheet, log)]
+        share, sheet, column, other = max(pairs, key=lambda pair: pair[0], default=(0.0, deals[0], "", ""))
+        mapped = {"column": deals[0].mapping.columns["deal_id"], "other": log.mapping.columns["deal_id"]}
+        if share < ENOUGH:
+            known = ", ".join(_shared(deals, log)) or "-"
+            raise DataError("ids_do_not_match", file=deals[0].table.name, source=log.table.name, **mapped, known=known)
+        _set_id(sheet, column)
+        _set_id(log, other)
+        sheet.journal.add("ids_matched", file=sheet.table.name, column=column, value=mapped["column"], other=other,
+                          source=log.table.name, share=share)  # fmt: skip
+
+
+def _shared(deals: Sequence[Sheet], log: Sheet) -> list[str]:
+    """Return the headers that both have."""
+    keys = {key(header) for header in log.table.cells.columns}
+    return [header for sheet in deals for header in sheet.table.cells.columns if key(header) in keys]
+
+
+def _some(sheet: Sheet, header: str) -> Any:
+    """Return some different ids of a column."""
+    return pc.unique(arrow_text(as_id(sheet.table.cells[header].iloc[: 20 * _SAMPLE]))).drop_null()[:_SAMPLE]
+
+
+def _share(wanted: Any, sheet: Sheet, header: str) -> float:
+    """Return the share of these ids that stand in a column."""
+    ids = arrow_text(as_id(sheet.table.cells[header]))
+    found = pc.unique(ids.filter(pc.is_in(ids, value_set=pa.array(wanted, pa.large_string()))))
+    return len(found) / len(wanted)
+
+
+def _pairs(deals: Sheet, log: Sheet) -> list[tuple[float, Sheet, str, str]]:
+    """Return (share, sheet, its column, column of the history) of pairs of columns, of the deals only those of keys."""
+    used = {header for name, header in log.mapping.columns.items() if name not in ("deal_id", "account")}
+    keys = [header for header in deals.table.cells.columns if _is_key(deals.table.cells[header])]
+    found = []
+    for other in log.table.cells.columns:
+        wanted = _some(log, other) if other not in used else ()
+        found += [(_share(wanted, deals, column), deals, column, other) for column in keys if len(wanted) > 1]
+    return found
+
+
+def _is_key(cells: pd.Series) -> bool:
+    ids = as_id(cells).dropna()
+    return len(ids) > 0 and ids.nunique() >= 0.99 * len(ids)
+
+
+def _set_id(sheet: Sheet, header: str) -> None:
+    """Make a column the id; what was it before is carried along."""
+    columns = {name: column for name, column in sheet.mapping.columns.items() if column != header}
+    old = columns.get("deal_id")
+    extra = [name for name in sheet.mapping.extra if name != header]
+    if old is not None:
+        extra.append(old)
+    sheet.mapping = replace(sheet.mapping, columns={**columns, "deal_id": header}, extra=tuple(extra))
+
+
+# --- rows of one deal ------------------------------------------------------------------------------------------------
+
+
+def merge_lines(sheet: Sheet, places: Any, ids: pd.Series) -> Any:
+    """Make one deal of rows that share an id and differ only in further columns and the amount; return which rows of
+    `places` that settles.
+
+    Where the amounts of any such deal differ they are of its lines, and are added up; else each is the deal's.
+    """
+    rows = sheet.table.cells.iloc[places].astype("str").reset_index(drop=True)
+    groups = rows.groupby(ids.to_numpy(), sort=False)
+    amount = sheet.mapping.columns.get("amount")
+    free = [header for header in sheet.mapping.extra if header not in sheet.wide and header not in sheet.ends]
+    fixed = [header for header in rows.columns if header not in (*free, amount)]
+    differs = groups[list(rows.columns)].transform("nunique") > 1
+    alike = ~differs[fixed].any(axis=1).to_numpy() & differs[free].any(axis=1).to_numpy()
+    if not alike.any():
+        return alike
+    summed = amount is not None and bool(differs.loc[alike, amount].any())
+    told = [header for header in free if differs.loc[alike, header].any()]
+    first = pd.Series(places).groupby(ids.to_numpy(), sort=False).transform("first").to_numpy()
+    if summed:
+        total = sheet.frame["amount"].iloc[places[alike]].groupby(first[alike]).sum(min_count=1)
+        sheet.frame.loc[total.index, "amount"] = total
+    _join_texts(sheet, places[alike], first[alike], told)
+    dropped = places[alike & (first != places)]
+    sheet.good[dropped] = False
+    sheet.left_out[dropped] = True
+    rule = "lines_summed" if summed else "lines_merged"
+    sheet.journal.add(rule, "warn", file=sheet.table.name, line=sheet.table.lines[places[alike][0]], column=told[0],
+                      n=len(set(first[alike])), rows=int(alike.sum()), columns=", ".join(told))  # fmt: skip
+    return alike
+
+
+def _join_texts(sheet: Sheet, places: Any, first: Any, headers: Sequence[str]) -> None:
+    """Write the different texts of a deal's lines into its first row."""
+    cells = sheet.table.cells.copy()
+    for header in headers:
+        texts = cells[header].iloc[places].astype("object")
+        joined = texts.groupby(first).agg(lambda group: "; ".join(dict.fromkeys(map(str, group.dropna()))))
+        column = cells[header].astype("object").to_numpy(copy=True)
+        column[joined.index.to_numpy()] = joined.to_numpy()
+        kind = "str" if pd.api.types.is_string_dtype(cells[header].dtype) else "object"
+        cells[header] = pd.Series(column, cells.index, dtype=kind)
+    sheet.table = replace(sheet.table, cells=cells)
+
+
+def number_rows(sheet: Sheet, alone: bool) -> pd.Series:
+    """Return ids of rows without one: their line in the file, after its name where there are several files."""
+    lines = pd.Series(np.asarray(sheet.table.lines), sheet.table.cells.index).astype("str")
+    sheet.journal.add("id_made", file=sheet.table.name)
+    return lines if alone else f"{sheet.table.name}:" + lines
