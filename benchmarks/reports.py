@@ -20,7 +20,7 @@ import nbformat
 import numpy as np
 
 from funnelkit.language import share
-from funnelkit.report import descendants, read_json
+from funnelkit.report import descendants, load_json
 
 RESULTS = Path(__file__).with_name("REPORTS.md")
 SMALL = (
@@ -174,7 +174,7 @@ def memory(template, n, jobs=4):
         while run.poll() is None:
             taken.append(_long_lived(run.pid))
             time.sleep(0.5)
-        good = sum(result["outcome"] == "ok" for result in read_json(folder / f"jobs-{jobs}" / "batch.json")["reports"])
+        good = sum(result["outcome"] == "ok" for result in load_json(folder / f"jobs-{jobs}" / "batch.json")["reports"])
     step = max(len(taken) // 5, 1)
     return good, [max(taken[i : i + step]) for i in range(0, step * 5, step)]
 

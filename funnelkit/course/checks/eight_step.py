@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from funnelkit.analysis import VERDICTS, check_gates
-from funnelkit.course.checks.verdict import Verdict, check_number, verdict
+from funnelkit.course.checks.verdict import Verdict, check_choices, check_number
 from funnelkit.models import Funnel
 from funnelkit.planning import allocate
 from funnelkit.result import Result, table_of
@@ -84,18 +84,6 @@ def check_verdicts(answer: Any, evidence: pd.DataFrame, model: Funnel) -> Verdic
     -------
     Verdict
     """
-    right = table_of(check_gates(evidence, model)).set_index("deal_id")
-    if not answer or (isinstance(answer, dict) and not any(answer.values())):
-        return verdict("empty")
-    if not isinstance(answer, dict):
-        return verdict("no_dict", found=type(answer).__name__)
-    for deal in right.index:
-        if deal not in answer or answer[deal] is None:
-            return verdict("deal_missing", deal=deal)
-        given, wanted = str(answer[deal]).strip().lower(), right.at[deal, "verdict"]
-        if given not in VERDICTS:
-            return verdict("no_verdict", deal=deal, known=", ".join(VERDICTS))
-        if given != wanted:
-            return verdict(f"{wanted}_not_{given}", deal=deal)
-    extra = [str(deal) for deal in answer if deal not in right.index]
-    return verdict("deal_unknown", deal=extra[0]) if extra else verdict("right")
+    gates = table_of(check_gates(evidence, model))
+    right = dict(zip(gates["deal_id"], gates["verdict"], strict=True))
+    return check_choices(answer, right, VERDICTS, lambda given, wanted: f"{wanted}_not_{given}")

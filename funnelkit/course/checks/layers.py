@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from funnelkit.course.checks.verdict import Verdict, check_number, verdict
+from funnelkit.course.checks.verdict import Verdict, check_choices, check_number
 from funnelkit.language import Text
 from funnelkit.models import Funnel
 
@@ -43,18 +43,12 @@ def check_layers(answer: Any, model: Funnel) -> Verdict:
     -------
     Verdict
     """
-    if not answer or (isinstance(answer, dict) and not any(answer.values())):
-        return verdict("empty")
-    if not isinstance(answer, dict):
-        return verdict("no_layers", found=type(answer).__name__)
-    for letter, (layer, _) in PLACED.items():
-        given = str(answer.get(letter) or "").strip().lower()
-        if given not in model.stage_ids:
-            return verdict("layer_unknown", letter=letter, known=", ".join(model.stage_ids))
-        if given != layer:
-            early = model.stage_ids.index(given) < model.stage_ids.index(layer)
-            return verdict("layer_early" if early else "layer_late", letter=letter)
-    return verdict("right")
+
+    def hint(given: str, layer: str) -> str:
+        early = model.stage_ids.index(given) < model.stage_ids.index(layer)
+        return "layer_early" if early else "layer_late"
+
+    return check_choices(answer, {letter: layer for letter, (layer, _) in PLACED.items()}, model.stage_ids, hint)
 
 
 def check_points(answer: Any, seen: pd.DataFrame) -> Verdict:

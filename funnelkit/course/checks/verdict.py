@@ -91,7 +91,7 @@ def check_choices(
     Parameters
     ----------
     answer : dict or None
-        What was answered; None or {} is empty.
+        What was answered; None, {} or a dict of nothing else than None is empty.
     right : mapping of str to str
         The right word of each name.
     known : collection of str
@@ -108,7 +108,7 @@ def check_choices(
     >>> check_choices({"P": "down"}, {"P": "up"}, ("up", "down"), lambda given, word: "off").hint
     'off'
     """
-    if not answer:
+    if not answer or (isinstance(answer, dict) and not any(answer.values())):
         return verdict("empty")
     if not isinstance(answer, dict):
         return verdict("no_choices", found=type(answer).__name__)

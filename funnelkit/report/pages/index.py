@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from funnelkit.language import language, say
+from funnelkit.report.runs import publish
 
 _CSS = Path(__file__).with_name("html.css")
 # The only script; the page's policy names its hash, so that no other can run. Without it the whole list is shown.
@@ -69,19 +69,13 @@ def _row(result: Mapping[str, Any], out: Path) -> str:
         state = say("report.batch.failed_why", state=state, reason=result["reason"], code=result["exit_code"])
     if result["unchanged_since"]:
         state += " · " + say("report.batch.unchanged", since=result["unchanged_since"])
-    latest = _target(out / result["name"])
+    latest = publish.latest(out / result["name"])
     link = "–"
     if latest is not None:
         files = [name for name in ("report.html", "report.pdf") if (latest / name).is_file()]
         link = " ".join(_link(f"{result['name']}/runs/{latest.name}/{name}", name) for name in files)
     cells = [escape(result["name"]), f'<span class="{result["outcome"]}">{escape(state)}</span>', link]
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in [*cells, _history(out, result["name"])]) + "</tr>"
-
-
-def _target(folder: Path) -> Path | None:
-    from funnelkit.report.runs.publish import latest
-
-    return latest(folder)
 
 
 def _link(path: str, word: str) -> str:
@@ -93,9 +87,8 @@ def _history(out: Path, name: str) -> str:
     folders = [*(out / name / "runs").glob("*"), *(out / name / "failed").glob("*")]
     entries = []
     for folder in sorted(folders, key=lambda path: path.name, reverse=True):
-        try:
-            record = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        record = publish.load_json(folder / "run.json")
+        if not record:
             continue
         when = record.get("started_at", folder.name)
         if record.get("outcome") == "ok":

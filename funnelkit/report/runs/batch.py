@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -105,17 +104,17 @@ class _Batch:
         if self.stop():
             return None
         folder, started = item.request.out, time.monotonic()
-        before = read_json(folder / "latest" / "run.json")
-        if only_failed and read_json(folder / "status.json").get("outcome") == "ok":
+        before = publish.load_json(folder / "latest" / "run.json")
+        if only_failed and publish.load_json(folder / "status.json").get("outcome") == "ok":
             return Outcome(item.name, "kept", 0, "ok", _shown(folder, self.out), 0.0)
         try:
             target = run_report(item.request, crew, self.stop)
         except FunnelkitError as error:
-            told = read_json(folder / "status.json") if error.exit_code != publish.BUSY else {}
+            told = publish.load_json(folder / "status.json") if error.exit_code != publish.BUSY else {}
             run = f"{item.name}/{told['run']}" if told.get("run") else None
             reason = told.get("reason") or error.key  # where there is no folder yet, only the error tells
             return Outcome(item.name, "failed", error.exit_code, reason, run, _since(started), error=error)
-        read = _contents(read_json(target / "run.json"))
+        read = _contents(publish.load_json(target / "run.json"))
         since = before.get("started_at") if read and read == _contents(before) else None
         run = target.resolve().relative_to(self.out.resolve()).as_posix()
         return Outcome(item.name, "ok", 0, "ok", run, _since(started), since)
@@ -151,11 +150,3 @@ def _since(started: float) -> float:
 def _shown(folder: Path, out: Path) -> str | None:
     latest = publish.latest(folder)
     return None if latest is None else latest.resolve().relative_to(out.resolve()).as_posix()
-
-
-def read_json(path: Path) -> Any:
-    """Return what a JSON file holds, an empty mapping where there is none."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}

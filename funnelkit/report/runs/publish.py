@@ -86,6 +86,14 @@ def write_json(path: Path, content: Any) -> None:
     prepare_text(path, json_text(content)).replace(path)
 
 
+def load_json(path: Path) -> Any:
+    """Return what a JSON file holds, an empty mapping where there is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
 def reserve(staging: Path) -> None:
     """Take the room that a failed run's record will need while there is room."""
     with (staging / RESERVE).open("wb") as handle:

@@ -99,7 +99,7 @@ def run_report(
         try:
             job = prepare(request)
         except FunnelkitError as error:
-            _note_refusal(request.out, error)
+            note_refusal(request.out, error)
             raise
         stack.enter_context(publish.locked(request.out))
         if crew is None:
@@ -108,7 +108,7 @@ def run_report(
         return _run(job, crew, stop)
 
 
-def _note_refusal(out: Path, error: FunnelkitError) -> None:
+def note_refusal(out: Path, error: FunnelkitError) -> None:
     """Where reports exist already, their status must not go on saying that all is well."""
     if not out.is_dir():
         return
@@ -203,26 +203,23 @@ def read_progress(staging: Path) -> tuple[int, int, str]:
 
 def _result(staging: Path, status: int | str) -> dict[str, Any]:
     """Return what the worker wrote; where it could not, what its end tells."""
-    try:
-        found: dict[str, Any] = json.loads((staging / "result.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = publish.load_json(staging / "result.json")
+    if found:
         return found
-    except (OSError, ValueError):
-        if status == CANNOT_WRITE or not staging.is_dir():
-            return {"exit_code": CANNOT_WRITE, "reason": "cannot_write", "detail": str(staging.parent)}
-        with contextlib.suppress(OSError):
-            tail = (staging / "worker.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-            return {"exit_code": KERNEL_DIED, "reason": "worker_died", "detail": f"{status}: {' '.join(tail)}"}
-        return {"exit_code": KERNEL_DIED, "reason": "worker_died", "detail": str(status)}
+    if status == CANNOT_WRITE or not staging.is_dir():
+        return {"exit_code": CANNOT_WRITE, "reason": "cannot_write", "detail": str(staging.parent)}
+    detail = str(status)
+    with contextlib.suppress(OSError):
+        log = (staging / "worker.log").read_text(encoding="utf-8", errors="replace").strip()
+        detail = f"{status}: {' '.join(log.splitlines()[-1:])}"
+    return {"exit_code": KERNEL_DIED, "reason": "worker_died", "detail": detail}
 
 
 def _changed(job: Job) -> list[str]:
     """Return the names of the inputs that are not what was hashed at the start."""
     old = {item["path"]: item for item in job.identity["inputs"]}
-    return [item["file"] for item in _fingerprints(job) if item["sha256"] != old[item["path"]]["sha256"]]
-
-
-def _fingerprints(job: Job) -> list[dict[str, Any]]:
-    return [fingerprint(Path(path), job.request.out) for path in job.request.inputs]
+    found = [fingerprint(path, job.request.out) for path in job.request.inputs]
+    return [item["file"] for item in found if item["sha256"] != old[item["path"]]["sha256"]]
 
 
 def _conclude(job: Job, staging: Path, name: str, record: Mapping[str, Any], result: Mapping[str, Any]) -> Path:
@@ -243,8 +240,8 @@ def _conclude(job: Job, staging: Path, name: str, record: Mapping[str, Any], res
         if job.request.keep is not None:
             publish.retain(out, job.request.keep)
         return target
-    told = {key: result[key] for key in ("exit_code", "reason", "error", "cell") if key in result}
-    told = {"outcome": "failed", **told}
+    said = {key: result[key] for key in ("exit_code", "reason", "error", "cell") if key in result}
+    told = {"outcome": "failed", **said}
     folder = f"failed/{name}"
     if staging.is_dir():
         publish.write_json(staging / "run.json", {**told, **record})

@@ -1,10 +1,10 @@
-"""Why did the win rate change? Its change from the period before, parted into mix and rate by segment."""
+"""Better or worse than before, why, and is it more than chance? Periods against each other and against their past."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from funnelkit.analysis import Calendar, split_change
+from funnelkit.analysis import monitor, split_change
 from funnelkit.language import DataError
 from funnelkit.pipeline import Pipeline
 from funnelkit.report.sections.scope import Scope
@@ -13,8 +13,12 @@ from funnelkit.report.sections.segments import segment_column
 from funnelkit.result import Result, table_of
 
 
+def _compared(found: Result) -> pd.DataFrame:
+    return found.table[found.table["status"] == "compared"]
+
+
 def split_win_rate(pipeline: Pipeline, scope: Scope) -> Result:
-    """Split the change of the win rate of the closes from the period before into mix and rate, by segment.
+    """Split the change of the win rate from the period before into mix and rate, by segment.
 
     Parameters
     ----------
@@ -25,12 +29,12 @@ def split_win_rate(pipeline: Pipeline, scope: Scope) -> Result:
     Returns
     -------
     Result
-        Table: part (mix, rate), change, low, high (fractions), n_before, n_after (closes), as `split_change` has it.
+        Table: part (mix, rate), change, low, high (fractions), n_before, n_after (new deals), as `split_change`.
 
     Raises
     ------
     DataError
-        Where no column splits the deals, or one of the two periods has no close.
+        Where no column splits the deals, or the two periods cannot be compared.
 
     Examples
     --------
@@ -43,22 +47,50 @@ def split_win_rate(pipeline: Pipeline, scope: Scope) -> Result:
     by = segment_column(pipeline, scope.segment)
     if by is None:
         raise DataError("no_segment")
+    return split_change(pipeline, by=by, calendar=scope.calendar, on=scope.day)
+
+
+def watch_win_rate(pipeline: Pipeline, scope: Scope) -> Result:
+    """Tell what had changed beyond chance by the end of the period: the pace of a stage, the share that goes on.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+    scope : Scope
+        Calendar and the last period.
+
+    Returns
+    -------
+    Result
+        As `monitor`.
+
+    Raises
+    ------
+    LimitError
+        Without stage times or open deals.
+
+    Examples
+    --------
+    >>> from funnelkit.language import sample_files
+    >>> from funnelkit.reading import read
+    >>> pipeline = read(*sample_files(), model="industrial-8")
+    >>> [found.subject for found in watch_win_rate(pipeline, Scope(pipeline, "quarter")).findings]
+    ['solution-confirmed', 'solution-demo']
+    """
     calendar = scope.calendar
-    last = int(calendar.number(scope.day))
-    closed = closed_by_period(pipeline, calendar, by)
-    before, after = (closed[closed["number"] == number] for number in (last - 1, last))
-    if not before["n"].sum() or not after["n"].sum():
-        raise DataError("period_without_closes", period=calendar.name(last if before["n"].sum() else last - 1))
-    return split_change(before.drop(columns="number"), after.drop(columns="number"), by)
+    after = calendar.start(int(calendar.number(scope.day)) + 1)
+    return monitor(pipeline if after > pipeline.as_of else pipeline.at(after))
 
 
-def closed_by_period(pipeline: Pipeline, calendar: Calendar, by: str | None = None) -> pd.DataFrame:
-    """Return k won of n closed for each period (and segment) of the close."""
-    deals = pipeline.deals[pipeline.deals["status"].isin(["won", "lost"]) & pipeline.deals["closed_at"].notna()]
-    numbers = pd.Series(calendar.number(deals["closed_at"]), index=deals.index, name="number")
-    keys = [numbers] if by is None else [numbers, deals[by].fillna("").astype(str)]
-    grouped = (deals["status"] == "won").groupby(keys, sort=True)
-    return pd.DataFrame({"k": grouped.sum(), "n": grouped.size()}).reset_index()
-
-
-SECTIONS = (Section("change", "split_win_rate", "part n_before n_after change low high", answers=0, drawn=table_of),)
+SECTIONS = (
+    Section(
+        "comparison", "compare_periods", rows=_compared, drawn=_compared, answers=1,
+        exported="against stage period period_before k n rate low high basis horizon_days k_before n_before rate_before"
+                 " change change_low change_high level p_value clear",
+    ),
+    Section("change", "split_win_rate", "part n_before n_after change low high", answers=0, drawn=table_of),
+    Section(
+        "signal", "watch_win_rate", "stage measure period n_observed n_expected fall rise p_value since signal",
+        answers=0, drawn=table_of,
+    ),
+)  # fmt: skip

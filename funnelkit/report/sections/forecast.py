@@ -1,4 +1,4 @@
-"""What will come in, and how good were such forecasts?"""
+"""What will come in, how good were such forecasts, and can the target be reached?"""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from funnelkit.charts import fan_table
+from funnelkit.language import DataError
+from funnelkit.pipeline import Pipeline
 from funnelkit.report.sections.section import Section
 from funnelkit.result import Result, table_of
 
@@ -31,6 +33,11 @@ def _record(found: Result) -> pd.DataFrame:
     return rows.assign(actual=pd.Series(actual, index=rows.index, dtype=object), in_80=rows["in_80"].astype(bool))
 
 
+def _need_target(pipeline: Pipeline, revenue: float, until: str, **_: Any) -> None:
+    if not (revenue > 0 and until):
+        raise DataError("no_target")
+
+
 SECTIONS = (
     Section(
         "forecast", "forecast_open", "period start end part measure median low_80 high_80 low_95 high_95", answers=0,
@@ -39,5 +46,10 @@ SECTIONS = (
     Section(
         "backtest", "backtest", "origin end measure actual low_80 high_80 in_80", answers=0, rows=_record,
         drawn=table_of,
+    ),
+    Section("health", "health", "condition stage figure n low high verdict", answers=0, guard=_need_target),
+    Section(
+        "target", "solve_target", "stage k n rate low high n_open entries per_week past_per_week", answers=0,
+        guard=_need_target,
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Do segments differ? The win rate of every segment; which column splits the deals where none is named."""
+"""Do segments or people differ? Which column splits the deals where none is named."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from funnelkit.analysis import win_rate
 from funnelkit.language import Shown, note, number, say
 from funnelkit.pipeline import DEAL_COLUMNS, Pipeline
+from funnelkit.report.sections.section import Section
 from funnelkit.result import Result
 
 MAX_SEGMENTS = 30
@@ -53,3 +54,8 @@ def _by_segment(pipeline: Pipeline, segment: str, draw: Callable[[Result], Any])
     if len(found.table) > MAX_SEGMENTS + 1:
         return note(say("report.segments.many", name=by, n=number(len(found.table)), most=MAX_SEGMENTS), "warn")
     return draw(found)
+
+
+SECTIONS = (
+    Section("people", "review_people", "* k n rate expected limit_low limit_high shrunk verdict", answers=0),
+)  # fmt: skip

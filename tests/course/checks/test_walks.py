@@ -101,10 +101,10 @@ def test_layers():
     right = {"P": "bofu", "Q": "TOFU ", "R": "mofu"}
     assert layers.check_layers(right, model).hint == "right"
     assert layers.check_layers({"P": None, "Q": None, "R": None}, model).hint == "empty"
-    assert layers.check_layers(["bofu"], model).hint == "no_layers"
+    assert layers.check_layers(["bofu"], model).hint == "no_choices"
     assert layers.check_layers(right | {"Q": "bofu"}, model).hint == "layer_late"
     assert layers.check_layers(right | {"P": "tofu"}, model).hint == "layer_early"
-    assert layers.check_layers(right | {"R": "top"}, model).hint == "layer_unknown"
+    assert layers.check_layers(right | {"R": "top"}, model).hint == "no_choice"
 
 
 @pytest.mark.parametrize(

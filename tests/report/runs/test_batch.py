@@ -17,8 +17,9 @@ from funnelkit.language.errors import ReportError
 from funnelkit.report.pages import export, pdf
 from funnelkit.report.pages.index import index_page
 from funnelkit.report.runs import publish, verify
-from funnelkit.report.runs.batch import read_json, run_batch
+from funnelkit.report.runs.batch import run_batch
 from funnelkit.report.runs.plan import read_plan
+from funnelkit.report.runs.publish import load_json
 from funnelkit.report.runs.run import Request, run_report
 
 SHOW = """import pandas as pd
@@ -94,7 +95,7 @@ def made(tmp_path_factory):
     }  # fmt: skip
     items = read_plan(plan(folder, **content), folder / "out")
     first = run_batch(items, folder / "out", jobs=2)
-    status = read_json(folder / "out" / "batch.json")
+    status = load_json(folder / "out" / "batch.json")
     template(folder / "bad.ipynb", "1 / 1")
     return folder, first, status, run_batch(items, folder / "out", only_failed=True)
 
