@@ -16,6 +16,7 @@ from funnelkit.forecast.target import OVERLOAD, Asked, TargetPlan, solve_target
 from funnelkit.language import DataError, Text, both, label, number, percent, points, rate_text, say
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Result, refuse_limits, require_pipeline
+from funnelkit.stats import RATE_COLUMNS
 
 CRITERIA = ("measurable", "time_bound", "feasible", "challenging", "resources", "history")
 VERDICTS = ("met", "not_met", "unclear")
@@ -166,9 +167,9 @@ def compare_target_rates(pipeline: Pipeline, targets: Mapping[str, float]) -> Re
     Returns
     -------
     Result
-        stage, target_rate, k, n, rate, low, high (Wilson, of those who left the stage), n_open, gap (rate -
-        target_rate), verdict: met (the whole interval at or above the target), missed (all of it below), no_evidence
-        (the interval holds the target), no_deals.
+        stage, target_rate, k, n, rate, low, high, n_open, floor, ceiling, basis, horizon_days (as `rate_table` has
+        them), gap (rate - target_rate), verdict: met (the whole interval at or above the target), missed (all of it
+        below), no_evidence (the interval holds the target, or there is none), no_deals.
 
     Raises
     ------
@@ -194,7 +195,7 @@ def compare_target_rates(pipeline: Pipeline, targets: Mapping[str, float]) -> Re
 def _against_targets(pipeline: Pipeline, given: dict[str, float]) -> Result:
     model = pipeline.model
     rates = rate_table(count_stages(pipeline)).table.set_index("stage")
-    table = rates.loc[list(given), ["k", "n", "rate", "low", "high", "n_open"]].reset_index()
+    table = rates.loc[list(given), list(RATE_COLUMNS)].reset_index()
     table["stage"] = pd.Categorical(table["stage"], categories=model.stage_ids, ordered=True)
     table.insert(1, "target_rate", list(given.values()))
     table["gap"] = table["rate"] - table["target_rate"]

@@ -104,7 +104,7 @@ def _pipeline(sheet: Sheet, model: Funnel, naming: Naming) -> Pipeline:
     first = [column for column in frame.columns if column not in (*NUMBERS, "stage")]
     numbers = [column for column in NUMBERS if column in frame]
     counts = frame.loc[sheet.good, [*first, "stage", *numbers]].reset_index(drop=True)
-    added = next((name for name in ("value", "rate") if name in numbers and name in (numbers[0], "value")), None)
+    added = "value" if "value" in numbers else "rate" if numbers == ["rate"] else ""
     total = float(counts[added].sum()) if added else None  # counts of people are no amount
     deals = pd.DataFrame({column: pd.Series(dtype="object") for column in DEAL_COLUMNS})
     events = pd.DataFrame({column: pd.Series(dtype="object") for column in EVENT_COLUMNS})

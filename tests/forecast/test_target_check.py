@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from funnelkit.analysis import rate_table
 from funnelkit.forecast.target_check import check_target, compare_target_rates
 from funnelkit.language.errors import CatalogError, DataError
 from funnelkit.synth.generate import as_pipeline, synthesize
@@ -59,9 +60,9 @@ def test_target_rates(sample):
     assert table["verdict"].astype(str).to_dict() == {
         "solution-demo": "missed", "negotiation": "no_evidence", "first-contact": "met",
     }  # fmt: skip
-    row = table.loc["solution-demo"]
-    assert (row["k"], row["n"]) == (354, 614)
-    assert row["gap"] == pytest.approx(354 / 614 - 0.65)
+    row, rate = table.loc["solution-demo"], rate_table(sample).table.set_index("stage").loc["solution-demo"]
+    assert (row["rate"], row["horizon_days"], row["basis"]) == (rate["rate"], rate["horizon_days"], "incidence")
+    assert row["gap"] == pytest.approx(rate["rate"] - 0.65)
     assert "missed: Solution demo" in compare_target_rates(sample, targets).reading()
     assert "未达到：业绩展示" in compare_target_rates(sample, targets).reading("zh")
 
