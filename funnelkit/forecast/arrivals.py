@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from funnelkit.stats import draw_level, draw_ratios, windows
 
-SEASON_DAYS = 730  # two years show a season; a shorter history is taken as having none
+SEASON_DAYS = 700  # two years, but for some days at their ends, show a season; a shorter history shows none
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Arrivals:
 def draw_arrivals(born: NDArray[np.float64], as_of: float, horizon: int, rng: np.random.Generator, n: int) -> Arrivals:
     """Draw n times the number of arrivals on each of the next `horizon` days.
 
-    Rate of the whole past, times a factor for each calendar month (from two years on; drawn towards 1), times the
+    Rate of the whole past, times a factor for each calendar month (from about two years on; drawn towards 1), times the
     level of the next window (see `draw_level`).
     """
     first = born.min() if len(born) else as_of - 1

@@ -8,15 +8,21 @@ import numpy as np
 import pandas as pd
 
 from funnelkit.analysis import Calendar, data_end, furthest_stage
-from funnelkit.forecast.forecast import BANDS, FEW_WINS, REFUSED, Reading, forecast_open
-from funnelkit.forecast.simulate import By, Rng
-from funnelkit.language import DataError, label, number, percent
+from funnelkit.forecast.forecast import BANDS, REFUSED, Reading, forecast_open
+from funnelkit.forecast.history import By
+from funnelkit.forecast.notes import FEW_WINS
+from funnelkit.forecast.simulate import Rng
+from funnelkit.language import DataError, Text, both, label, number, percent, say
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Result, refuse_limits, table_of
 from funnelkit.stats import wilson
 
 QUANTILES = (0.1, 0.5, 0.9)
 METHODS = ("forecast", "weighted", "seasonal", "past_windows")
+CALIBRATED, FEWEST = 8, 3  # earlier periods that the weighted pipeline is calibrated on, at most and at least
+BOOTSTRAPS = 400
+FEWEST_PERIODS = 5  # fewer tell nothing of a band
+DOUBT, WIDE = 0.25, 0.05  # chance of so few, or so many, hits of honest bands below which they are called otherwise
 _DAY = pd.Timedelta(days=1)
 
 
@@ -38,8 +44,8 @@ def backtest(
     -------
     Result
         origin, end, part (total, open), measure (n_won, value), method (forecast, weighted, seasonal, past_windows),
-        n_open, actual, mean, low_80, high_80, in_50, in_80, in_95 (did the band hold the actual), crps, pinball_10,
-        pinball_50, pinball_90 (in the unit of the measure).
+        n_open, actual, mean, median, low_80, high_80, in_50, in_80, in_95 (did the band hold the actual), crps,
+        pinball_10, pinball_50, pinball_90 (in the unit of the measure).
 
     Raises
     ------
@@ -48,8 +54,9 @@ def backtest(
 
     Notes
     -----
-    Each origin sees `pipeline.at(origin)` only. The plain methods are in `_plain_methods`. CRPS: Gneiting and Raftery
-    (2007), pinball loss: Koenker and Bassett (1978).
+    Each origin sees `pipeline.at(origin)` only. The plain methods are honest ones, see `_plain_methods`. CRPS: Gneiting
+    and Raftery (2007), pinball loss: Koenker and Bassett (1978). Scores of the same periods are compared in pairs, by
+    Student's interval of their mean difference.
 
     Examples
     --------
@@ -66,7 +73,8 @@ def _record(pipeline: Pipeline, unit: str, n_origins: int, options: dict[str, An
     spans = _spans(pipeline, unit, n_origins)
     if not spans:
         raise DataError("no_origin", unit=unit, n=FEW_WINS)
-    parts = [_score_origin(pipeline, *span, options) for span in spans]
+    before = _weighted_record(pipeline, unit, spans)
+    parts = [_score_origin(pipeline, span, before, options) for span in spans]
     table = pd.DataFrame([row for rows in parts for row in rows])
     return Result(
         table, *_read(table, n_origins), model=pipeline.model, picture="backtest_chart", shown=_for_people,
@@ -179,20 +187,34 @@ def _spans(pipeline: Pipeline, unit: str, n_origins: int) -> list[tuple[pd.Times
     return spans
 
 
+def _weighted_record(pipeline: Pipeline, unit: str, spans: list[Any]) -> pd.DataFrame:
+    """Return of each period, the last before the first origin included, its end, the weighted pipeline and the wins."""
+    calendar, first = Calendar(unit), pipeline.deals["closed_at"].min()
+    rows, back = [], spans[0][1] - spans[0][0]
+    for one in range(int(calendar.number(spans[0][1])) - CALIBRATED, int(calendar.number(spans[-1][1])) + 1):
+        start, stop = calendar.start(one), calendar.start(one + 1)
+        if start < first:
+            continue
+        past = pipeline.at(start - back)
+        rows += [(start, stop, measure, weighted_pipeline(past, stop, measure),
+                  _won_between(pipeline.deals, start, stop, measure)) for measure in ("n_won", "value")]  # fmt: skip
+    return pd.DataFrame(rows, columns=["start", "stop", "measure", "weighted", "came"])
+
+
 def _score_origin(
-    pipeline: Pipeline, origin: Any, start: Any, stop: Any, options: dict[str, Any]
+    pipeline: Pipeline, span: tuple[Any, Any, Any], before: pd.DataFrame, options: dict[str, Any]
 ) -> list[dict[str, Any]]:
+    origin, start, stop = span
     past = pipeline.at(origin)
     made = forecast_open(past, stop - _DAY, **options)
     came = _came(pipeline, past, start, stop)
     base = {"origin": origin, "end": stop - _DAY, "n_open": len(made.deals)}
-    days = (stop - start).days
     rows = []
     for part in ("total", "open"):
         for measure in made.paths["total"]:
             samples = {"forecast": made.paths[part][measure].sum(axis=1)}
             if part == "total":
-                samples |= _plain_methods(past, start, days, measure)
+                samples |= _plain_methods(past, (start, stop), before[before["measure"] == measure], measure)
             for method, sample in samples.items():
                 key = {"part": part, "measure": measure, "method": method, "actual": came[part][measure]}
                 rows.append({**base, **key, **_scores(np.asarray(sample, float), came[part][measure])})
@@ -220,44 +242,39 @@ def _scores(sample: Any, actual: float) -> dict[str, float]:
     held = {f"in_{round(band * 100)}": float(low <= actual <= high) if banded else np.nan
             for band, (low, high) in ends.items()}  # fmt: skip
     losses = {f"pinball_{round(q * 100)}": pinball(float(np.quantile(sample, q)), actual, q) for q in QUANTILES}
-    return {"mean": sample.mean(), "low_80": ends[0.8][0], "high_80": ends[0.8][1], **held,
+    return {"mean": sample.mean(), "median": np.median(sample), "low_80": ends[0.8][0], "high_80": ends[0.8][1], **held,
             "crps": crps(sample, actual), **losses}  # fmt: skip
 
 
-def _plain_methods(past: Pipeline, start: Any, days: int, measure: str) -> dict[str, list[float]]:
-    """Return the samples of the plain methods for open plus new business; a point forecast is a sample of one.
+def _plain_methods(past: Pipeline, span: tuple[Any, Any], before: pd.DataFrame, measure: str) -> dict[str, Any]:
+    """Return the samples of the plain methods for open plus new business; empty where the past is too short for one.
 
-    `weighted`: the weighted pipeline plus the mean new business of past windows; `seasonal`: the same period a year
-    ago; `past_windows`: the spread of all earlier windows of this length.
+    `weighted`: the weighted pipeline times what was won in all, new business included, against it in each of the
+    periods before; `seasonal`: the wins of the same period a year ago, drawn anew (Poisson bootstrap);
+    `past_windows`: the spread of all earlier windows of this length.
     """
-    windows = _past_windows(past, start, days, measure)
-    recent_new = [new for _, new in windows]
-    new = float(np.mean(recent_new)) if recent_new else 0.0
+    start, stop = span
+    now = before.loc[before["start"] == start, "weighted"].sum()
+    known = before[(before["stop"] <= start) & (before["weighted"] > 0)].tail(CALIBRATED)
     year = pd.DateOffset(years=1)
-    first = past.deals["closed_at"].min()
-    ago = (start - year, start + days * _DAY - year)
-    seasonal = [_won_between(past.deals, *ago, measure)] if ago[0] >= first.normalize() else []
-    spread = [total for total, _ in windows]
-    return {"weighted": [weighted_pipeline(past, start + days * _DAY, measure) + new], "seasonal": seasonal,
+    first = past.deals["closed_at"].min().normalize()
+    ago = _wins(past.deals, start - year, stop - year, measure) if start - year >= first else np.zeros(0)
+    days = (stop - start).days
+    lows = [start - number * days * _DAY for number in range(1, int((start - first).days // days) + 1)]
+    spread = [_won_between(past.deals, low, low + days * _DAY, measure) for low in lows]
+    return {"weighted": now * (known["came"] / known["weighted"]).to_numpy() if len(known) >= FEWEST else [],
+            "seasonal": np.random.default_rng(0).poisson(1.0, (BOOTSTRAPS, len(ago))) @ ago if len(ago) else [],
             "past_windows": spread if len(spread) > 1 else []}  # fmt: skip
 
 
-def _past_windows(past: Pipeline, start: Any, days: int, measure: str) -> list[tuple[float, float]]:
-    """Return (won in all, won of deals created within) of each earlier window of this length with closes recorded."""
-    deals, first, found = past.deals, past.deals["closed_at"].min(), []
-    low = start - days * _DAY
-    while low >= first.normalize():
-        high = low + days * _DAY
-        found.append((_won_between(deals, low, high, measure), _won_between(deals, low, high, measure, new=True)))
-        low -= days * _DAY
-    return found
-
-
-def _won_between(deals: pd.DataFrame, low: Any, high: Any, measure: str, new: bool = False) -> float:
+def _wins(deals: pd.DataFrame, low: Any, high: Any, measure: str) -> Any:
+    """Return what each win between two times brought."""
     hit = (deals["status"] == "won") & (deals["closed_at"] >= low) & (deals["closed_at"] < high)
-    if new:
-        hit &= deals["created_at"] >= low
-    return float(deals.loc[hit, "amount"].sum() if measure == "value" else hit.sum())
+    return deals.loc[hit, "amount"].fillna(0).to_numpy(float) if measure == "value" else np.ones(int(hit.sum()))
+
+
+def _won_between(deals: pd.DataFrame, low: Any, high: Any, measure: str) -> float:
+    return float(_wins(deals, low, high, measure).sum())
 
 
 def weighted_pipeline(past: Pipeline, before: Any, measure: str = "value") -> float:
@@ -298,23 +315,47 @@ def weighted_pipeline(past: Pipeline, before: Any, measure: str = "value") -> fl
 
 
 def _read(table: pd.DataFrame, asked: int) -> Reading:
-    """Say how often the band held and how the scores compare."""
+    """Say how often the band held, what that is worth, and how the scores compare."""
     scores = _score_rows(table).set_index(["part", "measure", "method"])
     measure = "value" if ("total", "value", "forecast") in scores.index else "n_won"
     own = scores.loc[("total", measure, "forecast")]
     values = {"n": number(own["n"]), "k": number(own["k_80"]), "rate": percent(own["rate_80"]),
               "low": percent(own["low"]), "high": percent(own["high"])}  # fmt: skip
-    notes = []
-    for method in METHODS[1:]:
-        if ("total", measure, method) in scores.index:
-            other = scores.loc[("total", measure, method)]
-            same = table[(table["part"] == "total") & (table["measure"] == measure)]
-            both = same[same["origin"].isin(same.loc[(same["method"] == method) & same["crps"].notna(), "origin"])]
-            mine = both.loc[both["method"] == "forecast", "crps"].mean()
-            key = "better" if mine < other["crps"] else "no_better"
-            notes.append(
-                (f"forecast.forecast.{key}_than_{method}", {"mine": number(mine), "other": number(other["crps"])})
-            )
+    notes = [_coverage(int(own["k_80"]), int(own["n"]))]
+    errors = table[(table["part"] == "total") & (table["measure"] == measure)]
+    errors = errors.pivot_table(index="origin", columns="method", values="crps", observed=True)
+    notes += [_against(errors, method) for method in METHODS[1:] if method in errors]
     if own["n"] < asked:
         notes.append(("forecast.forecast.fewer_origins", {"n": number(own["n"]), "asked": number(asked)}))
     return "forecast.forecast.backtest", values, tuple(notes)
+
+
+def _coverage(k: int, n: int) -> tuple[str, dict[str, Any]]:
+    """Judge how often the 80 % band held by the chance that honest bands hold so rarely, or so often."""
+    from scipy.special import bdtr, bdtrc
+
+    if n < FEWEST_PERIODS:
+        return "forecast.forecast.coverage_few", {"least": number(FEWEST_PERIODS)}
+    rarely, often = float(bdtr(k, n, 0.8)), float(bdtrc(k - 1, n, 0.8)) if k else 1.0
+    if rarely < DOUBT:
+        return "forecast.forecast.coverage_rough", {"chance": percent(rarely, 0)}
+    return f"forecast.forecast.coverage_{'wide' if often < WIDE else 'good'}", {}
+
+
+def _against(errors: pd.DataFrame, method: str) -> tuple[str, dict[str, Any]]:
+    """Compare the forecast's error with a plain method's in the periods that both have."""
+    from scipy.special import stdtrit
+
+    both_known = errors[["forecast", method]].dropna()
+    gap, n = both_known["forecast"] - both_known[method], len(both_known)
+    mean, error = (gap.mean(), gap.std(ddof=1) / np.sqrt(n)) if n >= FEWEST else (0.0, np.inf)
+    reach = float(stdtrit(max(n - 1, 1), 0.975)) * error
+    key = "better" if mean + reach < 0 else "worse" if mean - reach > 0 else "undecided"
+    ends = sorted((abs(mean - reach), abs(mean + reach)))
+    values = {"mine": both_known["forecast"].mean(), "other": both_known[method].mean(), "gap": abs(mean)}
+    found = {name: number(value) for name, value in (values | {"low": ends[0], "high": ends[1]}).items()}
+    return f"forecast.forecast.{key}", {**found, "n": number(n), "method": _name(method)}
+
+
+def _name(method: str) -> Text:
+    return both(lambda: say(f"forecast.forecast.{method}"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,30 +11,16 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from funnelkit.analysis import Calendar, column, data_end, refuse_without_times
-from funnelkit.forecast.simulate import (
-    DRAWS,
-    Book,
-    By,
-    Chances,
-    Fit,
-    Rng,
-    draw_chances,
-    draw_worlds,
-    fit_history,
-    open_book,
-    simulate_new,
-    simulate_open,
-)
-from funnelkit.language import DataError, label, number, percent
+from funnelkit.forecast.history import Book, By, fit_history, open_book
+from funnelkit.forecast.notes import Notes, forecast_notes, shift_insights
+from funnelkit.forecast.simulate import Chances, Rng, draw_chances, draw_worlds, n_draws, simulate_new, simulate_open
+from funnelkit.language import DataError, label, number
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Result, refuse_limits
-from funnelkit.stats import UP
 
 BANDS = (0.95, 0.80, 0.50)
 PARTS = ("open", "new", "total")
 REFUSED = ("no_outcome", "no_lost_deals", "no_open_deals")
-FEW_WINS, FEW_SPANS = 20, 4
-Notes = tuple[tuple[str, Mapping[str, Any]], ...]
 Reading = tuple[str, dict[str, Any], Notes]  # leading sentence, its values, the notes
 Paths = dict[str, dict[str, NDArray[np.float64]]]  # part -> measure -> (paths, periods)
 Unit = str | None  # week, month, quarter or year
@@ -99,7 +84,8 @@ def forecast_open(
     Forecast
         period, start, end, part (open, new, total), measure (n_won, value), mean, median, low_95 ... high_50 (value in
         the deals' currency); all periods together come last. `.deals`: deal_id, stage, days_in_stage, amount, chance
-        (of a win by `until`), beyond (older than any deal that ever moved on or closed).
+        (of a win by `until`), chance_low, chance_high (80 % range), beyond (older than any deal that ever moved on or
+        closed: its chance is the lowest that younger ones have, or less).
 
     Raises
     ------
@@ -127,8 +113,7 @@ def _forecast(pipeline: Pipeline, until: Any, unit: str | None, by: By, drawing:
     periods = cut_periods(pipeline, until, unit)
     fit = fit_history(pipeline, by)
     book = open_book(pipeline, fit)
-    draws = min(DRAWS, max(paths // 10, 1))
-    worlds = draw_worlds(fit, int(periods["day"].iloc[-1]), rng, draws)
+    worlds = draw_worlds(fit, int(periods["day"].iloc[-1]), rng, n_draws(fit, paths))
     chances = draw_chances(fit, book, periods["day"].tolist(), rng, worlds)
     parts = {
         "open": simulate_open(book, chances, fit.amounts, rng, paths),
@@ -137,10 +122,11 @@ def _forecast(pipeline: Pipeline, until: Any, unit: str | None, by: By, drawing:
     found = _per_period(parts, pipeline.limit("no_amount") is None)
     table, deals = _bands(found, periods), _deal_rows(pipeline, book, chances)
     key = "forecast.forecast.value" if "value" in found["total"] else "forecast.forecast.count"
+    notes = forecast_notes(pipeline, fit, deals, chances, int(periods["day"].iloc[-1]))
     return Forecast(
-        table, key, _reading(table, deals, pipeline, until), _notes(pipeline, fit, deals, (chances, periods)),
-        deals, found, periods.drop(columns="day"),
+        table, key, _reading(table, deals, pipeline, until), notes, deals, found, periods.drop(columns="day"),
         model=pipeline.model, picture="forecast_chart", shown=_for_people, currency=pipeline.currency,
+        findings=shift_insights(pipeline.model, fit),
     )  # fmt: skip
 
 
@@ -245,13 +231,17 @@ def _summary(drawn: NDArray[np.float64]) -> tuple[float, ...]:
 def _deal_rows(pipeline: Pipeline, book: Book, chances: Chances) -> pd.DataFrame:
     """Return the open deals with a known time, what they are worth, their chance and whether they are beyond all."""
     stages, deals = pipeline.model.stage_ids, pipeline.deals.iloc[book.deal]
+    chance = chances.waiting[:, :, -1]
+    low, high = np.quantile(chance, [0.1, 0.9], axis=0)
     return pd.DataFrame(
         {
             "deal_id": deals["deal_id"].to_numpy(),
             "stage": pd.Categorical.from_codes(book.stage, categories=stages, ordered=True),
             "days_in_stage": book.age,
             "amount": book.amount,
-            "chance": chances.waiting[:, :, -1].mean(axis=0) if len(book.deal) else np.zeros(0),
+            "chance": chance.mean(axis=0),
+            "chance_low": low,
+            "chance_high": high,
             "beyond": book.beyond,
         }
     )
@@ -274,43 +264,3 @@ def _reading(table: pd.DataFrame, deals: pd.DataFrame, pipeline: Pipeline, until
 
 def _money(amount: float, currencies: Any) -> str:
     return f"{number(amount)} {currencies[0]}" if len(currencies) else number(amount)
-
-
-def _notes(pipeline: Pipeline, fit: Fit, deals: pd.DataFrame, ahead: tuple[Chances, pd.DataFrame]) -> Notes:
-    """Return what a reader must know: deals beyond all experience, without time or amount, and a short history."""
-    (chances, periods), notes = ahead, []
-    beyond = deals[deals["beyond"]]
-    if len(beyond):
-        notes.append(("forecast.forecast.beyond", {"n": number(len(beyond)), "n_open": number(len(deals)),
-                      "value": number(beyond["amount"].sum()), "n_unvalued": number(beyond["amount"].isna().sum()),
-                      **_beyond_before(fit), "chance": percent(beyond["chance"].mean()),
-                      "rest": percent(deals.loc[~deals["beyond"], "chance"].mean())}))  # fmt: skip
-    untimed = int((pipeline.deals["status"] == "open").sum()) - len(deals)
-    if untimed > 0:
-        notes.append(("forecast.forecast.untimed", {"n": number(untimed)}))
-    unknown = int(deals["amount"].isna().sum())
-    if unknown and pipeline.limit("no_amount") is None:
-        why = (
-            "forecast.forecast.amount_of_close"
-            if pipeline.limit("lost_value_zero")
-            else "forecast.forecast.amount_unknown"
-        )
-        notes.append((why, {"n": number(unknown), "n_open": number(len(deals)), "n_won": number(len(fit.every))}))
-    n_won = int((pipeline.deals["status"] == "won").sum())
-    span, day = chances.arrivals.span_days, int(periods["day"].iloc[-1])
-    if n_won < FEW_WINS or span < FEW_SPANS * day:
-        values = {"n_won": number(n_won), "days": number(span), "ahead": number(day)}
-        notes.append(("forecast.forecast.short_history", values))
-    if not chances.arrivals.seasonal:
-        notes.append(("forecast.forecast.no_season", {"days": number(span)}))
-    return tuple(notes)
-
-
-def _beyond_before(fit: Fit) -> dict[str, str]:
-    """Return how many deal-days were ever spent beyond all experience, and how many deals moved on then."""
-    spells = fit.spells
-    longest = np.array([fit.hazards.longest(stage) for stage in range(spells.won)])[spells.stage]
-    edge = np.minimum(spells.start + longest, spells.born + fit.longest_cycle)
-    beyond = np.maximum(spells.end - np.maximum(edge, spells.seen), 0)
-    moved = (spells.kind == UP) & (beyond > 0)
-    return {"days": number(beyond.sum()), "moved": number(moved.sum())}

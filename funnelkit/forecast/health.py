@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,13 +10,15 @@ import pandas as pd
 from numpy.random import Generator
 
 from funnelkit.forecast.forecast import Forecast, Reading, forecast_open
-from funnelkit.forecast.simulate import By, Fit, Rng, fit_history
+from funnelkit.forecast.history import By, Fit, fit_history
+from funnelkit.forecast.simulate import Rng
+from funnelkit.forecast.typed_in import history_spells
 from funnelkit.forecast.win_curves import Array
 from funnelkit.language import label, number, percent, say
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Result, refuse_limits
-from funnelkit.stats import UP, days, draw_level, expected_exits, stage_spells, windows
+from funnelkit.stats import UP, days, draw_level, expected_exits, windows
 
 ENOUGH, SHORT = 0.8, 0.5  # odds of reaching the target from which on, and below which, the verdict is plain
 WINDOW_DAYS, LEAST_EXPECTED, DRAWS = 91, 5.0, 4_000
@@ -114,7 +115,7 @@ def _coverage(made: Forecast, revenue: float) -> tuple[Any, ...]:
 def _flow(pipeline: Pipeline, window_days: int, rng: Generator) -> list[tuple[Any, ...]]:
     """Return the rows of the second condition: all stages, then each."""
     start = pipeline.as_of - window_days * _DAY
-    fit, spells = fit_history(pipeline.at(start)), stage_spells(pipeline)
+    fit, spells = fit_history(pipeline.at(start), by_amount=False), history_spells(pipeline)[0]
     since, won = float(days([start])[0]), spells.won
     moved = (spells.kind == UP) & (spells.end > since)
     seen = np.bincount(spells.stage[moved], minlength=won)
@@ -135,11 +136,8 @@ def _flow(pipeline: Pipeline, window_days: int, rng: Generator) -> list[tuple[An
 def _ratio_draws(fit: Fit, edges: Array, which: tuple[int | None, float], rng: Generator) -> Array:
     """Draw the level of the next window: what past windows of one stage, or of all, were against expected."""
     stage, ahead = which
-    spells = fit.spells
-    own = np.ones(len(spells.stage), bool) if stage is None else spells.stage == stage
-    moved = own & (spells.kind == UP)
-    seen = np.histogram(spells.end[moved], edges)[0]
-    hoped = [fit.hoped(low, high, UP)[own].sum() for low, high in pairwise(edges)]
+    own = slice(None) if stage is None else slice(stage, stage + 1)
+    seen, hoped = (count(edges, UP)[own].sum(axis=0) for count in (fit.seen, fit.steady))
     # The history's own level is unsure too: by as many promotions as it holds.
     fitted = rng.standard_gamma(seen.sum() + 0.5, size=DRAWS) / (seen.sum() + 0.5)
     level: Array = fitted * draw_level(seen, hoped, ahead, rng, DRAWS)

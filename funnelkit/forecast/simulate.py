@@ -2,187 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.random import Generator
 
 from funnelkit.forecast.arrivals import Arrivals, draw_arrivals
-from funnelkit.forecast.win_curves import Array, Draws, draw_hazards, entry_curves, exits_up, waiting_curves
-from funnelkit.pipeline import Pipeline
-from funnelkit.stats import (
-    OPEN,
-    OUT,
-    UP,
-    Hazards,
-    Spells,
-    days,
-    draw_level,
-    draw_nested_ratios,
-    draw_own_levels,
-    expected_exits,
-    fit_hazards,
-    mean_nested_ratios,
-    stage_spells,
-    windows,
-)
+from funnelkit.forecast.history import Array, Book, Fit
+from funnelkit.forecast.win_curves import Draws, closing_curves, draw_hazards, entry_curves, exits_up, waiting_curves
+from funnelkit.stats import OUT, UP, draw_level, draw_own_levels, windows
 
-By = str | Sequence[str] | None  # columns whose values have ratios of their own
 Rng = Generator | None  # None: the same draws each time
-DRAWS = 500  # draws of the parameters; each carries paths / DRAWS paths
+DRAWS, LEAST_DRAWS = 400, 100  # draws of the parameters; each carries paths / DRAWS paths; many segments share them
 SWING_EVENTS = 20
-ROUNDS = 8  # of fitting hazards and ratios in turns; they settle after four or five
-FEWEST_AMOUNTS = 20  # fewer won deals of a segment than this borrow the amounts of all
-
-
-@dataclass(frozen=True)
-class Book:
-    """The open deals with a known time: row of the deals table, stage, age there, amount (NaN: unknown), segment."""
-
-    deal: Array
-    stage: Array
-    age: Array
-    amount: Array
-    segment: Array
-    beyond_stage: Array  # waited in the stage longer than anyone who ever left it
-    beyond_cycle: Array  # older since the first stage than any deal was that ever closed
-
-    @property
-    def beyond(self) -> Array:
-        """Return which deals are older than any that ever moved on or closed."""
-        return self.beyond_stage | self.beyond_cycle
-
-
-@dataclass(frozen=True)
-class Fit:
-    """What the history says: hazards with their spells, segments (names, number of each deal), amounts of wins."""
-
-    spells: Spells
-    hazards: Hazards
-    ratio: Array  # (2, stages, segments): of the hazards up and out of each segment to these
-    segments: list[Any]
-    segment: Array  # of each row of the deals table
-    amounts: list[Array]  # per segment: amounts of won deals
-    every: Array  # amounts of all won deals
-    longest_cycle: float
-
-    def hoped(self, begin: Any, end: Any, kind: int) -> Array:
-        """Return the exits of a kind that hazards and ratios expect of each spell between two times."""
-        ratio = self.ratio[kind, self.spells.stage, self.segment[self.spells.deal]]
-        hoped: Array = ratio * expected_exits(self.hazards, self.spells, begin, end, kind)
-        return hoped
-
-
-def fit_history(pipeline: Pipeline, by: By = None) -> Fit:
-    """Fit the hazards of a pipeline, the segments of `by` and the amounts of its won deals.
-
-    Parameters
-    ----------
-    pipeline : Pipeline
-        With outcomes and stage times.
-    by : str or list of str, optional
-        Columns whose values have win ratios of their own.
-
-    Returns
-    -------
-    Fit
-        Spells, hazards, ratios of the segments and amounts.
-    """
-    spells = stage_spells(pipeline)
-    deals = pipeline.deals
-    names, segment = [None], np.zeros(len(deals), int)
-    if by:
-        segment, found = pd.factorize(_segments(deals, by), sort=True)
-        names = list(found)
-    amount = deals["amount"].to_numpy(float)
-    won = (deals["status"] == "won").to_numpy() & (amount > 0)
-    every = amount[won]
-    own = [amount[won & (segment == number)] for number in range(len(names))]
-    amounts = [part if len(part) >= FEWEST_AMOUNTS else every for part in own]
-    cycle = days(deals["closed_at"]) - days(deals["created_at"])
-    closed = deals["status"].isin(["won", "lost"]).to_numpy() & ~np.isnan(cycle)
-    longest = float(cycle[closed].max()) if closed.any() else np.inf
-    hazards, ratio = _fit_segments(spells, segment[spells.deal], len(names))
-    return Fit(spells, hazards, ratio, names, segment, amounts, every, longest)
-
-
-def _segments(deals: pd.DataFrame, by: str | Sequence[str]) -> pd.Series[Any]:
-    """Return the segment of each deal; of several columns, their values side by side."""
-    known = deals.astype("object").where(deals.notna(), "")
-    return known[by] if isinstance(by, str) else known[list(by)].astype(str).agg(" / ".join, axis=1)
-
-
-def _fit_segments(spells: Spells, segment: Array, size: int) -> tuple[Hazards, Array]:
-    """Return the hazards of a deal of ratio 1 and the ratios of the segments to them, (2, stages, segments).
-
-    Each is fitted given the other, in turns (maximum likelihood of two factors by iterative proportional fitting).
-    Segments leave the funnel at different stages, so hazards of all together would be those of another mix in each.
-    """
-    hazards, ratio = fit_hazards(spells), np.ones((2, spells.won, size))
-    for _ in range(ROUNDS if size > 1 else 0):
-        pairs = [_segment_exits(spells, segment, hazards, kind, size) for kind in (UP, OUT)]
-        ratio = np.stack([mean_nested_ratios(*pair) for pair in pairs])
-        hazards = fit_hazards(spells, ratio[:, spells.stage, segment].T)
-    return hazards, ratio
-
-
-def _segment_exits(spells: Spells, segment: Array, hazards: Hazards, kind: int, size: int) -> tuple[Array, Array]:
-    """Return the exits of a kind per stage and segment, and how many there would be at the ratio 1."""
-    cell, shape = spells.stage * size + segment, (spells.won, size)
-    hoped = expected_exits(hazards, spells, -np.inf, np.inf, kind)
-    seen = np.bincount(cell[spells.kind == kind], minlength=spells.won * size)
-    return seen.reshape(shape), np.bincount(cell, weights=hoped, minlength=spells.won * size).reshape(shape)
-
-
-def open_book(pipeline: Pipeline, fit: Fit) -> Book:
-    """Return the Book of a fitted pipeline; amounts that only closes reveal count as unknown."""
-    spells = fit.spells
-    here = np.flatnonzero(spells.to == OPEN)
-    deal, stage = spells.deal[here], spells.stage[here]
-    age = spells.as_of - spells.start[here]
-    amount = pipeline.deals["amount"].to_numpy(float)[deal]
-    if pipeline.limit("lost_value_zero"):
-        amount = np.full_like(amount, np.nan)
-    longest = np.array([fit.hazards.longest(number) for number in range(spells.won)])
-    cycle = spells.as_of - spells.born[here]
-    return Book(deal, stage, age, amount, fit.segment[deal], age > longest[stage], cycle > fit.longest_cycle)
 
 
 @dataclass(frozen=True)
 class Chances:
     """Drawn chances: `waiting` (draws, open deals, ends) of a win by each end; `expected` (draws, segments, ends), the
-    expected wins of new business by each end; `arrivals` behind it."""
+    expected wins of new business by each end, at last of deals that come and go at once; `arrivals` behind it; `value`
+    (draws,) what a win brings against the amount that the open deal carries."""
 
     waiting: Array
     expected: Array
     arrivals: Arrivals
+    value: Array
 
 
 @dataclass(frozen=True)
 class Worlds:
-    """Drawn futures: hazards, the levels of the exits up and out, (draws, stages, 1), that all deals share, and the
-    ratios of the segments to them, (draws, stages, segments), of the exits up and out."""
+    """Drawn futures: hazards, the levels of the exits up and out, (draws, stages, 1), that all deals share, the ratios
+    of the segments to them, (draws, stages, segments), and the closing season of each day (None: there is none)."""
 
     draws: Draws
     level: list[Array]
     ratio: list[Array]
+    season: Array | None = None
 
     def exits_up(self, segment: int) -> tuple[Array, Array]:
-        """Return what `curves.exits_up` gives for the deals of a segment (its number)."""
+        """Return what `win_curves.exits_up` gives for the deals of a segment (its number)."""
+        return exits_up(self.draws, *self._factors(segment))
+
+    def curves(self, segment: int, ends: list[int], waiting: bool = True) -> tuple[list[Array], Array]:
+        """Return the chances of a win by each end: of entering each stage so many days before it, (draws, stages,
+        days), and of the deals there now, (draws, stages, ages, ends), by age."""
+        leave, stay = self.exits_up(segment)
+        share, horizon = self.draws.share, int(max(ends))
+        if self.season is None:
+            whole = entry_curves(leave, share, horizon)
+            found = waiting_curves(leave, stay, share, [whole[:, :, : end + 1] for end in ends]) if waiting else None
+            return [whole[:, :, : end + 1] for end in ends], found if found is not None else np.zeros(0)
+        last = len(self.level[0][0]) - 1
+        up, out = (rate[:, last] * factor[:, last] for rate, factor in
+                   zip((self.draws.up, self.draws.out), self._factors(segment), strict=True))  # fmt: skip
+        ages = leave.shape[3] - horizon if waiting else 1
+        closing, now = closing_curves(up[:, : ages + horizon], out[:, : ages + horizon], self.season, ends)
+        entries = [entry_curves(leave, share, end, one) for end, one in zip(ends, closing, strict=True)]
+        if not waiting:
+            return entries, np.zeros(0)
+        found = waiting_curves(leave, stay, share, entries)
+        found[:, last, : now.shape[1]] = now
+        return entries, found
+
+    def _factors(self, segment: int) -> list[Array]:
         pairs = zip(self.level, self.ratio, strict=True)
-        return exits_up(self.draws, *(level * ratio[:, :, segment, None] for level, ratio in pairs))
+        return [level * ratio[:, :, segment, None] for level, ratio in pairs]
+
+
+def n_draws(fit: Fit, paths: int) -> int:
+    """Return how many draws of the parameters so many paths need: a tenth, fewer where there are many segments."""
+    return min(max(DRAWS // len(fit.pairs), LEAST_DRAWS), max(paths // 10, 1))
 
 
 def draw_worlds(fit: Fit, horizon: int, rng: Generator, n: int = DRAWS) -> Worlds:
-    """Draw the hazards, levels and ratios of the next `horizon` days n times."""
+    """Draw the hazards, levels, ratios and the closing season of the next `horizon` days n times."""
     draws = draw_hazards(fit.hazards, rng, n, horizon)
     kinds = UP, OUT
     level = [draw_levels(fit, kind, horizon, rng, n) for kind in kinds]
-    return Worlds(draws, level, [_segment_ratios(fit, kind, rng, n) for kind in kinds])
+    shift = np.stack([one.draw(rng, n) for one in fit.shifts], axis=1)
+    level = [one * shift[:, :, kind, None] for kind, one in zip(kinds, level, strict=True)]
+    season = None if fit.season is None else fit.season.draw(fit.starts + np.arange(horizon), rng, n)
+    return Worlds(draws, level, [fit.draw_ratios(kind, rng, n) for kind in kinds], season)
 
 
 def draw_chances(fit: Fit, book: Book, ends: list[int], rng: Generator, worlds: Worlds) -> Chances:
@@ -190,24 +90,29 @@ def draw_chances(fit: Fit, book: Book, ends: list[int], rng: Generator, worlds: 
 
     Each draw has its own factor of deals beyond all experience, too.
     """
-    horizon, draws = int(max(ends)), worlds.draws
-    n = len(draws.share)
-    old = _old_ratio(fit, rng, n) if book.beyond_cycle.any() else None
-    arrivals = draw_arrivals(_births(fit)[0], fit.spells.as_of, horizon, rng, n)
+    horizon, cap = int(max(ends)), worlds.draws.cap
+    n, segments = len(worlds.draws.share), len(fit.pairs)
+    arrivals = draw_arrivals(fit.births()[0], fit.spells.as_of, horizon, rng, n)
     mix = new_mix(fit, rng, n)
     waiting = np.zeros((n, len(book.deal), len(ends)), np.float32)
-    expected = np.zeros((n, len(fit.segments), len(ends)))
-    for number in range(len(fit.segments)):
-        leave, stay = worlds.exits_up(number)
-        curve = entry_curves(leave, draws.share, horizon)
-        wins = _new_wins(np.einsum("s,nsh->nh", entry_mix(fit), curve), arrivals, ends)
-        expected[:, number] = wins * mix[:, [number]]
+    expected = np.zeros((n, segments + (len(fit.at_once) > 0), len(ends)))
+    for number in range(segments):
         own = book.segment == number
-        table = waiting_curves(leave, stay, draws.share, curve, ends)
-        waiting[:, own] = _at_age(table, book.stage[own], np.minimum(book.age[own], draws.cap[book.stage[own]]))
-    if old is not None:
-        waiting[:, book.beyond_cycle] *= np.minimum(old, 1)[:, None, None].astype(np.float32)
-    return Chances(waiting, expected, arrivals)
+        entry, table = worlds.curves(number, ends, bool(own.any()))
+        wins = [_new_wins(np.einsum("s,nsh->nh", entry_mix(fit), curve), arrivals) for curve in entry]
+        expected[:, number] = np.stack(wins, axis=1) * mix[:, [number]]
+        if own.any():
+            stage = book.stage[own]
+            found = _at_age(table, stage, np.minimum(book.age[own], cap[stage]))
+            lowest = np.stack([table[:, one, : cap[one] + 1].min(axis=1) for one in range(fit.spells.won)], axis=1)
+            # Nobody older ever moved: nothing says that the chance is above the lowest of those who are younger.
+            waiting[:, own] = np.where(book.beyond[own, None], np.minimum(found, lowest[:, stage]), found)
+    if book.beyond_cycle.any():
+        waiting[:, book.beyond_cycle] *= np.minimum(_old_ratio(fit, rng, n), 1)[:, None, None].astype(np.float32)
+    if len(fit.at_once):
+        quick = draw_arrivals(fit.at_once.at[fit.at_once.won], fit.spells.as_of, horizon, rng, n).per_day
+        expected[:, -1] = np.stack([quick[:, :end].sum(axis=1) for end in ends], axis=1)
+    return Chances(waiting, expected, arrivals, rng.choice(fit.closing, size=n))
 
 
 def _at_age(table: Array, stage: Array, age: Array) -> Array:
@@ -221,31 +126,14 @@ def _at_age(table: Array, stage: Array, age: Array) -> Array:
 
 def draw_levels(fit: Fit, kind: int, horizon: int, rng: Generator, n: int) -> Array:
     """Draw the level of the exits of a kind in each stage, (n, stages, 1): one common to all stages times its own."""
-    spells = fit.spells
-    begun = spells.seen.min() if len(spells.seen) else spells.as_of - 1
-    edges = windows(begun, spells.as_of, horizon)
-    ended = spells.kind == kind
-    stages = range(spells.won)
-    seen = np.array([np.histogram(spells.end[ended & (spells.stage == stage)], edges)[0] for stage in stages])
-    hoped = np.array([
-        np.bincount(spells.stage, weights=fit.hoped(low, high, kind), minlength=spells.won)
-        for low, high in pairwise(edges)
-    ]).T  # fmt: skip
+    edges = windows(fit.begun, fit.spells.as_of, horizon)
+    seen, hoped = fit.seen(edges, kind), fit.expected(edges, kind)
     ahead = horizon / (edges[1] - edges[0])
     common = draw_level(seen.sum(axis=0), hoped.sum(axis=0), ahead, rng, n)
     swing = (seen.sum(axis=0) + SWING_EVENTS) / (hoped.sum(axis=0) + SWING_EVENTS)
     own = draw_own_levels(seen, hoped * swing, ahead, rng, n)
     level: Array = (common * own).T[:, :, None]
     return level
-
-
-def _segment_ratios(fit: Fit, kind: int, rng: Generator, n: int) -> Array:
-    size = len(fit.segments)
-    if size == 1:
-        return np.ones((n, fit.spells.won, 1))
-    seen = _segment_exits(fit.spells, fit.segment[fit.spells.deal], fit.hazards, kind, size)
-    ratios: Array = draw_nested_ratios(*seen, rng, n)
-    return ratios
 
 
 def _old_ratio(fit: Fit, rng: Generator, n: int) -> Array:
@@ -258,33 +146,27 @@ def _old_ratio(fit: Fit, rng: Generator, n: int) -> Array:
     return ratio
 
 
-def _births(fit: Fit) -> tuple[Array, Array, Array]:
-    spells = fit.spells
-    first = spells.start == spells.born
-    return spells.born[first], spells.stage[first], fit.segment[spells.deal[first]]
-
-
 def entry_mix(fit: Fit) -> Array:
     """Return the shares of the stages that new deals begin in."""
-    entry = np.bincount(_births(fit)[1], minlength=fit.spells.won).astype(float)
+    entry = np.bincount(fit.births()[1], minlength=fit.spells.won).astype(float)
     mix: Array = entry / max(entry.sum(), 1.0)
     return mix
 
 
 def new_mix(fit: Fit, rng: Generator, n: int) -> Array:
     """Draw the shares of the segments among the new deals of the last year."""
-    born, _, segment = _births(fit)
-    recent = np.bincount(segment[born > fit.spells.as_of - 365], minlength=len(fit.segments))
-    weight = rng.standard_gamma(recent + 1 / len(fit.segments), size=(n, len(fit.segments)))
+    born, _, segment = fit.births()
+    recent = np.bincount(segment[born > fit.spells.as_of - 365], minlength=len(fit.pairs))
+    weight = rng.standard_gamma(recent + 1 / len(fit.pairs), size=(n, len(fit.pairs)))
     mix: Array = weight / weight.sum(axis=1, keepdims=True)
     return mix
 
 
-def _new_wins(win: Array, arrivals: Arrivals, ends: list[int]) -> Array:
-    """Return the expected wins by each end from the arrivals of each day, (draws, ends)."""
+def _new_wins(win: Array, arrivals: Arrivals) -> Array:
+    """Return the expected wins by an end from the arrivals of each day before it, (draws,)."""
     middle = (win[:, :-1] + win[:, 1:]) / 2  # a day's arrivals come on average at its middle
-    found = [np.einsum("nd,nd->n", arrivals.per_day[:, :end], middle[:, :end][:, ::-1]) for end in ends]
-    return np.stack(found, axis=1)
+    found: Array = np.einsum("nd,nd->n", arrivals.per_day[:, : middle.shape[1]], middle[:, ::-1])
+    return found
 
 
 def simulate_open(
@@ -303,7 +185,7 @@ def simulate_open(
         for end in range(ends):
             won = luck < chances.waiting[draw, :, end]
             both = won.astype(np.float32) @ weight
-            count[rows, end], value[rows, end] = both[:, 0], both[:, 1]
+            count[rows, end], value[rows, end] = both[:, 0], both[:, 1] * chances.value[draw]
         if not known.all():
             value[rows] += _unknown_value(luck[:, ~known], chances.waiting[draw][~known], pool, rng)
     return count, value

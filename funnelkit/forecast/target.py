@@ -10,25 +10,24 @@ import pandas as pd
 from numpy.random import Generator
 
 from funnelkit.analysis import column, count_stages, rate_table
-from funnelkit.forecast.forecast import REFUSED, Notes, cut_periods
+from funnelkit.forecast.forecast import REFUSED, cut_periods
+from funnelkit.forecast.history import By, Fit, fit_history, open_book
+from funnelkit.forecast.notes import Notes
 from funnelkit.forecast.simulate import (
-    By,
-    Fit,
+    LEAST_DRAWS,
     Rng,
     Worlds,
     draw_chances,
     draw_worlds,
     entry_mix,
-    fit_history,
     new_mix,
-    open_book,
     simulate_open,
 )
-from funnelkit.forecast.win_curves import Array, entry_curves, reach_curves
+from funnelkit.forecast.win_curves import Array, reach_curves
 from funnelkit.language import DataError, number, percent, rate_text
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Result, refuse_limits
-from funnelkit.stats import won_position
+from funnelkit.stats import OPEN, stage_spells, won_position
 
 DRAWS, PATHS = 500, 5_000
 QUICKEST = 0.05  # share of a new deal's win chance that its quickest wins make up
@@ -215,9 +214,11 @@ def _check(revenue: Any, odds: float) -> None:
 def outlook(pipeline: Pipeline, fit: Fit, target: tuple[float, int], rng: Generator, with_open: bool = True) -> Outlook:
     """Return the Outlook of a target (revenue, horizon in days) from a fitted history."""
     revenue, horizon = target
-    worlds = draw_worlds(fit, horizon, rng, DRAWS)  # new and open deals share them: a bad one is bad for both
-    win, reach = _new_deals(fit, worlds, new_mix(fit, rng, DRAWS), horizon)
-    brought = np.zeros(PATHS)
+    n = max(DRAWS // len(fit.pairs), min(DRAWS, LEAST_DRAWS))
+    worlds = draw_worlds(fit, horizon, rng, n)  # new and open deals share them: a bad one is bad for both
+    win, reach = _new_deals(fit, worlds, new_mix(fit, rng, n), horizon)
+    each = -(-PATHS // n)
+    brought = np.zeros(n * each)
     if with_open:
         book = open_book(pipeline, fit)
         chances = draw_chances(fit, book, [horizon], rng, worlds)
@@ -225,7 +226,7 @@ def outlook(pipeline: Pipeline, fit: Fit, target: tuple[float, int], rng: Genera
     amounts = fit.every
     if not len(amounts):
         raise DataError("no_won_amount")
-    draw = np.repeat(np.arange(DRAWS), PATHS // DRAWS)
+    draw = np.repeat(np.arange(n), each)
     needed = _wins_needed(revenue - brought, amounts, draw, rng)
     return Outlook(win, needed, draw, reach, _lag(fit, rng))
 
@@ -233,12 +234,15 @@ def outlook(pipeline: Pipeline, fit: Fit, target: tuple[float, int], rng: Genera
 def _new_deals(fit: Fit, worlds: Worlds, mix: Array, horizon: int) -> tuple[Array, Array]:
     """Return the `win` and the `reach` of an Outlook: those of the segments, mixed as the new deals are."""
     win, reach, share = np.zeros(1), np.zeros(1), worlds.draws.share
-    for segment in range(len(fit.segments)):
-        leave, _ = worlds.exits_up(segment)
-        curve = np.einsum("s,nsh->nh", entry_mix(fit), entry_curves(leave, share, horizon))
-        win = win + mix[:, [segment]] * curve
-        means = leave.mean(axis=1), share.mean(axis=0), entry_mix(fit)
+    for segment in range(len(fit.pairs)):
+        (entry,), _ = worlds.curves(segment, [horizon], waiting=False)
+        win = win + mix[:, [segment]] * np.einsum("s,nsh->nh", entry_mix(fit), entry)
+        means = worlds.exits_up(segment)[0].mean(axis=1), share.mean(axis=0), entry_mix(fit)
         reach = reach + mix[:, segment].mean() * reach_curves(*means, horizon)
+    quick = fit.at_once.won
+    if len(quick):  # of all that begin, some are won or lost at once
+        part = len(quick) / (len(quick) + len(fit.births()[0]))
+        win = np.where(np.arange(horizon + 1) > 0, part * quick.mean() + (1 - part) * win, 0)
     return win, reach
 
 
@@ -283,7 +287,7 @@ def _lag(fit: Fit, rng: Generator) -> int:
     longest = sum(fit.hazards.longest(stage) for stage in range(fit.hazards.won))
     horizon = int(np.clip(longest, 30, 3650))
     worlds = draw_worlds(fit, horizon, rng, 50)
-    worlds = replace(worlds, level=[np.ones_like(level) for level in worlds.level])
+    worlds = replace(worlds, level=[np.ones_like(level) for level in worlds.level], season=None)
     curve = _new_deals(fit, worlds, new_mix(fit, rng, 50), horizon)[1][-1]
     return int(np.argmax(curve >= QUICKEST * curve[-1]))
 
@@ -311,13 +315,14 @@ def _rows(pipeline: Pipeline, fit: Fit, view: Outlook, plan: tuple[float, int]) 
     # Entries spread evenly: those who reach a stage by the date are the mean of the curve over the days left.
     middle = (view.reach[:, 1:] + view.reach[:, :-1]) / 2
     cumulative = entries / horizon * np.c_[np.zeros(won + 1), middle.cumsum(axis=1)]
-    here = np.bincount(fit.spells.stage[fit.spells.to == -1], minlength=won)
-    recent = fit.spells.start >= fit.spells.as_of - 91
+    spells = stage_spells(pipeline)
+    here = np.bincount(spells.stage[spells.to == OPEN], minlength=won)
+    recent = spells.start >= spells.as_of - 91
     table = rates.assign(
         n_open=here,
         entries=cumulative[:won, -1],
         per_week=cumulative[:won, -1] / horizon * 7,
-        past_per_week=np.bincount(fit.spells.stage[recent], minlength=won) / 13,
+        past_per_week=np.bincount(spells.stage[recent], minlength=won) / 13,
     ).reset_index(drop=True)
     return table, _schedule(pipeline, cumulative, (ids[:won], horizon))
 

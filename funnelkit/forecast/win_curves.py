@@ -68,16 +68,18 @@ def exits_up(draws: Draws, up_factor: Array, out_factor: Array) -> tuple[Array, 
     return np.stack([leave - beyond, beyond]), before
 
 
-def entry_curves(leave: Array, share: Array, horizon: int) -> Array:
+def entry_curves(leave: Array, share: Array, horizon: int, last: Array | None = None) -> Array:
     """Return the chance of a win within 0..horizon days of entering each stage, (draws, stages, horizon + 1).
 
     Backwards from the last stage: leave the stage on some day, then win from the stage reached in the days left; a
-    day's exits happen on average at its middle.
+    day's exits happen on average at its middle. `last` is that of the last stage where it is known otherwise.
     """
     _, n, stages, _ = leave.shape
     curve = np.zeros((n, stages + 1, horizon + 1), np.float32)
     curve[:, stages] = 1.0
-    for stage in reversed(range(stages)):
+    if last is not None:
+        curve[:, stages - 1] = last
+    for stage in reversed(range(stages - (last is not None))):
         onward = _onward(curve, share, stage)
         curve[:, stage, 1:] = sum(_convolve(leave[way, :, stage, :horizon], won) for way, won in enumerate(onward))
     return curve[:, :stages]
@@ -101,29 +103,52 @@ def _convolve(first: Array, second: Array) -> Array:
     return np.fft.irfft(np.fft.rfft(first.astype(float), width) * np.fft.rfft(second, width), width)[:, :size]
 
 
-def waiting_curves(leave: Array, stay: Array, share: Array, curve: Array, ends: list[int]) -> Array:
-    """Return the chance that a deal now `age` days in its stage is won within each of `ends` days.
+def waiting_curves(leave: Array, stay: Array, share: Array, curves: list[Array]) -> Array:
+    """Return the chance that a deal now `age` days in its stage is won by each of some ends.
 
-    (draws, stages, ages, ends); `curve` is what `entry_curves` gave for a horizon of at least max(ends).
+    (draws, stages, ages, ends); `curves` are what `entry_curves` gives for each of the ends, in order of time.
     """
     from scipy.fft import next_fast_len
 
     _, n, stages, size = leave.shape
-    horizon = curve.shape[2] - 1
-    full = np.concatenate([curve, np.ones((n, 1, horizon + 1), np.float32)], axis=1)
-    ages = size - horizon
+    ages = size - (curves[-1].shape[2] - 1)
     width = next_fast_len(size, real=True)  # no age and days ahead together reach beyond: nothing wraps around
-    found = np.empty((n, stages, ages, len(ends)), np.float32)
+    found = np.empty((n, stages, ages, len(curves)), np.float32)
+    full = [np.concatenate([one, np.ones((n, 1, one.shape[2]), np.float32)], axis=1) for one in curves]
     for stage in range(stages):
-        onward = _onward(full, share, stage)
-        spectra = [np.fft.rfft(way.astype(float), width) for way in leave[: len(onward), :, stage]]
-        for number, end in enumerate(ends):
+        onward = [_onward(one, share, stage) for one in full]
+        spectra = [np.fft.rfft(way.astype(float), width) for way in leave[: len(onward[0]), :, stage]]
+        for number, ways in enumerate(onward):
             # Correlation: exits at age a + j, won from there in the end - j days that are left.
-            kernels = [np.conj(np.fft.rfft(way[:, :end][:, ::-1], width)) for way in onward]
+            kernels = [np.conj(np.fft.rfft(way[:, ::-1], width)) for way in ways]
             both = sum(spectrum * kernel for spectrum, kernel in zip(spectra, kernels, strict=True))
             found[:, stage, :, number] = np.fft.irfft(both, width)[:, :ages]
     found /= np.maximum(stay[:, :, :ages, None], 1e-9)
     return np.clip(found, 0, 1, out=found)
+
+
+def closing_curves(up: Array, out: Array, season: Array, ends: list[int]) -> tuple[list[Array], Array]:
+    """Return the chances of a win from the last stage, whose exits up follow a season of the days ahead.
+
+    `up` and `out` are (draws, ages), `season` (draws, days). First, for each end, the chance by entering the stage so
+    many days before it, (draws, end + 1); then that of the deals there now by each end, (draws, ages, ends).
+    """
+    horizon = int(max(ends))
+    n, size = up.shape
+    ages = size - horizon
+    # A deal that enters in t days is one whose age is -t now: one row of ages holds those to come and those there.
+    alive, won = np.ones((n, size), np.float32), np.zeros((n, size), np.float32)
+    entry, now = {}, np.empty((n, ages, len(ends)), np.float32)
+    for day in range(horizon):
+        here = slice(horizon - day, size)
+        rise = up[:, : ages + day] * season[:, day, None].astype(np.float32)
+        total = rise + out[:, : ages + day]
+        won[:, here] += alive[:, here] * rise / np.maximum(total, 1e-12) * -np.expm1(-total)
+        alive[:, here] *= np.exp(-total)
+        if day + 1 in ends:
+            entry[day + 1] = won[:, horizon - day - 1 : horizon + 1].copy()
+            now[:, :, ends.index(day + 1)] = won[:, horizon:]
+    return [entry[end] for end in ends], now
 
 
 def reach_curves(leave: Array, share: Array, entry: Array, horizon: int) -> Array:

@@ -311,3 +311,46 @@ def expected_exits(hazards: Hazards, spells: Spells, begin: ArrayLike, end: Arra
         both = [hazards.cumulative(stage, age[here], kind) for age in (to_age, from_age)]
         expected[here] = both[0] - both[1]
     return expected
+
+
+def expected_in_windows(hazards: Hazards, spells: Spells, edges: Floats, kind: int, ratio: Floats) -> Floats:
+    """Compute the exits that hazards expect of each stage in each of a row of windows.
+
+    Parameters
+    ----------
+    hazards : Hazards
+    spells : Spells
+    edges : array
+        Of the windows, days since 1970, in order of time.
+    kind : int
+        UP or OUT.
+    ratio : array
+        (spells,): how fast each goes against the hazards.
+
+    Returns
+    -------
+    array
+        (stages, windows).
+
+    Examples
+    --------
+    >>> import funnelkit as fk
+    >>> spells = stage_spells(fk.sample())
+    >>> edges, ones = np.array([0.0, spells.as_of]), np.ones(len(spells.stage))
+    >>> expected_in_windows(fit_hazards(spells), spells, edges, UP, ones).shape
+    (7, 1)
+    """
+    begin, end = np.maximum(spells.seen, edges[0]), np.minimum(spells.start + spells.age, edges[-1])
+    first = np.searchsorted(edges, begin, side="right") - 1
+    # Only the windows that a spell touches are looked at: a row each, so that the work grows with time spent.
+    touched = np.where(end > begin, np.searchsorted(edges, end, side="left") - first, 0)
+    spell = np.repeat(np.arange(len(touched)), touched)
+    window = np.arange(len(spell)) - np.repeat(np.cumsum(touched) - touched, touched) + first[spell]
+    low = np.maximum(begin[spell], edges[window]) - spells.start[spell]
+    high = np.minimum(end[spell], edges[window + 1]) - spells.start[spell]
+    found = np.zeros((spells.won, len(edges) - 1))
+    for stage in range(spells.won):
+        here = spells.stage[spell] == stage
+        hoped = hazards.cumulative(stage, high[here], kind) - hazards.cumulative(stage, low[here], kind)
+        found[stage] = np.bincount(window[here], weights=hoped * ratio[spell[here]], minlength=len(edges) - 1)
+    return found

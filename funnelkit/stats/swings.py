@@ -14,7 +14,7 @@ NOISE_SCALE, DRIFT_SCALE = 0.15, 0.10  # scales of the half-normal priors of noi
 NONE = 0.5  # prior chance that there is no noise, and that there is no drift
 PRIOR_SERIES = 1.0
 WINDOW_DAYS, LEAST_WINDOWS = 91, 8
-CONCENTRATIONS = np.array([1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 4096], float)
+CONCENTRATIONS = np.array([0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 4096], float)
 
 
 def draw_level(observed: ArrayLike, expected: ArrayLike, ahead: float, rng: np.random.Generator, n: int) -> Floats:
@@ -167,7 +167,23 @@ def draw_ratios(observed: ArrayLike, expected: ArrayLike, rng: np.random.Generat
 
 
 def mean_ratios(observed: Floats, expected: Floats) -> Floats:
-    """Return the mean of what `draw_ratios` draws, (groups,)."""
+    """Compute the mean of what `draw_ratios` draws.
+
+    Parameters
+    ----------
+    observed, expected : array
+        (groups,).
+
+    Returns
+    -------
+    array
+        (groups,).
+
+    Examples
+    --------
+    >>> mean_ratios(np.array([10.0, 30.0]), np.array([20.0, 20.0])).round(1).tolist()
+    [0.6, 1.4]
+    """
     best = _concentration(observed, expected)
     return (best + observed) / (best + expected)
 
@@ -226,8 +242,36 @@ def mean_nested_ratios(observed: Floats, expected: Floats) -> Floats:
     return group * mean_ratios(observed.ravel(), (group * expected).ravel()).reshape(observed.shape)
 
 
+def ratio_evidence(observed: ArrayLike, expected: ArrayLike) -> float:
+    """Weigh the evidence that groups differ.
+
+    Parameters
+    ----------
+    observed, expected : array
+        (groups,).
+
+    Returns
+    -------
+    float
+        Log of how much likelier the counts are with ratios of their own (as `draw_ratios`) than with one for all.
+
+    Examples
+    --------
+    >>> ratio_evidence([10, 30], [20, 20]) > 1, ratio_evidence([20, 20], [20, 20])
+    (True, 0.0)
+    """
+    seen, hoped = np.asarray(observed, float), np.asarray(expected, float)
+    score = _scores(seen, hoped * seen.sum() / max(hoped.sum(), 1e-9))
+    return float(score.max() - score[-1])
+
+
 def _concentration(seen: Floats, hoped: Floats) -> float:
     """Return the concentration of the grid that makes the ratios seen likeliest."""
+    return float(CONCENTRATIONS[_scores(seen, hoped).argmax()])
+
+
+def _scores(seen: Floats, hoped: Floats) -> Floats:
+    """Return the log marginal likelihood of each concentration of the grid, up to a constant."""
     from scipy.special import gammaln
 
     grid, hoped = CONCENTRATIONS[:, None], np.maximum(hoped, 1e-9)
@@ -237,7 +281,8 @@ def _concentration(seen: Floats, hoped: Floats) -> float:
         + grid * np.log(grid / (grid + hoped))
         + seen * np.log(hoped / (grid + hoped))
     )
-    return float(CONCENTRATIONS[fit.sum(axis=1).argmax()])
+    total: Floats = fit.sum(axis=1)
+    return total
 
 
 def windows(first: float, as_of: float, horizon: float) -> Floats:

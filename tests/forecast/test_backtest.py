@@ -2,13 +2,15 @@
 
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from math import comb
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from funnelkit.forecast.backtest import backtest, crps, pinball, score_table, weighted_pipeline
+from funnelkit.forecast.backtest import _against, _coverage, backtest, crps, pinball, score_table, weighted_pipeline
 from funnelkit.forecast.forecast import forecast_open
+from funnelkit.language import number, percent
 from funnelkit.language.errors import DataError
 from funnelkit.synth.generate import as_pipeline, synthesize
 from tests.support.histories import pipeline, random_history
@@ -89,7 +91,7 @@ def test_scores_are_means_of_the_rows(scored):
     assert found["crps"] == pytest.approx(rows["crps"].mean())
     assert (found["n"], found["k_80"]) == (len(rows), rows["in_80"].sum())
     assert found["low"] < found["rate_80"] < found["high"] or found["rate_80"] in (0, 1)
-    assert np.isnan(scores.loc[("total", "n_won", "weighted"), "rate_80"])
+    assert 0 < scores.loc[("total", "n_won", "weighted"), "n"] <= len(rows)
 
 
 def test_weighted_pipeline_by_hand():
@@ -104,6 +106,47 @@ def test_weighted_pipeline_by_hand():
     dated = replace(history, deals=history.deals.assign(expected_close=pd.to_datetime(
         [None, None, None, "2026-03-01", "2026-08-01"])))  # fmt: skip
     assert weighted_pipeline(dated, pd.Timestamp("2026-04-01")) == pytest.approx(100 / 3)
+
+
+def test_the_weighted_pipeline_is_calibrated_on_earlier_periods_only(sample, scored):
+    """By hand: what it said then, times what was won against it in each of the periods before."""
+    rows = scored.table[(scored.table["measure"] == "value") & (scored.table["part"] == "total")]
+    found = rows[rows["method"] == "weighted"].set_index("origin")["median"]
+    starts = pd.date_range(end=found.index[-1], periods=9, freq="QS")
+    said = [weighted_pipeline(sample.at(start), start + pd.DateOffset(months=3)) for start in starts]
+    won = sample.deals[sample.deals["status"] == "won"]
+    came = [won.loc[(won["closed_at"] >= start) & (won["closed_at"] < start + pd.DateOffset(months=3)), "amount"].sum()
+            for start in starts]  # fmt: skip
+    known = (np.array(said[:-1]) > 0) & (starts[:-1] >= sample.deals["closed_at"].min())
+    ratio = np.array(came[:-1])[known] / np.array(said[:-1])[known]
+    assert found.iloc[-1] == pytest.approx(said[-1] * np.median(ratio))
+
+
+@pytest.mark.parametrize(("k", "n", "key"), [
+    (2, 4, "few"), (5, 8, "rough"), (6, 8, "good"), (8, 8, "good"), (40, 60, "rough"), (48, 60, "good"),
+    (60, 60, "wide"), (0, 5, "rough"),
+])  # fmt: skip
+def test_the_reading_of_coverage(k, n, key):
+    found = _coverage(k, n)
+    assert found[0] == f"forecast.forecast.coverage_{key}"
+    if key == "rough":
+        exact = sum(comb(n, j) * 0.8**j * 0.2 ** (n - j) for j in range(k + 1))
+        assert found[1]["chance"] == percent(exact, 0)
+
+
+def test_methods_are_told_apart_by_a_paired_interval():
+    """Ten periods, most of the error common to both: the interval is Student's of the differences."""
+    rng = np.random.default_rng(1)
+    common = rng.uniform(50, 150, 10)
+    gap = np.array([-3, -2, -4, -1, -3, -2, -3, -4, -2, -1.0])
+    errors = pd.DataFrame({"forecast": common + gap, "weighted": common, "seasonal": common + rng.normal(0, 30, 10)})
+    key, values = _against(errors, "weighted")
+    assert key == "forecast.forecast.better"
+    reach = 2.262157 * gap.std(ddof=1) / np.sqrt(10)
+    assert (values["low"], values["high"]) == (number(2.5 - reach), number(2.5 + reach))
+    assert _against(errors, "seasonal")[0] == "forecast.forecast.undecided"
+    assert _against(errors.assign(weighted=common + 2 * gap), "weighted")[0] == "forecast.forecast.worse"
+    assert _against(errors[:2], "weighted")[0] == "forecast.forecast.undecided"
 
 
 def test_reading_and_refusal(sample, scored):
