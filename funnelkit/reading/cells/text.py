@@ -131,9 +131,8 @@ def _text_of(cell: Any) -> str:
     if isinstance(cell, (float, np.floating)):
         return str(int(cell)) if float(cell).is_integer() and abs(float(cell)) < 2**63 else str(cell)
     if hasattr(cell, "isoformat"):
-        return (
-            str(cell.isoformat(sep=" ")).removesuffix(" 00:00:00") if hasattr(cell, "hour") else str(cell.isoformat())
-        )
+        whole = hasattr(cell, "hour") and hasattr(cell, "year")  # neither a day nor a time of day alone
+        return str(cell.isoformat(sep=" ")).removesuffix(" 00:00:00") if whole else str(cell.isoformat())
     return str(cell)
 
 

@@ -1,8 +1,8 @@
 """Workbooks: one sheet of an xlsx, xls or ods file -> Table, cells typed as the workbook has them.
 
 Calamine reads xls, and those xlsx files of which it loses nothing (`_plain`): it knows no formula without a value, no
-error value and no whole number of more digits than a float, and takes memory for each cell up to the farthest. The
-others are read by openpyxl, row by row.
+error value, no date before 1900 and no whole number of more digits than a float, passes over document types, and takes
+memory for each cell up to the farthest. The others are read by openpyxl, row by row.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LOCKED = "EncryptedPackage".encode("utf-16-le")
 _HEAD = 50  # rows in which a sheet shows its header
 _DENSE = 20_000_000  # cells up to the farthest that are taken into memory at once
 _PART = re.compile(r"xl/worksheets/[^/]+\.xml")
-_LOST = re.compile(rb"<f[ />]|\bt=[\"']e[\"']|<v>-?\d{16}")
+_LOST = re.compile(rb"<f[ />]|\bt=[\"']e[\"']|<v>-[\d.]|<v>\d{16}")
 _COLUMN, _ROW = re.compile(rb"\br=[\"']([A-Z]+)\d"), re.compile(rb"\br=[\"'][A-Z]*(\d+)[\"']")
 
 
@@ -72,7 +72,13 @@ def _plain(data: bytes) -> bool:
         parts = archive.namelist()
         if "xl/workbook.xml" not in parts or b"date1904" in archive.read("xl/workbook.xml"):
             return False
-        return all(_is_plain(archive, part) for part in parts if _PART.fullmatch(part))
+        sheets = [part for part in parts if _PART.fullmatch(part)]
+        return not _declares_type(archive, parts) and all(_is_plain(archive, part) for part in sheets)
+
+
+def _declares_type(archive: zipfile.ZipFile, parts: Sequence[str]) -> bool:
+    """Return True where some XML declares a document type, which openpyxl refuses and calamine passes over."""
+    return any(_holds(archive, part, b"<!DOCTYPE") for part in parts if part.endswith((".xml", ".rels")))
 
 
 def _is_plain(archive: zipfile.ZipFile, part: str) -> bool:
@@ -234,7 +240,7 @@ def _without_uncomputed(table: Table, data: bytes, title: str) -> Table:
 
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         sheets = [part for part in archive.namelist() if part.startswith("xl/worksheets/")]
-        if not any(_holds_formula(archive, part) for part in sheets):
+        if not any(_holds(archive, part, b"<f") for part in sheets):
             return table
     book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, keep_links=False)
     sheet, headers = book[title], list(table.cells.columns)
@@ -253,11 +259,11 @@ def _without_uncomputed(table: Table, data: bytes, title: str) -> Table:
     )  # fmt: skip
 
 
-def _holds_formula(archive: zipfile.ZipFile, part: str) -> bool:
+def _holds(archive: zipfile.ZipFile, part: str, text: bytes) -> bool:
     with archive.open(part) as stream:
         tail = b""
         while chunk := stream.read(1 << 20):
-            if b"<f" in tail + chunk:
+            if text in tail + chunk:
                 return True
-            tail = chunk[-1:]
+            tail = chunk[-len(text) :]
     return False

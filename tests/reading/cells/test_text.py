@@ -240,3 +240,8 @@ def test_texts_that_stand_more_than_once_are_the_same_by_hashes(values, monkeypa
     plain = repeated(texts)
     monkeypatch.setattr("funnelkit.reading.cells.text.MANY", 0)
     assert repeated(texts).tolist() == plain.tolist() == [values.count(text) > 1 for text in values]
+
+
+def test_times_of_day_and_spans_are_text_as_they_stand():
+    cells = pd.Series([datetime.time(9, 30), datetime.datetime(2026, 1, 5), datetime.date(2026, 1, 5)], dtype=object)
+    assert cell_text(cells).tolist() == ["09:30:00", "2026-01-05", "2026-01-05"]
