@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from funnelkit.analysis.periods import Calendar
-from funnelkit.analysis.shared import DAY, By, insight, keys_of
+from funnelkit.analysis.shared import DAY, By, insight, keys_of, size_of
 from funnelkit.analysis.window_rates import BASES, OVERALL, timed_spells, usable_basis, window_rates
 from funnelkit.analysis.windows import Window, Windows, find_windows, recorded_since, starts_in_time
 from funnelkit.language import (
@@ -204,20 +204,15 @@ def _rate(row: dict[str, Any]) -> str:
 
 def _findings(table: pd.DataFrame, asked: _Asked) -> tuple[Insight, ...]:
     """Return every clear change; the subject is the stage, before it the segment. Its size: deals that go on, money."""
-    deals, found = asked.pipeline.deals, []
-    each = deals.loc[deals["status"] == "won", "amount"].mean() if asked.pipeline.currency else np.nan
+    found = []
     for row in table[table["clear"]].to_dict("records"):
         side = "rise" if row["change"] > 0 else "fall"
         whole = row["stage"] == OVERALL
         values = _words(row) | {"stage": _named(row, asked.pipeline.model, asked.keys)}
         key = f"analysis.compare.{side if whole and not asked.keys else 'stage_moved'}"
         subject = " / ".join([*(str(row[key]) for key in asked.keys), str(row["stage"])])
-        n_deals = abs(row["change"]) * row["n_entered"]
-        amount = n_deals * row["win"] * each
-        found.append(insight(
-            f"rate_{side}", subject, key, values, n_deals=round(n_deals), evidence=float(row["p_value"]),
-            amount=None if pd.isna(amount) else float(amount),
-        ))  # fmt: skip
+        size = size_of(asked.pipeline, abs(row["change"]) * row["n_entered"], row["win"])
+        found.append(insight(f"rate_{side}", subject, key, values, evidence=float(row["p_value"]), **size))
     return tuple(found)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from funnelkit.language import DataError, both, nearest, number, say
+from funnelkit.pipeline import Pipeline
 from funnelkit.result import Insight
 
 By = str | Sequence[str] | None
@@ -31,6 +32,13 @@ def require_columns(table: pd.DataFrame, names: Iterable[Any]) -> None:
 def insight(kind: str, subject: object, key: str, values: Mapping[str, Any], **size: Any) -> Insight:
     """Return a finding whose sentence is the text of `key`; `size` is n_deals, amount, evidence."""
     return Insight(kind, str(subject), both(lambda: say(key, **values)), **size)
+
+
+def size_of(pipeline: Pipeline, n_deals: float, chance: float = 1.0) -> dict[str, Any]:
+    """Return n_deals and amount of a finding: so many deals, of which `chance` are won, at the mean of those won."""
+    each = pipeline.deals.loc[pipeline.deals["status"] == "won", "amount"].mean() if pipeline.currency else float("nan")
+    amount = n_deals * chance * each
+    return {"n_deals": round(n_deals), "amount": None if pd.isna(amount) else float(amount)}
 
 
 def with_ends(row: Mapping[str, Any], name: str, ends: tuple[str, str], decimals: int = 1) -> str:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from scipy.stats import gamma
 
-from funnelkit.analysis.cohorts import _cohort_row, compare_cohorts
+from funnelkit.analysis.cohorts import _cohort_row, _judge, compare_cohorts
 from funnelkit.analysis.periods import Calendar
 from funnelkit.analysis.time import outcome_curves
 from funnelkit.language.errors import DataError
@@ -40,6 +40,17 @@ def test_a_true_decline_is_seen():
     assert "2025-Q3" in found.reading() and "2025-Q3" in found.reading("zh")
 
 
+def test_verdict_and_interval_of_a_cohort_agree():
+    pipeline = constant(np.random.default_rng(5), 2500)
+    worse = pipeline.deals["created_at"] > "2025-09-30"
+    deals = pipeline.deals.assign(
+        status=pipeline.deals["status"].mask(worse & (pipeline.deals["status"] == "won"), "lost")
+    )
+    table = compare_cohorts(replace(pipeline, deals=deals), Calendar("quarter")).table.dropna(subset="change")
+    assert ((table["change_low"] > 0) | (table["change_high"] < 0)).tolist() == table["clear"].tolist()
+    assert table["clear"].any() and table["level"].between(0.95, 1 - 0.05 / len(table) + 1e-9).all()
+
+
 def test_an_unknown_outcome_names_the_known_ones():
     with pytest.raises(DataError, match=r"no outcome named 'wins'\. Known: won, lost\."):
         compare_cohorts(constant(np.random.default_rng(0), 500), outcome="wins")
@@ -59,7 +70,7 @@ def test_the_interval_of_a_cohorts_change_covers(chance, capsys):
             "days": np.minimum(days, age), "outcome": np.where(days <= age, np.where(won, 1, 2), 0), "entry_days": 0.0,
             "started_at": as_of - pd.to_timedelta(age, unit="D"), "cohort": cohort,
         })  # fmt: skip
-        row = _cohort_row(SimpleNamespace(as_of=as_of), times, 1, 1, 0.99)
+        row = _judge(pd.DataFrame([_cohort_row(SimpleNamespace(as_of=as_of), times, 1, 1)])).iloc[0]
         truth = (chance - 0.3) * gamma.cdf(row["age_days"], 4, scale=15)
         hits += row["change_low"] <= truth <= row["change_high"]
     with capsys.disabled():
