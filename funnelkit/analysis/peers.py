@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from funnelkit.analysis.count import stage_counts
 from funnelkit.analysis.rates import rate_table
 from funnelkit.analysis.shared import insight, require_columns
 from funnelkit.language import CatalogError, DataError, Text, both, label, nearest, number, percent, points
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
-from funnelkit.result import Insight, Result, rate_words, table_of
-from funnelkit.stats import newcombe, rate_columns, wilson
+from funnelkit.result import Insight, Result, rate_words, row_words, table_of
+from funnelkit.stats import LEVEL, rate_columns, wilson
 
 _CHANGE = {"change": "change", "low": "change_low", "high": "change_high"}
 _SHOWN = (
     "stage", "k", "n", "rate", "low", "high", "n_peers", "peer_rate", "change", "change_low", "change_high", "verdict",
 )  # fmt: skip
+_RATE = ("k", "n", "rate", "low", "high", "basis", "horizon_days")
 MARGIN = 0.05  # a difference smaller than this share is none in practice
 
 
@@ -42,8 +43,9 @@ def compare_peers(
     Returns
     -------
     Result
-        Table: stage, k, n, rate, low, high (ours), n_peers, n_peer_cases, peer_rate, peer_low, peer_high (pooled),
-        change, change_low, change_high, verdict: ours (clearly below), ahead, industry, too_few, no_peer
+        Table: stage, k, n, rate, low, high, basis, horizon_days (ours, as `rate_table`), n_peers, n_peer_cases,
+        peer_rate, peer_low, peer_high (pooled), change, change_low, change_high, verdict: ours (clearly below), ahead,
+        industry, too_few, no_peer, unknown (ours)
 
     Raises
     ------
@@ -51,7 +53,7 @@ def compare_peers(
 
     Notes
     -----
-    Newcombe's interval (1998); peers that differ by more than chance widen it (quasi-binomial, McCullagh, Nelder 1989).
+    Newcombe's interval (1998) of both; peers that differ by more than chance widen it (McCullagh, Nelder 1989).
 
     Examples
     --------
@@ -60,13 +62,12 @@ def compare_peers(
     >>> compare_peers(ours, peers).table[["stage", "rate", "peer_rate", "verdict"]].values.tolist()
     [['target', 0.1, 0.22, 'ours'], ['confirmed', 0.17, 0.18, 'too_few']]
     """
-    own = stage_counts(counts) if isinstance(counts, Pipeline) else table_of(counts)
     model = model or (None if isinstance(counts, pd.DataFrame) else counts.model)
-    return _compare(own, table_of(peers), model, (stage, margin))
+    return _compare(counts, table_of(peers), model, (stage, margin))
 
 
 def _compare(
-    counts: pd.DataFrame, peers: pd.DataFrame, model: Funnel | None, asked: tuple[str | None, float]
+    counts: Pipeline | Result | pd.DataFrame, peers: pd.DataFrame, model: Funnel | None, asked: tuple[str | None, float]
 ) -> Result:
     rates = _our_rates(counts)
     pooled = _pool(_peer_rows(peers, rates["stage"].astype("str").tolist(), model))
@@ -85,17 +86,22 @@ def _for_people(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _insight(row: pd.Series[Any], model: Funnel | None, margin: float) -> Insight:
-    values = _row_words(row, model, margin)
-    return insight("below_peers", row["stage"], "analysis.compare.ours", values, n_deals=int(row["n"]))
+    """Return the finding of a stage below its peers; its size: the deals that the peers' rate would have kept."""
+    short, key = -row["change"] * row["n"], "analysis.compare.ours"
+    z = NormalDist().inv_cdf((1 + LEVEL) / 2) * row["change"] / (row["change_high"] - row["change"])
+    size = {"n_deals": round(short), "evidence": 2 * NormalDist().cdf(z)}
+    return insight("below_peers", row["stage"], key, _row_words(row, model, margin), **size)
 
 
-def _our_rates(counts: pd.DataFrame) -> pd.DataFrame:
-    """Return stage, k, n, rate, low, high of either form of table."""
-    if "n_advanced" in counts.columns:
-        return rate_table(counts).table[["stage", "k", "n", "rate", "low", "high"]]
-    require_columns(counts, ("stage", "k", "n"))
-    columns = rate_columns(counts["k"], counts["n"])
-    return counts[["stage"]].assign(**{name: columns[name] for name in ("k", "n", "rate", "low", "high")})
+def _our_rates(counts: Pipeline | Result | pd.DataFrame) -> pd.DataFrame:
+    """Return stage and rate columns of either form of table."""
+    if isinstance(counts, Pipeline) or "n_advanced" in table_of(counts).columns:
+        table = rate_table(counts).table
+        return table[["stage", *_RATE]]
+    table = table_of(counts)
+    require_columns(table, ("stage", "k", "n"))
+    columns = rate_columns(table["k"], table["n"])
+    return table[["stage"]].assign(**{name: columns[name] for name in _RATE})
 
 
 def _peer_rows(peers: pd.DataFrame, stages: list[str], model: Funnel | None) -> pd.DataFrame:
@@ -161,15 +167,15 @@ def _judge(table: pd.DataFrame, margin: float) -> pd.DataFrame:
     sized = np.nan_to_num(worth)
     hits = np.clip(np.nan_to_num(rate) * sized, 0, sized)
     low, high = wilson(hits, sized)
-    change, change_low, change_high = newcombe(table["k"], table["n"], hits, sized)
     table = table.assign(peer_low=np.where(exact, rate, low), peer_high=np.where(exact, rate, high))
     table["n_peers"] = table["n_peers"].fillna(0).astype("int64")
-    table["change"] = np.where(exact, table["rate"] - rate, change)
-    table["change_low"] = np.where(exact, table["low"] - rate, change_low)
-    table["change_high"] = np.where(exact, table["high"] - rate, change_high)
+    table["change"] = table["rate"] - rate
+    table["change_low"] = table["change"] - np.hypot(table["rate"] - table["low"], table["peer_high"] - rate)
+    table["change_high"] = table["change"] + np.hypot(table["high"] - table["rate"], rate - table["peer_low"])
     within = (table["change_low"] > -margin) & (table["change_high"] < margin)
-    cases = [table["n_peers"] == 0, table["change_high"] < 0, table["change_low"] > 0, within]
-    table["verdict"] = np.select(cases, ["no_peer", "ours", "ahead", "industry"], "too_few")
+    unknown = table["rate"].isna() & (table["n"] > 0)
+    cases = [table["n_peers"] == 0, unknown, table["change_high"] < 0, table["change_low"] > 0, within]
+    table["verdict"] = np.select(cases, ["no_peer", "unknown", "ours", "ahead", "industry"], "too_few")
     return table.drop(columns="_worth").assign(_exact=exact)
 
 
@@ -199,7 +205,7 @@ def _read(
 
 
 def _row_words(row: pd.Series[Any], model: Funnel | None, margin: float) -> dict[str, Any]:
-    values: dict[str, Any] = {"stage": _name(row["stage"], model), "rate": rate_words(int(row["k"]), int(row["n"]))}
+    values: dict[str, Any] = {"stage": _name(row["stage"], model), "rate": row_words(row.to_dict())}
     values |= {"peer_rate": _peer_words(row), "n_peers": int(row["n_peers"]), "needed": number(_needed(row, margin))}
     return values | {name: points(row[column]) for name, column in _CHANGE.items()}
 

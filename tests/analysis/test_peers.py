@@ -3,8 +3,11 @@ import pandas as pd
 import pytest
 
 from funnelkit.analysis.peers import compare_peers
+from funnelkit.analysis.rates import rate_table
 from funnelkit.language.errors import DataError
 from funnelkit.models.funnel import funnel
+from funnelkit.reading.read import read
+from tests.worlds import named
 
 MODEL = funnel("project-7")
 
@@ -82,3 +85,22 @@ def test_the_interval_of_the_change_covers(spread, capsys):
     with capsys.disabled():
         print(f"\nAgainst eight peers, spread {spread}: coverage {hits / runs:.4f} (2,000 runs, seed 13)")
     assert 0.93 <= hits / runs <= 0.97
+
+
+def test_a_pipelines_rates_are_those_of_the_rate_table():
+    pipeline = named("constant").but(years=0.5).pipeline(np.random.default_rng(3))
+    stages = pipeline.model.stage_ids
+    theirs = pd.DataFrame({"stage": stages[:2], "rate": [0.5, 0.9], "n": [900, 900]})
+    table = compare_peers(pipeline, theirs).table
+    expected = rate_table(pipeline).table
+    assert table["rate"].tolist() == expected["rate"].tolist() and set(table["basis"]) >= {"incidence"}
+    assert table.loc[1, "verdict"] == "ours" and table.loc[1, "change"] == expected.loc[1, "rate"] - 0.9
+
+
+def test_a_rate_that_the_source_does_not_tell_is_not_called_too_few():
+    rng = np.random.default_rng(1)
+    deals = pd.DataFrame({"id": np.arange(300).astype(str), "stage": rng.choice(["Lead", "Offer", "Won", "Lost"], 300)})
+    pipeline = read(deals, stages=["Lead", "Offer", "Won"])
+    found = compare_peers(pipeline, pd.DataFrame({"stage": ["Offer"], "rate": [0.5], "n": [400]}), stage="Offer")
+    assert found.table.loc[1, "verdict"] == "unknown"
+    assert "does not tell the rate of this stage" in found.reading() and "不能与" in found.reading("zh")
