@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from funnelkit.language import Lang, bullets, day, note, number, say
+from funnelkit.language import Lang, bullets, day, note, number, paragraph, say, speaking
 from funnelkit.models import Funnel
 
 STATUSES = ("open", "won", "lost", "void")
@@ -19,7 +19,7 @@ DEAL_COLUMNS = (
     "created_at", "status", "closed_at", "expected_close", "lost_reason",
 )  # fmt: skip
 EVENT_COLUMNS = ("deal_id", "stage", "entered_at", "source")
-SOURCES = ("history", "wide", "inferred")
+SOURCES = ("history", "wide", "inferred", "backfilled")
 MOST_FINDINGS = 5  # kinds of findings that a Pipeline shows
 _LOUDEST_FIRST = ("error", "warn", "note")
 
@@ -98,7 +98,9 @@ class Limit:
 
     def message(self, lang: Lang | None = None) -> str:
         """Return the sentence for people, in the language in force or `lang`."""
-        return say(f"reading.limits.{self.code}", lang, **self.values)
+        with speaking(lang):
+            told = [say(f"reading.limits.{self.code}", **self.values)]
+            return paragraph([*told, say("reading.mapping.missed", **self.values)] if "maybe" in self.values else told)
 
     def __str__(self) -> str:
         return self.message()
@@ -159,6 +161,8 @@ class Pipeline:
         Sum over the good rows read; None without amounts or across currencies.
     sample : tuple of dict
         The first good rows as read.
+    mapping : tuple of dict
+        Of each column of the source: file, column, first values, meaning, how sure that is.
     """
 
     model: Funnel
@@ -173,6 +177,7 @@ class Pipeline:
     counts: pd.DataFrame | None = None
     amount_total: float | None = None
     sample: tuple[dict[str, Any], ...] = ()
+    mapping: tuple[dict[str, Any], ...] = ()
 
     def at(self, date: Any) -> Pipeline:
         """Return what was known on a day: no later event, close or deal; deals without any time are left out.

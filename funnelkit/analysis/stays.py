@@ -42,7 +42,7 @@ def find_spells(pipeline: Pipeline, by: By = None) -> Result:
 
     Notes
     -----
-    Void deals, deals with an untimed stage entry and stays whose end is unknown are left out.
+    Void deals, deals with an untimed or back-filled stage entry and stays whose end is unknown are left out.
 
     Examples
     --------
@@ -179,17 +179,20 @@ def timed_outcomes(pipeline: Pipeline, delayed_entry: bool | None = None) -> pd.
 
 
 def late_notes(pipeline: Pipeline, rows: pd.DataFrame) -> tuple[tuple[str, dict[str, Any]], ...]:
-    """Return the sentence about rows that count from a later day on, where there are any."""
+    """Return the sentences about rows that count from a later day on, and about deals without stays to count."""
     late, n = pipeline.limit("closes_start_late"), int((rows["entry_days"] > 0).sum())
-    if late is None or not n:
-        return ()
-    return (("analysis.time.delayed", {"date": late.values["first_close"], "n": number(n)}),)
+    notes = [("analysis.time.delayed", {"date": late.values["first_close"], "n": number(n)})] if late and n else []
+    backfilled = pipeline.limit("backfilled")
+    if backfilled:
+        values = {name: number(value) for name, value in backfilled.values.items()}
+        notes.append(("analysis.time.backfilled", values))
+    return tuple(notes)
 
 
 def _timed_events(pipeline: Pipeline) -> pd.DataFrame:
     """Return the entries in order; a repeated entry into the stage a deal is in is no new spell."""
     events, status = pipeline.events, pipeline.deals.set_index("deal_id")["status"]
-    untimed = events.loc[events["entered_at"].isna(), "deal_id"].unique()
+    untimed = events.loc[events["entered_at"].isna() | (events["source"] == "backfilled"), "deal_id"].unique()
     kept = ~events["deal_id"].isin(untimed) & (events["entered_at"] <= pipeline.as_of)
     kept &= events["deal_id"].map(status).isin(["open", "won", "lost"])
     events = events.loc[kept, ["deal_id", "stage", "entered_at"]]

@@ -148,7 +148,10 @@ def outcome_times(
 ) -> pd.DataFrame:
     """Return `timed_outcomes`; raise LimitError where the source tells no outcomes, no lost or no open deals."""
     refuse_limits(pipeline, analysis, *WIN_LIMITS, "no_open_deals")
-    return timed_outcomes(pipeline, delayed_entry)
+    times = timed_outcomes(pipeline, delayed_entry)
+    events = pipeline.events
+    begun = events.loc[(events["source"] == "backfilled") & (events["stage"].cat.codes == 0), "deal_id"]
+    return times[~times["deal_id"].isin(begun)]  # they were created when they closed
 
 
 def outcome_curves(pipeline: Pipeline, by: By = None, delayed_entry: bool | None = None) -> OutcomeCurves:

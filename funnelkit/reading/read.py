@@ -12,6 +12,7 @@ import pandas as pd
 from funnelkit.language import DataError, nearest
 from funnelkit.models import Funnel, custom
 from funnelkit.pipeline import DEAL_COLUMNS, Finding, Pipeline, RowCounts
+from funnelkit.reading.backfilled import mark_backfilled
 from funnelkit.reading.cells.text import among
 from funnelkit.reading.containers.detect import open_source
 from funnelkit.reading.containers.options import Bounds, ReadOptions, Source, Table, refuse_type
@@ -172,7 +173,7 @@ def _read_deals(
     )  # fmt: skip
     pipeline = whole if given is None else _cut(whole, given, journal)
     limits = (*find_limits(pipeline, journal), *told_limits(sheets))
-    return replace(pipeline, limits=limits, sample=_sample(deals))
+    return mark_backfilled(replace(pipeline, limits=limits, sample=_sample(deals)), journal)
 
 
 def _tell(sheets: Sequence[Sheet], share: float) -> None:

@@ -42,7 +42,7 @@ def choose_horizon(days: ArrayLike, cause: ArrayLike, watched: ArrayLike, entry:
     days, cause, watched = np.asarray(days, float), np.asarray(cause, int), np.asarray(watched, float)
     if not len(days):
         return float("nan")
-    oldest = np.quantile(watched, 1 - WATCHED, method="lower")
+    oldest = np.sort(watched)[-int(np.ceil(WATCHED * len(watched)))]
     curves = aalen_johansen(days, cause, max(2, int(cause.max(initial=1))), entry)
     last = int(curves.at(oldest))
     if last < 0:
