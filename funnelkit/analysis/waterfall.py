@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from funnelkit.analysis.change import Bridge
-from funnelkit.language import DataError, label, number
+from funnelkit.language import DataError, both, label, money, number
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import refuse_limits
 
@@ -68,7 +69,7 @@ def _explain(before: Pipeline, after: Pipeline, weights: dict[str, float], due: 
     left_out = len(set(before.deals["deal_id"]) | set(after.deals["deal_id"])) - len(pair)
     return Bridge(
         table, *_read(table, before, after, left_out), model=after.model, picture="bridge_chart", shown=_for_people,
-        start=float(table["change"].iloc[0]), unit="money",
+        start=float(table["change"].iloc[0]), unit="money", currency=after.currency or before.currency,
     )  # fmt: skip
 
 
@@ -173,7 +174,8 @@ def _read(
 ) -> tuple[str, dict[str, Any], tuple[tuple[str, dict[str, Any]], ...]]:
     """Return (key, values, notes)."""
     by_part = table.set_index("part")
-    values: dict[str, Any] = {part: number(by_part.loc[part, "change"], 2) for part in PARTS}
+    currency = after.currency or before.currency
+    values: dict[str, Any] = {part: both(partial(money, by_part.loc[part, "change"], currency)) for part in PARTS}
     values |= {f"n_{part}": number(by_part.loc[part, "n_deals"]) for part in PARTS}
     values |= {"start": str(before.as_of.date()), "end": str(after.as_of.date())}
     notes: list[tuple[str, dict[str, Any]]] = [("analysis.change.waterfall_moves", values)]

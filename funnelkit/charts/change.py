@@ -238,10 +238,14 @@ def bridge_chart(
         table = table_of(found)
     if start is None:
         raise DataError("no_start")
-    return _bridge(table, start, title or say("charts.change.bridge_title"), unit or "points")
+    axis = say(f"charts.change.bridge_{unit or 'points'}")
+    if unit == "money" and isinstance(found, Bridge) and found.currency:
+        axis = f"{axis} ({found.currency})"
+    return _bridge(table, start, title or say("charts.change.bridge_title"), (unit or "points", axis))
 
 
-def _bridge(table: pd.DataFrame, start: float, title: str, unit: str) -> Chart:
+def _bridge(table: pd.DataFrame, start: float, title: str, measured: tuple[str, str]) -> Chart:
+    unit, axis = measured
     parts = table.to_dict("records")
     end = start + table["change"].sum()
     with canvas(9.8, 4.3, title) as ax:
@@ -257,7 +261,7 @@ def _bridge(table: pd.DataFrame, start: float, title: str, unit: str) -> Chart:
         ax.set_ylim(low, max(high, *tops) + 0.13 * span)
         keep_ticks(ax.yaxis, *ax.get_ylim())
         (percent_axis if unit == "points" else number_axis)(ax.yaxis)
-        ax.set_ylabel(say(f"charts.change.bridge_{unit}"))
+        ax.set_ylabel(axis)
         ax.axhline(0, color=COLOURS["ink"], linewidth=0.8)
     return Chart((ax,), alt_text(title, list(zip(names, words, strict=True))), table)
 

@@ -97,6 +97,13 @@ def test_a_single_export_says_what_it_cannot_show(sample):
     assert "a single export does not keep such changes" in found.reading() and "单次导出" in found.reading("zh")
 
 
+def test_amounts_bear_their_currency(sample):
+    deals = sample.deals.assign(currency="EUR")
+    euros = replace(sample, deals=deals)
+    found = waterfall(euros.at(START), euros.at(END))
+    assert found.currency == "EUR" and found.sentences()[0].count("€") == 2 and "EUR" in found.chart().ax.get_ylabel()
+
+
 def test_mixed_currencies_and_reversed_dates_are_refused(sample):
     deals = sample.deals.assign(currency=np.where(np.arange(len(sample.deals)) % 2, "EUR", "CNY"))
     with pytest.raises(DataError, match="CNY, EUR"):
