@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from funnelkit.language import Lang, label, number, percent, say, settings, use_language, width
+from funnelkit.language import Lang, label, number, percent, say, settings, use_language, width, wrap_text
 from funnelkit.models import Funnel
 from funnelkit.result import Result, image, table_of
 
@@ -278,7 +277,7 @@ def legend_above(ax: Axes, columns: int = 5, size: float = 8.5) -> None:
 
 
 def wrap(text: str, columns: int, most: int = 3) -> str:
-    """Break a label into at most `most` lines of `columns` terminal columns; Chinese breaks between any two signs.
+    """Break a label into at most `most` lines of `columns` terminal columns; a line begins with no closing sign.
 
     >>> wrap("solution demo and track record", 16)
     'solution demo\\nand track record'
@@ -289,24 +288,10 @@ def wrap(text: str, columns: int, most: int = 3) -> str:
     """
     if width(text) <= columns:
         return text
-    lines = _wrap_words(text, columns) if width(text) < 1.5 * len(text) else _wrap_signs(text, columns)
+    lines = wrap_text(text, columns)
     if len(lines) > most:
         lines = [*lines[: most - 1], lines[most - 1][: -1 if width(lines[most - 1]) >= columns else None] + "…"]
     return "\n".join(lines)
-
-
-def _wrap_words(text: str, columns: int) -> list[str]:
-    return textwrap.wrap(text, columns, break_long_words=True)
-
-
-def _wrap_signs(text: str, columns: int) -> list[str]:
-    lines: list[str] = []
-    line = ""
-    for sign in text:
-        if width(line + sign) > columns:
-            lines, line = [*lines, line], ""
-        line += sign
-    return [*lines, line]
 
 
 def stage_labels(table: pd.DataFrame, model: Funnel | None, columns: int = 22) -> list[str]:
