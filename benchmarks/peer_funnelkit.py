@@ -33,7 +33,7 @@ def f4(path):
     """Count entered, converted, lost and open by the month of the entry, as of a date."""
     rule = preset("posthog", f"{WINDOW_DAYS}d")
     trend = conversion_trend(journeys(path, STEPS[:4], rule, columns=COLUMNS, as_of=pd.Timestamp(AS_OF))).table
-    return trend[["n_entered", "k", "n_open"]].to_numpy().tolist()
+    return trend[["n_entered", "n_converted", "n_open"]].to_numpy().tolist()
 
 
 def f5(path):

@@ -79,7 +79,10 @@ def _promotion_rates(counts: pd.DataFrame, found: Result | None) -> Result:
 
 
 def _rates_of_counts(counts: pd.DataFrame, keys: list[str]) -> dict[str, Any]:
-    """Return the rate columns that counts alone give."""
+    """Return the rate columns that counts alone give; those of an event log stand beside its counts."""
+    own = list(rate_columns(0, 0))
+    if set(own) <= set(counts.columns):
+        return {name: counts[name].to_numpy() for name in own}
     n_open = counts.get("n_open", 0)
     if {"n_advanced", "n_lost"} <= set(counts.columns):
         left = counts["n_advanced"] + counts["n_lost"].fillna(0)

@@ -158,7 +158,7 @@ def _rate_axis(table: pd.DataFrame) -> str:
     """Return the words of the axis: what the rates are, and over what they are taken."""
     of = "rate" if "stage" in table else "win"
     basis = table["basis"].value_counts().idxmax() if "basis" in table and len(table) else "decided"
-    named = basis in ("incidence", "unknown") or (basis == "share" and of == "rate")
+    named = basis in ("incidence", "unknown") or (basis in ("share", "matured") and of == "rate")
     days = number(table["horizon_days"].max()) if basis == "incidence" else ""
     return say(f"charts.funnel.{of}_axis{f'_{basis}' if named else ''}", days=days)
 

@@ -202,8 +202,7 @@ def conversion_trend(found: Journeys, unit: str = "month") -> Result:
 
     Parameters
     ----------
-    found : Journeys
-        What `journeys` found.
+    found : Journeys, what `journeys` found
     unit : {"day", "week", "month", "quarter", "year"}, length of a cohort; weeks begin on Monday
 
     Returns

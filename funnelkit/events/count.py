@@ -43,17 +43,10 @@ class EventCount(Result):
 
 
 def count_events(
-    log: Any,
-    steps: Iterable[object],
-    rule: Rule | str | None = None,
-    *,
-    columns: LogColumns | Mapping[str, str] | None = None,
-    by: str | Sequence[str] | None = None,
-    as_of: Any = None,
-    reading: Mapping[str, Any] | None = None,
-    partition_rows: int | None = None,
-    progress: bool = False,
-) -> EventCount:
+    log: Any, steps: Iterable[object], rule: Rule | str | None = None, *,
+    columns: LogColumns | Mapping[str, str] | None = None, by: str | Sequence[str] | None = None, as_of: Any = None,
+    reading: Mapping[str, Any] | None = None, partition_rows: int | None = None, progress: bool = False,
+) -> EventCount:  # fmt: skip
     """Count how many entities of an event log reached each step under a rule.
 
     Parameters
@@ -185,8 +178,7 @@ def step_rates(counts: EventCount | pd.DataFrame, by: str | Sequence[str] | None
 
     Parameters
     ----------
-    counts : EventCount or DataFrame, what `count_events` found, or a table of stage, n_entered, n_advanced, n_lost,
-        n_open
+    counts : EventCount or table of stage, n_entered, n_advanced, n_lost, n_open
     by : str or list of str, the columns that split the counts; by default those that stand before stage
 
     Returns
@@ -198,8 +190,7 @@ def step_rates(counts: EventCount | pd.DataFrame, by: str | Sequence[str] | None
 
     Raises
     ------
-    DataError
-        Where `counts` is no table.
+    DataError : where `counts` is no table
 
     Notes
     -----

@@ -68,16 +68,10 @@ class Journeys(Result):
 
 
 def journeys(
-    log: Any,
-    steps: Iterable[object],
-    rule: Rule | str | None = None,
-    *,
-    columns: LogColumns | Mapping[str, str] | None = None,
-    attributes: str | Sequence[str] = (),
-    as_of: Any = None,
-    reading: Mapping[str, Any] | None = None,
-    partition_rows: int | None = None,
-) -> Journeys:
+    log: Any, steps: Iterable[object], rule: Rule | str | None = None, *,
+    columns: LogColumns | Mapping[str, str] | None = None, attributes: str | Sequence[str] = (), as_of: Any = None,
+    reading: Mapping[str, Any] | None = None, partition_rows: int | None = None,
+) -> Journeys:  # fmt: skip
     """Follow each entity of an event log: when it reached each step under a rule.
 
     Parameters

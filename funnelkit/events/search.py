@@ -39,17 +39,11 @@ class Search:
 
     def __init__(
         self,
-        log: Any,
-        steps: Iterable[object],
-        rule: Rule | str | None = None,
-        *,
-        columns: LogColumns | Mapping[str, str] | None = None,
-        by: str | Sequence[str] | None = None,
-        as_of: Any = None,
-        others: Iterable[str] | None = None,
-        reading: Mapping[str, Any] | None = None,
+        log: Any, steps: Iterable[object], rule: Rule | str | None = None, *,
+        columns: LogColumns | Mapping[str, str] | None = None, by: str | Sequence[str] | None = None,
+        as_of: Any = None, others: Iterable[str] | None = None, reading: Mapping[str, Any] | None = None,
         partition_rows: int | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.rule = as_rule(rule)
         self.searched = self.rule.searched()
         spelled = alternatives(steps)

@@ -205,6 +205,8 @@ def rate_text(row: Mapping[str, Any]) -> str:
         if n_open:
             return say("language.present.rate_all_open", n=number(n_open))
         return say("language.present.rate_none")
+    if _missing(row["rate"]):
+        return DASH  # of a last step: none follows
     low, high = (percent(row[end]).removesuffix("%") for end in ("low", "high"))
     return say("language.present.rate", rate=percent(row["rate"]), low=low, high=high, n=number(row["n"]))
 
