@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from funnelkit.reading.containers.detect import open_source
 from funnelkit.reading.containers.options import ReadOptions, Source
 from funnelkit.reading.findings import Journal
 from funnelkit.reading.layouts.columns import REQUIRED, map_columns
+from funnelkit.reading.mapping import options_for
 from funnelkit.reading.quarantine import merge_corrections, write_quarantine
 from funnelkit.reading.read import _take_structure
 from funnelkit.reading.sheet import Sheet, type_sheet
@@ -64,11 +65,14 @@ def read_events(*sources: Source, preset: str | None = None, **how: Any) -> Even
     >>> found.rows["entered_at"].iloc[0], found.headers
     (Timestamp('2026-01-31 00:00:00'), ('deal_id', 'stage', 'entered_at'))
     """
-    options, journal = ReadOptions(**how), Journal()
+    return _read_events(sources, preset, ReadOptions(**how), Journal())
+
+
+def _read_events(sources: Sequence[Source], preset: str | None, options: ReadOptions, journal: Journal) -> EventRows:
     tables = merge_corrections([open_source(source, options) for source in sources], options)
     sheets = []
-    for table in tables:
-        mapping = map_columns(table, options, "events", preset)
+    for table, own in zip(tables, options_for(tables, options), strict=True):
+        mapping = map_columns(table, own, "events", preset)
         needed = {name: mapping.columns[name] for name in REQUIRED["events"]}
         sheets.append(Sheet(table, replace(mapping, columns=needed), journal, options))
         _take_structure(sheets[-1])
@@ -94,9 +98,7 @@ def _refuse_unread(sheets: list[Sheet]) -> None:
 
 def _rows(sheet: Sheet, headers: tuple[str, ...]) -> pd.DataFrame:
     """Return the good rows of a sheet with id, stage and time typed, under the headers of the first sheet."""
-    own: Mapping[str, str] = {
-        sheet.mapping.columns[name]: header for name, header in zip(REQUIRED["events"], headers, strict=True)
-    }
+    own = {sheet.mapping.columns[name]: header for name, header in zip(REQUIRED["events"], headers, strict=True)}
     typed = {
         headers[0]: sheet.frame["deal_id"], headers[1]: sheet.stage_names, headers[2]: sheet.frame["entered_at"],
     }  # fmt: skip
