@@ -3,5 +3,8 @@ from .lessons import build as build
 from .lessons import confirm as confirm
 from .lessons import names as names
 from .lessons import student as student
+from .starter import require_confirmed as require_confirmed
+from .starter import save_mapping as save_mapping
 from .starter import show_mapping as show_mapping
+from .starter import show_names as show_names
 from .starter import write_notebook as write_notebook

@@ -1,38 +1,37 @@
-"""Starter: a notebook of the user's own from a data file: mapping, checks, first funnel, next steps."""
+"""Starter: a notebook of the user's own from a data file: mapping to confirm, checks, first funnel, next steps.
+
+Where the file tells all, the notebook runs at once. Where it does not, what is proposed stands in the parameters, what
+is not sure above them, and the notebook stops before reading until `confirmed` is set.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from funnelkit.language import DataError, Shown, label, language, say, show
-from funnelkit.models import model_names
+from funnelkit.course.drafts import Draft, draft
+from funnelkit.language import DataError, Shown, label, say, show
 from funnelkit.pipeline import Pipeline
-from funnelkit.reading import (
-    READING_OPTIONS,
-    ReadOptions,
-    cell_text,
-    date_stem,
-    is_url,
-    map_columns,
-    open_source,
-    read,
-    without_password,
-)
+from funnelkit.reading import ReadOptions, is_url, mapping_text, open_source, propose, without_password
 
-_OTHERS = ("encoding", "decimal", "date_order", "currency", "timezone", "delimiter", "sheet", "table")
-_READ = """import funnelkit as fk
+_LOOK = """import funnelkit as fk
 from funnelkit import report
-from funnelkit.course import show_mapping
+from funnelkit.course import require_confirmed, save_mapping, show_mapping, show_names
 
 fk.use(lang)
-named = {"model": model or None, "stages": None if model else stages or None, "as_of": as_of or None}
-how = {"layout": layout or None, "preset": preset or None, "join": join, "map": columns}
-pipeline = fk.read(*data, **named, **how, **reading)
 show_mapping(data, columns, reading)"""
+_NAMES = "show_names(data, columns, reading, won=won, lost=lost, void=void)"
+_READ = """require_confirmed(confirmed)
+named = {"model": model or None, "stages": None if model else stages or None, "as_of": as_of or None}
+ends = {"won": won or None, "lost": lost or None, "void": void or None}
+how = {"layout": layout or None, "preset": preset or None, "join": join, "map": columns}
+pipeline = fk.read(*data, **named, **ends, **how, **reading)
+save_mapping(mapping, pipeline, columns, reading)"""
 _CELLS = (
     ("quality", "report.data_quality(pipeline)"),
     ("limits", "report.source_limits(pipeline)"),
@@ -44,7 +43,7 @@ _CELLS = (
 
 
 def write_notebook(file: str | Path, out: str | Path | None = None, **reading: Any) -> Path:
-    """Read a file and write a notebook that reads it the same way.
+    """Write a notebook that reads a file; wherever a table can be parsed, there is one.
 
     Parameters
     ----------
@@ -63,7 +62,8 @@ def write_notebook(file: str | Path, out: str | Path | None = None, **reading: A
     Raises
     ------
     DataError
-        Where the file cannot be read, none of its rows is good, or the notebook exists already; nothing is written.
+        Where the file holds no table that can be parsed, none of its rows is good, or the notebook exists already;
+        nothing is written.
 
     Examples
     --------
@@ -79,10 +79,8 @@ def write_notebook(file: str | Path, out: str | Path | None = None, **reading: A
 def _write(file: str | Path, path: Path, reading: Mapping[str, Any]) -> Path:
     if path.exists():
         raise DataError("notebook_exists", file=str(path))
-    pipeline = read(file, **reading)
-    if not pipeline.rows.good:
-        raise DataError("nothing_to_start", file=str(file), n=pipeline.rows.quarantined)
-    text = _document(_values(file, pipeline, reading), _cells(pipeline))
+    found = draft(file, reading, f"{path.stem}.mapping.toml")
+    text = _document(found)
     try:
         with path.open("x", encoding="utf-8", newline="\n") as stream:
             stream.write(text)
@@ -94,86 +92,100 @@ def _write(file: str | Path, path: Path, reading: Mapping[str, Any]) -> Path:
 
 
 def _stem(file: str | Path) -> str:
-    return (
-        without_password(file).rpartition("/")[2].partition("?")[0].replace("#", "_")
-        if is_url(file)
-        else Path(file).stem
-    )
+    if is_url(file):
+        return without_password(file).rpartition("/")[2].partition("?")[0].replace("#", "_")
+    return Path(file).stem
 
 
-def _values(file: str | Path, pipeline: Pipeline, reading: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of the notebook: what was found while reading."""
-    model = pipeline.model.id if pipeline.model.id in model_names() else _model_file(reading.get("stages"))
-    names = [] if model else [str(stage.name) for stage in pipeline.model.stages]
-    stated = {name: reading.get(name) for name in _OTHERS} | {"on": reading.get("on") or None}
-    return {
-        "data": [_place(file)], "join": [_place(source) for source in reading.get("join") or ()],
-        "columns": _mapping(file, reading, pipeline.layout), "layout": pipeline.layout,
-        "preset": reading.get("preset") or "", "model": model, "stages": names,
-        "as_of": f"{pipeline.as_of:%Y-%m-%d}" if reading.get("as_of") else "",
-        "reading": {name: value for name, value in stated.items() if value is not None}, "segment": "",
-        "lang": language(),
-    }  # fmt: skip
-
-
-def _model_file(stages: Any) -> str:
-    """Return the path of a model file that was given as the stages, else nothing."""
-    given = isinstance(stages, str) and "," not in stages and Path(stages).is_file()
-    return str(Path(stages).resolve()) if given else ""
-
-
-def _place(source: str | Path) -> str:
-    """Return where a source is, from any folder; a password stays out."""
-    return without_password(source) if is_url(source) else str(Path(source).resolve())
-
-
-def _mapping(file: str | Path, reading: Mapping[str, Any], layout: str) -> dict[str, str]:
-    """Return {canonical name: header}; empty where the columns alone do not tell, for some exports are rearranged."""
-    options = ReadOptions(**{name: reading[name] for name in READING_OPTIONS if name in reading})
-    try:
-        return map_columns(open_source(file, options), options, layout, reading.get("preset")).columns
-    except DataError:
-        return {}
+# --- what the notebook shows -----------------------------------------------------------------------------------------
 
 
 def show_mapping(data: Sequence[str], columns: Mapping[str, str], reading: Mapping[str, Any]) -> Shown:
-    """Return a table of the first source's columns: what each is taken as, and its first value."""
-    table = open_source(data[0], ReadOptions(**reading))
-    meaning = {header: label(name) for name, header in columns.items()}
+    """Return a table of the columns of the first source: first values, what each is taken as, and how sure that is."""
     rows = []
-    for header in table.cells.columns:
-        known = cell_text(table.cells[header].head(1000)).dropna()
-        value = str(known.iloc[0])[:60] if len(known) else ""
-        other = say("course.starter.stage_date" if date_stem(header) else "course.starter.kept")
-        rows.append((header, meaning.get(header, other), value))
-    head = [say(f"course.starter.{name}") for name in ("column", "meaning", "example")]
+    for row in _proposals(data, columns, reading):
+        taken = row["meaning"] if row["confidence"] == "sure" or row["meaning"] == "stage_date" else None
+        if row["column"] in columns.values():
+            taken = next(name for name, header in columns.items() if header == row["column"])
+        meaning = say("course.starter.stage_date") if taken == "stage_date" else taken and label(taken)
+        other = "perhaps" if row["meaning"] not in (None, "stage_date") else "kept"
+        kept = say(f"course.starter.{other}", meaning=label(row["meaning"])) if other == "perhaps" else None
+        sure = say(f"course.starter.{row['confidence']}") if taken else ""
+        rows.append((row["column"], ", ".join(row["values"]), meaning or kept or say("course.starter.kept"), sure))
+    head = [say(f"course.starter.{name}") for name in ("column", "example", "meaning", "sureness")]
     return show(pd.DataFrame(rows, columns=head))
 
 
-def _cells(pipeline: Pipeline) -> Sequence[tuple[str, str]]:
-    """Return the cells that this source can fill: a table of counts has no deals, and seldom who advanced."""
-    if pipeline.counts is None:
-        return _CELLS
-    can = {"quality", "limits", "funnel", *(["chart"] if "n_advanced" in pipeline.counts else [])}
-    return [cell for cell in _CELLS if cell[0] in can]
+def show_names(
+    data: Sequence[str], columns: Mapping[str, str], reading: Mapping[str, Any], *, won: Sequence[str] = (),
+    lost: Sequence[str] = (), void: Sequence[str] = (),
+) -> Shown:  # fmt: skip
+    """Return a table of the names in the columns of stage and status of the first source, and what each is taken as."""
+    how = {**reading, "won": list(won), "lost": list(lost), "void": list(void)}
+    rows = []
+    for row in _proposals(data, columns, how):
+        if row["column"] not in (columns.get("stage"), columns.get("status")):
+            continue
+        stage = "goes_on" if row["column"] == columns.get("stage") else "no_outcome"
+        for name, end in row.get("names", {}).items():
+            meaning = label(end) if end and end != "open" else say(f"course.starter.{stage}")
+            rows.append((row["column"], name, meaning))
+    head = [say(f"course.starter.{name}") for name in ("column", "name", "meaning")]
+    return show(pd.DataFrame(rows, columns=head))
+
+
+def _proposals(
+    data: Sequence[str], columns: Mapping[str, str], reading: Mapping[str, Any]
+) -> Sequence[Mapping[str, Any]]:
+    options = ReadOptions(**{**reading, "map": dict(columns)})
+    return propose(open_source(data[0], options), columns, options)
+
+
+def require_confirmed(confirmed: bool) -> None:
+    """Raise DataError until the user has said that columns, outcomes and order are right."""
+    if not confirmed:
+        raise DataError("mapping_unconfirmed")
+
+
+def save_mapping(path: str, pipeline: Pipeline, columns: Mapping[str, str], reading: Mapping[str, Any]) -> None:
+    """Write what was confirmed as a mapping file for `report`, `check` and `count`; say where it is."""
+    taken = set(columns.values())
+    rows = [
+        row if row["column"] in taken else {**row, "meaning": None, "confidence": "none"} for row in pipeline.mapping
+    ]
+    lines = mapping_text(replace(pipeline, mapping=tuple(rows))).splitlines()
+    n_head = next(number for number, line in enumerate(lines) if not line.startswith("#"))
+    own = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in reading.items() if name != "on"]
+    try:
+        Path(path).write_text("\n".join([*lines[:n_head], *own, *lines[n_head:]]) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise DataError("notebook_unwritable", file=path, reason=error.strerror) from None
+    print(say("course.starter.saved", file=path))
 
 
 # --- the document ----------------------------------------------------------------------------------------------------
 
 
-def _document(values: Mapping[str, Any], steps: Sequence[tuple[str, str]]) -> str:
+def _steps(found: Draft) -> list[tuple[str, str]]:
+    """Return the cells that this source can fill: a table of counts has no deals, and seldom who advanced."""
+    start = [("mapping", _LOOK), *([("outcomes", _NAMES)] if found.has_names else []), ("read", _READ)]
+    if found.counts is None:
+        return [*start, *_CELLS]
+    can = {"quality", "limits", "funnel", *(["chart"] if "n_advanced" in found.counts else [])}
+    return [*start, *(cell for cell in _CELLS if cell[0] in can)]
+
+
+def _document(found: Draft) -> str:
     from funnelkit.report import import_nbformat
 
     nbformat = import_nbformat()
     new = nbformat.v4
     cells = [
         new.new_markdown_cell(say("course.starter.title"), id="title"),
-        new.new_markdown_cell(say("course.starter.parameters"), id="parameters-title"),
-        new.new_code_cell(_parameters(values), id="parameters", metadata={"tags": ["parameters"]}),
-        new.new_markdown_cell(say("course.starter.mapping"), id="read-title"),
-        new.new_code_cell(_READ, id="read"),
+        new.new_markdown_cell(_before(found), id="parameters-title"),
+        new.new_code_cell(_parameters(found.values), id="parameters", metadata={"tags": ["parameters"]}),
     ]
-    for name, code in steps:
+    for name, code in _steps(found):
         cells.append(new.new_markdown_cell(say(f"course.starter.{name}"), id=f"{name}-title"))
         cells.append(new.new_code_cell(code, id=name))
     cells.append(new.new_markdown_cell(say("course.starter.next"), id="next"))
@@ -182,9 +194,17 @@ def _document(values: Mapping[str, Any], steps: Sequence[tuple[str, str]]) -> st
     return str(nbformat.writes(notebook)) + "\n"
 
 
+def _before(found: Draft) -> str:
+    """Return what stands above the parameters: what was found, or what has to be confirmed, and why."""
+    if found.values["confirmed"]:
+        return say("course.starter.parameters")
+    texts = "\n".join(f"- `{' '.join(text.replace('`', '´').split())}`" for text in found.open)
+    return say("course.starter.to_confirm", open=texts)
+
+
 def _parameters(values: Mapping[str, Any]) -> str:
     """Return the cell of parameters: each a literal, so that nothing of the data is ever run."""
-    texts = {"segment": "segment_name"}
+    texts = {"segment": "segment_name", "mapping": "mapping_file"}
     lines = (
         f"{name}: {type(value).__name__} = {value!r}  # {say(f'course.starter.{texts.get(name, name)}')}"
         for name, value in values.items()

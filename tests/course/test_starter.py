@@ -111,12 +111,12 @@ def test_nothing_of_the_data_becomes_code(tmp_path):
 
 
 def test_the_password_stays_out(tmp_path, monkeypatch):
-    from funnelkit.course import starter
+    from funnelkit.course import drafts
     from funnelkit.reading.containers import detect
 
     source = deals(tmp_path / "d.csv")
-    monkeypatch.setattr(starter, "read", lambda _, **settings: read(source, **settings))
-    monkeypatch.setattr(starter, "open_source", lambda _, options: detect.open_source(source, options))
+    monkeypatch.setattr(drafts, "read", lambda _, **settings: read(source, **settings))
+    monkeypatch.setattr(drafts, "open_source", lambda _, options: detect.open_source(source, options))
     monkeypatch.chdir(tmp_path)
     path = write_notebook("postgresql://ann:hunter2@127.0.0.1/crm#deals")
     assert "hunter2" not in path.read_text() and "hunter2" not in path.name

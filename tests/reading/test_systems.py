@@ -20,7 +20,7 @@ SIX = {
     "copper": ("Qualified", "Follow-up", "Presentation", "Contract Sent", "Negotiation", "Won"),
     "freshsales": ("New", "Qualification", "Discovery", "Demo", "Negotiation", "Won"),
     "monday": ("New", "Discovery", "Proposal", "Negotiation", "Legal", "Won"),
-    "notion": ("Lead", "Qualified", "Proposal", "Negotiation", "Closed", "Won"),
+    "notion": ("Lead", "Qualified", "Proposal", "Negotiation", "Won"),
     "notion_zh": ("线索", "已确认", "方案", "谈判", "成交"),
     "airtable": ("Qualification", "Proposal", "Evaluation", "Negotiation", "Closed—won"),
     "wecom": ("初步沟通", "需求确认", "方案报价", "商务谈判", "赢单"),

@@ -28,8 +28,10 @@ def _bytes(name, content):
         if ending == "csv":
             return content.to_csv(index=False).encode()
         content = [list(content.columns), *(_plain(row) for row in content.itertuples(index=False))]
-    if ending in ("xlsx", "ods"):
-        return _book(content) if ending == "xlsx" else ods_bytes({"Sheet": content})
+    if ending == "xlsx":
+        return _book(content)
+    if ending == "ods":
+        return ods_bytes(content)
     if ending == "jsonl" or "_20" in name:
         return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in content).encode()
     return json.dumps(content, ensure_ascii=False, indent=1).encode()
