@@ -143,6 +143,7 @@ def add_check(commands: Commands) -> None:
     command.add_argument("files", nargs="+", metavar="FILE", help="deals, stage entries or counts; a database's URL")
     add_reading_options(command)
     command.add_argument("--quarantine", metavar="FILE", help="a CSV for the rows set aside, with reasons")
+    command.add_argument("--write-mapping", metavar="FILE", help="write what each column is taken as, to be confirmed")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(run=run_check)
 
@@ -176,6 +177,9 @@ def add_source_options(command: argparse.ArgumentParser) -> None:
         "--map", action="append", default=[], type=_pair, metavar="[FILE:]CANON=COLUMN",
         help="such as stage=Phase, or history.csv:stage=new_stage for one file of several",
     )  # fmt: skip
+    command.add_argument(
+        "--mapping", metavar="FILE", help="a mapping of columns, outcomes and order, as check writes it"
+    )
     for kind in ("won", "lost", "void"):
         command.add_argument(
             f"--{kind}", action="extend", default=[], type=_names, metavar="A,B",
@@ -212,7 +216,20 @@ def run_check(options: argparse.Namespace) -> int:
             result = error
     found = check_summary(result, map(shown, options.files))
     print(json.dumps(found, ensure_ascii=False, indent=1) if options.json else check_text(found))
+    _show_mapping(result, options)
     return EXIT[found["outcome"]]
+
+
+def _show_mapping(result: Pipeline | FunnelkitError, options: argparse.Namespace) -> None:
+    """Write the mapping where that is asked for; print it where a refusal asks for what it lacks."""
+    from funnelkit.language import say
+    from funnelkit.reading import mapping_text, write_mapping
+
+    if options.write_mapping:
+        write_mapping(options.write_mapping, result)
+        print(say("reading.mapping.written", file=options.write_mapping), file=sys.stderr)
+    elif isinstance(result, FunnelkitError) and result.values.get("proposals") and not options.json:
+        print("\n" + say("reading.mapping.draft") + "\n\n" + mapping_text(result))
 
 
 def add_new(commands: Commands) -> None:
@@ -260,6 +277,19 @@ def run_lessons(options: argparse.Namespace) -> int:
     return 0
 
 
+def _complete(options: argparse.Namespace) -> None:
+    """Fill the options that a mapping file gives and the command line does not."""
+    if getattr(options, "mapping", None):
+        from funnelkit.reading import read_mapping
+
+        told = read_mapping(options.mapping)
+        columns = told.pop("map", {})
+        options.map = [*columns.items(), *options.map]
+        for name, value in told.items():
+            if not getattr(options, name, True):
+                setattr(options, name, value)
+
+
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
@@ -292,6 +322,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     with speaking(options.lang or default_lang()):
         try:
+            _complete(options)
             code: int = options.run(options)
             return code
         except FunnelkitError as error:

@@ -10,6 +10,10 @@ from .event_rows import EventRows as EventRows
 from .event_rows import read_events as read_events
 from .layouts.columns import date_stem as date_stem
 from .layouts.columns import map_columns as map_columns
+from .mapping import mapping_text as mapping_text
+from .mapping import read_mapping as read_mapping
+from .mapping import write_mapping as write_mapping
+from .proposals import propose as propose
 from .read import read as read
 from .summary import EXIT as EXIT
 from .summary import check_summary as check_summary

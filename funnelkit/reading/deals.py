@@ -97,9 +97,10 @@ def _take_status(sheet: Sheet, model: Funnel) -> None:
     clash = (said.notna() & column.notna() & (said != column)).to_numpy()
     stated = _stated(sheet)
     if clash.any():
-        header = sheet.mapping.columns.get("status", sheet.mapping.columns.get("stage"))
-        sheet.warn(clash & stated, "status_contradicts", header)
-        sheet.warn(clash & ~stated, "stage_contradicts", header)
+        column_of = sheet.mapping.columns
+        place = column_of.get("status", column_of.get("stage"))
+        sheet.warn(clash & stated, "status_contradicts", place)
+        sheet.warn(clash & ~stated, "stage_contradicts", place)
         said = said.mask(clash & stated)
         left = clash & stated & (column != "won").to_numpy() & (frame["stage"] == model.won_stage).to_numpy()
         frame["stage"] = frame["stage"].mask(left)
@@ -208,8 +209,8 @@ def _take_close(sheet: Sheet) -> None:
     if backwards.any():
         columns = sheet.mapping.columns
         dated = (columns.get(name) for name in ("closed_at", "won_at", "lost_at", "ended_at"))
-        header = next((name for name in (*dated, *sheet.ends) if name), columns.get("deal_id"))
-        sheet.set_aside(backwards, "close_before_create", header)
+        place = next((name for name in (*dated, *sheet.ends) if name), columns.get("deal_id"))
+        sheet.set_aside(backwards, "close_before_create", place)
 
 
 # --- duplicates ------------------------------------------------------------------------------------------------------

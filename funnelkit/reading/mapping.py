@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import os
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from funnelkit.language import DataError, nearest
+from funnelkit.language import DataError, FunnelkitError, nearest, say
+from funnelkit.pipeline import Pipeline
 from funnelkit.reading.containers.options import ReadOptions, Table
 from funnelkit.reading.layouts.presets import key, preset_data, preset_names
 
@@ -77,3 +82,173 @@ def canonical_names() -> frozenset[str]:
         parts += [form.get("columns", {}) for form in raw.get("forms", {}).values()]
         found |= {canonical for part in parts for canonical in part}
     return frozenset(found)
+
+
+# --- the file ---------------------------------------------------------------------------------------------------------
+
+_SETTINGS = (
+    "layout", "preset", "model", "stages", "won", "lost", "void", "as_of", "currency", "date_order", "decimal",
+    "timezone", "encoding", "delimiter", "sheet", "table",
+)  # fmt: skip
+
+
+def read_mapping(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the arguments of `read` that a mapping file gives; what is left empty there is left out.
+
+    Parameters
+    ----------
+    path : path
+        A TOML file as `funnelkit check --write-mapping` writes it: settings, and tables of columns for each file.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    DataError
+        Where it cannot be read, or holds what is no setting.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "mapping.toml")
+    ...     _ = path.write_text('won = ["Signed"]\\n[columns."deals.csv"]\\nstage = "Phase"\\n')
+    ...     read_mapping(path)
+    {'won': ['Signed'], 'map': {'deals.csv': {'stage': 'Phase'}}}
+    """
+    try:
+        raw = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise DataError("mapping_unreadable", file=str(path), reason=str(error)) from None
+    columns = raw.pop("columns", {})
+    strange = next((name for name in raw if name not in _SETTINGS), None)
+    if strange is not None or not isinstance(columns, dict):
+        name = strange or "columns"
+        raise DataError("mapping_setting", file=str(path), value=name, nearest=nearest(name, [*_SETTINGS, "columns"]))
+    filled = {file: _filled(value) if isinstance(value, dict) else value for file, value in columns.items()}
+    filled = _filled(filled)
+    return {**_filled(raw), **({"map": filled} if filled else {})}
+
+
+def _filled(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in table.items() if value not in ("", [], {})}
+
+
+def with_mapping(given: Mapping[str, Any], path: str | os.PathLike[str] | None) -> dict[str, Any]:
+    """Return arguments of `read` completed by a mapping file; what is given otherwise goes before it."""
+    if path is None:
+        return dict(given)
+    told = read_mapping(path)
+    if given.get("stages") is not None or given.get("model") is not None:
+        told = {name: value for name, value in told.items() if name not in ("stages", "model")}
+    columns = {**told.pop("map", {}), **(given.get("map") or {})}
+    return {**given, **{name: value for name, value in told.items() if given.get(name) in (None, ())},
+            "map": columns or None}  # fmt: skip
+
+
+def write_mapping(path: str | os.PathLike[str], result: Pipeline | FunnelkitError) -> None:
+    """Write a mapping file.
+
+    Parameters
+    ----------
+    path : path
+    result : Pipeline or FunnelkitError
+        What was read, or the error that ended the reading.
+
+    Raises
+    ------
+    DataError
+        Where the file cannot be written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from funnelkit.reading import read
+    >>> with TemporaryDirectory() as folder:
+    ...     write_mapping(f"{folder}/mapping.toml", read({"id": ["a"], "stage": ["Won"]}, stages=["Lead", "Won"]))
+    """
+    try:
+        Path(path).write_text(mapping_text(result), encoding="utf-8")
+    except OSError as error:
+        raise DataError("mapping_unwritable", file=str(path), reason=error.strerror) from None
+
+
+def mapping_text(result: Pipeline | FunnelkitError) -> str:
+    """Return the text of a mapping file that says what was taken, or has the places to fill in.
+
+    Parameters
+    ----------
+    result : Pipeline or FunnelkitError
+        What was read, or the error that ended the reading.
+
+    Returns
+    -------
+    str
+        TOML.
+
+    Examples
+    --------
+    >>> from funnelkit.reading import read
+    >>> deals = {"id": ["a"], "stage": ["Won"], "Rep Name": ["Ann"]}
+    >>> print(mapping_text(read(deals, stages=["Lead", "Won"])))  # doctest: +ELLIPSIS
+    # Mapping...
+    """
+    failed = isinstance(result, FunnelkitError)
+    found: Any = result.values.get("proposals", ()) if isinstance(result, FunnelkitError) else result.mapping
+    problems: Any = result.values.get("problems", (result,)) if isinstance(result, FunnelkitError) else ()
+    lines = [f"# {line}" for line in say("reading.mapping.head").splitlines()]
+    if not failed and isinstance(result, Pipeline):
+        lines.append(f"layout = {_toml(result.layout)}")
+    lines += _outcome_lines(found, None if failed else result)
+    if any(each.key.startswith("date_order") for each in problems):
+        lines.append(f'date_order = ""  # {say("reading.mapping.fill")}: dmy, mdy, ymd')
+    if any(each.key.startswith("decimal") for each in problems):
+        lines.append(f'decimal = ""  # {say("reading.mapping.fill")}: ".", ","')
+    for file in dict.fromkeys(row["file"] for row in found):
+        lines += ["", f"[columns.{_toml(file)}]"]
+        rows = [row for row in found if row["file"] == file]
+        missing = [each.values["column"] for each in problems
+                   if each.key == "no_column" and each.values.get("file") == file]  # fmt: skip
+        lines += [f'{name} = ""  # {say("reading.mapping.fill")}' for name in missing if not _only(rows, name)]
+        lines += [_column_line(row, rows) for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _outcome_lines(found: Sequence[Mapping[str, Any]], result: Any) -> Iterator[str]:
+    """Yield the stages in order, as far as known, and the names of each outcome."""
+    names: dict[str, str] = {}
+    for row in found:
+        names |= row.get("names", {})
+    stages = [name for row in found if row["meaning"] == "stage" for name, kind in row.get("names", {}).items()
+              if kind in ("", "open")]  # fmt: skip
+    if result is not None:
+        stages = [str(stage.name) for stage in result.model.stages]
+        yield f"stages = {_toml(stages)}"
+    else:
+        yield f"stages = []  # {say('reading.mapping.order')}: {_toml(list(dict.fromkeys(stages)))}"
+    for kind in ("won", "lost", "void"):
+        yield f"{kind} = {_toml([name for name, meant in names.items() if meant == kind])}"
+
+
+def _only(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
+    """Return True where one column alone may be of this meaning."""
+    return [row["meaning"] for row in rows].count(name) == 1
+
+
+def _column_line(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return a column with its first values: as taken or proposed, or as kept."""
+    shown = ", ".join(row["values"]).replace("\n", " ").replace("\r", " ")
+    confidence = row["confidence"]
+    comment = "# " + say(f"reading.mapping.{confidence}") + ": " + shown
+    if row["meaning"] in (None, "stage_date"):
+        return f"# {_toml(row['column'])}  {comment}"
+    line = f"{row['meaning']} = {_toml(row['column'])}  {comment}"
+    return line if row["confidence"] != "perhaps" or _only(rows, row["meaning"]) else f"# {line}"
+
+
+def _toml(value: Any) -> str:
+    """Return a text or list of texts as TOML writes it, which is as JSON does."""
+    return json.dumps(value, ensure_ascii=False)

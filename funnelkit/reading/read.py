@@ -35,7 +35,8 @@ from funnelkit.reading.layouts.stage_names import (
     name_stages,
 )
 from funnelkit.reading.limits import find_limits, told_limits
-from funnelkit.reading.mapping import options_for
+from funnelkit.reading.mapping import options_for, with_mapping
+from funnelkit.reading.proposals import Proposal, ask, propose, with_maybe, with_missed
 from funnelkit.reading.quarantine import merge_corrections, write_quarantine
 from funnelkit.reading.sheet import Sheet, type_sheet
 
@@ -47,7 +48,7 @@ def read(
     timezone: str | None = None, delimiter: str | None = None, sheet: str | None = None, table: str | None = None,
     won: Sequence[str] | str | None = None, lost: Sequence[str] | str | None = None,
     void: Sequence[str] | str | None = None, map: Mapping[str, Any] | None = None, on: Mapping[str, str] | None = None,
-    collapse: bool = True,
+    mapping: str | os.PathLike[str] | None = None, collapse: bool = True,
     quarantine: str | os.PathLike[str] | None = None,
     progress: Callable[[float], object] | None = None, bounds: Bounds | None = None,
 ) -> Pipeline:  # fmt: skip
@@ -61,6 +62,8 @@ def read(
     layout, preset : "deals", "events" or "counts"; system whose export the first source is, such as "salesforce"
     as_of : date or str; the day as of which the data are known, by default the latest date in them
     join, on : sources (accounts, products) put beside the deals; {column of the deals: column of such a source}
+    won, lost, void : names of stages or statuses that mean so, such as ["Cerrado ganado"]
+    mapping : path of a TOML file with these arguments, as `funnelkit check --write-mapping` writes it
     encoding, decimal, date_order, currency, timezone, delimiter, sheet, table, map, collapse : optional
         How the sources are written: map is like {"stage": "Phase"}; `funnelkit.reading.ReadOptions` tells of each.
     quarantine, progress, bounds : path of a CSV for the rows set aside; called with the share read; most to hold
@@ -80,7 +83,8 @@ def read(
     >>> read({"id": ["a"], "stage": ["Won"], "date": ["2026-01-07"]}, stages=["Lead", "Won"]).deals["status"].tolist()
     ['won']
     """
-    return _read(**locals())  # every argument as it came
+    given = dict(locals())  # every argument as it came
+    return _read(**with_mapping(given, given.pop("mapping")))
 
 
 def _read(
@@ -106,11 +110,15 @@ def _read(
     for sheet in (*sheets, *lookups):
         sheet.joining = bool(lookups)
         _take_structure(sheet)
+    proposals = _proposals(sheets)
     if any(sheet.mapping.layout == "counts" for sheet in sheets):
         pipeline = read_counts(sheets, funnel, journal)
     else:
         pipeline = _read_deals(sheets, funnel, journal, preset=preset, as_of=as_of)
     pipeline = join_lookups(pipeline, lookups, sheets, journal)
+    pipeline = replace(
+        pipeline, mapping=proposals, limits=tuple(with_missed(limit, proposals) for limit in pipeline.limits)
+    )
     if options.quarantine:
         write_quarantine([*sheets, *lookups], options.quarantine)
     return replace(pipeline, rows=_rows([*sheets, *lookups]), findings=journal.close())
@@ -120,12 +128,22 @@ def _sheets(
     tables: Sequence[Table], journal: Journal, settings: Sequence[ReadOptions], layout: str | None, preset: str | None
 ) -> list[Sheet]:
     """Return the tables with their columns mapped; parts of one table, by their headers, have one layout."""
-    layouts, sheets = {tuple(tables[0].cells.columns): layout}, []
+    layouts, sheets, errors = {tuple(tables[0].cells.columns): layout}, [], []
+    unread = []
     for table, options in zip(tables, settings, strict=True):
         headers = tuple(table.cells.columns)
-        mapping = map_columns(table, options, layouts.get(headers), preset, len(tables) > 1)
+        try:
+            mapping = map_columns(table, options, layouts.get(headers), preset, len(tables) > 1)
+        except DataError as error:
+            found: Any = error.values.get("found", {})
+            errors.append(with_maybe(error, table, found))
+            unread += propose(table, found, options)
+            continue
         layouts[headers] = mapping.layout
         sheets.append(Sheet(table, mapping, journal, options))
+    if errors:
+        ask([*errors, *_untyped([sheet for sheet in sheets if sheet.mapping.layout != "counts"])],
+            [*unread, *_proposals(sheets)])  # fmt: skip
     return sheets
 
 
@@ -150,10 +168,7 @@ def _read_deals(
     """Read deals and stage entries."""
     need_stages(sheets, model is None or is_one_step(model))
     match_ids(sheets)
-    for sheet in sheets:
-        type_sheet(sheet)
-        if not sheet.has("deal_id"):
-            sheet.frame["deal_id"] = number_rows(sheet, len(sheets) == 1)
+    _type_all(sheets, model, preset)
     _tell(sheets, 0.7)
     names = names_met(sheets)
     ends = find_ends(sheets, names, model, flagged_ends(sheets))
@@ -174,6 +189,35 @@ def _read_deals(
     pipeline = whole if given is None else _cut(whole, given, journal)
     limits = (*find_limits(pipeline, journal), *told_limits(sheets))
     return mark_backfilled(replace(pipeline, limits=limits, sample=_sample(deals)), journal)
+
+
+def _type_all(sheets: Sequence[Sheet], model: Funnel | None, preset: str | None) -> None:
+    """Type the columns of all sheets; what stays open is asked together, also the order of stages."""
+    errors = _untyped(sheets)
+    if errors and model is None and all(sheet.mapping.layout == "deals" for sheet in sheets):
+        try:
+            _model_of(sheets, preset, flagged_ends(sheets))
+        except DataError as error:
+            errors.append(error)
+    if errors:
+        ask(errors, _proposals(sheets))
+
+
+def _untyped(sheets: Sequence[Sheet]) -> list[DataError]:
+    """Type the columns of these sheets; return what stays open."""
+    errors = []
+    for sheet in sheets:
+        try:
+            type_sheet(sheet)
+        except DataError as error:
+            errors.append(error)
+        if not sheet.has("deal_id"):
+            sheet.frame["deal_id"] = number_rows(sheet, len(sheets) == 1)
+    return errors
+
+
+def _proposals(sheets: Sequence[Sheet]) -> tuple[Proposal, ...]:
+    return tuple(row for sheet in sheets for row in propose(sheet.table, sheet.mapping.columns, sheet.options))
 
 
 def _tell(sheets: Sequence[Sheet], share: float) -> None:

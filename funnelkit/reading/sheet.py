@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from funnelkit.language import DataError
 from funnelkit.reading.cells.dates import as_time
 from funnelkit.reading.cells.numbers import as_number
-from funnelkit.reading.cells.text import Place, as_id, cell_text
+from funnelkit.reading.cells.text import Parsed, Place, as_id, cell_text
 from funnelkit.reading.layouts.evidence import unit_of
 from funnelkit.reading.layouts.outcomes import declared_ends, flag_texts, status_word
 from funnelkit.reading.layouts.presets import key, preset_data, preset_ends, word_keys
 
 if TYPE_CHECKING:
     from funnelkit.pipeline import Limit
-    from funnelkit.reading.cells.text import Parsed
     from funnelkit.reading.containers.options import ReadOptions, Table
     from funnelkit.reading.findings import Extra, Journal
     from funnelkit.reading.layouts.columns import ColumnMapping
@@ -57,6 +56,7 @@ class Sheet:
         self.frame: pd.DataFrame = pd.DataFrame(index=table.cells.index)
         self.stage_names = self.before_names = pd.Series(dtype="str")
         self.kept: Any = None  # the good rows of the frame, once all rows are judged
+        self.questions: list[DataError] | None = None  # what typing the columns leaves open, while it is collected
         self.joining = False  # whether tables will be joined to this one
 
     def cells(self, name: str) -> pd.Series:
@@ -107,7 +107,14 @@ class Sheet:
     def take(self, name: str, parse: Callable[[pd.Series, Place], Parsed]) -> Parsed:
         """Parse a canonical column: its faults set rows aside, its notes are written down."""
         header = self.mapping.columns[name]
-        parsed = parse(self.table.cells[header], Place(self.table.name, header, self.table.lines))
+        try:
+            parsed = parse(self.table.cells[header], Place(self.table.name, header, self.table.lines))
+        except DataError as error:
+            if self.questions is None:
+                raise
+            self.questions.append(error)
+            kind = "float64" if name == "amount" else "datetime64[us]"
+            parsed = Parsed(pd.Series(np.nan if name == "amount" else pd.NaT, self.frame.index, dtype=kind))
         self.accept(parsed, header)
         self.frame[name] = parsed.values
         return parsed
@@ -120,7 +127,19 @@ class Sheet:
 
 
 def type_sheet(sheet: Sheet) -> None:
-    """Type the canonical columns of a sheet, setting aside totals, rows without id or stage, and unreadable values."""
+    """Type the canonical columns of a sheet, setting aside totals, rows without id or stage, and unreadable values.
+
+    Raises DataError, the first with the others in `problems`, where several columns stay ambiguous.
+    """
+    sheet.questions = []
+    _type_columns(sheet)
+    problems, sheet.questions = tuple(sheet.questions), None
+    if problems:
+        first = problems[0]
+        raise DataError(first.key, **first.values, problems=problems)
+
+
+def _type_columns(sheet: Sheet) -> None:
     options = sheet.options
     _leave_out(sheet)
     if sheet.has("deal_id"):

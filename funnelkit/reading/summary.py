@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -11,6 +11,7 @@ import pandas as pd
 from funnelkit.language import FunnelkitError, label, say
 from funnelkit.pipeline import Pipeline
 
+MOST = 10  # lines of a kind that a person is shown
 EXIT = {"ok": 0, "warn": 0, "quarantine": 1, "reject": 2}
 
 
@@ -28,7 +29,7 @@ def check_summary(result: Pipeline | FunnelkitError, files: Iterable[object] = (
     -------
     dict
         file, layout, outcome (ok, warn, quarantine, reject), rows_in, rows_good, rows_quarantined, rows_ignored,
-        amount_total, findings, limits, sample.
+        amount_total, findings, limits, sample, columns (what each is taken as, how sure that is, first values).
 
     Examples
     --------
@@ -46,6 +47,7 @@ def check_summary(result: Pipeline | FunnelkitError, files: Iterable[object] = (
         "amount_total": result.amount_total, "findings": [finding.as_dict() for finding in result.findings],
         "limits": [limit.as_dict() for limit in result.limits],
         "sample": [{name: _plain(value) for name, value in row.items()} for row in result.sample],
+        "columns": list(result.mapping),
     }  # fmt: skip
 
 
@@ -57,15 +59,21 @@ def outcome(pipeline: Pipeline) -> str:
 
 
 def _rejected(error: FunnelkitError, file: str | None) -> dict[str, Any]:
+    problems: Any = error.values.get("problems", (error,))
+    return {
+        "file": file, "layout": None, "outcome": "reject", "rows_in": 0, "rows_good": 0, "rows_quarantined": 0,
+        "rows_ignored": 0, "amount_total": None, "findings": [_problem(each) for each in problems], "limits": [],
+        "sample": [], "columns": list(error.values.get("proposals", ())),  # type: ignore[call-overload]
+    }  # fmt: skip
+
+
+def _problem(error: FunnelkitError) -> dict[str, Any]:
+    """Return an error as a finding."""
     place = {name: error.values.get(name) for name in ("file", "line", "column", "value")}
     place = {
         name: None if value is None else (value if name == "line" else str(value)) for name, value in place.items()
     }
-    finding = {"rule": error.key, "severity": "error", **place, "message": error.say()}
-    return {
-        "file": file, "layout": None, "outcome": "reject", "rows_in": 0, "rows_good": 0, "rows_quarantined": 0,
-        "rows_ignored": 0, "amount_total": None, "findings": [finding], "limits": [], "sample": [],
-    }  # fmt: skip
+    return {"rule": error.key, "severity": "error", **place, "message": error.say()}
 
 
 def _plain(value: Any) -> Any:
@@ -99,8 +107,8 @@ def check_text(result: Mapping[str, Any]) -> str:
     """
     lines = _head_lines(result)
     for severity in ("error", "warn", "note"):
-        found = (_sentence(finding) for finding in result["findings"] if finding["severity"] == severity)
-        lines += _block(f"{severity}_title", [f"  - {sentence}" for sentence in found])
+        found = [finding for finding in result["findings"] if finding["severity"] == severity]
+        lines += _block(f"{severity}_title", [f"  - {sentence}" for sentence in _grouped(found)])
     lines += _block("limits_title", [f"  - {limit['message']}" for limit in result["limits"]])
     lines += _block("sample_title", _sample_lines(result["sample"]))
     return "\n".join(lines)
@@ -124,6 +132,29 @@ def _block(title: str, lines: Iterable[str]) -> list[str]:
 
 
 _COUNTS = ("rows_in", "rows_good", "rows_quarantined", "rows_ignored")
+
+
+def _grouped(findings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the findings by rule, column and value: the first with the lines of the others, at most MOST."""
+    rules: dict[str, dict[tuple[Any, ...], list[Mapping[str, Any]]]] = {}
+    for finding in findings:
+        place = (finding["file"], finding["column"], finding["value"])
+        same = place if finding["line"] is not None else (finding["message"],)
+        rules.setdefault(finding["rule"], {}).setdefault(same, []).append(finding)
+    for groups in rules.values():
+        for alike in list(groups.values())[:MOST]:
+            yield _sentence(alike[0]) + _further(alike[1:])
+        hidden = [finding for alike in list(groups.values())[MOST:] for finding in alike]
+        if hidden:
+            yield say("reading.check.hidden", n=len(hidden), rule=hidden[0]["rule"])
+
+
+def _further(alike: Sequence[Mapping[str, Any]]) -> str:
+    """Return where the same stands again."""
+    if not alike:
+        return ""
+    lines = ", ".join(str(finding["line"]) for finding in alike[:MOST]) + (" ..." if len(alike) > MOST else "")
+    return say("reading.check.alike", n=len(alike), lines=lines)
 
 
 def _sentence(finding: Mapping[str, Any]) -> str:

@@ -22,7 +22,7 @@ from tests.support.corpus.tables import TABLES
 
 EXIT = {"ok": 0, "warn": 0, "quarantine": 1, "reject": 2}
 KEYS = ("file", "layout", "outcome", "rows_in", "rows_good", "rows_quarantined", "rows_ignored", "amount_total",
-        "findings", "limits", "sample")  # fmt: skip
+        "findings", "limits", "sample", "columns")  # fmt: skip
 # Every message above a note tells what to do: one of its sentences or clauses begins with one of these.
 REMEDY = re.compile(
     r"\b(?:nearest|known|known ones|sheets): |"

@@ -19,7 +19,7 @@ from tests.support.speech import spoken
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 KEYS = ["file", "layout", "outcome", "rows_in", "rows_good", "rows_quarantined", "rows_ignored", "amount_total",
-        "findings", "limits", "sample"]  # fmt: skip
+        "findings", "limits", "sample", "columns"]  # fmt: skip
 FINDING = {"rule", "severity", "file", "line", "column", "value", "message"}
 GOOD = "id,stage,date,amount\nA1,Lead,2026-01-01,10\nA2,Won,2026-01-02,5.5\n"
 

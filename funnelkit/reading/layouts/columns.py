@@ -102,7 +102,9 @@ def _need_columns(columns: Mapping[str, str], table: Table, layout: str, beside:
         missing.append("count")
     if missing:
         known = _listed(list(table.cells.columns))
-        raise DataError("no_column", file=table.name, line=1, column=missing[0], layout=layout, known=known)
+        place = {"file": table.name, "line": 1, "layout": layout, "known": known, "found": dict(columns), "maybe": ""}
+        errors = tuple(DataError("no_column", column=name, **place) for name in missing)
+        raise DataError("no_column", column=missing[0], **place, problems=errors)
 
 
 def tells_outcome(columns: Mapping[str, str], table: Table) -> bool:
@@ -132,7 +134,7 @@ def need_stages(sheets: Sequence[Sheet], one_step: bool) -> None:
             if not sheet.has("stage") and not (one_step and tells_outcome(sheet.mapping.columns, sheet.table)):
                 known = _listed(list(sheet.table.cells.columns))
                 place = {"file": sheet.table.name, "line": 1, "column": "stage"}
-                raise DataError("no_column", **place, layout=sheet.mapping.layout, known=known)
+                raise DataError("no_column", **place, layout=sheet.mapping.layout, known=known, maybe="")
 
 
 def _is_unnamed(header: str, cells: pd.Series) -> bool:

@@ -103,6 +103,8 @@ def test_every_preset_reads_its_own_headers():
         )
         assert set(raw["columns"]) <= known, name
         columns = {canonical: names[0] for canonical, names in raw["columns"].items() if names}
+        if not columns:
+            continue  # a system that exports events only
         found = mapping(list(dict.fromkeys(columns.values())), "deals", name)
         assert {"deal_id", "stage"} <= set(found.columns)
         assert all(found.columns[canonical] == header for canonical, header in columns.items()), name

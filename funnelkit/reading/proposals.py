@@ -1,0 +1,137 @@
+"""Proposals: for every column of a source what it is taken as, or could be, how sure that is, and its first values.
+
+What stays open when a source is read is asked once, all of it together.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NoReturn, TypeAlias
+
+import pandas as pd
+
+from funnelkit.language import DataError, both, say
+from funnelkit.pipeline import Limit
+from funnelkit.reading.cells.text import cell_text
+from funnelkit.reading.containers.options import ReadOptions, Table
+from funnelkit.reading.layouts.columns import date_stem
+from funnelkit.reading.layouts.evidence import DATES, NUMBERS, holds, sample_texts
+from funnelkit.reading.layouts.outcomes import declared_ends, exit_word, status_word
+from funnelkit.reading.layouts.presets import key, preset_data
+from funnelkit.reading.layouts.stage_dates import dated_names
+
+Proposal: TypeAlias = "dict[str, Any]"  # file, column, values, meaning, confidence, names
+SHOWN = 3  # first values of a column
+MOST_NAMES = 60  # of stages, in a proposal
+
+
+def propose(table: Table, columns: Mapping[str, str], options: ReadOptions) -> list[Proposal]:
+    """Return a proposal for each column of a table whose columns are mapped so.
+
+    `confidence` is sure (declared, or named so), likely (by name and cells), perhaps (one word of the name fits), or
+    none: kept as it is.
+    """
+    meaning = {header: name for name, header in columns.items()}
+    declared = {header for header in (options.map or {}).values() if isinstance(header, str)}
+    free = [header for header in table.cells.columns if header not in meaning]
+    guesses: dict[str, str] = {}
+    for canonical in _words():
+        for header in likely(table, free, canonical) if canonical not in columns else ():
+            guesses.setdefault(header, canonical)
+    found = []
+    for header in table.cells.columns:
+        values = list(cell_text(table.cells[header].head(1000)).dropna().unique()[:SHOWN])
+        name: str | None = meaning.get(header)
+        sure = "sure"
+        if name is None:
+            stage = dated_names(header) or date_stem(header)
+            name, sure = ("stage_date", "likely") if stage and _are_dates(table, header) else (guesses.get(header), "")
+            sure = sure or ("perhaps" if name else "none")
+        elif header not in declared and not _named(name, header):
+            sure = "likely"
+        row = {"file": table.name, "column": header, "values": [value[:40] for value in values], "meaning": name,
+               "confidence": sure}  # fmt: skip
+        if name in ("stage", "status") and sure != "none":
+            row["names"] = _names(table.cells[header], options)
+        found.append(row)
+    return found
+
+
+def _named(canonical: str, header: str) -> bool:
+    """Return True where a header is one of the names that this meaning has in any system."""
+    raw = preset_data("generic")
+    return any(key(header) in map(key, raw[part].get(canonical, ())) for part in ("columns", "events", "counts"))
+
+
+def _are_dates(table: Table, header: str) -> bool:
+    return holds("entered_at", table.cells[header], serial=table.kind == "workbook") is True
+
+
+def _names(cells: pd.Series, options: ReadOptions) -> dict[str, str]:
+    """Return {name met: its outcome, nothing where it is a stage}."""
+    declared = declared_ends(options.won, options.lost, options.void)
+    names = list(dict.fromkeys(sample_texts(cells)))[:MOST_NAMES]
+    return {name: status_word(name, declared) or ("lost" if exit_word(name) else "") for name in names}
+
+
+def _words() -> Mapping[str, Sequence[str]]:
+    words: Mapping[str, Sequence[str]] = preset_data("generic")["likely"]
+    return words
+
+
+def likely(table: Table, headers: Sequence[str], canonical: str) -> list[str]:
+    """Return those of these columns that look like one of this meaning, by a word of their name and by their cells."""
+    found = []
+    for header in headers:
+        plain = unicodedata.normalize("NFKC", header)
+        tokens = set(re.split(r"[\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", plain).casefold()))
+        words = _words().get(canonical, ())
+        named = any(word in tokens or (not word.isascii() and word in plain.casefold()) for word in words)
+        fits = holds(canonical, table.cells[header], serial=table.kind == "workbook") if named else False
+        if fits or (fits is None and canonical not in DATES | NUMBERS):
+            found.append(header)
+    return found
+
+
+_ABOUT = {"no_amount": "amount", "no_owner": "owner", "untimed_deals": "created_at", "untimed_closes": "closed_at"}
+
+
+def with_missed(limit: Limit, proposals: Sequence[Proposal]) -> Limit:
+    """Name the columns that may hold what the limit misses: not recognised is not the same as not there."""
+    canonical = _ABOUT.get(limit.code)
+    found = [row for row in proposals if row["meaning"] == canonical]
+    if canonical is None or not found or any(row["confidence"] != "perhaps" for row in found):
+        return limit
+    names = ", ".join(repr(row["column"]) for row in found)
+    return replace(limit, values={**limit.values, "maybe": names, "canonical": canonical})
+
+
+def with_maybe(error: DataError, table: Table, columns: Mapping[str, str]) -> DataError:
+    """Return an error about columns that are missing, with those that may hold what is missing."""
+    if error.key != "no_column":
+        return error
+    problems = []
+    for each in error.values.get("problems", (error,)):  # type: ignore[attr-defined]
+        free = [header for header in table.cells.columns if header not in columns.values()]
+        found = ", ".join(map(repr, likely(table, free, str(each.values["column"]))))
+        told = both(lambda found=found: say("errors.maybe_column", maybe=found)) if found else ""  # type: ignore[misc]
+        problems.append(DataError("no_column", **{**each.values, "maybe": told}))
+    return DataError("no_column", **{**problems[0].values, "problems": tuple(problems)})
+
+
+# --- asked once ------------------------------------------------------------------------------------------------------
+
+
+def ask(errors: Sequence[DataError], proposals: Sequence[Proposal] = ()) -> NoReturn:
+    """Raise what has to be known before a source can be read: one error as it is, several as one that lists them."""
+    problems = [each for error in errors for each in error.values.get("problems", (error,))]  # type: ignore[attr-defined]
+    first = problems[0]
+    if len(problems) == 1:
+        raise DataError(first.key, **{**first.values, "proposals": tuple(proposals)})
+    listed = both(lambda: "\n".join(f"  - {error}" for error in problems))
+    file = first.values.get("file")
+    raise DataError("questions", file=file, n=len(problems), listed=listed, problems=tuple(problems),
+                    proposals=tuple(proposals))  # fmt: skip
