@@ -13,17 +13,7 @@ from funnelkit.analysis.windows import Window, find_windows, recorded_since, sta
 from funnelkit.language import DataError
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
-from funnelkit.stats import (
-    OPEN,
-    PeriodRates,
-    Spells,
-    days,
-    period_rates,
-    rate_columns,
-    stage_spells,
-    wilson,
-    won_position,
-)
+from funnelkit.stats import OPEN, PeriodRates, Spells, days, period_rates, rate_columns, stage_spells, wilson
 
 BASES = ("period", "decided", "entered")
 OVERALL = "overall"
@@ -48,7 +38,8 @@ def window_rates(pipeline: Pipeline, windows: Sequence[Window], keys: list[str],
             rows.insert(0, "stage", [OVERALL, *pipeline.model.stage_ids[: len(rows) - 1]])
             rows = rows.assign(**(_decided(rows, basis) if rates is None else _lived(rows, rates)))
             part.append(rows.assign(**dict(zip(keys, name, strict=True))))
-    return [_ordered(pd.concat(part, ignore_index=True), keys, pipeline.model) for part in parts]
+    timed = [OVERALL, *(pipeline.model.stage_ids[stage] for stage in np.unique(spells.stage))] if staged else [OVERALL]
+    return [_ordered(pd.concat(part, ignore_index=True), keys, pipeline.model, timed) for part in parts]
 
 
 def pair_rates(
@@ -151,9 +142,8 @@ def _lived(rows: pd.DataFrame, rates: PeriodRates) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _ordered(rows: pd.DataFrame, keys: list[str], model: Funnel) -> pd.DataFrame:
-    """Return the rows stage by stage, the overall ones first."""
-    known = [OVERALL, *model.stage_ids[: won_position(model)]]
+def _ordered(rows: pd.DataFrame, keys: list[str], model: Funnel, timed: list[str]) -> pd.DataFrame:
+    """Return the rows stage by stage, the overall ones first, of stages into which any entry is timed."""
     rows["stage"] = pd.Categorical(rows["stage"], categories=[OVERALL, *model.stage_ids], ordered=True)
-    rows = rows[rows["stage"].isin(known)].sort_values("stage", kind="stable", ignore_index=True)
+    rows = rows[rows["stage"].isin(timed)].sort_values("stage", kind="stable", ignore_index=True)
     return rows[[*keys, *rows.columns.drop(keys)]]
