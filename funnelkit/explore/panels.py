@@ -17,7 +17,7 @@ def cascade_panel(ratios=None, *, population=1_000_000, price=100, model="pharma
 
     Its headless twin is `cascade(ratios, population=..., price=...)`; `weakest_levels` reads it.
     """
-    model = funnel(model) if isinstance(model, str) else model
+    model = funnel(model)
     start = cascade(ratios, population=population, price=price, model=model).table
     kept = dict(zip(start["point"], start["ratio"], strict=True))
     shares = {stage.id: kept[stage.id] for stage in model.stages if stage.input == "share"}

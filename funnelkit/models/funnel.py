@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from dataclasses import field as default
 from functools import cache, cached_property
 from html import escape
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -185,13 +186,13 @@ def model_names() -> tuple[str, ...]:
     return ORDER
 
 
-def funnel(name: ModelName | str | Path) -> Funnel:
+def funnel(name: ModelName | str | PathLike[str] | Funnel) -> Funnel:
     """Return a funnel model: its stages, labels in both languages, gates, tasks, states, default rates.
 
     Parameters
     ----------
-    name : str or Path
-        An id or alias of the catalogue, or the path of a TOML file of the same form.
+    name : str, Path or Funnel
+        An id or alias of the catalogue, or the path of a TOML file of the same form; a Funnel stays as it is.
 
     Returns
     -------
@@ -207,6 +208,8 @@ def funnel(name: ModelName | str | Path) -> Funnel:
     >>> funnel("industrial-8").label("negotiation")
     'Negotiation'
     """
+    if isinstance(name, Funnel):
+        return name
     if str(name).endswith(".toml"):
         return load_model(Path(name))
     known = {fold(model.id): model for model in catalog()}

@@ -60,7 +60,7 @@ def cascade(
     >>> cascade(population=10_000_000, price="1.50").table[["point", "remaining", "sales"]].tail(1).values.tolist()
     [['adherence', 4782969.0, Decimal('7174453.50')]]
     """
-    return _cascaded(ratios or {}, exact(population, "population"), exact(price, "price"), _model(model))
+    return _cascaded(ratios or {}, exact(population, "population"), exact(price, "price"), funnel(model))
 
 
 def _cascaded(ratios: Mapping[str, Any], start: Fraction, worth: Fraction, model: Funnel) -> Result:
@@ -80,11 +80,6 @@ def _cascaded(ratios: Mapping[str, Any], start: Fraction, worth: Fraction, model
     rows = _level_rows(table, model)
     key, values = _summary(rows) if rows["point"] else ("", {})
     return Result(table, key, values, model=model, picture="cascade_chart")
-
-
-def _model(model: Model) -> Funnel:
-    name: Any = model
-    return model if isinstance(model, Funnel) else funnel(name)
 
 
 def _row_ratio(stage: Stage, given: Mapping[str, Any]) -> Fraction:
@@ -172,7 +167,7 @@ def weakest_levels(
     ['diagnosis-rate']
     """
     given = found.model if model is None and isinstance(found, Result) else model
-    return _weakest(table_of(found), costs, points, _model(given or "pharma"))
+    return _weakest(table_of(found), costs, points, funnel(given or "pharma"))
 
 
 def _weakest(table: pd.DataFrame, costs: Mapping[str, Any] | None, points: Any, model: Funnel) -> Result:
@@ -297,7 +292,7 @@ def level_advice(points: Iterable[str], *, model: Model = "pharma") -> Result:
     >>> level_advice(["diagnosis-rate"]).table["push"].item()
     'talk with physicians about harm and how to diagnose'
     """
-    model = _model(model)
+    model = funnel(model)
     stages = [model.stage(point) for point in points]
     between = say("result.list_between")
     rows = []

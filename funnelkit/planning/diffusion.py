@@ -54,11 +54,7 @@ def adopters(
     [[35.8, 'innovators'], [49.3, 'early-adopters']]
     """
     _check(periods, market=(market, 0, 1e15), innovation=(innovation, 1e-9, 1), imitation=(imitation, 0, 10))
-    return _spread(market, _share(np.arange(periods + 1), innovation, imitation), _model(model))
-
-
-def _model(model: str | Funnel) -> Funnel:
-    return funnel(model) if isinstance(model, str) else model
+    return _spread(market, _share(np.arange(periods + 1), innovation, imitation), funnel(model))
 
 
 def _spread(market: float, total: Any, model: Funnel) -> Result:
@@ -139,7 +135,7 @@ def life_cycle_guide(*, model: str | Funnel = "pharma") -> Result:
     >>> life_cycle_guide().table.loc[0, ["phase", "experts"]].tolist()
     ['Introduction', 'Points, then areas.']
     """
-    found = _model(model)
+    found = funnel(model)
     topics = {name: found.topic(f"life-cycle-{name}") for name in ("goals", "experts", "literature")}
     rows = [{name: str(topic.item(phase).text) for name, topic in topics.items()} for phase in PHASES]
     table = pd.DataFrame(rows)

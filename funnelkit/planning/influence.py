@@ -53,7 +53,7 @@ def influence_counts(factors: Sequence[float], customers: float = 100, model: st
 
 
 def _counted(factors: list[float], customers: float, named: str | Funnel) -> Result:
-    model = funnel(named) if isinstance(named, str) else named
+    model = funnel(named)
     if len(factors) != len(model.stages) - 1:
         raise DataError("loop_factors", n=len(factors), expected=len(model.stages) - 1, model=model.id)
     counts = [_number("customers", customers)]

@@ -121,9 +121,8 @@ def _amount(found: float, size: Size) -> Text:
 def _rates(rates: Any, model: Funnel | None) -> tuple[pd.DataFrame, Funnel | None]:
     """Return (stage, rate, k, n) of the stages before the win, and the model."""
     if isinstance(rates, str) or hasattr(rates, "stages"):
-        chosen: Any = funnel(rates) if isinstance(rates, str) else rates
-        model = chosen
-        known = [stage for stage in chosen.stages if stage.rate is not None]
+        model = funnel(rates)
+        known = [stage for stage in model.stages if stage.rate is not None]
         rates = pd.DataFrame({"stage": [stage.id for stage in known], "rate": [stage.rate for stage in known]})
     else:
         model = rates.model if model is None and isinstance(rates, Result) else model
@@ -210,7 +209,9 @@ def _sentences(
         leaders = _leaders(table, name)
         names = tuple(_name(stage, model) for stage in leaders)
         kind = name if leaders else f"{name}_none"
-        notes.append((f"planning.sensitivity.{kind}", {**values, "stages": names, "gain": _amount(table[name].max(), size)}))
+        notes.append(
+            (f"planning.sensitivity.{kind}", {**values, "stages": names, "gain": _amount(table[name].max(), size)})
+        )
     if table["p_best"].notna().all():
         best = table.loc[table["p_best"].idxmax()]
         key = "planning.sensitivity.sure" if best["p_best"] >= LEVEL else "planning.sensitivity.unsure"

@@ -49,7 +49,7 @@ def statement_card(
     >>> card.table["ok"].tolist()
     [False, False, False, False, False]
     """
-    return _checked(texts, evidence or {}, _model(model))
+    return _checked(texts, evidence or {}, funnel(model))
 
 
 def _checked(texts: Texts, evidence: Texts, model: Funnel) -> Result:
@@ -66,10 +66,6 @@ def _checked(texts: Texts, evidence: Texts, model: Funnel) -> Result:
     key = "planning.perceptual_map.card_ok" if table["ok"].all() else "planning.perceptual_map.card_faulty"
     values = {"n": len(table), "bad": int((~table["ok"]).sum())}
     return Result(table, key, values, tuple(notes), model=model, shown=["part", "text", "evidence", "ok"])
-
-
-def _model(model: str | Funnel) -> Funnel:
-    return funnel(model) if isinstance(model, str) else model
 
 
 def _by_part(texts: Mapping[str, Any], items: Any) -> dict[str, str]:
@@ -128,7 +124,7 @@ def advantage_test(advantages: Result | pd.DataFrame, model: str | Funnel = "pha
     >>> advantage_test(table).reading()
     'No advantage passes all 4 tests. Nearest: once a day, which fails: Unique.'
     """
-    return _tested(table_of(advantages), _model(model))
+    return _tested(table_of(advantages), funnel(model))
 
 
 def _tested(answers: pd.DataFrame, model: Funnel) -> Result:
