@@ -208,10 +208,8 @@ def _sentences(
     for name in GAINS if costed else GAINS[:2]:
         leaders = _leaders(table, name)
         names = tuple(_name(stage, model) for stage in leaders)
-        kind = name if leaders else f"{name}_none"
-        notes.append(
-            (f"planning.sensitivity.{kind}", {**values, "stages": names, "gain": _amount(table[name].max(), size)})
-        )
+        kind, gain = name if leaders else f"{name}_none", _amount(table[name].max(), size)
+        notes.append((f"planning.sensitivity.{kind}", {**values, "stages": names, "gain": gain}))
     if table["p_best"].notna().all():
         best = table.loc[table["p_best"].idxmax()]
         key = "planning.sensitivity.sure" if best["p_best"] >= LEVEL else "planning.sensitivity.unsure"
