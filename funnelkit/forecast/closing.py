@@ -55,13 +55,13 @@ def find_season(spells: Spells, hazards: Hazards, ratio: Array) -> Season | None
     there on each day.
     """
     last = spells.stage == spells.won - 1
-    own, ratio = spells.take(last), ratio[last]
+    own = spells.take(last)
     wins = own.end[own.kind == UP]
     if len(wins) < 2 * len(PHASES["month"]):
         return None
     day = np.arange(np.floor(max(own.seen.min(), own.as_of - LONGEST_DAYS)), np.ceil(own.as_of) + 1)
     seen = np.histogram(wins, day)[0]
-    hoped = expected_in_windows(hazards, own, day, UP, ratio)[-1]
+    hoped = expected_in_windows(hazards, own, day, ratio[:, last])[UP, -1]
     found = []
     for unit in PHASES:
         place = phase(day[:-1], unit)

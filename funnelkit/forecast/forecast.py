@@ -14,6 +14,7 @@ from funnelkit.analysis import Calendar, column, data_end, refuse_without_times
 from funnelkit.forecast.history import Book, By, fit_history, open_book
 from funnelkit.forecast.notes import Notes, forecast_notes, shift_insights
 from funnelkit.forecast.simulate import Chances, Rng, draw_chances, draw_worlds, n_draws, simulate_new, simulate_open
+from funnelkit.forecast.widening import widen
 from funnelkit.language import DataError, label, number
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Result, refuse_limits
@@ -21,6 +22,7 @@ from funnelkit.result import Result, refuse_limits
 BANDS = (0.95, 0.80, 0.50)
 PARTS = ("open", "new", "total")
 REFUSED = ("no_outcome", "no_lost_deals", "no_open_deals")
+SPOKEN = 1.05  # factor of the band from which its widening is spoken of
 Reading = tuple[str, dict[str, Any], Notes]  # leading sentence, its values, the notes
 Paths = dict[str, dict[str, NDArray[np.float64]]]  # part -> measure -> (paths, periods)
 Unit = str | None  # week, month, quarter or year
@@ -66,7 +68,14 @@ class Forecast(Result):
 
 
 def forecast_open(
-    pipeline: Pipeline, until: Any = None, *, unit: Unit = None, by: By = None, paths: int = 10_000, rng: Rng = None
+    pipeline: Pipeline,
+    until: Any = None,
+    *,
+    unit: Unit = None,
+    by: By = None,
+    record: Result | None = None,
+    paths: int = 10_000,
+    rng: Rng = None,
 ) -> Forecast:
     """Forecast what is won from the day after the data to `until`, both days included.
 
@@ -76,6 +85,8 @@ def forecast_open(
         Cut the time at these calendar borders.
     by : str or list of str, optional
         Columns whose values have win ratios of their own.
+    record : Result, optional
+        Of `backtest`: where its bands missed too often, those of the forecast are widened by its misses.
     pipeline, until, paths, rng
         What is known; last day (default: end of the next quarter); number of simulated futures; what draws them.
 
@@ -100,14 +111,16 @@ def forecast_open(
     --------
     >>> from funnelkit import sample
     >>> made = forecast_open(sample(), "2026-03-31", paths=500)
-    >>> made.table[["part", "measure", "median"]].tail(2).values.tolist()
-    [['total', 'n_won', 10.0], ['total', 'value', 6884550.0]]
+    >>> made.table.iloc[-1][["part", "measure"]].tolist(), round(made.table["median"].iloc[-1], -5)
+    (['total', 'value'], 5300000.0)
     """
-    return _forecast(pipeline, until, unit, by, (paths, rng or np.random.default_rng(0)))
+    return _forecast(pipeline, until, (unit, by, record), (paths, rng or np.random.default_rng(0)))
 
 
-def _forecast(pipeline: Pipeline, until: Any, unit: str | None, by: By, drawing: tuple[int, Generator]) -> Forecast:
-    paths, rng = drawing
+def _forecast(
+    pipeline: Pipeline, until: Any, asked: tuple[str | None, By, Result | None], drawing: tuple[int, Generator]
+) -> Forecast:
+    (unit, by, record), (paths, rng) = asked, drawing
     _refuse(pipeline, by)
     until = _next_quarter(pipeline) if until is None else until
     periods = cut_periods(pipeline, until, unit)
@@ -120,9 +133,10 @@ def _forecast(pipeline: Pipeline, until: Any, unit: str | None, by: By, drawing:
         "new": simulate_new(chances, fit.amounts, rng, paths),
     }
     found = _per_period(parts, pipeline.limit("no_amount") is None)
+    widened = {} if record is None else widen(found, record)
     table, deals = _bands(found, periods), _deal_rows(pipeline, book, chances)
     key = "forecast.forecast.value" if "value" in found["total"] else "forecast.forecast.count"
-    notes = forecast_notes(pipeline, fit, deals, chances, int(periods["day"].iloc[-1]))
+    notes = (*_widened(widened), *forecast_notes(pipeline, fit, deals, chances, int(periods["day"].iloc[-1])))
     return Forecast(
         table, key, _reading(table, deals, pipeline, until), notes, deals, found, periods.drop(columns="day"),
         model=pipeline.model, picture="forecast_chart", shown=_for_people, currency=pipeline.currency,
@@ -260,6 +274,13 @@ def _reading(table: pd.DataFrame, deals: pd.DataFrame, pipeline: Pipeline, until
                    "median": number(money["median"]), "open": number(last.loc[("open", "value"), "mean"]),
                    "new": number(last.loc[("new", "value"), "mean"])}  # fmt: skip
     return values
+
+
+def _widened(factors: dict[str, tuple[float, int, int]]) -> Notes:
+    """Say by how much the record widened the band of the first measure that people read."""
+    factor, k, n = factors.get("value", factors.get("n_won", (1.0, 0, 0)))
+    values = {"k": number(k), "n": number(n), "factor": number(factor, 1)}
+    return (("forecast.forecast.widened", values),) if factor >= SPOKEN else ()
 
 
 def _money(amount: float, currencies: Any) -> str:

@@ -137,7 +137,7 @@ def _ratio_draws(fit: Fit, edges: Array, which: tuple[int | None, float], rng: G
     """Draw the level of the next window: what past windows of one stage, or of all, were against expected."""
     stage, ahead = which
     own = slice(None) if stage is None else slice(stage, stage + 1)
-    seen, hoped = (count(edges, UP)[own].sum(axis=0) for count in (fit.seen, fit.steady))
+    seen, hoped = (count(edges)[UP, own].sum(axis=0) for count in (fit.seen, fit.steady))
     # The history's own level is unsure too: by as many promotions as it holds.
     fitted = rng.standard_gamma(seen.sum() + 0.5, size=DRAWS) / (seen.sum() + 0.5)
     level: Array = fitted * draw_level(seen, hoped, ahead, rng, DRAWS)

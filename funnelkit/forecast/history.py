@@ -38,7 +38,7 @@ from funnelkit.stats import (
 
 Array = NDArray[Any]
 By = str | Sequence[str] | None  # columns whose values have ratios of their own
-ROUNDS = 5  # of fitting hazards and ratios in turns; they settle after four or five
+ROUNDS, FEW_ROUNDS = 5, 2  # of fitting hazards and ratios in turns; amounts alone, much alike in all, settle soon
 FEWEST_AMOUNTS = 20  # fewer won deals of a segment than this borrow the amounts of more
 EVIDENCE = 3.0  # log Bayes factor from which deals are told apart by amount: 20 to 1
 SHIFT_DAYS, CLOSING_DRAWS = 30, 1_000
@@ -78,7 +78,8 @@ class Fit:
     closing: Array  # draws of what closed deals are worth against the amounts that open ones carry
     at_once: AtOnce = NOBODY
     season: Season | None = None
-    shifts: list[Shift] = field(default_factory=list)
+    shifts: list[Shift] = field(default_factory=list)  # one a stage
+    monthly: tuple[Array, Array] = (np.zeros(0), np.zeros(0))  # exits seen, and expected at one level, by `shift_edges`
 
     @property
     def ratio(self) -> Array:
@@ -101,31 +102,32 @@ class Fit:
         hoped: Array = self.ratio[kind] * expected_exits(self.hazards, self.spells, begin, end, kind)
         return hoped
 
-    def steady(self, edges: Array, kind: int) -> Array:
-        """Return the exits of a kind expected in each stage and window had its level never changed."""
-        found = expected_in_windows(self.hazards, self.spells, edges, kind, self.ratio[kind])
-        if self.season is not None and kind == UP and len(edges) > 1:
+    def steady(self, edges: Array) -> Array:
+        """Return the exits (2, stages, windows) expected had the level of no stage ever changed."""
+        ratio = self.ratio
+        found = expected_in_windows(self.hazards, self.spells, edges, ratio)
+        if self.season is not None:
             last = self.spells.stage == self.spells.won - 1
             cells = np.union1d(edges, np.arange(np.ceil(edges[0]), edges[-1]))
-            own = expected_in_windows(self.hazards, self.spells.take(last), cells, UP, self.ratio[UP][last])[-1]
-            found[-1] = _into(own * self.season.factor(cells[:-1]), cells, edges)
+            own = expected_in_windows(self.hazards, self.spells.take(last), cells, ratio[:, last])[UP, -1]
+            found[UP, -1] = _into(own * self.season.factor(cells[:-1]), cells, edges)
         return found
 
-    def expected(self, edges: Array, kind: int) -> Array:
-        """Return the exits of a kind expected in each stage and window, at the level that the stage had then."""
-        if not self.shifts:
-            return self.steady(edges, kind)
+    def expected(self, edges: Array) -> Array:
+        """Return the exits (2, stages, windows) expected at the level that each stage had then."""
         inner = self.shift_edges
         cells = np.union1d(edges, inner[(inner > edges[0]) & (inner < edges[-1])])
         place = np.clip(np.searchsorted(inner, cells[:-1], side="right") - 1, 0, len(inner) - 2)
-        level = np.stack([shift.path[kind, place] for shift in self.shifts])
-        return _into(self.steady(cells, kind) * level, cells, edges)
+        level = np.stack([shift.path[:, place] for shift in self.shifts], axis=1)
+        return _into(self.steady(cells) * level, cells, edges)
 
-    def seen(self, edges: Array, kind: int) -> Array:
-        """Return the exits of a kind in each stage and window."""
-        ended = self.spells.kind == kind
-        stages = [ended & (self.spells.stage == stage) for stage in range(self.spells.won)]
-        return np.array([np.histogram(self.spells.end[here], edges)[0] for here in stages])
+    def seen(self, edges: Array) -> Array:
+        """Return the exits (2, stages, windows) that were seen."""
+        spells, n = self.spells, len(edges) - 1
+        over = np.flatnonzero((spells.kind != OPEN) & (spells.end >= edges[0]) & (spells.end <= edges[-1]))
+        window = np.minimum(np.searchsorted(edges, spells.end[over], side="right") - 1, n - 1)
+        cell = (spells.kind[over] * spells.won + spells.stage[over]) * n + window
+        return np.bincount(cell, minlength=2 * spells.won * n).reshape(2, spells.won, n)
 
     def births(self) -> tuple[Array, Array, Array]:
         """Return when each deal began, in which stage, and its segment."""
@@ -179,10 +181,10 @@ def fit_history(pipeline: Pipeline, by: By = None, *, by_amount: bool = True) ->
         spells, hazards, factors, pairs[:, 1:], segment.ravel(), amounts, every, _longest_cycle(pipeline),
         float(days([data_end(pipeline)])[0]), closing, at_once,
     )  # fmt: skip
-    fit = replace(fit, season=find_season(spells, hazards, fit.ratio[UP]))
-    edges = fit.shift_edges
-    counts = [np.stack([count(edges, kind) for kind in (UP, OUT)], axis=1) for count in (fit.seen, fit.steady)]
-    return replace(fit, shifts=[find_shift(*pair) for pair in zip(*counts, strict=True)])
+    fit = replace(fit, season=find_season(spells, hazards, fit.ratio))
+    seen, hoped = fit.seen(fit.shift_edges), fit.steady(fit.shift_edges)
+    shifts = [find_shift(seen[:, stage], hoped[:, stage]) for stage in range(spells.won)]
+    return replace(fit, shifts=shifts, monthly=(seen, hoped))
 
 
 def _longest_cycle(pipeline: Pipeline) -> float:
@@ -232,7 +234,7 @@ def _fit_factors(spells: Spells, factors: list[Factor]) -> tuple[Hazards, list[F
     Groups leave the funnel at different stages, so hazards of all together would be those of another mix in each.
     """
     hazards = fit_hazards(spells)
-    for _ in range(ROUNDS if factors else 0):
+    for _ in range(ROUNDS if any(factor.plain < 0 for factor in factors) else FEW_ROUNDS if factors else 0):
         for number, factor in enumerate(factors):
             pairs = [_group_exits(spells, hazards, (factors, number), kind) for kind in (UP, OUT)]
             ratio = np.stack([mean_nested_ratios(*pair) for pair in pairs])

@@ -17,7 +17,7 @@ from funnelkit.result import Insight
 from funnelkit.stats import OUT, UP
 
 FEW_WINS, FEW_SPANS = 20, 4
-LIKELY = 0.5  # chance from which a shift or an edit is spoken of
+LIKELY, SURE = 0.5, 0.9  # chance from which a shift, and a change of amounts at the close, are spoken of
 PLAIN = 0.1  # shifts of less than this are followed without a word
 MONTH_DAYS = 365.25 / 12
 Notes = tuple[tuple[str, Mapping[str, Any]], ...]
@@ -58,10 +58,9 @@ def _shifted(fit: Fit) -> list[int]:
 
 def _since(fit: Fit, stage: int) -> list[tuple[float, float, float]]:
     """Return (exits since the shift, exits at the level before, their ratio) of the exits up and out of a stage."""
-    shift, edges = fit.shifts[stage], fit.shift_edges
-    found = []
+    shift, found = fit.shifts[stage], []
     for kind in (UP, OUT):
-        seen, hoped = (count(edges, kind)[stage, shift.since :].sum() for count in (fit.seen, fit.steady))
+        seen, hoped = (count[kind, stage, shift.since :].sum() for count in fit.monthly)
         hoped *= shift.level_before(kind)
         found.append((float(seen), float(hoped), float((seen + 0.5) / (hoped + 0.5))))
     return found
@@ -100,7 +99,7 @@ def _followed(fit: Fit) -> list[tuple[str, dict[str, Any]]]:
     if any(factor.plain >= 0 for factor in fit.factors):
         groups = next(factor.plain for factor in fit.factors if factor.plain >= 0)
         found.append(("forecast.forecast.by_amount", {"groups": number(groups)}))
-    if (fit.closing != 1).mean() >= LIKELY:
+    if (fit.closing != 1).mean() >= SURE:
         found.append(("forecast.forecast.edited", {"ratio": percent(fit.closing.mean(), 0)}))
     return found
 

@@ -13,7 +13,7 @@ from funnelkit.forecast.win_curves import Draws, closing_curves, draw_hazards, e
 from funnelkit.stats import OUT, UP, draw_level, draw_own_levels, windows
 
 Rng = Generator | None  # None: the same draws each time
-DRAWS, LEAST_DRAWS = 400, 100  # draws of the parameters; each carries paths / DRAWS paths; many segments share them
+DRAWS, LEAST_DRAWS = 400, 80  # draws of the parameters; each carries paths / DRAWS paths; many segments share them
 SWING_EVENTS = 20
 
 
@@ -77,12 +77,10 @@ def n_draws(fit: Fit, paths: int) -> int:
 def draw_worlds(fit: Fit, horizon: int, rng: Generator, n: int = DRAWS) -> Worlds:
     """Draw the hazards, levels, ratios and the closing season of the next `horizon` days n times."""
     draws = draw_hazards(fit.hazards, rng, n, horizon)
-    kinds = UP, OUT
-    level = [draw_levels(fit, kind, horizon, rng, n) for kind in kinds]
     shift = np.stack([one.draw(rng, n) for one in fit.shifts], axis=1)
-    level = [one * shift[:, :, kind, None] for kind, one in zip(kinds, level, strict=True)]
+    level = [one * shift[:, :, kind, None] for kind, one in enumerate(draw_levels(fit, horizon, rng, n))]
     season = None if fit.season is None else fit.season.draw(fit.starts + np.arange(horizon), rng, n)
-    return Worlds(draws, level, [fit.draw_ratios(kind, rng, n) for kind in kinds], season)
+    return Worlds(draws, level, [fit.draw_ratios(kind, rng, n) for kind in (UP, OUT)], season)
 
 
 def draw_chances(fit: Fit, book: Book, ends: list[int], rng: Generator, worlds: Worlds) -> Chances:
@@ -93,13 +91,13 @@ def draw_chances(fit: Fit, book: Book, ends: list[int], rng: Generator, worlds: 
     horizon, cap = int(max(ends)), worlds.draws.cap
     n, segments = len(worlds.draws.share), len(fit.pairs)
     arrivals = draw_arrivals(fit.births()[0], fit.spells.as_of, horizon, rng, n)
-    mix = new_mix(fit, rng, n)
+    mix, entry = new_mix(fit, rng, n), entry_mix(fit)
     waiting = np.zeros((n, len(book.deal), len(ends)), np.float32)
     expected = np.zeros((n, segments + (len(fit.at_once) > 0), len(ends)))
     for number in range(segments):
         own = book.segment == number
-        entry, table = worlds.curves(number, ends, bool(own.any()))
-        wins = [_new_wins(np.einsum("s,nsh->nh", entry_mix(fit), curve), arrivals) for curve in entry]
+        curves, table = worlds.curves(number, ends, bool(own.any()))
+        wins = [_new_wins(np.einsum("s,nsh->nh", entry, curve), arrivals) for curve in curves]
         expected[:, number] = np.stack(wins, axis=1) * mix[:, [number]]
         if own.any():
             stage = book.stage[own]
@@ -124,16 +122,15 @@ def _at_age(table: Array, stage: Array, age: Array) -> Array:
     return chance
 
 
-def draw_levels(fit: Fit, kind: int, horizon: int, rng: Generator, n: int) -> Array:
-    """Draw the level of the exits of a kind in each stage, (n, stages, 1): one common to all stages times its own."""
+def draw_levels(fit: Fit, horizon: int, rng: Generator, n: int) -> list[Array]:
+    """Draw the levels of the exits up and out of each stage, (n, stages, 1) each: one common to all times its own."""
     edges = windows(fit.begun, fit.spells.as_of, horizon)
-    seen, hoped = fit.seen(edges, kind), fit.expected(edges, kind)
-    ahead = horizon / (edges[1] - edges[0])
-    common = draw_level(seen.sum(axis=0), hoped.sum(axis=0), ahead, rng, n)
-    swing = (seen.sum(axis=0) + SWING_EVENTS) / (hoped.sum(axis=0) + SWING_EVENTS)
-    own = draw_own_levels(seen, hoped * swing, ahead, rng, n)
-    level: Array = (common * own).T[:, :, None]
-    return level
+    ahead, found = horizon / (edges[1] - edges[0]), []
+    for seen, hoped in zip(fit.seen(edges), fit.expected(edges), strict=True):
+        common = draw_level(seen.sum(axis=0), hoped.sum(axis=0), ahead, rng, n)
+        swing = (seen.sum(axis=0) + SWING_EVENTS) / (hoped.sum(axis=0) + SWING_EVENTS)
+        found.append((common * draw_own_levels(seen, hoped * swing, ahead, rng, n)).T[:, :, None])
+    return found
 
 
 def _old_ratio(fit: Fit, rng: Generator, n: int) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.random import Generator
 
-from funnelkit.analysis import column, count_stages, rate_table
+from funnelkit.analysis import column, count_stages, rate_table, refuse_without_times
 from funnelkit.forecast.forecast import REFUSED, cut_periods
 from funnelkit.forecast.history import By, Fit, fit_history, open_book
 from funnelkit.forecast.notes import Notes
@@ -168,6 +168,7 @@ def _solve(pipeline: Pipeline, asked: Asked, given: tuple[bool, By], rng: Rng) -
     refuse_limits(pipeline, "solve_target")  # what is no Pipeline is said first
     _check(asked.revenue, asked.odds)
     refuse_limits(pipeline, "solve_target", *REFUSED, "no_amount")
+    refuse_without_times(pipeline, "solve_target")
     horizon = int(cut_periods(pipeline, asked.until)["day"].iloc[-1])
     for name in [by] if isinstance(by, str) else by or ():
         column(pipeline, name)

@@ -60,7 +60,7 @@ def check_target(
     --------
     >>> from funnelkit import sample
     >>> check_target(sample(), 10e6, "2026-03-31").table["verdict"].tolist()
-    ['met', 'met', 'met', 'met', 'not_met', 'met']
+    ['met', 'met', 'not_met', 'met', 'not_met', 'met']
     """
     asked = Asked(revenue, until, odds, capacity_per_week)
     return _criteria(pipeline, asked, rng or np.random.default_rng(0))
