@@ -19,7 +19,7 @@ from funnelkit.reading.cells.text import cell_text
 from funnelkit.reading.containers.options import ReadOptions, Table
 from funnelkit.reading.layouts.columns import date_stem
 from funnelkit.reading.layouts.evidence import DATES, NUMBERS, holds, sample_texts
-from funnelkit.reading.layouts.outcomes import declared_ends, exit_word, status_word
+from funnelkit.reading.layouts.outcomes import declared_ends, holds_exit, status_word
 from funnelkit.reading.layouts.presets import key, preset_data
 from funnelkit.reading.layouts.stage_dates import dated_names
 
@@ -74,7 +74,7 @@ def _names(cells: pd.Series, options: ReadOptions) -> dict[str, str]:
     """Return {name met: its outcome, nothing where it is a stage}."""
     declared = declared_ends(options.won, options.lost, options.void)
     names = list(dict.fromkeys(sample_texts(cells)))[:MOST_NAMES]
-    return {name: status_word(name, declared) or ("lost" if exit_word(name) else "") for name in names}
+    return {name: status_word(name, declared) or ("lost" if holds_exit(name) else "") for name in names}
 
 
 def _words() -> Mapping[str, Sequence[str]]:

@@ -173,7 +173,10 @@ def _read_deals(
     names = names_met(sheets)
     ends = find_ends(sheets, names, model, flagged_ends(sheets))
     if model is None:
-        model, notes = _model_of(sheets, preset, ends)
+        try:
+            model, notes = _model_of(sheets, preset, ends)
+        except DataError as error:
+            ask([error], _proposals(sheets))
         journal.findings.extend(notes)
     _name_stages(sheets, model, names, ends)
     set_duplicates_aside(sheets)
@@ -237,7 +240,7 @@ def _model_of(
 def _name_stages(sheets: Sequence[Sheet], model: Funnel, names: Sequence[str], ends: Mapping[str, str]) -> None:
     naming, journal = name_stages(names, model, ends, sheets[0].declared), sheets[0].journal
     known = [text for stage in model.stages for text in dict.fromkeys((stage.id, stage.name.en, stage.name.zh))]
-    for label, spellings in merged_names(naming, model).items():
+    for label, spellings in merged_names(naming, sheets[0].declared).items():
         journal.add("stage_merged", "warn", file=sheets[0].table.name, column=sheets[0].mapping.columns.get("stage"),
                     value=label, spellings=", ".join(map(repr, spellings)))  # fmt: skip
     for sheet in sheets:

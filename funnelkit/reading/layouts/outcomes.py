@@ -90,7 +90,7 @@ def exit_word(name: object) -> bool:
     return key(name) in _exits() or key(_bare(name)) in _exits()
 
 
-def _holds_exit(name: object) -> bool:
+def holds_exit(name: object) -> bool:
     """Return True where one of the words of a name is such a word, or one for lost or void (`A_CANCELLED`)."""
     words = re.split(r"[^\w]+|_", unicodedata.normalize("NFKC", str(name)))
     return any(exit_word(word) or status_word(word) in ("lost", "void") for word in words if word)
@@ -211,7 +211,7 @@ def note_branches(sheets: Sequence[Sheet], entries: pd.DataFrame, order: Sequenc
         n = int(here.sum())
         missed = {one: int((here & ~entered[:, i]).sum()) for i, one in enumerate(order[1:number], 1)}
         worst = max(missed, key=lambda one: missed[one])
-        enough = 1 - FEW if not _holds_exit(name) else FEW
+        enough = 1 - FEW if not holds_exit(name) else FEW
         if n and (last == number).sum() > (1 - FEW) * n and missed[worst] > enough * n:
             all_counted = int((here | entered[:, place[key(worst)]]).sum())
             sheets[0].journal.add(

@@ -18,7 +18,7 @@ from funnelkit.reading.containers.options import refuse_type
 from funnelkit.reading.layouts.outcomes import ENDS, leading, status_word
 from funnelkit.reading.layouts.presets import key, preset_data, preset_names
 from funnelkit.reading.layouts.stage_dates import wide_names
-from funnelkit.reading.layouts.stage_order import order_stages
+from funnelkit.reading.layouts.stage_order import order_stages, order_unknown
 from funnelkit.reading.sheet import Sheet, flag
 
 ONE_STEP = "one-step"  # the model of a source that tells outcomes only
@@ -86,11 +86,11 @@ def _stage_index(model: Funnel) -> dict[str, str]:
     return loose | {fold(text): stage for text, stage in reversed(texts)}
 
 
-def merged_names(naming: Naming, model: Funnel) -> dict[str | None, list[str]]:
-    """Return {label: spellings} of stages and outcomes that more than one spelling of the data means."""
+def merged_names(naming: Naming, declared: Mapping[str, str]) -> dict[str | None, list[str]]:
+    """Return {label: spellings} of stages and outcomes that several spellings of the data mean, none declared."""
     groups: dict[str | None, list[str]] = {}
     for name, stage in naming.stage.items():
-        if name not in naming.unknown:
+        if name not in naming.unknown and key(name) not in declared:
             groups.setdefault(stage or naming.status[name], []).append(name)
     return {label: spellings for label, spellings in groups.items() if len(spellings) > 1}
 
@@ -173,8 +173,7 @@ def _with_won_placed(order: Sequence[str], won: Sequence[str]) -> list[str]:
 def _one_step(sheets: Sequence[Sheet], kept: Sequence[str], won: Sequence[str]) -> tuple[Funnel, tuple[Finding, ...]]:
     """Return the model of a source that tells outcomes only: in progress, then won."""
     if len(kept) > 1:
-        raise DataError("stage_order_unknown", file=sheets[0].table.name, known=", ".join(kept), one=kept[0],
-                        other=kept[1])  # fmt: skip
+        raise order_unknown(sheets[0].table.name, kept, kept[0], kept[1])
     names = [both(lambda: label("open")), both(lambda: label("won"))]
     stages = [Stage(id="open", name=Text(kept[0], kept[0]) if kept else names[0]),
               Stage(id="won", name=Text(won[0], won[0]) if won else names[1])]  # fmt: skip

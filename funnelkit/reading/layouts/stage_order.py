@@ -8,10 +8,10 @@ from itertools import combinations, pairwise
 import numpy as np
 import pandas as pd
 
-from funnelkit.language import DataError
+from funnelkit.language import DataError, both, say
 from funnelkit.reading.cells.text import cell_text
 from funnelkit.reading.layouts.columns import date_stem
-from funnelkit.reading.layouts.outcomes import entries_of, leading, note_branches
+from funnelkit.reading.layouts.outcomes import entries_of, holds_exit, leading, note_branches
 from funnelkit.reading.layouts.presets import key, preset_data
 from funnelkit.reading.layouts.stage_dates import wide_entries
 from funnelkit.reading.sheet import Sheet
@@ -60,10 +60,16 @@ def _ranked(sheets: Sequence[Sheet], names: Sequence[str], scores: Mapping[str, 
     ranked = sorted(names, key=lambda name: scores[name])  # type: ignore[arg-type, return-value]
     tie = next(((one, other) for one, other in pairwise(ranked) if scores[one] == scores[other]), None)
     if tie:
-        raise DataError(
-            "stage_order_unknown", file=sheets[0].table.name, known=", ".join(names), one=tie[0], other=tie[1]
-        )
+        raise order_unknown(sheets[0].table.name, names, *tie)
     return ranked
+
+
+def order_unknown(file: str, names: Sequence[str], one: str, other: str) -> DataError:
+    """Return the refusal that asks for the order of stages, and for the names that look like exits."""
+    exits = [name for name in names if holds_exit(name)]
+    listed, option = ", ".join(map(repr, exits)), ",".join(exits)
+    told = both(lambda: say("errors.maybe_exits", names=listed, option=option)) if exits else ""
+    return DataError("stage_order_unknown", file=file, known=", ".join(names), one=one, other=other, exits=told)
 
 
 def _chances(sheets: Sequence[Sheet], names: Sequence[str]) -> dict[str, float]:

@@ -16,7 +16,7 @@ from funnelkit.reading import READING_OPTIONS, read
 
 def read_source(
     data: Sequence[Any] = (), model: str = "", stages: Sequence[str] = (), *, as_of: str = "",
-    reading: Mapping[str, Any] | None = None,
+    ends: Mapping[str, Sequence[str]] | None = None, mapping: str = "", reading: Mapping[str, Any] | None = None,
 ) -> Pipeline:  # fmt: skip
     """Read a report's data; empty parameters mean what they mean to `read`, no data means the sample.
 
@@ -26,6 +26,10 @@ def read_source(
         Paths of the files.
     model, stages, as_of
         As `fk.read` takes them; empty for what it would find.
+    ends : dict, optional
+        The names that mean won, lost and void, by these keys.
+    mapping : str
+        Path of a mapping file; empty for none.
     reading : dict, optional
         Further keywords of `fk.read`.
 
@@ -49,7 +53,9 @@ def read_source(
         if name not in READING_OPTIONS:
             known = ", ".join(READING_OPTIONS)
             raise DataError("no_such_reading", name=name, nearest=nearest(name, READING_OPTIONS), known=known)
-    return read(*data, model=model or None, stages=list(stages) or None, as_of=as_of or None, **(reading or {}))
+    named = {kind: list(names) for kind, names in (ends or {}).items() if names}
+    how = {**(reading or {}), **named, **({"mapping": mapping} if mapping else {})}
+    return read(*data, model=model or None, stages=list(stages) or None, as_of=as_of or None, **how)
 
 
 def day_text(pipeline: Pipeline) -> str:
