@@ -6,13 +6,13 @@ from .analysis import churn_ratio as churn_ratio
 from .analysis import compare_cohorts as compare_cohorts
 from .analysis import compare_peers as compare_peers
 from .analysis import compare_periods as compare_periods
-from .analysis import control_limits as control_limits
 from .analysis import count_stages as count_stages
 from .analysis import data_end as data_end
 from .analysis import find_spells as find_spells
 from .analysis import glossary as glossary
 from .analysis import growth_table as growth_table
 from .analysis import models as models
+from .analysis import monitor as monitor
 from .analysis import outcome_curves as outcome_curves
 from .analysis import promotion_cycle as promotion_cycle
 from .analysis import rank_accounts as rank_accounts

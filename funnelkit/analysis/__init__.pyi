@@ -5,6 +5,7 @@ from .cohorts import compare_cohorts as compare_cohorts
 from .compare import compare_periods as compare_periods
 from .count import count_stages as count_stages
 from .count import furthest_stage as furthest_stage
+from .count import lost_nowhere as lost_nowhere
 from .gates import VERDICTS as VERDICTS
 from .gates import check_gates as check_gates
 from .losses import churn_ratio as churn_ratio
@@ -13,7 +14,7 @@ from .losses import stage_losses as stage_losses
 from .losses import synthesize_losses as synthesize_losses
 from .models import glossary as glossary
 from .models import models as models
-from .monitor import control_limits as control_limits
+from .monitor import monitor as monitor
 from .peers import compare_peers as compare_peers
 from .people import review_people as review_people
 from .periods import Calendar as Calendar

@@ -1,173 +1,222 @@
-"""Control: is a rate's latest move a signal, or the noise it always had? Laney's p' chart with a maturity mask."""
+"""Monitor: what has changed beyond chance? Observed minus expected, stage by stage, by cumulative sums."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.random import Generator
+from numpy.typing import NDArray
 
-from funnelkit.analysis.shared import insight, require_columns, span
-from funnelkit.language import DataError, percent, rate_text, say
-from funnelkit.result import Insight, Result, table_of
-from funnelkit.stats import rate_columns
+from funnelkit.analysis.shared import insight
+from funnelkit.analysis.stays import refuse_without_times
+from funnelkit.analysis.watched_periods import LEAST_SHOWN, watch_periods
+from funnelkit.language import both, number, percent, say
+from funnelkit.models import Funnel
+from funnelkit.pipeline import Pipeline
+from funnelkit.result import Insight, Result, refuse_limits, table_of
+from funnelkit.stats import (
+    ALARMS,
+    EVERY,
+    LEAST_EVENTS,
+    LEAST_WINDOWS,
+    OPEN,
+    WINDOW_DAYS,
+    Flows,
+    Spells,
+    Verdicts,
+    change_points,
+    days,
+    stage_flows,
+    stage_spells,
+    watch,
+)
 
-SIGMAS = 3.0
-MOST_BASELINE = 24
-LEAST_BASELINE = 12  # with fewer the limits themselves are too uncertain to speak
-OPEN_ALLOWED = 0.05  # a period is mature when at most this share of it is undecided
-Reading = tuple[str, dict[str, Any], tuple[tuple[str, dict[str, Any]], ...]]
+MEASURES = ("pace", "promotion")
+KINDS = {("pace", False): "slower", ("pace", True): "faster"} | {
+    ("promotion", False): "fewer_promoted",
+    ("promotion", True): "more_promoted",
+}
+Notes = tuple[tuple[str, Mapping[str, Any]], ...]
 
 
-def control_limits(periods: Result | pd.DataFrame, baseline: int | None = None) -> Result:
-    """Tell signal from noise: each period's rate with the limits within which it varies when nothing has changed.
+def monitor(source: Pipeline | Result | pd.DataFrame, baseline: Any = None, *, rng: Generator | None = None) -> Result:
+    """Tell what has changed beyond chance, since when and how sure: a stage's pace, or the share that goes on.
 
     Parameters
     ----------
-    periods : Result or DataFrame
-        One row a period, in order: k, n, and if known n_open (not yet decided) or mature (True or False).
-    baseline : int, optional
-        How many mature periods fix centre and spread: by default all but the latest, at most 24.
+    source : Pipeline, Result or DataFrame
+        Deals with stage times; or periods in order: k, n, and if known n_open (not yet decided) or mature.
+    baseline : date or int, optional
+        Where the past ends: a date, or, for a table, a number of periods. By default all but the last year (the last
+        third of less than three); all but the last 12 periods, at most 24.
+    rng : Generator, optional
+        Of the simulated limits.
 
     Returns
     -------
     Result
-        Table: the leading columns, k, n, rate, low, high (Wilson), n_open, mature, in_baseline, centre, lower, upper
-        (limits), z, signal (True, False; missing where it cannot be judged).
+        One row a series and window of 28 days: stage (missing: all together), measure (pace: exits; promotion: exits
+        upwards among the exits), period (first day), n_observed, n_expected, n (exits, for promotion), fall and rise
+        (1: limit), p_value, higher, since (first day of the change), signal. For a table one row a period: k, n, rate, low, high, n_open, mature, in_baseline, n_expected, fall, rise, p_value, signal.
 
     Raises
     ------
-    DataError
-        Where k or n is missing, or k is above n.
+    LimitError, DataError
+        Without stage times or open deals; where k or n is missing, or k is above n.
 
     Notes
     -----
-    Laney's p' chart (2002): z_i = (p_i - p) / sqrt(p (1-p) / n_i); sigma_z = mean |z_i - z_(i-1)| / 1.128 over the
-    baseline, at least 1; limits p +- 3 sigma_z sqrt(p (1-p) / n_i), kept within 0 to 1. Periods that are not mature
-    get no verdict; with fewer than 12 mature baseline periods there is none at all.
+    Expected exits come from hazards by stage, exit and age of the baseline: a funnel that fills up or grows raises no
+    alarm. Cumulative sums (Page 1954; Steiner and others 2000) have limits by simulation, the uncertainty of the
+    baseline included: all together they raise a false alarm in at most 5 % of the years, or of 12 periods.
 
     Examples
     --------
-    >>> months = pd.DataFrame({"k": [30, 28, 33, 31, 29, 30, 32, 27, 30, 31, 29, 30, 12], "n": [100] * 13})
-    >>> control_limits(months).table[["rate", "lower", "signal"]].round(3).tail(2).values.tolist()
-    [[0.3, 0.163, False], [0.12, 0.163, True]]
+    >>> months = pd.DataFrame({"k": [30, 28, 33, 31, 29, 30, 32, 27, 30, 31, 29, 30, 9], "n": [100] * 13})
+    >>> monitor(months).table["signal"].tolist()[-2:]
+    [False, True]
     """
-    return _judge(table_of(periods), baseline)
+    rng = rng or np.random.default_rng(0)
+    if isinstance(source, Pipeline):
+        return _watch_stages(source, baseline, rng)
+    return watch_periods(table_of(source), baseline, rng)
 
 
-def _judge(table: pd.DataFrame, baseline: int | None) -> Result:
-    require_columns(table, ("k", "n"))
-    if ((table["k"] < 0) | (table["k"] > table["n"])).any():
-        raise DataError("k_above_n")
-    rates = rate_columns(table["k"], table["n"], table.get("n_open", 0))
-    mature = _mature(table, rates)
-    size = _baseline_size(int(mature.sum()), baseline)
-    in_baseline = mature & (np.cumsum(mature) <= size)
-    enough = bool(in_baseline.sum() >= LEAST_BASELINE)
-    centre, sigma = laney(rates["k"][in_baseline], rates["n"][in_baseline])
-    lower, upper, z = control_lines(rates["k"], rates["n"], centre, sigma)
-    outside = (rates["rate"] < lower) | (rates["rate"] > upper)
-    signal = pd.array(pd.Series(outside, dtype="boolean").where(mature & enough))
-    lead = table.drop(columns=[name for name in (*rates, "mature") if name in table.columns])
-    kept = {name: rates[name] for name in ("k", "n", "rate", "low", "high", "n_open")}
-    found = lead.assign(**kept, mature=mature, in_baseline=in_baseline, centre=centre, lower=lower, upper=upper)
-    found = found.assign(z=z, signal=signal)
-    names = lead.iloc[:, 0].astype(str) if len(lead.columns) else pd.Series([str(at + 1) for at in range(len(lead))])
-    shown = partial(_for_people, [str(name) for name in lead.columns])
-    findings = _findings(found, names)
-    return Result(found, *_reading(found, enough, names), picture="control_chart", shown=shown, findings=findings)
+def _watch_stages(pipeline: Pipeline, baseline: Any, rng: Generator) -> Result:
+    refuse_limits(pipeline, "monitor", "no_open_deals")
+    refuse_without_times(pipeline, "monitor")
+    table, found = find_changes(pipeline, baseline, rng)
+    return Result(
+        table, *_read(table, found, pipeline.model), model=pipeline.model, picture="monitor_chart",
+        shown=partial(_for_people, pipeline.model), findings=tuple(change.insight for change in found),
+    )  # fmt: skip
 
 
-def _for_people(lead: list[str], table: pd.DataFrame) -> pd.DataFrame:
-    rows = table.astype({"signal": "object"}).to_dict("records")
-    usual = [span(percent(row["lower"]), percent(row["upper"])) for row in rows]
-    verdicts = [
-        say(f"analysis.monitor.signal_{'none' if pd.isna(row['signal']) else str(bool(row['signal'])).lower()}")
-        for row in rows
-    ]
-    return table[lead].assign(rate_now=[rate_text(row) for row in rows], usual_range=usual, signal=verdicts)
+def _table(flows: Flows, verdicts: Verdicts, model: Funnel) -> pd.DataFrame:
+    series, windows = flows.watched.observed.shape
+    judged = np.repeat(flows.enough, windows)
+
+    def spread(values: NDArray[Any]) -> NDArray[Any]:
+        found = np.full(series * windows, np.nan)
+        found[judged] = values.ravel()
+        return found
+
+    sums = verdicts.score / verdicts.limit[:, :, None]
+    higher = sums[1] > sums[0]
+    names = np.array([*model.stage_ids[: flows.stage.max() + 1], None], dtype=object)  # EVERY is the last
+    starts = pd.to_datetime(flows.starts, unit="D").normalize()
+    turned = change_points(flows.watched.take(flows.enough))
+    since = pd.Series(spread(np.where(higher, turned[1], turned[0]).astype(float)))
+    return pd.DataFrame({
+        "stage": pd.Categorical(names[np.repeat(flows.stage, windows)], categories=model.stage_ids, ordered=True),
+        "measure": np.array(MEASURES)[np.repeat(flows.measure, windows)], "period": np.tile(starts, series),
+        "n_observed": flows.watched.observed.ravel(), "n_expected": flows.watched.expected.ravel(),
+        "n": flows.watched.trials.ravel(), "fall": spread(sums[0]), "rise": spread(sums[1]),
+        "p_value": spread(np.where(higher, verdicts.p_value[1], verdicts.p_value[0])),
+        "higher": pd.array(spread(higher.astype(float)), dtype="boolean"),
+        "since": since.map(pd.Series(starts)),
+        "signal": pd.array(spread(1.0 * (sums.max(axis=0) > 1)), dtype="boolean"),
+    })  # fmt: skip
 
 
-def _findings(table: pd.DataFrame, names: pd.Series[Any]) -> tuple[Insight, ...]:
-    found = []
-    for name, row in zip(names, table.to_dict("records"), strict=True):
-        if row["signal"] is True:
-            values = {
-                "period": name,
-                "rate": rate_text(row),
-                "low": percent(row["lower"]),
-                "high": percent(row["upper"]),
-            }
-            kind = "signal_below" if row["rate"] < row["lower"] else "signal_above"
-            found.append(insight(kind, name, "analysis.monitor.outside", values, n_deals=int(row["n"])))
-    return tuple(found)
+@dataclass(frozen=True)
+class StandingSignal:
+    """A signal that stands: its finding, and key and values of the sentence that says it."""
+
+    insight: Insight
+    key: str
+    values: Mapping[str, Any]
 
 
-def _mature(table: pd.DataFrame, rates: dict[str, NDArray[Any]]) -> NDArray[np.bool_]:
-    """Return which periods can be judged: somebody was decided, and nearly everybody."""
-    if "mature" in table.columns:
-        mature = table["mature"].to_numpy(dtype=bool)
-    else:
-        mature = rates["n_open"] <= OPEN_ALLOWED * (rates["n"] + rates["n_open"])
-    return np.asarray(mature & (rates["n"] > 0))
+def find_changes(pipeline: Pipeline, baseline: Any, rng: Generator) -> tuple[pd.DataFrame, list[StandingSignal]]:
+    """Return the table of `monitor`, and the signals that stand, the surest and largest first."""
+    spells = stage_spells(pipeline)
+    flows = stage_flows(spells, None if baseline is None else float(days([pd.Timestamp(baseline)])[0]))
+    table = _table(flows, watch(flows.watched.take(flows.enough), rng), pipeline.model)
+    now = _since_change(table).assign(number=flows.stage, n_open=flows.n_open, n_usual=flows.n_usual)
+    rows = now[now["signal"].fillna(False).to_numpy(dtype=bool)].to_dict("records")
+    named = {(row["measure"], row["higher"]) for row in rows if row["number"] != EVERY}
+    # Where the stages that moved are named, their sum says nothing more.
+    rows = [row for row in rows if row["number"] != EVERY or (row["measure"], row["higher"]) not in named]
+    changes = [_change(row, pipeline, spells) for row in rows]
+    return table, sorted(changes, key=_weight)
 
 
-def _baseline_size(n_mature: int, baseline: int | None) -> int:
-    return min(n_mature - 1, MOST_BASELINE) if baseline is None else int(baseline)
+def _weight(change: StandingSignal) -> tuple[float, float]:
+    """Return by what signals are ordered: how sure, as far as that can be told, then how many deals."""
+    evidence, n_deals = change.insight.evidence, change.insight.n_deals
+    return max(evidence or 0.0, LEAST_SHOWN), -float(n_deals or 0)
 
 
-def laney(successes: ArrayLike, trials: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return (centre, sigma_z) of the baseline; the last axis is time, so that many series go at once.
-
-    >>> centre, sigma = laney(np.array([30, 50, 30, 50]), np.array([100, 100, 100, 100]))
-    >>> round(float(centre), 2), round(float(sigma), 2)
-    (0.4, 3.62)
-    """
-    k, n = np.asarray(successes, dtype=float), np.asarray(trials, dtype=float)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        centre = k.sum(axis=-1, keepdims=True) / n.sum(axis=-1, keepdims=True)
-        z = (k / n - centre) / np.sqrt(centre * (1 - centre) / n)
-        moves = np.abs(np.diff(z, axis=-1))
-        sigma = moves.sum(axis=-1, keepdims=True) / max(moves.shape[-1], 1) / 1.128
-    # The spread of a share cannot be below the binomial one: less is luck of a short baseline. So sigma is at least 1.
-    return centre[..., 0], np.fmax(sigma, 1.0)[..., 0]
+def _since_change(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the last window of each series, in order, with the counts since its change."""
+    windows = int((table["period"] == table["period"].iloc[0]).sum())
+    series = np.arange(len(table)) // (len(table) // windows)
+    latest = table.groupby(series).tail(1).reset_index(drop=True)
+    since = latest["since"].fillna(table["period"].max())
+    after = table[table["period"].to_numpy() >= since.to_numpy()[series]]
+    sums = after[["n_observed", "n_expected", "n"]].groupby(series[after.index]).sum()
+    return latest.assign(since=since, **{name: sums[name] for name in sums})
 
 
-def control_lines(
-    successes: ArrayLike, trials: ArrayLike, centre: ArrayLike, sigma: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return (lower, upper, z) of every period."""
-    k, n = np.asarray(successes), np.asarray(trials, dtype=float)
-    middle, spread = np.asarray(centre)[..., None], np.asarray(sigma)[..., None]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        error = np.sqrt(middle * (1 - middle) / n)
-        z = (k / n - middle) / (error * spread)
-    reach = SIGMAS * spread * error
-    return np.clip(middle - reach, 0, 1), np.clip(middle + reach, 0, 1), z
+def _change(row: dict[str, Any], pipeline: Pipeline, spells: Spells) -> StandingSignal:
+    kind, every = KINDS[row["measure"], bool(row["higher"])], row["number"] == EVERY
+    pair = ("n_open", "n_usual") if row["measure"] == "pace" else ("n_observed", "n_expected")
+    found, usual = (float(row[name]) for name in pair)
+    values = {"stage": say_stage(pipeline.model, row["stage"]), "since": f"{row['since']:%Y-%m-%d}",
+              "found": number(found), "usual": number(usual, 1), "n": number(row["n"]),
+              "pace": percent(row["n_observed"] / max(row["n_expected"], 1e-9), 0),
+              "p": percent(max(row["p_value"], LEAST_SHOWN))}  # fmt: skip
+    there = (spells.stage == row["number"]) | every
+    there &= spells.to == OPEN if row["measure"] == "pace" else spells.end > float(days([row["since"]])[0])
+    amounts = pipeline.deals.get("amount", pd.Series(np.nan, index=pipeline.deals.index))
+    mean = amounts.iloc[np.unique(spells.deal[there])].mean()
+    gap = abs(found - usual)
+    size = {"n_deals": round(gap), "amount": None if pd.isna(mean) else float(gap * mean)}
+    size |= {"evidence": float(row["p_value"]), "found": found, "usual": usual}
+    key = f"analysis.monitor.{kind}"
+    return StandingSignal(insight(kind, "all" if every else row["stage"], key, values, **size), key, values)
 
 
-def _reading(table: pd.DataFrame, enough: bool, names: pd.Series[Any]) -> Reading:
-    """Return (key, values, notes): signal, no signal or too few points."""
-    young = names[~table["mature"].to_numpy()].tolist()
-    notes: tuple[tuple[str, dict[str, Any]], ...] = (
-        (("analysis.monitor.immature", {"periods": young}),) if young else ()
-    )
-    n_baseline = int(table["in_baseline"].sum())
-    if not enough:
-        return "analysis.monitor.too_few", {"n": n_baseline, "least": LEAST_BASELINE}, notes
-    judged = table["signal"].fillna(False).to_numpy(dtype=bool)
-    fresh = ~table["in_baseline"].to_numpy() & table["mature"].to_numpy()
-    values: dict[str, Any] = {"centre": percent(table["centre"].iloc[0]), "n": n_baseline, "judged": int(fresh.sum())}
-    unstable = names[judged & ~fresh].tolist()
-    if unstable:
-        notes += (("analysis.monitor.unstable", {"periods": unstable}),)
-    if not (judged & fresh).any():
-        return "analysis.monitor.no_signal", values, notes
-    at = np.flatnonzero(judged & fresh)[0]
-    row = table.iloc[at]
-    below = row["rate"] < row["lower"]
-    values |= {"period": names.iloc[at], "periods": names[judged & fresh].tolist()}
-    values |= {"rate": percent(row["rate"]), "limit": percent(row["lower" if below else "upper"])}
-    return f"analysis.monitor.{'below' if below else 'above'}", values, notes
+def say_stage(model: Funnel, stage: Any) -> Any:
+    """Return the stage's name in both languages; for none, the words for all stages together."""
+    return both(lambda: say("analysis.monitor.all_stages")) if pd.isna(stage) else model.stage(stage).name
+
+
+def _read(table: pd.DataFrame, found: list[StandingSignal], model: Funnel) -> tuple[str, Mapping[str, Any], Notes]:
+    """Return (key, values, notes): the surest change first; else that there is none, or too little to say so."""
+    latest = table[table["period"] == table["period"].max()]
+    n_judged = int(latest["signal"].notna().sum())
+    least = {"least": number(LEAST_EVENTS), "days": number(LEAST_WINDOWS * WINDOW_DAYS)}
+    if not n_judged:
+        return "analysis.monitor.too_few", least, ()
+    first = table["period"].min()
+    values = {"alarms": percent(ALARMS, 0), "n": number(n_judged), "first": f"{first:%Y-%m-%d}"}
+    notes: Notes = ()
+    unjudged = latest.loc[latest["signal"].isna() & latest["stage"].notna(), "stage"].unique()
+    if len(unjudged):
+        notes = (("analysis.monitor.unjudged", {**least, "stages": [model.stage(stage).name for stage in unjudged]}),)
+    if not found:
+        return "analysis.monitor.calm", values, notes
+    rest = tuple((change.key, change.values) for change in found[1:])
+    return found[0].key, found[0].values, (*rest, ("analysis.monitor.promise", values), *notes)
+
+
+def _for_people(model: Funnel, table: pd.DataFrame) -> pd.DataFrame:
+    """Return how each series stands now; what it did in every window is in the table."""
+    rows = []
+    for row in _since_change(table).to_dict("records"):
+        verdict = "none" if pd.isna(row["signal"]) else "false"
+        if verdict == "false" and row["signal"]:
+            verdict = KINDS[row["measure"], bool(row["higher"])]
+        rows.append({
+            "stage": str(say_stage(model, row["stage"])), "measure": say(f"analysis.monitor.{row['measure']}"),
+            "since": row["since"], "n_observed": number(row["n_observed"]),
+            "n_expected": number(row["n_expected"], 1), "signal": say(f"analysis.monitor.is_{verdict}"),
+        })  # fmt: skip
+    return pd.DataFrame(rows)

@@ -10,8 +10,8 @@ from .forecast import forecast_chart as forecast_chart
 from .forecast import pace_chart as pace_chart
 from .funnel import funnel_chart as funnel_chart
 from .funnel import rate_chart as rate_chart
-from .monitor import control_chart as control_chart
 from .monitor import loss_chart as loss_chart
+from .monitor import monitor_chart as monitor_chart
 from .picture import LivePicture as LivePicture
 from .planning import CascadePicture as CascadePicture
 from .planning import LoopPicture as LoopPicture

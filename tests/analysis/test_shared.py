@@ -13,7 +13,7 @@ from funnelkit.language.errors import DataError
 OF_PIPELINE = ("count_stages", "compare_periods", "time_in_stage", "outcome_curves", "promotion_cycle", "stuck_deals",
                "compare_cohorts", "review_people", "find_spells")  # fmt: skip
 SPLIT = ("count_stages", "compare_periods", "time_in_stage", "outcome_curves", "promotion_cycle", "win_rate")
-OF_TABLE = ("rate_table", "growth_table", "win_rate", "control_limits", "split_losses", "churn_ratio")
+OF_TABLE = ("rate_table", "growth_table", "win_rate", "monitor", "split_losses", "churn_ratio")
 
 
 @cache
@@ -44,7 +44,7 @@ def test_one_column_or_a_list_of_them(verb):
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
-@pytest.mark.parametrize("verb", [*OF_PIPELINE, "rate_table", "win_rate"])
+@pytest.mark.parametrize("verb", [*OF_PIPELINE, "rate_table", "win_rate", "monitor"])
 def test_answers_show_sentences_picture_and_table(verb, lang):
     use_language(lang)
     found = getattr(fk, verb)(pipeline())

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import funnelkit as fk
 from funnelkit.analysis.losses import split_losses, synthesize_losses
-from funnelkit.analysis.monitor import control_limits
+from funnelkit.analysis.monitor import monitor as watch
 from funnelkit.charts import monitor
 from funnelkit.language import use_language
 from tests.charts.test_funnel import assert_inside, strict  # noqa: F401
@@ -21,9 +22,9 @@ def months(size=20, drop=18, young=1):
 
 
 @EACH
-def test_control_chart_marks_signals_and_young_periods(lang, strict):  # noqa: F811
+def test_periods_mark_signals_and_young_ones(lang, strict):  # noqa: F811
     use_language(lang)
-    chart = monitor.control_chart(control_limits(months()))
+    chart = monitor.monitor_chart(watch(months()))
     assert_inside(chart)
     diamonds, hollow = ([line for line in chart.ax.lines if line.get_marker() == "D"],
                         [line for line in chart.ax.lines if line.get_mfc() == "white"])  # fmt: skip
@@ -31,10 +32,22 @@ def test_control_chart_marks_signals_and_young_periods(lang, strict):  # noqa: F
     assert "2024-19" in chart.alt and "2024-20" in chart.alt
 
 
-def test_control_chart_without_a_verdict_marks_no_signal(strict):  # noqa: F811
-    chart = monitor.control_chart(control_limits(months(8, 6, 0)))
+def test_periods_without_a_verdict_mark_no_signal(strict):  # noqa: F811
+    chart = monitor.monitor_chart(watch(months(8, 6, 0)))
     assert not [line for line in chart.ax.lines if line.get_marker() == "D"]
     assert "Signals: –." in chart.alt
+
+
+@EACH
+def test_stages_name_the_lines_beyond_their_limits(lang, strict):  # noqa: F811
+    use_language(lang)
+    found = watch(fk.sample())
+    chart = monitor.monitor_chart(found)
+    assert_inside(chart)
+    coloured = [line for line in chart.ax.lines if line.get_linewidth() == 1.8]
+    assert len(coloured) == len(found.findings) == len(chart.ax.texts) == 2
+    assert all(min(line.get_ydata()) < -1 for line in coloured)
+    assert "16" in chart.alt and str(found.model.stage("solution-confirmed").name) in chart.alt
 
 
 @EACH
