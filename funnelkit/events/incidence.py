@@ -38,8 +38,8 @@ class Curve:
 def curve(days: Array, watched: Array, horizon: float) -> Curve:
     """Return the product-limit share that has come by the horizon.
 
-    >>> curve(np.array([1.0, np.inf, np.inf, np.inf]), np.array([9.0, 9.0, 9.0, 0.5]), 5).share.round(4)
-    np.float64(0.3333)
+    >>> round(curve(np.array([1.0, np.inf, np.inf, np.inf]), np.array([9.0, 9.0, 9.0, 0.5]), 5).share, 4)
+    0.3333
     """
     n, seen = len(days), np.minimum(np.minimum(days, watched), horizon)
     came = days <= np.minimum(watched, horizon)

@@ -83,7 +83,7 @@ def _paths(log: Any, found: Journeys, first: str, last: str) -> pd.DataFrame:
     spans = spans[spans["until"] >= spans["since"]]
     between = _between(log, found.log_columns, spans)
     days = (spans["until"] - spans["since"]).to_numpy() / np.timedelta64(1, "D")
-    table = pd.DataFrame({"path": spans["id"].astype(str).map(between).fillna("").to_numpy(), "days": days})
+    table = pd.DataFrame({"path": [between.get(one, "") for one in spans["id"].astype(str)], "days": days})
     grouped = table.groupby("path", sort=False)["days"].agg(n="size", p50_days="median").reset_index()
     grouped = grouped.assign(share=grouped["n"] / max(1, len(table)))
     grouped = grouped.sort_values(["n", "path"], ascending=[False, True], ignore_index=True)
@@ -97,6 +97,7 @@ def _between(log: Any, columns: LogColumns, spans: pd.DataFrame) -> dict[str, st
     # A relation of another connection cannot be joined with the spans there.
     source = log.to_arrow_table() if isinstance(log, duckdb.DuckDBPyRelation) else log
     with Log(source, columns) as opened:
+        opened.facts()  # which tells how its times are to be read
         opened.db.register("spans", spans.assign(id=spans["id"].astype(str)))
         events = (
             f"SELECT CAST({opened.who} AS VARCHAR) AS who, {opened.what} AS what, {opened.moment} AS moment FROM {LOG}"
