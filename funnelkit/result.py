@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 # What keeps a source from carrying any win rate; any rate of a stage. `refuse_limits(pipeline, name, *WIN_LIMITS)`.
 WIN_LIMITS = ("no_outcome", "no_lost_deals")
 STAGE_LIMITS = (*WIN_LIMITS, "stage_of_loss_unknown")
+FEW = 0.05  # losses of an unknown stage that are fewer than this share of n only widen its interval
 MOST_ROWS = 20  # of a table that is shown; `.table` holds all
 
 
@@ -324,9 +325,6 @@ def refuse_limits(pipeline: Pipeline, analysis: str, *codes: str) -> None:
         limit = pipeline.limit(code)
         if limit is not None:
             raise LimitError(analysis, limit)
-
-
-FEW = 0.05  # losses of an unknown stage that are fewer than this share of n only widen its interval
 
 
 def gate_rates(

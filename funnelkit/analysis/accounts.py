@@ -14,7 +14,7 @@ from funnelkit.analysis.count import furthest_stage
 from funnelkit.analysis.shared import require_columns
 from funnelkit.language import DataError, both, label, nearest, number, percent, say
 from funnelkit.pipeline import Pipeline
-from funnelkit.result import Result, refuse_limits, table_of
+from funnelkit.result import STAGE_LIMITS, Result, refuse_limits, table_of
 
 CRITERIA = ("size", "need", "intent")
 CLASSES = ("high", "medium", "low")
@@ -110,7 +110,8 @@ def account_figures(pipeline: Pipeline) -> pd.DataFrame:
     """Return the figures of a pipeline's accounts to rank them by: account, n_won, n_open, size, need, intent.
 
     size: sum of won and open amounts; need: sum of open amounts; intent: best win rate so far of the stages that its
-    open deals are in. Raises LimitError where the source holds no outcome or no amounts.
+    open deals are in, left out where the source tells no such rate. Raises LimitError where it holds no outcome or no
+    amounts.
     """
     refuse_limits(pipeline, "rank_accounts", "no_outcome", "no_amount")
     deals = pipeline.deals[pipeline.deals["account"].notna()]
@@ -125,8 +126,9 @@ def account_figures(pipeline: Pipeline) -> pd.DataFrame:
         "size": amount.where(is_open | (deals["status"] == "won"), 0), "need": amount.where(is_open, 0),
     })  # fmt: skip
     table = frame.groupby("account").sum()
-    chance = pd.Series(rate[stage], index=pipeline.deals.index).reindex(deals.index).where(is_open, 0)
-    table["intent"] = chance.groupby(deals["account"]).max()
+    if not any(map(pipeline.limit, STAGE_LIMITS)):
+        chance = pd.Series(rate[stage], index=pipeline.deals.index).reindex(deals.index).where(is_open, 0)
+        table["intent"] = chance.groupby(deals["account"]).max()
     return table.astype({"n_won": "int64", "n_open": "int64"}).reset_index()
 
 

@@ -89,7 +89,23 @@ def stage_counts(pipeline: Pipeline, by: By = None) -> pd.DataFrame:
 
 
 def lost_nowhere(pipeline: Pipeline) -> pd.Series[bool]:
-    """Return which deals were lost in a stage that the source does not record, aligned with `pipeline.deals`."""
+    """Tell which deals were lost in a stage that the source does not record.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+
+    Returns
+    -------
+    Series of bool
+        Aligned with `pipeline.deals`; all False without the limit `stage_of_loss_unknown`.
+
+    Examples
+    --------
+    >>> from funnelkit import sample
+    >>> lost_nowhere(sample()).any()
+    np.False_
+    """
     deals = pipeline.deals
     if pipeline.limit("stage_of_loss_unknown") is None:
         return pd.Series(False, index=deals.index)

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from funnelkit.analysis.count import furthest_stage, stage_counts
+from funnelkit.analysis.count import furthest_stage, lost_nowhere, stage_counts
 from funnelkit.analysis.shared import insight, require_columns
 from funnelkit.language import DataError, Text, number, percent, points, say
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
-from funnelkit.result import Insight, Result, both, refuse_limits, table_of
+from funnelkit.result import FEW, WIN_LIMITS, Insight, Result, both, refuse_limits, table_of
 from funnelkit.stats import rate_columns, wilson
 
 Reading = tuple[str, dict[str, Any], tuple[tuple[str, dict[str, Any]], ...]]
@@ -174,7 +174,9 @@ def stage_losses(pipeline: Pipeline, within: Iterable[str]) -> Result:
     >>> found.table["n_lost"].sum() == (made.deals["status"] == "lost").sum()
     np.True_
     """
-    refuse_limits(pipeline, "split_losses", "no_outcome", "no_lost_deals")
+    refuse_limits(pipeline, "split_losses", *WIN_LIMITS)
+    if lost_nowhere(pipeline).sum() > FEW * (pipeline.deals["status"] == "lost").sum():
+        refuse_limits(pipeline, "split_losses", "stage_of_loss_unknown")
     table = _loss_rows(pipeline, list(within))
     n = {"n": number(table["n_lost"].sum()), "within": number(table.loc[table["within"], "n_lost"].sum())}
     return Result(table, "analysis.losses.listed", n, model=pipeline.model, shown=partial(_named, pipeline.model))
@@ -187,7 +189,7 @@ def _named(model: Funnel, table: pd.DataFrame) -> pd.DataFrame:
 def _loss_rows(pipeline: Pipeline, within: list[str]) -> pd.DataFrame:
     counts = stage_counts(pipeline)
     n = dict(zip(counts["stage"].astype("str"), counts["n_advanced"] + counts["n_lost"], strict=True))
-    lost = pipeline.deals["status"] == "lost"
+    lost = (pipeline.deals["status"] == "lost") & ~lost_nowhere(pipeline)
     stage = np.array(pipeline.model.stage_ids)[furthest_stage(pipeline)[lost].to_numpy()]
     reason = pipeline.deals.loc[lost, "lost_reason"].fillna("unknown").to_numpy()
     found = pd.DataFrame({"link": stage, "reason": reason}).value_counts().rename("n_lost").reset_index()

@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from funnelkit.analysis import furthest_stage
+from funnelkit.analysis import furthest_stage, lost_nowhere
 from funnelkit.language import DataError, Text, both, nearest, number, percent, say
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
-from funnelkit.result import Result, require_pipeline, table_of
+from funnelkit.result import Result, gate_rates, require_pipeline, table_of
 from funnelkit.stats import rate_columns
 
 LEAST_CLOSED = 10  # closed deals below which a state's win rate is too unsure to plan with
@@ -63,7 +63,7 @@ def _states(pipeline: Pipeline, least: int) -> Result:
     first = [_first_position(model, state.id) for state in model.states]
     onward = [*first[1:], _last_before_win(model)]
     rows = [
-        _state_row(pipeline.deals, deals, stage_of, (model, state.id, here, then), least)
+        _state_row(pipeline, deals, stage_of, (state.id, here, then), least)
         for state, here, then in zip(model.states, first, onward, strict=True)
     ]
     table = pd.DataFrame(rows)
@@ -91,29 +91,31 @@ def _last_before_win(model: Funnel) -> int:
 
 
 def _state_row(
-    deals: pd.DataFrame, still_open: pd.DataFrame, stage_of: pd.Series[Any], where: Any, least: int
+    pipeline: Pipeline, still_open: pd.DataFrame, stage_of: pd.Series[Any], where: tuple[str, int, int], least: int
 ) -> dict[str, Any]:
-    model, state, here, then = where
+    model, (state, here, then) = pipeline.model, where
     stages = [place for place, stage in enumerate(model.stages) if stage.state == state]
     mine = still_open[stage_of[still_open.index].isin(stages)]
     amounts = mine["amount"].dropna()
-    now, after = _won_of(deals, stage_of, here), _won_of(deals, stage_of, then)
-    known = now["n"] >= least and after["n"] >= least
+    now, after = _won_of(pipeline, stage_of, here), _won_of(pipeline, stage_of, then)
+    known = min(now["n"], after["n"]) >= least and now["basis"] == after["basis"] == "decided"
     chances = [now["rate"], after["rate"]] if known else [model.win_chance(model.stage_ids[at]) for at in (here, then)]
     if None in chances:
         raise DataError("no_win_probability", state=model.label(model.stage_ids[here]), model=model.id, n=now["n"])
     return {
         "state": state, "n_open": len(mine), "n_valued": len(amounts), "value_open": float(amounts.sum()),
-        **now, "win_probability": chances[0], "win_probability_after": chances[1],
-        "basis": "data" if known else "model",
+        **{name: now[name] for name in ("k", "n", "rate", "low", "high")},
+        "win_probability": chances[0], "win_probability_after": chances[1], "basis": "data" if known else "model",
     }  # fmt: skip
 
 
-def _won_of(deals: pd.DataFrame, stage_of: pd.Series[Any], position: int) -> dict[str, Any]:
-    """Return k, n, rate, low, high of the wins among the closed deals that reached the stage at `position`."""
-    reached = deals[(stage_of >= position) & deals["status"].isin(["won", "lost"])]
-    columns = rate_columns([(reached["status"] == "won").sum()], [len(reached)])
-    return {name: columns[name][0] for name in ("k", "n", "rate", "low", "high")}
+def _won_of(pipeline: Pipeline, stage_of: pd.Series[Any], position: int) -> dict[str, Any]:
+    """Return the rate of the wins among the closed deals that reached the stage at `position`."""
+    reached = pipeline.deals[(stage_of >= position) & pipeline.deals["status"].isin(["won", "lost"])]
+    n_nowhere = int(lost_nowhere(pipeline).sum())  # they may have reached it, or not
+    columns = gate_rates(pipeline, "win", rate_columns([(reached["status"] == "won").sum()], [len(reached)]))
+    columns = gate_rates(None, "stage", columns, n_nowhere if position else 0)
+    return {name: column[0] for name, column in columns.items()}
 
 
 def allocate(rows: Result | pd.DataFrame, budget: float, unit: str = "hours", model: Funnel | None = None) -> Result:

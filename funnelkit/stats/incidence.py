@@ -11,7 +11,7 @@ from funnelkit.stats.rates import Floats, rate_columns, wilson
 from funnelkit.stats.survival import Curves, aalen_johansen
 
 WATCHED = 0.1  # share of the deals that are old enough to have reached the horizon
-DONE = 0.99  # share of the exits seen up to there that have happened by the horizon
+DONE = 0.998  # share of the exits seen up to there that have happened by the horizon
 
 
 def choose_horizon(days: ArrayLike, cause: ArrayLike, watched: ArrayLike, entry: ArrayLike | None = None) -> float:
@@ -31,7 +31,7 @@ def choose_horizon(days: ArrayLike, cause: ArrayLike, watched: ArrayLike, entry:
 
     Notes
     -----
-    The first age by which 99 % of all exits, and of those by cause 1, have happened, of the exits seen up to the
+    The first age by which 99.8 % of all exits, and of those by cause 1, have happened, of the exits seen up to the
     greatest age that a tenth of the deals could have reached; beyond it too few are old enough to speak for all.
 
     Examples

@@ -12,7 +12,7 @@ from funnelkit.pipeline import Pipeline
 from funnelkit.reading import read
 from funnelkit.stats import choose_horizon, incidence, rate_columns
 from tests.worlds import STAGES, World
-from tests.worlds.world import draw, tables
+from tests.worlds.world import START, draw, tables
 
 FAST = World(loss_speed=3.0)
 WORLDS = {
@@ -36,12 +36,25 @@ def quick_pipeline(world, rng):
     return Pipeline(custom(STAGES, won_stage="Won"), deals, events, world.as_of)
 
 
+def closes(world, rng):
+    """Return a Pipeline that holds no more than when deals began and how they ended, which is all that a win needs."""
+    lives = draw(world, rng)
+    born, closed = lives["entered"][:, 0], lives["closed"]
+    known = born <= world.days
+    over = (closed <= world.days)[known]
+    status = np.where(~over, "open", np.where(lives["won"][known], "won", "lost"))
+    times = {"created_at": born[known], "closed_at": np.where(over, closed[known], np.nan)}
+    times = {name: START + pd.to_timedelta(at, unit="D") for name, at in times.items()}
+    deals = pd.DataFrame({"deal_id": np.arange(len(over)), "status": status, **times})
+    return Pipeline(custom(STAGES, won_stage="Won"), deals, pd.DataFrame(), world.as_of)
+
+
 def histories(world, n, seed):
     """Return rate, low, high, horizon, standard error and k / (won + lost) of n histories."""
     rng = np.random.default_rng(seed)
     rows = []
     for _ in range(n):
-        row = win_rate(quick_pipeline(world, rng)).table.iloc[0]
+        row = win_rate(closes(world, rng)).table.iloc[0]
         raw = row["n_won"] / (row["n_won"] + row["n_lost"])
         rows.append((row["rate"], row["low"], row["high"], row["horizon_days"], (row["high"] - row["low"]) / 3.92, raw))
     return pd.DataFrame(rows, columns=["rate", "low", "high", "days", "se", "raw"])

@@ -11,7 +11,7 @@ from funnelkit.language import DataError
 from funnelkit.pipeline import Pipeline
 from funnelkit.planning import sensitivity
 from funnelkit.report.sections.section import Section
-from funnelkit.result import Result
+from funnelkit.result import STAGE_LIMITS, Result, refuse_limits
 
 MOST_DEALS = 20
 _MET = {"yes": True, "true": True, "1": True, "是": True, "no": False, "false": False, "0": False, "否": False}
@@ -39,8 +39,8 @@ def find_bottleneck(pipeline: Pipeline) -> Result:
 
     Raises
     ------
-    DataError
-        Where nobody has left a stage yet, so that its rate is unknown.
+    LimitError, DataError
+        Where the source does not tell the rate of a stage, or nobody has left it yet.
 
     Examples
     --------
@@ -53,8 +53,9 @@ def find_bottleneck(pipeline: Pipeline) -> Result:
     rates = rate_table(counts).table
     if pipeline.model.won_stage == pipeline.model.stage_ids[-1]:
         rates = rates.iloc[:-1]  # entering the last stage is the win: it promotes to nothing
-    unknown = rates.loc[rates["n"] == 0, "stage"]
+    unknown = rates.loc[rates["rate"].isna(), "stage"]
     if len(unknown):
+        refuse_limits(pipeline, "find_bottleneck", *STAGE_LIMITS)
         raise DataError("stage_rate_unknown", stage=", ".join(pipeline.model.label(stage) for stage in unknown))
     return sensitivity(rates, volume=int(counts.table["n_entered"].iloc[0]), model=pipeline.model)
 
