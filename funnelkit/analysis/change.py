@@ -113,12 +113,15 @@ def _of_windows(pipeline: Pipeline, by: By, calendar: Calendar | None, asked: tu
     calendar = calendar or settings.calendar or Calendar()
     whole, parts = (pair_rates(pipeline, calendar, asked, names) for names in ([], keys))
     names = [tuple(row) if len(keys) > 1 else row[0] for row in parts[0][keys].to_numpy(object)] if keys else ["all"]
-    size, rate, worth = (np.array([part[name] for part in parts], float) for name in ("n_entered", "rate", "worth"))
+    size, rate, worth = (np.array([part[name] for part in parts], float) for name in ("size", "rate", "worth"))
     totals = np.array([[part["rate"].iloc[0]] for part in whole])
     rate = np.where(np.isnan(rate), rate[::-1], rate)  # too few in one of the two: as in the other, so it counts as mix
     rate = np.where(np.isnan(rate), totals, rate)
     expected = (size * rate).sum(axis=1, keepdims=True) / np.maximum(size.sum(axis=1, keepdims=True), 1)
     rate = rate * np.divide(totals, expected, out=np.ones_like(totals), where=expected > 0)
+    for side, total in zip(("before", "after"), size.sum(axis=1), strict=True):
+        if not total:
+            raise DataError("empty_period", table=side)
     n = np.where(size > 0, np.maximum(np.nan_to_num(worth), 1.0), 0.0)
     levels = row_words(whole[0].iloc[0].to_dict()), row_words(whole[1].iloc[0].to_dict())
     return _Frame(keys, names, ["all"], (rate * n)[:, :, None], n[:, :, None], size, levels)

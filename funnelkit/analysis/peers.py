@@ -189,10 +189,10 @@ def _read(
             table["stage"].astype("str") == _stage_id(stage, table["stage"].astype("str").tolist(), model)
         ].iloc[0]
     else:
-        known = (judged if len(judged) else table).dropna(subset="rate")
+        known = (judged if len(judged) else table).query("n > 0")
         if not len(known):
             raise DataError("empty_period", table="counts")
-        row = known.loc[known["rate"].idxmin()]
+        row = known.loc[known["rate"].idxmin()] if known["rate"].notna().any() else known.iloc[0]
     values = _row_words(row, model, margin)
     notes = [_actions_note(row["stage"], model)]
     others = judged[(judged["verdict"] == "ours") & (judged["stage"] != row["stage"])]

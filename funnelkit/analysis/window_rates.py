@@ -47,20 +47,23 @@ def pair_rates(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the overall rows of the earlier and the current window that `compare_periods` compares.
 
-    `asked` is a day in the period, and which earlier one. Raises DataError where the two cannot be compared.
+    `asked` is a day in the period, and which earlier one. `size` is how many the rate is of: those who entered, or were
+    decided where only these are timed. Raises DataError where the two cannot be compared.
     """
     windows = find_windows(pipeline, calendar, asked[0])
     against = "quarter_before" if asked[1] == "previous" and "quarter_before" in windows.earlier else asked[1]
     earlier = windows.earlier.get(against)
     if earlier is None or not starts_in_time(earlier, recorded_since(pipeline)):
         raise DataError("no_earlier_period", period=windows.name(windows.current))
-    pair = (earlier, windows.current)
-    rows = [part[part["stage"] == OVERALL] for part in
-            window_rates(pipeline, pair, keys, usable_basis(pipeline, "period"))]  # fmt: skip
-    for window, part in zip(pair, rows, strict=True):
-        if not part["n"].sum() or (not keys and part["rate"].isna().any()):
+    pair, basis = (earlier, windows.current), usable_basis(pipeline, "period")
+    parts = [part[part["stage"] == OVERALL] for part in window_rates(pipeline, pair, keys, basis)]
+    for window, part in zip(pair, parts, strict=True):
+        if not part["n"].sum():
             raise DataError("period_without_closes", period=windows.name(window))
-    return rows[0], rows[1]
+        if not keys and part["rate"].isna().any():
+            raise DataError("period_of_few", period=windows.name(window), n=int(part["n"].sum()))
+    before, now = (part.assign(size=part["n_entered" if basis == "period" else "n"]) for part in parts)
+    return before, now
 
 
 def usable_basis(pipeline: Pipeline, basis: str) -> str:
@@ -93,7 +96,7 @@ def _groups(pipeline: Pipeline, keys: list[str]) -> tuple[Any, list[tuple[Any, .
         return np.zeros(len(pipeline.deals), dtype=int), [()]
     grouped = pipeline.deals.groupby(keys, dropna=False, observed=True, sort=True)
     names = [key if isinstance(key, tuple) else (key,) for key in grouped.size().index]
-    return grouped.ngroup().to_numpy(), names
+    return grouped.ngroup().to_numpy(), names or [(None,) * len(keys)]
 
 
 def _deal_counts(deals: pd.DataFrame, spans: Sequence[tuple[float, float]], basis: str) -> list[dict[str, int]]:
