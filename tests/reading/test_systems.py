@@ -5,8 +5,9 @@ from functools import partial
 import pandas as pd
 import pytest
 
+from funnelkit.language import DataError
 from funnelkit.reading.read import read
-from tests.support.writers import Truth, crm, logs, make_truth
+from tests.support.writers import Truth, chinese, crm, generic, hubspot, logs, make_truth, salesforce, systems
 from tests.support.writers.saved import save
 
 SIX = {
@@ -130,3 +131,35 @@ def test_events_of_a_system_are_read_at_once(form, tmp_path):
     if "XES" in form:
         lost = int((truth.deals["status"] == "lost").sum())
         assert int((pipeline.deals["status"] == "lost").sum()) == lost
+
+
+OLDER = {
+    writer.__name__: (writer, voids)
+    for writer, voids in {
+        salesforce.opportunity: False, salesforce.opportunity_history: False, salesforce.field_history: False,
+        salesforce.opportunity_with_history: False, salesforce.opportunity_with_field_history: False,
+        hubspot.pages: False, hubspot.api: False, systems.pipedrive: False, systems.pipedrive_api: False,
+        systems.odoo: False, systems.zoho: False, chinese.fxiaoke: True, chinese.fxiaoke_labels: True,
+        chinese.neocrm: False, systems.frappe: False, systems.suitecrm: False, systems.business_central: False,
+        generic.wide: True, generic.long: False, generic.long_with_deals: True,
+    }.items()
+}  # fmt: skip
+# Their stages are numbers, and neither a history nor a chance tells their order: it is asked.
+ASKED = {"pipedrive_api", "odoo"}
+
+
+@pytest.mark.parametrize("name", OLDER)
+def test_older_forms_are_read_at_once_or_ask_for_the_order_alone(name, tmp_path):
+    write, voids = OLDER[name]
+    export = write(make_truth(n_deals=120, voids=voids))
+    paths = save(export.tables, tmp_path)
+    try:
+        pipeline, how = read(*paths), "at once"
+    except DataError as error:
+        assert error.key == "stage_order_unknown", str(error)
+        pipeline, how = read(*paths, stages=list(export.labels)), "once the order of stages is given"
+    print(f"{name}: {len(pipeline.deals)} deals, read {how}")
+    assert (how != "at once") == (name in ASKED)
+    assert pipeline.rows.quarantined == 0 and len(pipeline.deals) == len(export.deals)
+    counts = export.deals["status"].value_counts().to_dict()
+    assert pipeline.deals["status"].value_counts().to_dict() == counts
