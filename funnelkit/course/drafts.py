@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from funnelkit.language import DataError, language
+from funnelkit.language import DataError, label, language, say
 from funnelkit.models import model_names
 from funnelkit.pipeline import Pipeline
 from funnelkit.reading import (
@@ -24,6 +25,7 @@ from funnelkit.reading import (
 )
 
 _OTHERS = ("encoding", "decimal", "date_order", "currency", "timezone", "delimiter", "sheet", "table")
+_WANTED = frozenset(("deal_id", "stage", "status", "amount", "owner", "created_at", "closed_at", "entered_at"))
 _SURE = ("sure", "likely", "perhaps")
 _TRIES = 6  # one for each thing that a proposal can settle
 
@@ -53,6 +55,8 @@ def draft(file: str | Path, reading: Mapping[str, Any], mapping: str) -> Draft:
         settings, asked = given, tuple[str, ...]()
     except DataError as error:
         pipeline, settings, asked = _proposed(file, given, error)
+    pipeline, settings, maybe = _widened(file, pipeline, settings)
+    asked += maybe
     if pipeline is not None and not pipeline.rows.good:
         raise DataError("nothing_to_start", file=str(file), n=pipeline.rows.quarantined)
     values = _values(file, pipeline, settings)
@@ -125,6 +129,27 @@ def _ends(file: str | Path, settings: Mapping[str, Any], columns: Mapping[str, s
 
 
 # --- what is proposed ------------------------------------------------------------------------------------------------
+
+
+def _widened(
+    file: str | Path, pipeline: Pipeline | None, settings: dict[str, Any]
+) -> tuple[Pipeline | None, dict[str, Any], tuple[str, ...]]:
+    """Return the same with the columns that are perhaps what else is wanted, where that sets no row aside."""
+    if pipeline is None or pipeline.counts is not None:
+        return pipeline, settings, ()
+    taken = {row["meaning"] for row in pipeline.mapping if row["confidence"] in ("sure", "likely")}
+    rows = [row for row in pipeline.mapping if row["confidence"] == "perhaps" and row["meaning"] in _WANTED - taken]
+    once = Counter(row["meaning"] for row in rows)
+    more = {row["meaning"]: row["column"] for row in rows if once[row["meaning"]] == 1}
+    wider, asked = {**settings, "map": {**(settings.get("map") or {}), **more}}, tuple[str, ...]()
+    try:
+        found: Pipeline | None = read(file, **wider) if more else None
+    except DataError as error:
+        found, wider, asked = _proposed(file, wider, error)
+    if found is None or found.rows.good < pipeline.rows.good:
+        return pipeline, settings, ()
+    texts = (say("course.starter.maybe", column=column, meaning=label(name)) for name, column in more.items())
+    return found, wider, (*texts, *asked)
 
 
 def _proposed(
