@@ -72,6 +72,10 @@ def _take_row_outcomes(sheet: Sheet, model: Funnel) -> None:
     """Take the outcome that columns beside the stage say; a row that says won enters the won stage, from its own."""
     frame, said = sheet.frame, _outcomes(sheet)
     said = said.mask(said == "open")
+    if not sheet.mapping.form:  # each row may carry what became of the deal: it is taken from the last
+        order = frame["entered_at"].where(sheet.good).argsort(kind="stable")
+        last = ~frame["deal_id"].iloc[order].duplicated(keep="last")
+        said = said.where(last.reindex(said.index))
     first, then = (said, frame["stage_status"]) if "status" in frame else (frame["stage_status"], said)
     frame["stage_status"] = first.fillna(then)
     won = (said == "won") & frame["stage"].notna() & (frame["stage"] != model.won_stage)

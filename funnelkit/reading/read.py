@@ -129,11 +129,11 @@ def _sheets(
 ) -> list[Sheet]:
     """Return the tables with their columns mapped; parts of one table, by their headers, have one layout."""
     layouts, sheets, errors = {tuple(tables[0].cells.columns): layout}, [], []
-    unread = []
+    unread, beside = [], len({tuple(table.cells.columns) for table in tables}) > 1
     for table, options in zip(tables, settings, strict=True):
         headers = tuple(table.cells.columns)
         try:
-            mapping = map_columns(table, options, layouts.get(headers), preset, len(tables) > 1)
+            mapping = map_columns(table, options, layouts.get(headers), preset, beside)
         except DataError as error:
             found: Any = error.values.get("found", {})
             errors.append(with_maybe(error, table, found))

@@ -181,6 +181,8 @@ def _aliases(layout: str, preset_name: str | None, form_name: str | None = None)
         for source in sources:
             for canonical, names in source.get(part, {}).items():
                 merged.setdefault(canonical, []).extend(map(key, names))
+    if layout == "events":  # what an event resulted in is not what became of the deal
+        merged["status"] = [name for name in merged.get("status", ()) if name not in ("result", "结果")]
     if layout == "counts":
         merged = {name: merged[name] for name in (*preset_data("generic")["counts"], "stage")}
     return merged

@@ -65,7 +65,7 @@ class Unit:
 
 
 _ENCLOSED = re.compile(r"(?P<bare>.*\S)\s*[(\[【](?P<unit>[^()\[\]【】]{1,20})[)\]】]\s*")
-_BEHIND = re.compile(r"(?P<bare>.*\S)(?:\s*[/_,:;-]\s*|\s+in\s+|\s+)(?P<unit>[^\s/_,:;-]{1,12})\s*", re.IGNORECASE)
+_BEHIND = re.compile(r"(?P<bare>.*?\S)(?:\s*[/_,:;-]\s*|\s+in\s+|\s+)(?P<unit>[^\s/_,:;-]{1,12})\s*", re.IGNORECASE)
 _UNIT = re.compile(
     r"(?:单位[::]?)?(?P<factor>百万|千万|[万亿千]|'?000'?s?|thousands?|millions?|billions?|tsd\.?|mio\.?|mrd\.?|mln|mn|bn|"
     r"mm|[kmt](?=\s*(?:$|us\$|[$€£¥]|[a-z]{3}$)))?\s*(?:of\s+)?(?P<money>us\$|[$€£¥₩₹₽]|[^\W\d_]{1,4})?",

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 ENDS = ("won", "lost", "void")
 FEW = 0.2  # of the deals that a branch ends, at most so many have passed the stage that stands before it
 _LEAD = re.compile(
-    r"\s*(?:C\d+:|(?:阶段|stage\s|step\s|第)?\s*[(\[]?(?P<number>\d{1,3})(?:\.\d+)*\s*%?\s*(?P<mark>[)\].、:\-–—_|]*)"
+    r"\s*(?:(?:阶段|stage\s|step\s|第)?\s*[(\[]?(?P<number>\d{1,3})(?:\.\d+)*\s*%?\s*(?P<mark>[)\].、:\-–—_|]*)"
     r"|[(\[]?(?P<letter>[A-Za-z])(?:\s*[)\].、:|]+|\s+[-–—]))\s*(?P<rest>\S.*)",
     re.IGNORECASE,
 )
+_PIPELINE = re.compile(r"\s*C\d+:")  # Bitrix24 writes the number of the pipeline before its stages
 _SHARE = re.compile(r"\s*[(\[]?\s*\d{1,3}\s*%\s*[)\]]?\s*$")
 
 
@@ -45,15 +46,16 @@ def leading(name: object) -> tuple[tuple[int, str], str] | None:
     if not found or not any(sign.isalpha() for sign in found["rest"]):
         return None
     if found["number"] is None:
-        return ((0, found["letter"].lower()), found["rest"]) if found["letter"] else ((0, ""), found["rest"])
+        return (0, found["letter"].lower()), found["rest"]
     glued = not found["mark"] and plain[found.start("rest") - 1].isdigit() and found["rest"][0].isascii()
     return None if glued else ((int(found["number"]), ""), found["rest"])
 
 
 def _bare(name: object) -> str:
     """Return a name without what leads and without the chance behind it."""
-    found = leading(name)
-    return _SHARE.sub("", found[1] if found else str(name))
+    plain = _PIPELINE.sub("", str(name))
+    found = leading(plain)
+    return _SHARE.sub("", found[1] if found else plain)
 
 
 def status_word(name: object, declared: Mapping[str, str] | None = None) -> str | None:
@@ -211,7 +213,7 @@ def note_branches(sheets: Sequence[Sheet], entries: pd.DataFrame, order: Sequenc
         n = int(here.sum())
         missed = {one: int((here & ~entered[:, i]).sum()) for i, one in enumerate(order[1:number], 1)}
         worst = max(missed, key=lambda one: missed[one])
-        enough = 1 - FEW if not holds_exit(name) else FEW
+        enough = FEW if holds_exit(name) else 0.5
         if n and (last == number).sum() > (1 - FEW) * n and missed[worst] > enough * n:
             all_counted = int((here | entered[:, place[key(worst)]]).sum())
             sheets[0].journal.add(

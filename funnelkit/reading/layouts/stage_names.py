@@ -190,7 +190,7 @@ def is_one_step(model: Funnel) -> bool:
 def _won_beside(sheets: Sequence[Sheet]) -> list[str]:
     """Return the name of the won stage, as the source words it, where the outcome stands apart from the stage."""
     for sheet in sheets:
-        if sheet.mapping.layout == "deals" and "status" in sheet.frame:
+        if "status" in sheet.frame:
             for name in sheet.frame["status"][sheet.good].dropna().unique():
                 if status_word(name, sheet.declared) == "won":
                     return [name.strip()]

@@ -155,7 +155,7 @@ def test_spellings_of_one_stage_are_one_and_the_merge_is_known():
     }
     assert naming.status["Ｗon"] == "won" and naming.status["Lost"] == "lost"
     assert naming.unknown == ("Offer",)
-    assert set(merged_names(naming, model)) == {"Lead", "Won"}
+    assert set(merged_names(naming, {})) == {"Lead", "Won"}
 
 
 def test_a_catalogue_stage_is_met_in_both_languages_and_a_win_enters_its_won_stage():
