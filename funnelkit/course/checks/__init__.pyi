@@ -1,5 +1,5 @@
+from .change import check_expected as check_expected
 from .change import check_half_regained as check_half_regained
-from .change import check_lower_limit as check_lower_limit
 from .change import check_mix as check_mix
 from .eight_step import check_gain as check_gain
 from .eight_step import check_price_of_least as check_price_of_least

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from funnelkit.analysis import split_change
@@ -44,34 +43,31 @@ def check_mix(answer: Any, before: pd.DataFrame, after: pd.DataFrame, by: str) -
     return check_number(answer, parts["mix"], wrong)
 
 
-def check_lower_limit(answer: Any, row: pd.Series[Any], sigma: float) -> Verdict:
-    """Judge the lower control limit of one period.
+def check_expected(answer: Any, row: pd.Series[Any], rate: float) -> Verdict:
+    """Judge how many cases of a period were to be expected at the rate of the baseline.
 
     Parameters
     ----------
     answer : number, str or None
         What was answered.
     row : Series
-        One period of `control_limits`: centre, n.
-    sigma : float
-        Laney's sigma_z.
+        One period of `monitor`: k, n.
+    rate : float
+        Of the baseline.
 
     Returns
     -------
     Verdict
     """
-    error = float(np.sqrt(row["centre"] * (1 - row["centre"]) / row["n"]))
-    right = max(0.0, row["centre"] - 3 * sigma * error)
+    right = row["n"] * rate
     wrong = [
-        (100 * right, "not_fraction"),
-        (row["centre"] - 3 * error, "limit_no_sigma"),
-        (row["centre"] + 3 * sigma * error, "limit_upper"),
-        (row["centre"] - 2 * sigma * error, "limit_two"),
-        (row["centre"] - 1.96 * sigma * error, "limit_two"),
-        (row["centre"] - sigma * error, "limit_two"),
-        (3 * sigma * error, "limit_no_centre"),
+        (rate, "expected_is_rate"),
+        (row["k"], "expected_is_observed"),
+        (row["k"] - right, "expected_is_gap"),
+        (right - row["k"], "expected_is_gap"),
+        (row["n"] - right, "expected_is_rest"),
     ]
-    return check_number(answer, right, wrong)
+    return check_number(answer, right, wrong, tolerance=0.01)
 
 
 def check_half_regained(answer: Any, row: pd.Series[Any]) -> Verdict:

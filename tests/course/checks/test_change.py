@@ -29,30 +29,24 @@ def test_mix(answer, hint):
     assert (found.hint, found.ok) == (hint, hint == "right")
 
 
-ROW = pd.Series({"centre": 0.5, "n": 100})  # the error is 0.05
+ROW = pd.Series({"k": 22, "n": 60})
 
 
 @pytest.mark.parametrize(
     ("answer", "hint"),
     [
-        (0.5 - 3 * 1.6 * 0.05, "right"),
+        (24, "right"),
         (None, "empty"),
-        (26, "not_fraction"),
-        (0.5 - 3 * 0.05, "limit_no_sigma"),
-        (0.5 + 3 * 1.6 * 0.05, "limit_upper"),
-        (0.5 - 2 * 1.6 * 0.05, "limit_two"),
-        (3 * 1.6 * 0.05, "limit_no_centre"),
-        (0.9, "off"),
+        (0.4, "expected_is_rate"),
+        (22, "expected_is_observed"),
+        (-2, "expected_is_gap"),
+        (2, "expected_is_gap"),
+        (36, "expected_is_rest"),
+        (50, "off"),
     ],
 )
-def test_lower_limit(answer, hint):
-    assert change.check_lower_limit(answer, ROW, 1.6).hint == hint
-
-
-def test_a_limit_below_zero_is_zero():
-    low = pd.Series({"centre": 0.05, "n": 20})
-    assert change.check_lower_limit(0, low, 1.0).hint == "right"
-    assert change.check_lower_limit(0.05 - 3 * (0.05 * 0.95 / 20) ** 0.5, low, 1.0).hint == "limit_no_sigma"
+def test_expected(answer, hint):
+    assert change.check_expected(answer, ROW, 0.4).hint == hint
 
 
 LINK = pd.Series({"regained": 30.0, "n_within": 100, "n_lost": 140})
