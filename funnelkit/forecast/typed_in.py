@@ -12,7 +12,7 @@ from funnelkit.pipeline import Pipeline
 from funnelkit.stats import OPEN, Spells, days, stage_spells
 
 Array = NDArray[Any]
-SAME_DAY = 1.0
+SAME_DAY, MINUTES = 1.0, 0.05  # days
 TYPED = 0.05  # share of the closed deals of several stages above which same-day notes are a habit
 SLOW_DAYS = 7.0  # a funnel whose other deals are quicker than this has true same-day moves
 
@@ -66,9 +66,10 @@ def _untyped(
     start, seen, born, stage = (getattr(spells, name).copy() for name in ("start", "seen", "born", "stage"))
     start[first] = seen[first] = born[first] = created[early]
     stage[first] = 0
-    keep = ~typed | ((n_typed == 1) & ~whole)[place]
+    alone = (n_typed == 1) & ~whole & (spells.end - spells.start > MINUTES)[final]  # one short stay may well be true
+    keep = ~typed | alone[place]
     keep[first] = True
-    cut = ((n_typed >= 2) & ~whole) | early
+    cut = ((n_typed >= 1) & ~whole & ~alone) | early
     last = keep & cut[place] & ~np.r_[(place[1:] == place[:-1]) & keep[1:], False]
     made = replace(
         spells, start=start, seen=seen, born=born, stage=stage, end=np.where(last, end[place], spells.end),
