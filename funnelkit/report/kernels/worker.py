@@ -94,7 +94,7 @@ def _formats(notebook: Any, numbers: Numbers, folder: Path, spec: Mapping[str, A
 def execute_report(notebook: Any, spec: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Run a notebook through papermill over ipc sockets; return it with {exit_code, reason, error, cell, detail}."""
     import papermill
-    from nbclient.exceptions import DeadKernelError
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     from funnelkit.report.kernels.engine import Engine, engine_name
 
@@ -112,6 +112,8 @@ def execute_report(notebook: Any, spec: Mapping[str, Any]) -> tuple[Any, dict[st
             )  # fmt: skip
         except papermill.PapermillExecutionError as error:
             failure = _cell_failure(error.ename, error.evalue)
+        except CellTimeoutError:  # an OSError by descent: the cell printed faster than it could be read
+            failure = _cell_failure("CellTimeoutError", "")
         except (DeadKernelError, RuntimeError) as error:  # RuntimeError: it died before its first answer
             failure = {"exit_code": KERNEL_DIED, "reason": "kernel_died", "detail": str(error)}
     source.unlink()
