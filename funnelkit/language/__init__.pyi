@@ -5,8 +5,8 @@ from .checking import Record as Record
 from .checking import Records as Records
 from .checking import check as check
 from .checking import fits as fits
+from .checking import is_between as is_between
 from .checking import is_list_of as is_list_of
-from .checking import is_number as is_number
 from .checking import is_one_of as is_one_of
 from .checking import is_text as is_text
 from .errors import CatalogError as CatalogError

@@ -65,7 +65,7 @@ def check(value: Any, shape: Shape, refuse: Callable[[Fault], object], path: tup
     """Return a value as its shape reads it; `refuse` gets each Fault, and checking goes on where it does not raise.
 
     >>> found = []
-    >>> check({"keep": 0, "kep": 1}, Record({"keep": fits("1 or more", is_number(1))}), found.append)
+    >>> check({"keep": 0, "kep": 1}, Record({"keep": fits("1 or more", is_between(1))}), found.append)
     {'keep': 0, 'kep': 1}
     >>> [(fault.code, fault.place) for fault in found]
     [('wrong', 'keep'), ('unknown', 'kep')]
@@ -118,7 +118,7 @@ def _is_mapping(value: Any) -> bool:
     return isinstance(value, Mapping)
 
 
-def is_number(low: float, high: float = float("inf"), kinds: Any = int) -> Test:
+def is_between(low: float, high: float = float("inf"), kinds: Any = int) -> Test:
     """Return the test of numbers between two, both included, by default whole; True and False are none."""
     return lambda value: isinstance(value, kinds) and not isinstance(value, bool) and low <= value <= high
 

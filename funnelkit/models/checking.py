@@ -16,8 +16,8 @@ from funnelkit.language import (
     both,
     check,
     fits,
+    is_between,
     is_list_of,
-    is_number,
     is_one_of,
     say,
 )
@@ -55,13 +55,13 @@ TEXT = fits("expected_text", _is_text)
 TEXTS = fits("expected_texts", _is_texts)
 ID = fits("expected_name", _is_id)
 IDS = fits("expected_names", is_list_of(_is_id))
-RATE = fits("expected_fraction", is_number(0, 1, (int, float)))
-GROWTH = fits("expected_growth", is_number(0, 1e6, (int, float)))
-COUNT = fits("expected_count", is_number(0, 10**12))
-COUNTS = fits("expected_counts", is_list_of(is_number(0, 10**12)))
-LEVEL = fits("expected_level", is_number(1, 99))
-YEARS = fits("expected_years", is_list_of(is_number(1900, 2200)))
-DAYS = fits("expected_days", is_number(0, 36525, (int, float)))
+RATE = fits("expected_fraction", is_between(0, 1, (int, float)))
+GROWTH = fits("expected_growth", is_between(0, 1e6, (int, float)))
+COUNT = fits("expected_count", is_between(0, 10**12))
+COUNTS = fits("expected_counts", is_list_of(is_between(0, 10**12)))
+LEVEL = fits("expected_level", is_between(1, 99))
+YEARS = fits("expected_years", is_list_of(is_between(1900, 2200)))
+DAYS = fits("expected_days", is_between(0, 36525, (int, float)))
 KIND = fits("expected_kind", is_one_of("pipeline", "influence", "cascade"))
 MOMENT = fits("expected_moment", is_one_of("stage", "leaving"))
 INPUT = fits("expected_input", is_one_of("count", "share"))

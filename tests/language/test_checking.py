@@ -2,9 +2,9 @@
 
 import pytest
 
-from funnelkit.language import Kind, Record, Records, check, close_names, fits, is_list_of, is_number, is_one_of
+from funnelkit.language import Kind, Record, Records, check, close_names, fits, is_between, is_list_of, is_one_of
 
-STAGE = Record({"id": fits("id", str.isidentifier), "rate": fits("fraction", is_number(0, 1, (int, float)))}, ("id",))
+STAGE = Record({"id": fits("id", str.isidentifier), "rate": fits("fraction", is_between(0, 1, (int, float)))}, ("id",))
 SHAPE = Record(
     {"stages": Records(STAGE), "more": Records(STAGE, least=0), "count": Kind("12", int)},
     others=Record({}, others=fits("list", is_list_of(is_one_of("a", "b")))),

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from funnelkit.language import Fault, Record, ReportError, check, close_names, fits, is_number, is_one_of
+from funnelkit.language import Fault, Record, ReportError, check, close_names, fits, is_between, is_one_of
 from funnelkit.pipeline import DEAL_COLUMNS
 from funnelkit.report.runs.parameters import BAD_PARAMETER
 
@@ -30,7 +30,7 @@ _RATES = re.compile(r".*(rate|low|high|share|floor|ceiling|value|amount).*")
 _N, _WHOLE, _TELLING = re.compile(r"n = ([\d,]+)"), re.compile(r"\d{1,3}(,\d{3})*"), re.compile(r"[%\[]")
 _POLICY = Record({
     "columns": Record({}, others=fits("action", is_one_of("drop", "hash", "keep"))),
-    "min_cell": fits("n", is_number(0)),
+    "min_cell": fits("n", is_between(0)),
 })  # fmt: skip
 KEY = "FUNNELKIT_HASH_KEY"  # the environment variable that holds the secret
 

@@ -32,8 +32,8 @@ from funnelkit.language import (
     ReportError,
     check,
     fits,
+    is_between,
     is_list_of,
-    is_number,
     is_text,
     share,
 )
@@ -55,7 +55,7 @@ _REPORT = Record({"name": _TEXT, "data": _TEXT, "parameters": _TABLE, "template"
 _PLAN = Record({
     "template": _TEXT, "lang": _TEXT, "parameters": _TABLE, "data": Record({}, others=Kind("files", _as_files)),
     "each": Record({}, others=_VALUES), "reports": Records(_REPORT, least=0),
-    "deadline_s": fits("seconds", is_number(1e-9, kinds=(int, float))), "keep": fits("runs", is_number(1)),
+    "deadline_s": fits("seconds", is_between(1e-9, kinds=(int, float))), "keep": fits("runs", is_between(1)),
     "pdf": fits("flag", lambda value: isinstance(value, bool)), "export": _TABLE,
 })  # fmt: skip
 _LONGEST = 100
