@@ -39,10 +39,9 @@ def count_stages(pipeline: Pipeline, by: By = None) -> Result:
     Returns
     -------
     Result
-        Table: [by], stage (ordered categorical), n_entered, n_advanced, n_lost, n_open, value (sum of the amounts of
-        those who entered; NaN where no amount is known). n_entered = n_advanced + n_lost + n_open. Stages that nobody
-        reached are rows of zeros. n_lost is NaN where the source records no losses; deals that were lost in a stage
-        that it does not record are a last row, stage_unknown, and count as entered in the first stage only.
+        Table: [by], stage (ordered categorical), n_entered = n_advanced + n_lost + n_open, value (sum of the amounts of
+        those who entered; NaN where none is known). n_lost is NaN where the source records no losses; deals lost in a
+        stage that it does not record are a last row, stage_unknown, and count as entered in the first stage only.
 
     Raises
     ------
@@ -63,11 +62,14 @@ def count_stages(pipeline: Pipeline, by: By = None) -> Result:
     [2, 1]
     """
     require_pipeline(pipeline)
-    table = stage_counts(pipeline, by)
+    return _stage_counts(pipeline, stage_counts(pipeline, by), tuple(keys_of(by, pipeline.deals)))
+
+
+def _stage_counts(pipeline: Pipeline, table: pd.DataFrame, by: tuple[str, ...]) -> StageCounts:
     picture = "funnel_chart" if table.columns[0] == "stage" else ""
     return StageCounts(
         table, *_read(table, pipeline), model=pipeline.model, picture=picture, currency=pipeline.currency,
-        source=pipeline if pipeline.counts is None else None, by=tuple(keys_of(by, pipeline.deals)),
+        source=pipeline if pipeline.counts is None else None, by=by,
     )  # fmt: skip
 
 

@@ -73,7 +73,7 @@ def incidence(
     Notes
     -----
     Aalen-Johansen. The interval is Wilson's at the n whose binomial variance is that of the curve, p (1 - p) / se^2:
-    where nothing is open, rate and interval are those of k of n. Under delayed entry no bounds follow from the counts.
+    where nothing is open it is that of k of n. Under delayed entry no bounds follow from the counts.
 
     Examples
     --------
@@ -81,27 +81,24 @@ def incidence(
     >>> round(float(row["rate"]), 2), int(row["k"]), int(row["n"]), int(row["n_open"])
     (0.5, 2, 4, 0)
     """
-    days, cause = np.asarray(days, float), np.asarray(cause, int)
-    entry = np.zeros(len(days)) if entry is None else np.asarray(entry, float)
-    seen = entry <= days
-    days, cause, entry = days[seen], cause[seen], entry[seen]
+    entry = np.broadcast_to(np.zeros(1) if entry is None else np.asarray(entry, float), np.shape(days))
+    seen = entry <= np.asarray(days, float)
+    days, cause, entry = np.asarray(days, float)[seen], np.asarray(cause, int)[seen], entry[seen]
     k, n_open = int(((cause == 1) & (days <= horizon)).sum()), int(((cause == 0) & (days < horizon)).sum())
     row = rate_columns(k, len(days) - n_open, n_open, "incidence", horizon)
     curves = aalen_johansen(days, cause, max(2, int(cause.max(initial=1))), entry)
-    share, low, high = _share_at(curves, horizon, len(days))
-    row |= {"rate": np.asarray(share), "low": low, "high": high}
-    if np.isnan(share):
-        row["basis"] = np.asarray("unknown", dtype=object)
+    row |= dict(zip(("rate", "low", "high"), _share_at(curves, horizon, len(days)), strict=True))
+    row["basis"] = np.asarray("unknown" if np.isnan(row["rate"]) else "incidence", dtype=object)
     if (entry > 0).any():
         row |= {"floor": np.asarray(np.nan), "ceiling": np.asarray(np.nan)}
     return row
 
 
-def _share_at(curves: Curves, horizon: float, n: int) -> tuple[float, Floats, Floats]:
+def _share_at(curves: Curves, horizon: float, n: int) -> tuple[Floats, Floats, Floats]:
     """Return (share that left by cause 1, low, high) at an age, NaN where nobody was watched so far."""
     at = int(curves.at(horizon))
     if not n or (horizon > np.ceil(curves.follow_up) and (at < 0 or curves.stay[-1] > 1e-12)):
-        return float("nan"), np.asarray(np.nan), np.asarray(np.nan)
+        return np.asarray(np.nan), np.asarray(np.nan), np.asarray(np.nan)
     share, error = (float(curves.left[at, 0]), float(curves.left_error[at, 0])) if at >= 0 else (0.0, 0.0)
     size = min(float(n), share * (1 - share) / error**2) if error > 0 else float(n)
-    return share, *wilson(share * size, size)
+    return np.asarray(share), *wilson(share * size, size)

@@ -129,8 +129,8 @@ def rate_columns(
 
     Notes
     -----
-    `floor` and `ceiling` are the rate if none or all of the undecided succeed: whatever they do, the final rate lies
-    between. Where n is 0 the rate is NaN, and so it is on the basis unknown: no rate follows from such counts.
+    `floor` and `ceiling` are the rate if none or all of the undecided succeed: whatever they do, it ends up between.
+    The rate is NaN where n is 0, and on the basis unknown.
 
     Examples
     --------
@@ -143,8 +143,5 @@ def rate_columns(
     low, high = (np.where(given, end, np.nan) for end in wilson(k, n))
     with np.errstate(invalid="ignore", divide="ignore"):
         rate = np.where((n > 0) & given, k / n, np.nan)
-        entered = n + n_open
-        floor = np.where(entered > 0, k / entered, np.nan)
-        ceiling = np.where(entered > 0, (k + n_open) / entered, np.nan)
-    parts = (k, n, rate, low, high, n_open, floor, ceiling, basis, horizon.copy())
-    return dict(zip(RATE_COLUMNS, parts, strict=True))
+        floor, ceiling = (np.where(n + n_open > 0, part / (n + n_open), np.nan) for part in (k, k + n_open))
+    return dict(zip(RATE_COLUMNS, (k, n, rate, low, high, n_open, floor, ceiling, basis, horizon.copy()), strict=True))

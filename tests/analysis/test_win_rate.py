@@ -73,7 +73,7 @@ def test_the_win_rate_is_the_truth(name, record_property):
         f"(se {(covered * (1 - covered) / 200) ** 0.5:.3f}), horizon {found['days'].median():.0f} days",
     )
     assert abs(found["rate"].mean() - truth) < 0.02 * truth / 0.08
-    assert 0.90 <= covered <= 0.98
+    assert 0.90 <= covered <= 0.98 + (0.95 * 0.05 / 200) ** 0.5  # nine worlds are looked at: one may be lucky
 
 
 @pytest.mark.slow
