@@ -26,6 +26,7 @@ from funnelkit.events.log_sources import (
 )
 from funnelkit.language import DataError, nearest
 from funnelkit.pipeline import Finding
+from funnelkit.reading import YEARS
 
 INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
 _NUMBERS = (*INTEGERS, "UBIGINT", "HUGEINT", "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN")
@@ -69,7 +70,7 @@ class OpenedLog:
         self.as_of: pd.Timestamp | None = None
         self.span: tuple[int, int] | None = None
         self.footers: Any = None
-        self.n_rows, self.epoch_us = 0, 0.0
+        self.n_rows, self.epoch_us, self.even = 0, 0.0, True
         self.n_void: int | None = None
         self.values_of: dict[str, tuple[str, ...]] = {}
         try:
@@ -193,12 +194,25 @@ class OpenedLog:
                 raise
             self._read()
             return self.facts(as_of)
-        if found["rows_without_time"] and self.types[self.columns.at] == "VARCHAR" and not self.epoch_us:
+        if self.types[self.columns.at] == "VARCHAR" and not self.epoch_us and not self._times_are_plain(found):
             self.epoch_us = self._epoch(f"TRY_CAST({quote(self.columns.at)} AS DOUBLE)", strict=False)
             if not self.epoch_us:
                 self._read()
             return self.facts(as_of)
         return found
+
+    def _times_are_plain(self, found: Mapping[str, Any]) -> bool:
+        """Return whether texts are times of one kind: in the reader's years, all with a zone or all without."""
+        if found["rows_without_time"]:
+            return False
+        if self.span is None or not (YEARS[0] <= _year(self.span[0]) and _year(self.span[1]) <= YEARS[1]):
+            return self.span is None
+        if self.even:
+            return True
+        at = quote(self.columns.at)
+        zoned = f"regexp_matches({at}, '([Zz]|[+-][0-9]{{2}}:?([0-9]{{2}})?)\\s*$') AND strlen({at}) > 10"
+        sql = f"SELECT count(DISTINCT {zoned}) < 2 FROM {LOG} WHERE nullif({at}, '') IS NOT NULL"
+        return bool(self.guard(lambda: self.query(sql).fetchall()[0][0]))
 
     def _facts(self) -> dict[str, Any]:
         self._leave_void_out()
@@ -212,14 +226,19 @@ class OpenedLog:
         after = f"count(*) FILTER (WHERE moment > {self.until()})" if self.as_of is not None else "0"
         sql = (
             "SELECT count(*), count(*) - count(who), count(*) FILTER (WHERE who IS NOT NULL AND moment IS NULL), "
-            f"{after}, max(moment), min(moment) FROM (SELECT {self.who} AS who, {self.moment} AS moment FROM {LOG})"
+            f"{after}, max(moment), min(moment), min(size) = max(size) "
+            f"FROM (SELECT {self.who} AS who, {self.moment} AS moment, {self._size()} AS size FROM {LOG})"
         )
-        *found, first = self.guard(lambda: self.query(sql).fetchall()[0])
+        *found, first, self.even = self.guard(lambda: self.query(sql).fetchall()[0])
         facts = dict(zip(_FACTS, found, strict=True))
         self.n_rows = facts["n_rows"]
         if first is not None:
             self.span, facts["latest"] = (instant_us(first), instant_us(facts["latest"])), pd.Timestamp(facts["latest"])
         return facts
+
+    def _size(self) -> str:
+        """Return the SQL of how long the text of a time is: texts of one length are times of one kind."""
+        return f"strlen(nullif({quote(self.columns.at)}, ''))" if self.types[self.columns.at] == "VARCHAR" else "0"
 
     def _leave_void_out(self) -> None:
         """Leave out the entities that have an event which makes them void, and count them."""
@@ -276,9 +295,15 @@ class OpenedLog:
             return list(threads.map(action, chunks))
 
 
+def _year(instant: int) -> int:
+    return int(pd.Timestamp(instant, unit="us").year)
+
+
 def instant_us(moment: Any) -> int:
     """Return an instant as microseconds."""
-    return int(pd.Timestamp(moment).value // 1000)
+    # In nanoseconds years before 1677 would not fit.
+    us: Any = pd.Timestamp(moment).as_unit("us").asm8.astype("int64")
+    return int(us)
 
 
 def _reading_errors() -> tuple[type[BaseException], ...]:

@@ -87,6 +87,8 @@ def _table(found: Journeys, attributes: Sequence[str], level: float) -> pd.DataF
 
 def _read(table: pd.DataFrame) -> tuple[str, dict[str, Any]]:
     """Return the sentence on how many differ beyond chance, and on the clearest."""
+    if not table[["n", "n_other"]].to_numpy().any():
+        return "events.count.no_rates", {}
     values: dict[str, Any] = {"n": len(table), "n_clear": int((table["q_value"] < FALSE_SHARE).sum())}
     if not (table["q_value"] < FALSE_SHARE).any():
         return "events.odds.none", values

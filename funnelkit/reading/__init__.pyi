@@ -1,3 +1,4 @@
+from .cells.dates import YEARS as YEARS
 from .cells.text import cell_text as cell_text
 from .containers.database import is_url as is_url
 from .containers.database import shown as shown

@@ -54,6 +54,20 @@ def test_times_of_every_form_give_one_count(tmp_path, log, form):
     assert counted(tmp_path / "log.csv") == counted(log)
 
 
+def test_times_that_look_plain_but_are_not_go_through_the_reader(tmp_path):
+    path = tmp_path / "log.csv"
+    rows = [(1, "view", "13-02-26"), (1, "buy", "14-02-26"), (2, "view", "28-02-26")]
+    pd.DataFrame(rows, columns=["deal_id", "stage", "entered_at"]).to_csv(path, index=False)
+    with pytest.raises(DataError, match="could be 2026-02-13"):
+        count_events(path, ["view", "buy"])
+    with Log(path, reading={"date_order": "dmy"}) as opened:
+        assert opened.facts()["latest"] == pd.Timestamp("2026-02-28"), "and not of the year 28"
+    mixed = [(1, "view", "2026-02-01 10:00:00+08:00"), (1, "buy", "2026-02-01 12:00:00")]
+    pd.DataFrame(mixed, columns=["deal_id", "stage", "entered_at"]).to_csv(path, index=False)
+    told = dict(count_events(path, ["view", "buy"]).notes)["events.notes.set_aside"]
+    assert told["n"] == 1 and "line 3" in str(told["where"])
+
+
 def test_numbers_as_times_of_typed_sources(tmp_path, log):
     expected = counted(log)
     for form in FORMS[:3]:

@@ -5,6 +5,7 @@ import pytest
 
 from funnelkit.events.journeys import journeys
 from funnelkit.events.odds import attribute_odds, benjamini_hochberg
+from funnelkit.events.rule import Rule
 from tests.support.lives import COLUMNS, make
 
 
@@ -44,3 +45,13 @@ def test_odds_say_what_is_beyond_chance():
     ]
     none = attribute_odds(journeys(log, "AB", columns=COLUMNS, attributes="noise"), "noise")
     assert none.reading("zh").startswith("2 个取值的差异均未超出偶然")
+
+
+def test_who_may_still_convert_is_in_no_odds():
+    lives = [[(0, "A"), (1, "B")], [(0, "A")], [(18, "A"), (19, "B")], [(19, "A")]]
+    log = make(*lives, team=["N", "S", "N", "S"])
+    options = {"columns": COLUMNS, "attributes": "team"}
+    odds = attribute_odds(journeys(log, "AB", Rule(window="10d"), **options), "team").table
+    assert odds.set_index("value")[["k", "n"]].to_numpy().tolist() == [[1, 1], [0, 1]], "the young one is not counted"
+    young = attribute_odds(journeys(log, "AB", Rule(window="90d"), **options), "team")
+    assert young.reading().startswith("No step has a rate yet")
