@@ -99,8 +99,8 @@ def _take_status(sheet: Sheet, model: Funnel) -> None:
         column = column.mask(pd.Series(unknown, frame.index), "void")
         sheet.limits.append(Limit("outcome_unknown", {"n": n}))
     clash = (said.notna() & column.notna() & (said != column)).to_numpy()
-    stated = _stated(sheet)
     if clash.any():
+        stated = _stated(sheet)
         column_of = sheet.mapping.columns
         place = column_of.get("status", column_of.get("stage"))
         sheet.warn(clash & stated, "status_contradicts", place)
