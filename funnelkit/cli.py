@@ -171,8 +171,8 @@ def add_source_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--currency", help="of amounts that name none, such as EUR")
     command.add_argument("--timezone", metavar="ZONE", help="of times that name none, such as Asia/Shanghai")
     command.add_argument("--delimiter", metavar="SIGN", help="between cells; tab is allowed as a word")
-    command.add_argument("--sheet", metavar="NAME", help="of a workbook; default the first that holds anything")
-    command.add_argument("--table", metavar="NAME", help="of a database; default the only one there is")
+    command.add_argument("--sheet", metavar="NAME", help="of a workbook; default the one whose headers are known")
+    command.add_argument("--table", metavar="NAME", help="of a database or JSON; default the only one there is")
     command.add_argument(
         "--map", action="append", default=[], type=_pair, metavar="[FILE:]CANON=COLUMN",
         help="such as stage=Phase, or history.csv:stage=new_stage for one file of several",

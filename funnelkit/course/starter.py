@@ -101,7 +101,18 @@ def _stem(file: str | Path) -> str:
 
 
 def show_mapping(data: Sequence[str], columns: Mapping[str, str], reading: Mapping[str, Any]) -> Shown:
-    """Return a table of the columns of the first source: first values, what each is taken as, and how sure that is."""
+    """Show the columns of the first source: first values, what each is taken as, and how sure that is.
+
+    Parameters
+    ----------
+    data, columns, reading
+        The parameters of a new notebook.
+
+    Returns
+    -------
+    Shown
+        A table.
+    """
     rows = []
     for row in _proposals(data, columns, reading):
         taken = row["meaning"] if row["confidence"] == "sure" or row["meaning"] == "stage_date" else None
@@ -120,7 +131,18 @@ def show_names(
     data: Sequence[str], columns: Mapping[str, str], reading: Mapping[str, Any], *, won: Sequence[str] = (),
     lost: Sequence[str] = (), void: Sequence[str] = (),
 ) -> Shown:  # fmt: skip
-    """Return a table of the names in the columns of stage and status of the first source, and what each is taken as."""
+    """Show the names in the columns of stage and status of the first source, and what each is taken as.
+
+    Parameters
+    ----------
+    data, columns, reading, won, lost, void
+        The parameters of a new notebook.
+
+    Returns
+    -------
+    Shown
+        A table.
+    """
     how = {**reading, "won": list(won), "lost": list(lost), "void": list(void)}
     rows = []
     for row in _proposals(data, columns, how):
@@ -142,13 +164,36 @@ def _proposals(
 
 
 def require_confirmed(confirmed: bool) -> None:
-    """Raise DataError until the user has said that columns, outcomes and order are right."""
+    """Stop a new notebook until its user has said that columns, outcomes and order are right.
+
+    Parameters
+    ----------
+    confirmed : bool
+
+    Raises
+    ------
+    DataError
+        Where it is False.
+    """
     if not confirmed:
         raise DataError("mapping_unconfirmed")
 
 
 def save_mapping(path: str, pipeline: Pipeline, columns: Mapping[str, str], reading: Mapping[str, Any]) -> None:
-    """Write what was confirmed as a mapping file for `report`, `check` and `count`; say where it is."""
+    """Write what was confirmed as a mapping file for `report`, `check` and `count`; say where it is.
+
+    Parameters
+    ----------
+    path : str
+    pipeline : Pipeline
+    columns, reading
+        The parameters of a new notebook.
+
+    Raises
+    ------
+    DataError
+        Where the file cannot be written.
+    """
     taken = set(columns.values())
     rows = [
         row if row["column"] in taken else {**row, "meaning": None, "confidence": "none"} for row in pipeline.mapping

@@ -52,10 +52,14 @@ def _seconds(text: str) -> float:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from funnelkit.language import share
-    from funnelkit.report.runs.run import Request, report_values, run_report
+    from funnelkit.language import FunnelkitError, share
+    from funnelkit.report.runs.run import Request, note_refusal, report_values, run_report
 
-    values, inputs = report_values(options.file, dict(options.parameter), options.data, options.max_quarantine)
+    try:
+        values, inputs = report_values(options.file, dict(options.parameter), options.data, options.max_quarantine)
+    except FunnelkitError as error:
+        note_refusal(Path(options.out), error)
+        raise
     template = Path(options.template) if options.template else share("report") / f"{options.lang}.ipynb"
     policy = {"columns": dict(options.export), "min_cell": options.min_cell}
     export = policy if options.export or options.min_cell else None
