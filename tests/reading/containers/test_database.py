@@ -180,7 +180,7 @@ def test_postgresql_cannot_be_written_through_a_view(postgresql):
 def test_postgresql_own_types(postgresql):
     connection, port = postgresql
     connection.run(
-        "CREATE TABLE typed (id UUID, stage TEXT, created TIMESTAMPTZ, tags TEXT[], extra JSONB, won BOOLEAN, x BYTEA)"
+        "CREATE TABLE typed (id UUID, stage TEXT, created TIMESTAMPTZ, tags TEXT[], extra JSONB, hot BOOLEAN, x BYTEA)"
     )
     connection.run(
         "INSERT INTO typed VALUES ('6f2c0000-0000-4000-8000-000000000001', 'Lead', '2026-01-05 10:00:00+08', "
@@ -190,7 +190,7 @@ def test_postgresql_own_types(postgresql):
     deal = read(url, stages=STAGES, timezone="UTC").deals.iloc[0]
     assert deal["deal_id"] == "6f2c0000-0000-4000-8000-000000000001"
     assert deal["created_at"] == pd.Timestamp("2026-01-05 02:00")
-    assert (deal["tags"], deal["extra"], deal["won"], deal["x"]) == ('["a", "b"]', '{"k": 1}', "true", "0x00ff")
+    assert (deal["tags"], deal["extra"], deal["hot"], deal["x"]) == ('["a", "b"]', '{"k": 1}', "true", "0x00ff")
 
 
 # --- passwords ---
