@@ -60,9 +60,9 @@ def monitor(source: Pipeline | Result | pd.DataFrame, baseline: Any = None, *, r
     Returns
     -------
     Result
-        One row a series and window of 28 days: stage (missing: all together), measure (pace: exits; promotion: exits
-        upwards among the exits), period (first day), n_observed, n_expected, n (exits, for promotion), fall and rise
-        (1: limit), p_value, higher, since (first day of the change), signal. For a table one row a period: k, n, rate, low, high, n_open, mature, in_baseline, n_expected, fall, rise, p_value, signal.
+        A row a series and 28 days: stage (missing: all), measure (pace: exits; promotion: upwards of n exits),
+        period (first day), n_observed, n_expected, n, fall and rise (1: limit), p_value, higher, since, signal.
+        For a table a row a period: k, n, rate, low, high, n_open, mature, in_baseline, n_expected, fall to signal.
 
     Raises
     ------
@@ -77,14 +77,13 @@ def monitor(source: Pipeline | Result | pd.DataFrame, baseline: Any = None, *, r
 
     Examples
     --------
-    >>> months = pd.DataFrame({"k": [30, 28, 33, 31, 29, 30, 32, 27, 30, 31, 29, 30, 9], "n": [100] * 13})
-    >>> monitor(months).table["signal"].tolist()[-2:]
-    [False, True]
+    >>> monitor(pd.DataFrame({"k": [30, 28, 33, 31] * 3 + [9], "n": [100] * 13})).table["signal"].tolist()[-1]
+    True
     """
     rng = rng or np.random.default_rng(0)
-    if isinstance(source, Pipeline):
-        return _watch_stages(source, baseline, rng)
-    return watch_periods(table_of(source), baseline, rng)
+    if not isinstance(source, Pipeline):
+        return watch_periods(table_of(source), baseline, rng)
+    return _watch_stages(source, baseline, rng)
 
 
 def _watch_stages(pipeline: Pipeline, baseline: Any, rng: Generator) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from funnelkit.analysis.monitor import StandingSignal, find_changes
 from funnelkit.analysis.shared import DAY, By, insight, keys_of
 from funnelkit.analysis.stays import spells_of
 from funnelkit.language import DataError, label, number, percent
@@ -52,8 +54,8 @@ def stuck_deals(pipeline: Pipeline, by: By = None, *, since: Any = None, false_s
 
     Notes
     -----
-    Stays beyond the data follow the heaviest tail that fits (Weibull, lognormal, log-logistic). A deal is stuck when
-    the procedure of Benjamini and Hochberg (1995) on `p_value`, among all deals open today, says so.
+    Stays follow the heaviest tail that fits (Weibull, lognormal, log-logistic), none lighter than a constant hazard.
+    Stuck is whom the procedure of Benjamini and Hochberg (1995) names; a larger slowed stage (`monitor`) leads.
 
     Examples
     --------
@@ -84,11 +86,25 @@ def _search(pipeline: Pipeline, by: By, since: Any, false_share: float) -> Resul
     known = judged["p_value"].notna()
     judged.loc[known, "q_value"] = q_values(judged.loc[known, "p_value"], judged.loc[known, "share"].sum())
     table = _finish(judged, pipeline, keys[1:], false_share)
+    slowed = [change for change in find_changes(pipeline, since, np.random.default_rng(0))[1] if _is_bottleneck(change)]
     found = tuple(_insight(row, pipeline) for row in table[table["state"] == "stuck"].to_dict("records"))
+    stalled = tuple(change.insight for change in slowed)
     return Result(
-        table, *_read(table, pipeline, _crowded(judged), false_share), model=pipeline.model, picture="wait_chart",
-        shown=partial(_for_people, keys[1:]), currency=pipeline.currency, findings=found,
+        table, *_read(table, pipeline, slowed, false_share), model=pipeline.model, picture="wait_chart",
+        shown=partial(_for_people, keys[1:]), currency=pipeline.currency,
+        findings=stalled + found if _stage_leads(slowed, len(found)) else found + stalled,
     )  # fmt: skip
+
+
+def _is_bottleneck(change: StandingSignal) -> bool:
+    """Return whether a stage, not all of them together, has slowed and holds more than is usual."""
+    found = change.insight
+    return found.kind == "slower" and found.subject != "all" and (found.found or 0.0) > (found.usual or 0.0)
+
+
+def _stage_leads(slowed: list[StandingSignal], n_stuck: int) -> bool:
+    """Return whether a stage that holds too many concerns more deals than those that are stuck one by one."""
+    return bool(slowed) and (slowed[0].insight.n_deals or 0) >= n_stuck
 
 
 def _for_people(keys: list[str], table: pd.DataFrame) -> pd.DataFrame:
@@ -107,6 +123,7 @@ def _insight(row: dict[str, Any], pipeline: Pipeline) -> Insight:
     values = {"deal": row["deal_id"], "stage": pipeline.model.stage(row["stage"]).name, "days": number(row["age_days"])}
     amount = None if pd.isna(row.get("amount")) else float(row["amount"])
     size = {"n_deals": 1, "amount": amount, "evidence": float(row["p_value"])}
+    size |= {"found": float(row["age_days"]), "usual": float(row["usual_days"])}
     values |= {"usual": number(row["usual_days"])}
     return insight("stuck", row["deal_id"], "analysis.stuck.waits", values, **size)
 
@@ -160,16 +177,6 @@ def _judge(running: pd.DataFrame, group: pd.DataFrame, lessons: pd.DataFrame) ->
     return running.assign(p_value=snapshot_chance(families, days, ages, entries))
 
 
-def _crowded(judged: pd.DataFrame) -> list[tuple[Any, Any, Any]]:
-    """Return (stage, open, expected) of stages with more open deals than chance explains, all stages taken together."""
-    from scipy.stats import poisson
-
-    known = judged[judged["p_value"].notna()]
-    counts = known.groupby("stage", observed=True)["share"].agg(["size", "sum"])
-    chance = poisson.sf(counts["size"] - 1, counts["sum"])
-    return [(stage, row["size"], row["sum"]) for stage, row in counts[chance < 0.05 / max(1, len(counts))].iterrows()]
-
-
 def _finish(judged: pd.DataFrame, pipeline: Pipeline, keys: list[str], false_share: float) -> pd.DataFrame:
     """Add what a person needs to act, and put the urgent first."""
     deals = pipeline.deals.set_index("deal_id")
@@ -188,20 +195,17 @@ def _finish(judged: pd.DataFrame, pipeline: Pipeline, keys: list[str], false_sha
 
 
 def _read(
-    table: pd.DataFrame, pipeline: Pipeline, crowded: list[tuple[Any, Any, Any]], false_share: float
-) -> tuple[str, dict[str, Any], tuple[tuple[str, dict[str, Any]], ...]]:
+    table: pd.DataFrame, pipeline: Pipeline, slowed: list[StandingSignal], false_share: float
+) -> tuple[str, Mapping[str, Any], tuple[tuple[str, Mapping[str, Any]], ...]]:
     """Return (key, values, notes): how many are stuck, where, what is at stake, which come next."""
     groups = {state: table[table["state"] == state] for state in STATES}
     stuck = groups["stuck"]
-    notes: list[tuple[str, dict[str, Any]]] = []
+    notes: list[tuple[str, Mapping[str, Any]]] = []
     values: dict[str, Any] = {"n": number(len(stuck)), "n_open": number(len(table)), "share": percent(false_share, 0)}
     values |= {"value": _worth(stuck), "n_unvalued": number(int(stuck["amount"].isna().sum()))}
     values["stages"] = [pipeline.model.stage(stage).name for stage in stuck["stage"].astype("str").unique()]
     if stuck["amount"].notna().any() and stuck["amount"].isna().any():
         notes.append(("analysis.stuck.unvalued", {"n": values["n_unvalued"]}))
-    for stage, n_open, expected in crowded:
-        values_here = {"stage": pipeline.model.stage(stage).name, "n": number(n_open), "expected": number(expected, 1)}
-        notes.append(("analysis.stuck.crowded", values_here))
     late, soon = groups["late"], groups["soon"]
     if len(late) or len(soon):
         counted = {"late": number(len(late)), "soon": number(len(soon)), "days": SOON_DAYS}
@@ -211,11 +215,12 @@ def _read(
         notes.append(_valued("analysis.stuck.older", old, {"n": number(len(old))}))
     if len(groups["too_few"]):
         notes.append(("analysis.stuck.too_few", {"n": number(len(groups["too_few"])), "least": LEAST_EXITS}))
-    return (
-        _valued("analysis.stuck.found", stuck, values)[0] if len(stuck) else "analysis.stuck.none",
-        values,
-        tuple(notes),
-    )
+    single = _valued("analysis.stuck.found", stuck, values)[0] if len(stuck) else "analysis.stuck.none"
+    stalled = [(change.key, change.values) for change in slowed]
+    if not _stage_leads(slowed, len(stuck)):
+        return single, values, (*stalled, *notes)
+    single = single if len(stuck) else "analysis.stuck.none_alone"
+    return *stalled[0], (*stalled[1:], (single, values), *notes)
 
 
 def _valued(key: str, deals: pd.DataFrame, values: dict[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -7,7 +7,7 @@ that it forgets what spoke for no shift (Page's cumulative sum, one for falls an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -42,16 +42,19 @@ class Watched:
     trials: Floats
     baseline: Floats
     dispersion: Floats
+    told: Floats | None = None  # (series,) variance of a usual window's count, where those here are not usual ones
 
     def take(self, keep: NDArray[np.bool_]) -> Watched:
         """Return the series where `keep` is True."""
-        return Watched(*(getattr(self, field.name)[keep] for field in fields(self)))
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{name: part[keep] for name, part in parts.items() if part is not None})
 
     def scaled(self) -> Watched:
         """Return the counts that carry as much information but vary by chance alone (quasi-likelihood)."""
         by = self.dispersion[:, None]
         ones = np.ones_like(self.dispersion)
-        return Watched(self.observed / by, self.expected / by, self.trials / by, self.baseline / by[:, 0], ones)
+        told = None if self.told is None else self.told / by[:, 0]
+        return Watched(self.observed / by, self.expected / by, self.trials / by, self.baseline / by[:, 0], ones, told)
 
 
 @dataclass(frozen=True)
@@ -87,9 +90,9 @@ def watch(watched: Watched, rng: Generator, windows: int = YEAR_WINDOWS, draws: 
     Notes
     -----
     A score is max(0, score before + log likelihood ratio of the designed shift), as Steiner and others (2000,
-    Biostatistics 1, 441-452). The shift is what three windows show at 3.4 standard errors, at most a factor of 4.
-    Limits come from stretches whose rate is drawn around the baseline's, so that a short baseline widens them. The
-    chances of all series add up to less than `ALARMS` (Bonferroni), nine tenths of it for falls.
+    Biostatistics 1, 441-452). The shift is what three windows show at 3.4 standard errors, that of the baseline
+    included. Limits come from stretches whose rate is drawn around the baseline's. The chances of all series add up to
+    less than `ALARMS` (Bonferroni), nine tenths of it for falls.
 
     Examples
     --------
@@ -118,8 +121,15 @@ def _tail(highest: Floats) -> tuple[Floats, Floats]:
 
 def _information(watched: Watched) -> Floats:
     """Return how much a window of each series tells of its log rate, or log odds: the variance of its count."""
-    chance = np.nan_to_num(watched.expected / np.where(watched.trials > 0, watched.trials, np.nan))
-    found: Floats = (watched.expected * (1 - chance)).mean(axis=1)
+    if watched.told is not None:
+        return watched.told
+    found: Floats = (watched.expected * (1 - _chance(watched))).mean(axis=1)
+    return found
+
+
+def _chance(watched: Watched) -> Floats:
+    """Return the share of the trials that is expected, 0 for counts without a bound."""
+    found: Floats = np.nan_to_num(watched.expected / np.where(watched.trials > 0, watched.trials, np.nan))
     return found
 
 
@@ -136,8 +146,10 @@ def _weights(watched: Watched) -> Floats:
 
 def _design(watched: Watched) -> Floats:
     """Return the log factor (of the rate, or of the odds) that each series is to detect, (series, 1)."""
-    told = np.maximum(DESIGN_WINDOWS * _information(watched), 1e-9)[:, None]
-    found: Floats = np.minimum(DESIGN_ERRORS / np.sqrt(told), LARGEST_SHIFT)
+    told = np.maximum(DESIGN_WINDOWS * _information(watched), 1e-9)
+    chance = _chance(watched).mean(axis=1)
+    known = np.maximum(watched.baseline * np.where(chance > 0, chance * (1 - chance), 1.0), 1e-9)
+    found: Floats = np.minimum(DESIGN_ERRORS * np.sqrt(1 / told + 1 / known), LARGEST_SHIFT)[:, None]
     return found
 
 
@@ -185,7 +197,7 @@ def _p_values(score: Floats, highest: Floats, tail: tuple[Floats, Floats, Floats
     for side, series in np.ndindex(score.shape[:2]):
         below = np.searchsorted(ranked[:, side, series], score[side, series], side="left")
         beyond[side, series] = 1 - below / len(ranked)
-    beyond = np.where(score > edge, TAIL * np.exp(-(score - edge) / above), beyond)
+    beyond = np.where(score > edge, TAIL * np.exp(-np.maximum(score - edge, 0) / above), beyond)
     found: Floats = np.minimum(beyond / share, 1.0)
     return found
 

@@ -154,6 +154,7 @@ def _promotion(counts: _Counts, after: int) -> tuple[Any, ...]:
 
 
 def _series(observed: Floats, expected: Floats, trials: Floats, baseline: float, after: int) -> tuple[Any, ...]:
-    before = (part[:-after] for part in (observed, expected, trials))
-    spread = dispersion(*before)
-    return observed[-after:], expected[-after:], trials[-after:], max(baseline, 1.0), spread
+    spread = dispersion(*(part[:-after] for part in (observed, expected, trials)))
+    variance = expected * (1 - np.nan_to_num(expected / np.where(trials > 0, trials, np.nan)))
+    told = variance[:-after].mean() if len(variance) > after else 0.0
+    return observed[-after:], expected[-after:], trials[-after:], max(baseline, 1.0), spread, told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,7 +15,7 @@ from funnelkit.stats.survival import aalen_johansen, quantile
 _Shape: TypeAlias = tuple[Floats, Floats, Floats, Floats]  # log density, its slope, log survival, its slope
 _Logs: TypeAlias = tuple[Floats, Floats, Floats]  # of the days of exits, of those still there, of entries
 LEAST_EXITS = 30
-CLOSE_FIT = 15.0  # families whose AIC is within this of the best are all taken seriously
+CLOSE_FIT = 10.0  # families whose AIC is within this of the best are all taken seriously
 CAP_SHARE = 0.9
 
 
@@ -50,12 +50,22 @@ class Family:
     location: Floats
     scale: Floats
     weight: Floats
+    cap: float = np.inf  # the longest time that the fit has looked at
 
     def stay(self, days: Floats) -> Floats:
         """Return P(still there after `days`), averaged over what the parameters may be."""
         with np.errstate(over="ignore"):
             w = (np.log(np.maximum(days, 1e-9))[:, None] - self.location) / self.scale
-            chance: Floats = np.exp(FAMILIES[self.name](w)[2]) @ self.weight
+            stay = FAMILIES[self.name](w)[2]
+            beyond = days > self.cap
+            if beyond.any():
+                # No time beyond the cap shows that deals leave ever faster there, as a light tail would have it.
+                w_cap = (np.log(self.cap) - self.location) / self.scale
+                density, _, at_cap, _ = FAMILIES[self.name](w_cap)
+                hazard = np.exp(density - at_cap) / (self.scale * self.cap)
+                steady = at_cap - hazard * (days[beyond, None] - self.cap)
+                stay[beyond] = np.maximum(stay[beyond], steady)
+            chance: Floats = np.exp(stay) @ self.weight
         return chance
 
 
@@ -89,7 +99,8 @@ def fit(days: ArrayLike, ended: ArrayLike, entry: ArrayLike | None = None) -> li
     """
     days, ended, entry = _cut(np.asarray(days, float), np.asarray(ended, bool), entry)
     fits = [_fit_family(name, np.log(days), ended, entry) for name in FAMILIES]
-    found = [family for family in fits if family is not None]
+    cap = float(days.max(initial=0.0))
+    found = [replace(family, cap=cap) for family in fits if family is not None]
     best = min((family.aic for family in found), default=np.inf)
     return [family for family in found if family.aic <= best + CLOSE_FIT]
 

@@ -12,6 +12,7 @@ from funnelkit.reading.read import read
 from funnelkit.result import LimitError
 from funnelkit.stats.tails import expected_open, fit, snapshot_chance
 from funnelkit.synth.generate import Stall, synthesize
+from tests.worlds import World, draw
 
 MAVEN = Path(__file__).parents[3] / "shared" / "data" / "maven_crm"
 TAILS = {
@@ -59,6 +60,58 @@ def test_planted_deals_are_found_and_the_list_stays_clean(tail, capsys):
     assert found / planted > (0.5 if tail.startswith("light") else 0)
 
 
+def snapshot(world, rng):
+    """Return (named, stopped for ever) of the deals open at the end of a world's records, all stages as one family."""
+    lives, now = draw(world, rng), float(world.days)
+    p_values, expected, stopped = [], 0.0, []
+    for stage in range(len(world.advance)):
+        begun = lives["entered"][:, stage] <= now
+        start, onward = lives["entered"][begun, stage], lives["entered"][begun, stage + 1]
+        end = np.where(np.isnan(onward), lives["closed"][begun], onward)
+        ended, ages = end <= now, now - start
+        families = fit(np.where(ended, end - start, ages), ended)
+        p_values.append(snapshot_chance(families, ages[~ended], ages))
+        expected += expected_open(families, ages)[0][0]
+        stopped.append(np.isinf(end[~ended]))
+    return q_values(np.concatenate(p_values), expected) <= FALSE_SHARE, np.concatenate(stopped)
+
+
+SHAPES_AND_INTAKES = [(shape, per_day) for shape in (0.7, 1.0, 1.5, 3.0) for per_day in (2.0, 8.0)]
+
+
+@pytest.mark.parametrize("runs", [10, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("shape", "per_day"), SHAPES_AND_INTAKES)
+def test_where_nothing_is_stuck_nobody_is_named(shape, per_day, runs, capsys):
+    if runs == 10 and per_day == 8.0:
+        pytest.skip("the slow version looks at all")
+    rng, world = np.random.default_rng(11), World(shape=shape, per_day=per_day)
+    hits = [snapshot(world, rng)[0].any() for _ in range(runs)]
+    error = np.sqrt(0.07 * 0.93 / runs)
+    with capsys.disabled():
+        print(f"\nNothing stuck, gamma {shape}, {per_day:.0f} a day: somebody named in {sum(hits)} of {runs} snapshots "
+              f"(standard error {error:.3f})")  # fmt: skip
+    assert np.mean(hits) <= 0.07 + 2 * error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("shape", "per_day"), SHAPES_AND_INTAKES)
+def test_deals_that_stopped_for_ever_are_found(shape, per_day, capsys):
+    rng, runs, found, false = np.random.default_rng(12), 20, [], []
+    for _ in range(runs):
+        flag, stopped = snapshot(World(shape=shape, per_day=per_day, zombie=0.15), rng)
+        found.append((flag & stopped).sum() / stopped.sum())
+        false.append((flag & ~stopped).sum() / max(flag.sum(), 1))
+    with capsys.disabled():
+        errors = [np.std(part) / np.sqrt(runs) for part in (found, false)]
+        print(
+            f"\n15 % zombies, gamma {shape}, {per_day:.0f} a day: {np.mean(found):.3f} +- {errors[0]:.3f} found, ",
+            end="",
+        )
+        print(f"false share {np.mean(false):.4f} +- {errors[1]:.4f} ({runs} snapshots)")
+    assert np.mean(found) >= 0.7
+    assert np.mean(false) <= FALSE_SHARE
+
+
 def sample(rng, **settings):
     made = synthesize(rng=rng, change=None, **settings)
     return read(made.deals, made.events, model=made.model, as_of=made.as_of)
@@ -91,7 +144,11 @@ def test_planted_stuck_deals_are_found_with_their_value():
 def test_a_stage_that_slowed_down_is_named_as_the_bottleneck():
     pipeline = sample(7, stall=Stall(date="2025-06-01", factor=6.0))
     found = stuck_deals(pipeline, since="2025-06-01")
-    assert "Bottleneck:" in found.reading() and "Solution confirmed" in found.reading()
+    assert found.reading().startswith("Bottleneck:") and "Solution confirmed" in found.sentences()[0]
+    assert "No evidence" not in found.reading() and "none of the" in found.sentences()[1]
+    stalled = found.findings[0]
+    assert (stalled.kind, stalled.subject) == ("slower", "solution-confirmed") and stalled.found > 2 * stalled.usual
+    assert stalled.amount > 0 and stalled.evidence < 0.01
     assert "Bottleneck" not in stuck_deals(sample(7, stall=None), since="2025-06-01").reading()
 
 

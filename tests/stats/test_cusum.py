@@ -58,7 +58,7 @@ def test_scores_follow_pages_recursion():
     rng = np.random.default_rng(4)
     seen, hoped = rng.poisson(20, (1, 13)).astype(float), np.full((1, 13), 20.0)
     found = watch(Watched(seen, hoped, np.full((1, 13), np.nan), np.full(1, 500.0), np.ones(1)), rng, draws=100)
-    shift = 3.4 / np.sqrt(3 * 20)
+    shift = 3.4 * np.sqrt(1 / (3 * 20) + 1 / 500)
     for side, factor in ((FALL, -shift), (RISE, shift)):
         score = 0.0
         for at in range(13):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.stats import weibull_min
+from scipy.stats import gamma, weibull_min
 
 from funnelkit.stats.tails import expected_open, fit, snapshot_chance, stay_chance, usual_days
 
@@ -44,7 +44,7 @@ def test_equilibrium_age_distribution():
     families = fit(20 * np.exp(0.6 * rng.standard_normal(2000)), np.ones(2000, bool))
     grid = np.arange(0, 400, 0.05)
     stay = stay_chance(families, grid)
-    expected = 1 - np.cumsum(stay) / stay.sum()
+    expected = 1 - (np.cumsum(stay) - stay / 2) / stay.sum()  # a step's deals are on average half a step older
     found = snapshot_chance(families, grid[::200], grid)
     assert np.abs(found - expected[::200]).max() < 2e-3
 
@@ -59,3 +59,12 @@ def test_expected_number_of_open_deals():
 def test_whole_days_and_zero_days():
     days = np.floor(np.random.default_rng(6).exponential(3, 600))
     assert 1 < usual_days(fit(days, np.ones(600, bool)), 0.5) < 3
+
+
+@pytest.mark.parametrize("shape", [1.5, 3.0])
+def test_a_gamma_tail_is_not_taken_for_lighter_than_it_is(shape):
+    """A Weibull that fits the bulk of a gamma has a lighter tail; beyond the data the chance must not fall below it."""
+    rng = np.random.default_rng(8)
+    families = fit(rng.gamma(shape, 20 / shape, 4000), np.ones(4000, bool))
+    far = gamma.isf([0.01, 1e-3, 1e-4, 1e-5], shape, scale=20 / shape)
+    assert (stay_chance(families, far) >= 0.9 * gamma.sf(far, shape, scale=20 / shape)).all()
