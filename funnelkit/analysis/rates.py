@@ -125,8 +125,10 @@ def _read(table: pd.DataFrame, lead: list[str], model: Funnel | None) -> tuple[s
     """Return what the rates say: the lowest, then over what they are taken."""
     known = table[table["rate"].notna() & ~_is_win(table, model)]
     notes: list[Said] = []
-    if (table["basis"] == "incidence").any():
-        notes.append(("analysis.rates.stage_incidence", {}))
+    horizons = table.loc[table["basis"] == "incidence", "horizon_days"]
+    if len(horizons):
+        ends = dict.fromkeys(number(days) for days in (horizons.min(), horizons.max()))
+        notes.append(("analysis.rates.stage_incidence", {"days": "–".join(ends)}))
     if (table["basis"] == "share").any():
         notes.append(("analysis.rates.stage_share", {}))
     if ((table["basis"] == "unknown") & table["floor"].notna()).any():
