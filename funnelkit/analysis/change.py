@@ -70,17 +70,16 @@ def split_change(
 
     Parameters
     ----------
-    before, after : a Pipeline alone: its win rates as `compare_periods` gives them for `calendar`, `on` and `against`;
-        or counts of two periods ([by], stage, n_entered, n_advanced, n_lost), or tables of [by], k, n
+    before, after : a Pipeline alone; or two tables, [by], stage, n_entered, n_advanced, n_lost or [by], k, n
     by : str or list of str, the columns of the segments
     measure : "rate": sum over segments of share x rate of stage 1 x ... x of the last; "count": that times their number
+    calendar, on, against : of a Pipeline, whose win rates are split between the periods of `compare_periods`
 
     Returns
     -------
     Split
         Table: part (volume, mix, rate), stage (of a rate), change (a fraction, or a count), low, high (95 %), n_before,
-        n_after. `segments` has each one's share, n, rate before and after and contributions; a new or vanished segment
-        has the rate it was seen with, so it counts as mix.
+        n_after. `segments`: each one's share, n, rates and contributions; a new or vanished one counts as mix.
 
     Raises
     ------
@@ -88,8 +87,7 @@ def split_change(
 
     Notes
     -----
-    Kitagawa (1955) for two factors, Das Gupta (1993) for more. Intervals: delta method. Rates of segments by age are
-    scaled by one factor a period, so that they make up the rate of all.
+    Das Gupta (1993); delta method. A Pipeline's segment rates are scaled by a factor, so as to make up the rate of all.
 
     Examples
     --------
@@ -98,20 +96,22 @@ def split_change(
     >>> split_change(before, after, "segment").table[["part", "change"]].round(4).values.tolist()
     [['mix', -0.0919], ['rate', 0.0169]]
     """
-    if isinstance(before, Pipeline):
-        return _split(_of_windows(before, by, calendar, (on, against)), measure, before.model)
-    model = before.model if isinstance(before, Result) else None
+    window = calendar or settings.calendar or Calendar(), on, against
+    frame = _of_windows(before, by, window) if isinstance(before, Pipeline) else _of_tables(before, after, by)
+    return _split(frame, measure, None if isinstance(before, pd.DataFrame) else before.model)
+
+
+def _of_tables(before: Result | pd.DataFrame, after: Result | pd.DataFrame | None, by: By) -> _Frame:
     if after is None:
         raise DataError("empty_period", table="after")
-    return _split(_Frame.of(table_of(before), table_of(after), by), measure, model)
+    return _Frame.of(table_of(before), table_of(after), by)
 
 
-def _of_windows(pipeline: Pipeline, by: By, calendar: Calendar | None, asked: tuple[Any, str]) -> _Frame:
+def _of_windows(pipeline: Pipeline, by: By, window: tuple[Calendar, Any, str]) -> _Frame:
     """Return the win rates of two windows by segment: those of all deals together are as `compare_periods` has them."""
     refuse_limits(pipeline, "split_change", *WIN_LIMITS)
     keys = keys_of(by, pipeline.deals)
-    calendar = calendar or settings.calendar or Calendar()
-    whole, parts = (pair_rates(pipeline, calendar, asked, names) for names in ([], keys))
+    whole, parts = (pair_rates(pipeline, window[0], window[1:], names) for names in ([], keys))
     names = [tuple(row) if len(keys) > 1 else row[0] for row in parts[0][keys].to_numpy(object)] if keys else ["all"]
     size, rate, worth = (np.array([part[name] for part in parts], float) for name in ("size", "rate", "worth"))
     totals = np.array([[part["rate"].iloc[0]] for part in whole])

@@ -207,8 +207,7 @@ def bridge_chart(
     Parameters
     ----------
     found : Result or DataFrame
-        What `split_change` or `waterfall` gives, or a table: name (as people read it), change and, where known,
-        change_low and change_high: whiskers on the part's bar.
+        What `split_change` or `waterfall` gives, or a table: name, change and, where known, change_low, change_high.
     start : float, optional, the value before; a Result knows it
     title : str, optional
     unit : {"points" (of fractions), "count", "money"}, optional; a Result knows it, of a table it is points
@@ -225,7 +224,7 @@ def bridge_chart(
 
     Notes
     -----
-    Falls are hatched, so that the direction does not hang on colour alone.
+    Falls are hatched: the direction does not hang on colour.
 
     Examples
     --------
@@ -238,14 +237,12 @@ def bridge_chart(
         table = table_of(found)
     if start is None:
         raise DataError("no_start")
-    axis = say(f"charts.change.bridge_{unit or 'points'}")
-    if unit == "money" and isinstance(found, Bridge) and found.currency:
-        axis = f"{axis} ({found.currency})"
-    return _bridge(table, start, title or say("charts.change.bridge_title"), (unit or "points", axis))
+    currency = found.currency if isinstance(found, Bridge) else None
+    return _bridge(table, start, title or say("charts.change.bridge_title"), unit or "points", currency)
 
 
-def _bridge(table: pd.DataFrame, start: float, title: str, measured: tuple[str, str]) -> Chart:
-    unit, axis = measured
+def _bridge(table: pd.DataFrame, start: float, title: str, unit: str, currency: str | None) -> Chart:
+    axis = say(f"charts.change.bridge_{unit}") + (f" ({currency})" if currency else "")
     parts = table.to_dict("records")
     end = start + table["change"].sum()
     with canvas(9.8, 4.3, title) as ax:

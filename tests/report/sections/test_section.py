@@ -16,7 +16,6 @@ from funnelkit.language.samples import sample_files, share
 from funnelkit.language.texts import texts
 from funnelkit.reading.read import read
 from funnelkit.report.sections import section as sections
-from funnelkit.report.sections.change import closed_by_period
 from funnelkit.result import Refusal
 from tests.support.speech import spoken
 
@@ -77,13 +76,13 @@ def test_every_section_belongs_to_a_verb_that_the_template_asks():
     assert {section.name for section in sections._of_verb().values()} == set(NAMES)
 
 
-def test_change_parts_sum_to_the_change_of_the_win_rates(sample, found):
+def test_change_parts_sum_to_the_change_of_the_comparison(sample, found):
+    """One window and one set of rates a page: the comparison and its split start and end at the same rates."""
     scope = report.Scope(sample, "quarter")
-    closed = closed_by_period(sample, scope.calendar)
-    rates = (closed["k"] / closed["n"]).to_list()
-    at = closed["number"].to_list().index(int(scope.calendar.number(scope.day)))
-    assert found["change"].table["change"].sum() == pytest.approx(rates[at] - rates[at - 1], abs=1e-12)
-    assert found["change"].found.start == pytest.approx(rates[at - 1], abs=1e-12)
+    row = fk.compare_periods(sample, scope.calendar, on=scope.day).table.iloc[0]
+    assert found["change"].table["change"].sum() == pytest.approx(row["change"], abs=1e-12)
+    assert found["change"].found.start == pytest.approx(row["rate_before"], abs=1e-12)
+    assert f"{100 * row['rate']:.1f}%" in found["change"].reading()
 
 
 @pytest.mark.parametrize("lang", LANGS)
@@ -189,8 +188,9 @@ def test_exported_tables_hold_numbers(found, sample, numbers, name):
         pytest.skip("nothing to show")
     table = spoken("zh", lambda: numbers(found[name]))
     assert len(table) == len(found[name].table)
-    words = {"against", "stage", "stage_name", "period", "period_before", "part", "outcome", "deal_id", "account",
-             "owner", "act_by", "state", "start", "end", "measure", "origin", "condition", "verdict"}  # fmt: skip
+    words = {"against", "stage", "stage_name", "period", "period_before", "part", "outcome", "deal_id",
+             "account", "owner", "act_by", "state", "start", "end", "measure", "origin", "condition",
+             "verdict", "basis"}  # fmt: skip
     for column, values in table.items():
         texts_in = [value for value in values if isinstance(value, str)]
         assert column in words or not texts_in, (column, texts_in[:1])
