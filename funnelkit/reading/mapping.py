@@ -137,11 +137,11 @@ def _filled(table: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in table.items() if value not in ("", [], {})}
 
 
-def with_mapping(given: Mapping[str, Any], path: str | os.PathLike[str] | None) -> dict[str, Any]:
+def with_mapping(*, mapping: str | os.PathLike[str] | None, **given: Any) -> dict[str, Any]:
     """Return arguments of `read` completed by a mapping file; what is given otherwise goes before it."""
-    if path is None:
-        return dict(given)
-    told = read_mapping(path)
+    if mapping is None:
+        return given
+    told = read_mapping(mapping)
     if given.get("stages") is not None or given.get("model") is not None:
         told = {name: value for name, value in told.items() if name not in ("stages", "model")}
     columns = {**told.pop("map", {}), **(given.get("map") or {})}

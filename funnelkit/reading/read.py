@@ -48,9 +48,8 @@ def read(
     timezone: str | None = None, delimiter: str | None = None, sheet: str | None = None, table: str | None = None,
     won: Sequence[str] | str | None = None, lost: Sequence[str] | str | None = None,
     void: Sequence[str] | str | None = None, map: Mapping[str, Any] | None = None, on: Mapping[str, str] | None = None,
-    mapping: str | os.PathLike[str] | None = None, collapse: bool = True,
-    quarantine: str | os.PathLike[str] | None = None,
-    progress: Callable[[float], object] | None = None, bounds: Bounds | None = None,
+    mapping: str | os.PathLike[str] | None = None, quarantine: str | os.PathLike[str] | None = None,
+    collapse: bool = True, progress: Callable[[float], object] | None = None, bounds: Bounds | None = None,
 ) -> Pipeline:  # fmt: skip
     """Read deals, stage entries, both, or a table of counts. Whatever is detected is said in the findings.
 
@@ -59,11 +58,9 @@ def read(
     *sources : path, URL, stream, DataFrame, Arrow table, dict of columns or list of dicts
         Files (CSV, TSV, TXT, xlsx, Parquet, SQLite, DuckDB), databases, tables. The same headers make one table.
     model, stages : Funnel, id or path of a model; names of the stages in order; by default both come from the data
-    layout, preset : "deals", "events" or "counts"; system whose export the first source is, such as "salesforce"
-    as_of : date or str; the day as of which the data are known, by default the latest date in them
+    layout, preset, as_of : "deals", "events" or "counts"; system, such as "salesforce"; day the data are as of
     join, on : sources (accounts, products) put beside the deals; {column of the deals: column of such a source}
-    won, lost, void : names of stages or statuses that mean so, such as ["Cerrado ganado"]
-    mapping : path of a TOML file with these arguments, as `funnelkit check --write-mapping` writes it
+    won, lost, void, mapping : names that mean so, such as ["Cerrado ganado"]; path of a TOML file with such arguments
     encoding, decimal, date_order, currency, timezone, delimiter, sheet, table, map, collapse : optional
         How the sources are written: map is like {"stage": "Phase"}; `funnelkit.reading.ReadOptions` tells of each.
     quarantine, progress, bounds : path of a CSV for the rows set aside; called with the share read; most to hold
@@ -83,8 +80,7 @@ def read(
     >>> read({"id": ["a"], "stage": ["Won"], "date": ["2026-01-07"]}, stages=["Lead", "Won"]).deals["status"].tolist()
     ['won']
     """
-    given = dict(locals())  # every argument as it came
-    return _read(**with_mapping(given, given.pop("mapping")))
+    return _read(**with_mapping(**locals()))  # every argument as it came
 
 
 def _read(

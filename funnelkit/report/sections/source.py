@@ -26,12 +26,8 @@ def read_source(
         Paths of the files.
     model, stages, as_of
         As `fk.read` takes them; empty for what it would find.
-    ends : dict, optional
-        The names that mean won, lost and void, by these keys.
-    mapping : str
-        Path of a mapping file; empty for none.
-    reading : dict, optional
-        Further keywords of `fk.read`.
+    ends, mapping, reading : dict, str, dict
+        The names that mean won, lost and void; path of a mapping file; further keywords of `fk.read`.
 
     Returns
     -------
