@@ -16,9 +16,10 @@ from funnelkit.language import DataError, label, number, percent
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Result, refuse_limits
-from funnelkit.stats import aalen_johansen, days, interval, stage_spells
+from funnelkit.stats import aalen_johansen, days, holm_levels, interval, stage_spells
 
 VERDICTS = ("fits", "too_high", "too_low", "not_yet_known", "no_deals")
+LEAST_UNDECIDED = 0.05
 AT_RISK = 10  # the curve is read where at least so many deals are still watched
 
 
@@ -36,7 +37,7 @@ def calibrate(pipeline: Pipeline, probabilities: Mapping[str, float] | None = No
     Returns
     -------
     Result
-        stage, probability, n, n_won, n_lost, n_open, observed, low, high (95 %), undecided (share still open at that
+        stage, probability, n, n_won, n_lost, n_open, observed, low, high (Holm), undecided (share still open at that
         age), at_days (the age), closed_only (won / closed, biased, for comparison), brier, verdict: fits (within the
         interval), too_high, too_low, not_yet_known (above it, but the undecided could make it true), no_deals.
 
@@ -49,8 +50,9 @@ def calibrate(pipeline: Pipeline, probabilities: Mapping[str, float] | None = No
     -----
     Closed deals alone would be biased, for slow deals are still open and losses may close faster: the share won is the
     Aalen-Johansen curve from the entry into the stage, which weighs open deals by the time they were watched (as
-    inverse censoring weights do), read at the last age at which 10 deals are still watched. The reading has the Brier
-    score over all entries and its parts (Murphy 1973): brier = reliability - resolution + uncertainty.
+    inverse censoring weights do), read at the last age at which 10 deals are still watched. The intervals of all stages
+    are one family (Holm 1979): if all probabilities are true, any stage is called wrong in 5 %. brier = reliability -
+    resolution + uncertainty (Murphy 1973), over all entries.
 
     Examples
     --------
@@ -74,9 +76,9 @@ def _compare(pipeline: Pipeline, stated: dict[str, float]) -> Result:
             here = spells.stage == stage
             entry = np.maximum(spells.seen - spells.start, 0)[here]
             rows.append((name, *_row(stated[name], np.maximum(end - spells.start, 0)[here], cause[here], entry)))
-    columns = ["stage", "probability", "n", "n_won", "n_lost", "n_open", "observed", "low", "high", "undecided",
-               "at_days", "closed_only", "brier", "verdict"]  # fmt: skip
-    table = pd.DataFrame(rows, columns=columns)
+    columns = ["stage", "probability", "n", "n_won", "n_lost", "n_open", "observed", "undecided", "at_days",
+               "closed_only", "brier", "error"]  # fmt: skip
+    table = _judged(pd.DataFrame(rows, columns=columns))
     table["stage"] = pd.Categorical(table["stage"], categories=pipeline.model.stage_ids, ordered=True)
     table["verdict"] = pd.Categorical(table["verdict"], categories=VERDICTS)
     return Result(
@@ -119,19 +121,43 @@ def _row(stated: float, age: NDArray[Any], cause: NDArray[Any], entry: NDArray[A
     """Return one stage's figures after its name."""
     n_won, n_lost, n_open = (int((cause == one).sum()) for one in (1, 2, 0))
     if not n_won + n_lost:
-        verdict = "no_deals" if not n_open else "not_yet_known"
-        return (stated, len(age), n_won, n_lost, n_open, *[np.nan] * 7, verdict)
+        return (stated, len(age), n_won, n_lost, n_open, *[np.nan] * 6)
     curves = aalen_johansen(age, cause, 2, entry)
     enough = np.flatnonzero(curves.n_at_risk >= min(AT_RISK, curves.n_at_risk.max()))
     at = enough.max()
     won, stay = float(curves.left[at, 0]), float(curves.stay[at])
-    low, high = (float(end) for end in interval(won, curves.left_error[at, 0], len(age)))
     brier = won * (1 - stated) ** 2 + (1 - won) * stated**2
-    verdict = "fits" if low <= stated <= high else "too_low" if stated < low else "too_high"
-    if verdict == "too_high" and stated <= high + stay and stay > 0.05:
-        verdict = "not_yet_known"
-    return (stated, len(age), n_won, n_lost, n_open, won, low, high, stay, float(curves.days[at]),
-            n_won / (n_won + n_lost), brier, verdict)  # fmt: skip
+    return (stated, len(age), n_won, n_lost, n_open, won, stay, float(curves.days[at]), n_won / (n_won + n_lost), brier,
+            float(curves.left_error[at, 0]))  # fmt: skip
+
+
+def _judged(table: pd.DataFrame) -> pd.DataFrame:
+    """Add interval and verdict of each stage, all of them judged as one family."""
+    observed, stated, n = (table[name].to_numpy(dtype=float) for name in ("observed", "probability", "n"))
+    levels, _ = holm_levels(_p_values(observed, table["error"].to_numpy(dtype=float), n, stated))
+    ends = [interval(*row) for row in zip(observed, table["error"], n, np.nan_to_num(levels, nan=0.95), strict=True)]
+    low, high = (np.where(np.isnan(observed), np.nan, [float(end[side]) for end in ends]) for side in (0, 1))
+    fits = (low <= stated) & (stated <= high)
+    undecided = (stated > high) & (stated <= high + table["undecided"]) & (table["undecided"] > LEAST_UNDECIDED)
+    conditions = [table["n_won"] + table["n_lost"] + table["n_open"] == 0, np.isnan(observed) | undecided, fits,
+                  stated < low]  # fmt: skip
+    verdict = np.select(conditions, ["no_deals", "not_yet_known", "fits", "too_low"], "too_high")
+    order = ["stage", "probability", "n", "n_won", "n_lost", "n_open", "observed", "low", "high", "undecided",
+             "at_days", "closed_only", "brier", "verdict"]  # fmt: skip
+    return table.assign(low=low, high=high, verdict=verdict)[order]
+
+
+def _p_values(observed: NDArray[Any], error: NDArray[Any], n: NDArray[Any], stated: NDArray[Any]) -> NDArray[Any]:
+    """Return one minus the level at which each interval just reaches the stated probability."""
+    from scipy.special import ndtr
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = np.abs(np.log(-np.log(stated)) - np.log(-np.log(observed)))
+        inside = gap * observed * -np.log(observed) / error
+        none, every = np.sqrt(n * stated / (1 - stated)), np.sqrt(n * (1 - stated) / stated)  # Wilson's limits
+    z = np.select([np.isnan(observed), observed <= 1e-12, observed >= 1 - 1e-12], [np.nan, none, every], inside)
+    found: NDArray[Any] = 2 * ndtr(-z)
+    return found
 
 
 def murphy(table: pd.DataFrame) -> dict[str, float]:

@@ -59,11 +59,12 @@ class Family:
             stay = FAMILIES[self.name](w)[2]
             beyond = days > self.cap
             if beyond.any():
-                # No time beyond the cap shows that deals leave ever faster there, as a light tail would have it.
+                # No time beyond the cap shows that deals leave ever faster there, as a light tail would have it; and a
+                # Weibull that fits the bulk of a gamma bends too far up, so that half of its rise is believed.
                 w_cap = (np.log(self.cap) - self.location) / self.scale
                 density, _, at_cap, _ = FAMILIES[self.name](w_cap)
                 hazard = np.exp(density - at_cap) / (self.scale * self.cap)
-                steady = at_cap - hazard * (days[beyond, None] - self.cap)
+                steady = at_cap - (hazard - at_cap / self.cap) / 2 * (days[beyond, None] - self.cap)
                 stay[beyond] = np.maximum(stay[beyond], steady)
             chance: Floats = np.exp(stay) @ self.weight
         return chance

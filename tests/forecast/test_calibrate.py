@@ -11,6 +11,7 @@ from funnelkit.pipeline import Limit
 from funnelkit.result import LimitError
 from funnelkit.synth.generate import as_pipeline, synthesize
 from tests.support.histories import pipeline
+from tests.worlds import STAGES, World
 
 SELLING = {"first-contact": 0.5, "needs-analysis": 0.5, "value-proposition": 0.5, "negotiation": 0.6}
 
@@ -98,3 +99,26 @@ def test_errors():
     with pytest.raises(LimitError, match="calibration of stage probabilities"):
         calibrate(type(history)(history.model, history.deals, history.events, history.as_of,
                                 limits=(Limit("no_outcome"),)))  # fmt: skip
+
+
+@pytest.mark.parametrize("runs", [20, pytest.param(200, marks=pytest.mark.slow)])
+def test_true_probabilities_are_rarely_called_wrong(runs, capsys):
+    """Four stages whose stated chances are the true ones: any wrong verdict in at most 5 %, all taken together."""
+    rng, world = np.random.default_rng(21), World(years=1.5, per_day=2.0)
+    chances = np.cumprod(world.advance[::-1])[::-1]
+    stated = dict(zip(STAGES, chances, strict=False))
+    wrong = [calibrate(world.pipeline(rng), stated).table["verdict"].isin(["too_low", "too_high"]).any()
+             for _ in range(runs)]  # fmt: skip
+    error = np.sqrt(0.05 * 0.95 / runs)
+    with capsys.disabled():
+        print(f"\nTrue chances of four stages: a wrong verdict in {sum(wrong)} of {runs} (standard error {error:.3f})")
+    assert np.mean(wrong) <= 0.05 + 2 * error
+
+
+def test_the_interval_shown_is_the_one_that_judges():
+    table = calibrate(growing(), {"Lead": 0.3}).table
+    inside = (table["low"] <= table["probability"]) & (table["probability"] <= table["high"])
+    assert (inside == (table["verdict"] == "fits")).all()
+    alone = calibrate(World().pipeline(np.random.default_rng(5)), {"Terms": 0.485}).table.iloc[0]
+    four = calibrate(World().pipeline(np.random.default_rng(5)), dict.fromkeys(STAGES[:4], 0.485)).table.iloc[3]
+    assert four["low"] <= alone["low"] and four["high"] >= alone["high"]
