@@ -250,7 +250,7 @@ def _take_unit(sheet: Sheet) -> None:
         file = sheet.table.name
         sheet.journal.add("unit_in_header", file=file, column=header, value=unit.text, times=unit.factor)
         sheet.frame["amount"] = (sheet.frame["amount"] * unit.factor).round(4)
-    elif scale:
+    elif form and scale:
         sheet.journal.add("unit_of_system", file=sheet.table.name, column=header, value=form.title, times=scale)
         sheet.frame["amount"] = (sheet.frame["amount"] * scale).round(4)
 
