@@ -241,3 +241,18 @@ def test_power_against_a_fall_to_half(unit, capsys):
     with capsys.disabled():
         print(f"\nFall to half, last {unit}: found in {falls} of 100 histories (se 5; seed 7)")
     assert falls["period"] >= falls["decided"] - 10
+
+
+@pytest.mark.parametrize("rows", [0, 3])
+def test_small_and_empty_frames_are_answered(rows):
+    """Also by segment, where there is none; without dates of creation by what was decided."""
+    table = pd.DataFrame({
+        "id": ["a", "b", "c"], "stage": ["Won", "Lost", "Lead"], "region": ["N", "S", "S"],
+        "created_at": pd.to_datetime(["2025-03-01", "2025-03-09", "2025-04-01"]),
+        "closed_at": pd.to_datetime(["2025-04-01", "2025-04-02", None]),
+    }).iloc[:rows]  # fmt: skip
+    for given in (table, table.drop(columns="created_at")):
+        pipeline = read(given, stages=["Lead", "Won"], as_of="2025-04-30")
+        for by in (None, "region"):
+            found = compare_periods(pipeline, by=by)
+            assert not found.table["clear"].any() and found.reading() and found.reading("zh")
