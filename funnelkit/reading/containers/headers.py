@@ -38,9 +38,11 @@ def without_repeated(table: Table) -> Table:
 def _titles(cells: pd.DataFrame, same: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return which rows hold a text in their first cell alone and stand right above a repeated header."""
     rows = np.flatnonzero(same)[np.flatnonzero(same) > 0] - 1
+    found = np.zeros(len(cells), dtype=bool)
+    if not len(rows):
+        return found
     above = cells.iloc[rows].apply(lambda column: cell_text(column).notna())
     only = above.iloc[:, 0].to_numpy() & ~above.iloc[:, 1:].any(axis=1).to_numpy()
-    found = np.zeros(len(cells), dtype=bool)
     found[rows[only]] = True
     return found
 
