@@ -112,7 +112,8 @@ def _insight(row: dict[str, Any], pipeline: Pipeline) -> Insight:
     values |= {"days": number(row["age_days"]), "level": percent(row["level"])}
     kind = "cohort_better" if row["change"] > 0 else "cohort_worse"
     size = size_of(pipeline, abs(row["change"]) * row["n"])
-    return insight(kind, row["cohort"], "analysis.time.cohort_moved", values, evidence=float(row["p_value"]), **size)
+    size |= {"found": row["share"], "usual": row["share_before"], "evidence": float(row["p_value"])}
+    return insight(kind, row["cohort"], "analysis.time.cohort_moved", values, **size)
 
 
 def _cohort_row(pipeline: Pipeline, times: pd.DataFrame, cohort: int, code: int) -> dict[str, Any]:

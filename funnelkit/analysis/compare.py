@@ -212,7 +212,8 @@ def _findings(table: pd.DataFrame, asked: _Asked) -> tuple[Insight, ...]:
         key = f"analysis.compare.{side if whole and not asked.keys else 'stage_moved'}"
         subject = " / ".join([*(str(row[key]) for key in asked.keys), str(row["stage"])])
         size = size_of(asked.pipeline, abs(row["change"]) * row["n_entered"], row["win"])
-        found.append(insight(f"rate_{side}", subject, key, values, evidence=float(row["p_value"]), **size))
+        size |= {"found": float(row["rate"]), "usual": float(row["rate_before"]), "evidence": float(row["p_value"])}
+        found.append(insight(f"rate_{side}", subject, key, values, **size))
     return tuple(found)
 
 

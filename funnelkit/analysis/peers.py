@@ -89,7 +89,8 @@ def _insight(row: pd.Series[Any], model: Funnel | None, margin: float) -> Insigh
     """Return the finding of a stage below its peers; its size: the deals that the peers' rate would have kept."""
     short, key = -row["change"] * row["n"], "analysis.compare.ours"
     z = NormalDist().inv_cdf((1 + LEVEL) / 2) * row["change"] / (row["change_high"] - row["change"])
-    size = {"n_deals": round(short), "evidence": 2 * NormalDist().cdf(z)}
+    size = {"n_deals": round(short), "found": float(row["rate"]), "usual": float(row["peer_rate"])}
+    size["evidence"] = 2 * NormalDist().cdf(z)
     return insight("below_peers", row["stage"], key, _row_words(row, model, margin), **size)
 
 

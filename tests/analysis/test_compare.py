@@ -38,6 +38,7 @@ def test_the_planted_drop_is_found_against_last_year_and_no_other_stage(sample):
     insight = next(each for each in found.findings if each.subject == "solution-demo")
     fallen = clear.iloc[0]
     assert insight.kind == "rate_fall" and insight.evidence == fallen["p_value"] < 1 - fallen["level"]
+    assert (insight.found, insight.usual) == (fallen["rate"], fallen["rate_before"])
     assert insight.n_deals == round(-fallen["change"] * fallen["n_entered"]) and insight.amount > 0
 
 
