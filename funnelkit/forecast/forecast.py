@@ -37,7 +37,8 @@ class Forecast(Result):
     table : DataFrame
         Distribution of each period, part and measure.
     deals : DataFrame
-        The open deals, each with its chance of a win.
+        The open deals: deal_id, stage, days_in_stage, amount, chance of a win by the end (mean), chance_low,
+        chance_high (80 % range), beyond (older than any that ever moved on or closed; no likelier than younger ones).
     paths : dict
         `paths[part][measure]` is (paths, periods), per period and not cumulative; parts are open, new and total,
         measures n_won and value.
@@ -81,22 +82,15 @@ def forecast_open(
 
     Parameters
     ----------
-    unit : {"week", "month", "quarter", "year"}, optional
-        Cut the time at these calendar borders.
-    by : str or list of str, optional
-        Columns whose values have win ratios of their own.
-    record : Result, optional
-        Of `backtest`: where its bands missed too often, those of the forecast are widened by its misses.
-    pipeline, until, paths, rng
-        What is known; last day (default: end of the next quarter); number of simulated futures; what draws them.
+    pipeline, until, unit, by, record, paths, rng
+        What is known; last day (default: end of the next quarter); where to cut the time; columns with own win ratios;
+        result of `backtest` by whose misses bands are widened; number of simulated futures; what draws them.
 
     Returns
     -------
     Forecast
-        period, start, end, part (open, new, total), measure (n_won, value), mean, median, low_95 ... high_50 (value in
-        the deals' currency); all periods together come last. `.deals`: deal_id, stage, days_in_stage, amount, chance
-        (of a win by `until`), chance_low, chance_high (80 % range), beyond (older than any deal that ever moved on or
-        closed: its chance is the lowest that younger ones have, or less).
+        period, start, end, part (open, new, total), measure (n_won, value in the deals' currency), mean, median,
+        low_95 ... high_50; all periods together last. `.deals`: `Forecast` says what it holds.
 
     Raises
     ------
@@ -109,10 +103,9 @@ def forecast_open(
 
     Examples
     --------
-    >>> from funnelkit import sample
-    >>> made = forecast_open(sample(), "2026-03-31", paths=500)
-    >>> made.table.iloc[-1][["part", "measure"]].tolist(), round(made.table["median"].iloc[-1], -5)
-    (['total', 'value'], 5300000.0)
+    >>> import funnelkit as fk
+    >>> round(forecast_open(fk.sample(), "2026-03-31", paths=500).table["median"].iloc[-1], -5)
+    5300000.0
     """
     return _forecast(pipeline, until, (unit, by, record), (paths, rng or np.random.default_rng(0)))
 

@@ -204,10 +204,15 @@ class Hazards:
 
     def cumulative(self, stage: int, age: Floats, kind: int) -> Floats:
         """Return the expected number of exits of a kind from age 0 to `age` (piecewise linear)."""
-        edges, rate = self.edges[stage], self.rate(stage)[:, kind]
-        knots = np.r_[0.0, np.cumsum(rate[:-1] * np.diff(edges)[:-1])]
-        group = np.clip(np.searchsorted(edges, age, side="right") - 1, 0, len(rate) - 1)
-        expected: Floats = knots[group] + rate[group] * (age - edges[group])
+        expected: Floats = self.cumulative_both(stage, age)[kind]
+        return expected
+
+    def cumulative_both(self, stage: int, age: Floats) -> Floats:
+        """Return the expected numbers of exits UP and OUT from age 0 to `age`, (2, ages)."""
+        edges, rate = self.edges[stage], self.rate(stage).T
+        knots = np.concatenate([np.zeros((2, 1)), np.cumsum(rate[:, :-1] * np.diff(edges)[:-1], axis=1)], axis=1)
+        group = np.clip(np.searchsorted(edges, age, side="right") - 1, 0, rate.shape[1] - 1)
+        expected: Floats = knots[:, group] + rate[:, group] * (age - edges[group])
         return expected
 
     def _posterior(self, stage: int) -> tuple[Floats, Floats]:
@@ -313,44 +318,42 @@ def expected_exits(hazards: Hazards, spells: Spells, begin: ArrayLike, end: Arra
     return expected
 
 
-def expected_in_windows(hazards: Hazards, spells: Spells, edges: Floats, kind: int, ratio: Floats) -> Floats:
+def expected_in_windows(hazards: Hazards, spells: Spells, edges: Floats, ratio: Floats) -> Floats:
     """Compute the exits that hazards expect of each stage in each of a row of windows.
 
     Parameters
     ----------
     hazards : Hazards
     spells : Spells
-    edges : array
-        Of the windows, days since 1970, in order of time.
-    kind : int
-        UP or OUT.
-    ratio : array
-        (spells,): how fast each goes against the hazards.
+    edges, ratio : array
+        Of the windows, days since 1970; (2, spells), how fast each goes UP and OUT against the hazards.
 
     Returns
     -------
     array
-        (stages, windows).
+        (2, stages, windows): UP and OUT.
 
     Examples
     --------
-    >>> import funnelkit as fk
-    >>> spells = stage_spells(fk.sample())
-    >>> edges, ones = np.array([0.0, spells.as_of]), np.ones(len(spells.stage))
-    >>> expected_in_windows(fit_hazards(spells), spells, edges, UP, ones).shape
-    (7, 1)
+    >>> from funnelkit import sample
+    >>> spells = stage_spells(sample())
+    >>> ones = np.ones((2, len(spells.stage)))
+    >>> expected_in_windows(fit_hazards(spells), spells, np.array([0.0, spells.as_of]), ones).shape
+    (2, 7, 1)
     """
     begin, end = np.maximum(spells.seen, edges[0]), np.minimum(spells.start + spells.age, edges[-1])
     first = np.searchsorted(edges, begin, side="right") - 1
     # Only the windows that a spell touches are looked at: a row each, so that the work grows with time spent.
     touched = np.where(end > begin, np.searchsorted(edges, end, side="left") - first, 0)
-    spell = np.repeat(np.arange(len(touched)), touched)
-    window = np.arange(len(spell)) - np.repeat(np.cumsum(touched) - touched, touched) + first[spell]
-    low = np.maximum(begin[spell], edges[window]) - spells.start[spell]
-    high = np.minimum(end[spell], edges[window + 1]) - spells.start[spell]
-    found = np.zeros((spells.won, len(edges) - 1))
+    found = np.zeros((2, spells.won, len(edges) - 1))
     for stage in range(spells.won):
-        here = spells.stage[spell] == stage
-        hoped = hazards.cumulative(stage, high[here], kind) - hazards.cumulative(stage, low[here], kind)
-        found[stage] = np.bincount(window[here], weights=hoped * ratio[spell[here]], minlength=len(edges) - 1)
+        here = np.flatnonzero((spells.stage == stage) & (touched > 0))
+        n = touched[here]
+        spell = np.repeat(here, n)
+        window = np.arange(len(spell)) - np.repeat(np.cumsum(n) - n - first[here], n)
+        high = hazards.cumulative_both(stage, np.minimum(end[spell], edges[window + 1]) - spells.start[spell])
+        low = np.roll(high, 1, axis=1)  # a window of a spell begins where the one before it ended
+        low[:, np.cumsum(n) - n] = hazards.cumulative_both(stage, begin[here] - spells.start[here])
+        hoped = (high - low) * ratio[:, spell]
+        found[:, stage] = [np.bincount(window, weights=one, minlength=len(edges) - 1) for one in hoped]
     return found

@@ -86,8 +86,7 @@ def find_shift(observed: Floats, expected: Floats) -> Shift:
     evidence += np.log(np.r_[1 - CHANGED, np.full(windows - 1, CHANGED / max(windows - 1, 1))])
     share = np.exp(evidence - evidence.max())
     share, weight = share / share.sum(), joint / total[:, None]
-    none = np.ones((1, 2, len(PRIOR)))
-    before, after = np.r_[none, before], np.r_[none, after]
+    before, after = (np.r_[np.ones((1, 2, len(PRIOR))), one] for one in (before, after))
     return Shift(share, weight, before, after, _path(share, weight, before, after))
 
 
