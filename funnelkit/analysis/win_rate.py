@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from funnelkit.analysis.shared import By, keys_of, require_columns
 from funnelkit.analysis.stays import timed_outcomes
-from funnelkit.language import number, percent
+from funnelkit.language import DataError, number, percent
 from funnelkit.pipeline import Limit, Pipeline
 from funnelkit.result import WIN_LIMITS, Result, gate_rates, row_words, table_of
 from funnelkit.stats import RATE_COLUMNS, choose_horizon, incidence, rate_columns
@@ -46,7 +46,7 @@ def win_rate(deals: Pipeline | Result | pd.DataFrame, by: By = None) -> Result:
     Raises
     ------
     DataError
-        Where a column is missing.
+        Where a column is missing, or the source is a table of counts, which holds no deals.
 
     Notes
     -----
@@ -69,6 +69,8 @@ def win_rate(deals: Pipeline | Result | pd.DataFrame, by: By = None) -> Result:
 
 
 def _of_pipeline(pipeline: Pipeline, by: By) -> Result:
+    if pipeline.counts is not None:
+        raise DataError("counts_only")
     table, whole = _decided(pipeline.deals, by), _decided(pipeline.deals, None)
     limit = next(filter(None, map(pipeline.limit, (*WIN_LIMITS, "no_open_deals"))), None)
     if limit is not None and limit.code in WIN_LIMITS:

@@ -7,6 +7,7 @@ from statsmodels.duration.survfunc import CumIncidenceRight
 
 from funnelkit.analysis import win_rate
 from funnelkit.analysis.stays import timed_outcomes
+from funnelkit.language import DataError
 from funnelkit.models import custom
 from funnelkit.pipeline import Pipeline
 from funnelkit.reading import read
@@ -171,3 +172,8 @@ def test_a_source_without_outcomes_has_no_win_rate():
     rows = [row for row in closed_and_open() if row[1] == "Lead"]
     row = win_rate(deals_of(rows, stages=["Lead", "Won"])).table.iloc[0]
     assert (row["basis"], row["n"]) == ("unknown", 0) and np.isnan(row["rate"])
+
+
+def test_a_table_of_counts_has_no_deals_to_win():
+    with pytest.raises(DataError, match="table of counts"):
+        win_rate(read(pd.DataFrame({"stage": ["Lead", "Won"], "count": [10, 2]}), layout="counts"))
