@@ -233,8 +233,8 @@ class _Frame:
             where = [names.index(name) for name in segment], [stages.index(name) for name in stage]
             for total, count in zip((k, n), counts, strict=True):
                 np.add.at(total[period], where, count)
-        for side, size in zip(("before", "after"), n[:, :, 0].sum(axis=1), strict=True):
-            if not size:
+        for side, period in zip(("before", "after"), n, strict=True):
+            if not period[:, :1].sum():
                 raise DataError("empty_period", table=side)
         return cls(keys, names, stages, k, n, n[:, :, 0])
 

@@ -194,10 +194,11 @@ def compare_target_rates(pipeline: Pipeline, targets: Mapping[str, float]) -> Re
 
 def _against_targets(pipeline: Pipeline, given: dict[str, float]) -> Result:
     model = pipeline.model
-    rates = rate_table(count_stages(pipeline)).table.set_index("stage")
-    table = rates.loc[list(given), list(RATE_COLUMNS)].reset_index()
-    table["stage"] = pd.Categorical(table["stage"], categories=model.stage_ids, ordered=True)
-    table.insert(1, "target_rate", list(given.values()))
+    rates = rate_table(count_stages(pipeline)).table
+    lead = [*rates.columns[: list(rates.columns).index("stage")], "stage"]  # counts may come by period
+    table = rates.loc[rates["stage"].isin(given), [*lead, *RATE_COLUMNS]].reset_index(drop=True)
+    table["stage"] = pd.Categorical(table["stage"].astype("str"), categories=model.stage_ids, ordered=True)
+    table.insert(len(lead), "target_rate", table["stage"].astype("str").map(given).astype(float))
     table["gap"] = table["rate"] - table["target_rate"]
     verdict = np.select(
         [table["n"] == 0, table["low"] >= table["target_rate"], table["high"] < table["target_rate"]],
@@ -205,7 +206,7 @@ def _against_targets(pipeline: Pipeline, given: dict[str, float]) -> Result:
     )  # fmt: skip
     table["verdict"] = pd.Categorical(verdict, categories=("met", "missed", "no_evidence", "no_deals"))
     stages: dict[str, Any] = {
-        one: [*(model.stage(name).name for name in table.loc[table["verdict"] == one, "stage"])] or ["–"]
+        one: [model.stage(name).name for name in table.loc[table["verdict"] == one, "stage"].unique()] or ["–"]
         for one in ("met", "missed", "no_evidence")
     }
     return Result(table, "forecast.target_check.rates", stages, model=model, shown=_rates_for_people)
