@@ -244,7 +244,10 @@ def _churn(table: pd.DataFrame, alarm: float) -> Result:
     for name, part in (("growth", growth), ("growth_low", growth_low), ("growth_high", growth_high)):
         table[name] = np.append(np.nan, part)
     found = tuple(
-        insight("churn_alarm", row["period"], "analysis.losses.alarm", _churn_words(row, alarm))
+        insight(
+            "churn_alarm", row["period"], "analysis.losses.alarm", _churn_words(row, alarm),
+            n_deals=int(row["disconnections"]), found=float(row["ratio"]), usual=alarm,
+        )  # fmt: skip
         for _, row in table[table["alarm"]].iterrows()
     )
     return Result(table, *_read_churn(table, alarm), shown=_churn_for_people, findings=found)

@@ -113,7 +113,9 @@ def _for_people(who: str, table: pd.DataFrame) -> pd.DataFrame:
 
 def _insight(row: dict[str, Any], who: str) -> Insight:
     values = {"name": row[who], "rate": rate_words(row["k"], row["n"]), "expected": percent(row["expected"])}
-    key, size = f"analysis.people.{row['verdict']}", {"n_deals": int(row["n"]), "evidence": float(row["p_value"])}
+    key = f"analysis.people.{row['verdict']}"
+    size = {"n_deals": int(row["n"]), "evidence": float(row["p_value"])}
+    size |= {"found": float(row["rate"]), "usual": float(row["expected"])}
     return insight(f"wins_{row['verdict']}", row[who], key, values, **size)
 
 
