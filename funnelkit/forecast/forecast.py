@@ -104,7 +104,7 @@ def forecast_open(
     Examples
     --------
     >>> import funnelkit as fk
-    >>> round(forecast_open(fk.sample(), "2026-03-31", paths=500).table["median"].iloc[-1], -5)
+    >>> float(round(forecast_open(fk.sample(), "2026-03-31", paths=500).table["median"].iloc[-1], -5))
     5300000.0
     """
     return _forecast(pipeline, until, (unit, by, record), (paths, rng or np.random.default_rng(0)))

@@ -13,7 +13,7 @@ from funnelkit.forecast.win_curves import Draws, closing_curves, draw_hazards, e
 from funnelkit.stats import OUT, UP, draw_level, draw_own_levels, windows
 
 Rng = Generator | None  # None: the same draws each time
-DRAWS, LEAST_DRAWS = 400, 80  # draws of the parameters; each carries paths / DRAWS paths; many segments share them
+DRAWS, LEAST_DRAWS = 400, 60  # draws of the parameters; each carries paths / DRAWS paths; many segments share them
 SWING_EVENTS = 20
 
 
