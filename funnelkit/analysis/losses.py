@@ -245,9 +245,14 @@ def _churn(table: pd.DataFrame, alarm: float) -> Result:
         table[name] = np.append(np.nan, part)
     found = tuple(
         insight(
-            "churn_alarm", row["period"], "analysis.losses.alarm", _churn_words(row, alarm),
-            n_deals=int(row["disconnections"]), found=float(row["ratio"]), usual=alarm,
-        )  # fmt: skip
+            "churn_alarm",
+            row["period"],
+            "analysis.losses.alarm",
+            _churn_words(row, alarm),
+            n_deals=int(row["disconnections"]),
+            found=float(row["ratio"]),
+            usual=alarm,
+        )
         for _, row in table[table["alarm"]].iterrows()
     )
     return Result(table, *_read_churn(table, alarm), shown=_churn_for_people, findings=found)

@@ -75,7 +75,8 @@ def _review(pipeline: Pipeline, by: By, mix: list[str], how: tuple[float | None,
     require_columns(pipeline.deals, mix)
     cutoff = _maturity(pipeline, mature_days)
     deals = pipeline.deals[pipeline.deals["status"].isin(["won", "lost", "open"])]
-    old = deals[deals["created_at"].fillna(pd.Timestamp.min) <= pipeline.as_of - pd.Timedelta(days=cutoff)]
+    begun = deals["created_at"]
+    old = deals[begun.isna() | (begun <= pipeline.as_of - pd.Timedelta(days=cutoff))]
     table, cells = _counts(old, who, mix)
     if not len(table):
         raise DataError("nobody_to_review", by=who, days=number(cutoff))

@@ -140,7 +140,7 @@ def test_refusals():
         review_people(world, mix=["region"])
     with pytest.raises(DataError, match="smaller mature_days"):
         review_people(world, mature_days=5_000)
-    with pytest.raises(LimitError, match="who owns a deal"):
+    with pytest.raises(LimitError, match="the owner of a deal"):
         review_people(type(world)(world.model, world.deals, world.events, AS_OF, limits=(Limit("no_owner"),)))
 
 
