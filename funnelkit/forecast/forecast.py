@@ -17,7 +17,7 @@ from funnelkit.forecast.simulate import Chances, Rng, draw_chances, draw_worlds,
 from funnelkit.forecast.widening import widen
 from funnelkit.language import DataError, label, number
 from funnelkit.pipeline import Pipeline
-from funnelkit.result import Result, refuse_limits
+from funnelkit.result import Refusal, Result, refuse_limits
 
 BANDS = (0.95, 0.80, 0.50)
 PARTS = ("open", "new", "total")
@@ -126,7 +126,7 @@ def _forecast(
         "new": simulate_new(chances, fit.amounts, rng, paths),
     }
     found = _per_period(parts, pipeline.limit("no_amount") is None)
-    widened = {} if record is None else widen(found, record)
+    widened = {} if record is None or isinstance(record, Refusal) else widen(found, record)
     table, deals = _bands(found, periods), _deal_rows(pipeline, book, chances)
     key = "forecast.forecast.value" if "value" in found["total"] else "forecast.forecast.count"
     notes = (*_widened(widened), *forecast_notes(pipeline, fit, deals, chances, int(periods["day"].iloc[-1])))

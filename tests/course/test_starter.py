@@ -20,6 +20,12 @@ MAP = {"deal_id": "Nr", "stage": 'Phase" ); import os #'}
 HEADER = 'Nr,"Phase"" ); import os #",Wert\n'
 
 
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """A notebook saves its mapping in the folder where it runs."""
+    monkeypatch.chdir(tmp_path)
+
+
 def parameters(path):
     """Return the parameters of a notebook: every one a literal."""
     cell = next(cell for cell in nbformat.read(path, 4).cells if "parameters" in cell.metadata.get("tags", []))
