@@ -73,7 +73,8 @@ def spells_of(pipeline: Pipeline, analysis: str, by: By = None) -> pd.DataFrame:
     events, deals = _timed_events(pipeline), pipeline.deals.set_index("deal_id")
     same = events["deal_id"].eq(events["deal_id"].shift(-1))
     onward = events["stage"].cat.codes.groupby(events["deal_id"]).shift(-1)
-    status, closed = events["deal_id"].map(deals["status"]), events["deal_id"].map(deals["closed_at"])
+    # Not by map, which cannot look up dates among no deals.
+    status, closed = (events.join(deals[name], on="deal_id")[name] for name in ("status", "closed_at"))
     left = events["entered_at"].shift(-1).where(same, closed.where(status != "open", pipeline.as_of))
     done = status.map({"won": "advanced", "lost": "lost", "open": "open"})
     moved = (onward > events["stage"].cat.codes).map({True: "advanced", False: "back"})
