@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from funnelkit.analysis.monitor import StandingSignal, find_changes
 from funnelkit.analysis.shared import DAY, By, insight, keys_of
 from funnelkit.analysis.stays import spells_of
-from funnelkit.language import DataError, label, number, percent
+from funnelkit.language import DataError, Text, both, label, money, number, percent
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Insight, Result, refuse_limits
 from funnelkit.stats import LEAST_EXITS, expected_open, fit, snapshot_chance, stay_chance, usual_days
@@ -202,33 +202,39 @@ def _read(
     stuck = groups["stuck"]
     notes: list[tuple[str, Mapping[str, Any]]] = []
     values: dict[str, Any] = {"n": number(len(stuck)), "n_open": number(len(table)), "share": percent(false_share, 0)}
-    values |= {"value": _worth(stuck), "n_unvalued": number(int(stuck["amount"].isna().sum()))}
+    values |= {"value": _worth(stuck, pipeline.currency), "n_unvalued": number(int(stuck["amount"].isna().sum()))}
     values["stages"] = [pipeline.model.stage(stage).name for stage in stuck["stage"].astype("str").unique()]
     if stuck["amount"].notna().any() and stuck["amount"].isna().any():
         notes.append(("analysis.stuck.unvalued", {"n": values["n_unvalued"]}))
-    late, soon = groups["late"], groups["soon"]
+    late, soon, unjudged = groups["late"], groups["soon"], groups["too_few"]
     if len(late) or len(soon):
         counted = {"late": number(len(late)), "soon": number(len(soon)), "days": SOON_DAYS}
-        notes.append(_valued("analysis.stuck.next", pd.concat([late, soon]), counted))
+        notes.append(_valued("analysis.stuck.next", pd.concat([late, soon]), counted, pipeline.currency))
     old = table[table["older_than_any"] & (table["state"] != "too_few")]
-    if len(old):
-        notes.append(_valued("analysis.stuck.older", old, {"n": number(len(old))}))
-    if len(groups["too_few"]):
-        notes.append(("analysis.stuck.too_few", {"n": number(len(groups["too_few"])), "least": LEAST_EXITS}))
-    single = _valued("analysis.stuck.found", stuck, values)[0] if len(stuck) else "analysis.stuck.none"
+    further = [_valued("analysis.stuck.older", old, {"n": number(len(old))}, pipeline.currency)] if len(old) else []
+    if len(unjudged):
+        further.append(("analysis.stuck.too_few", {"n": number(len(unjudged)), "least": LEAST_EXITS}))
     stalled = [(change.key, change.values) for change in slowed]
-    if not _stage_leads(slowed, len(stuck)):
-        return single, values, (*stalled, *notes)
-    single = single if len(stuck) else "analysis.stuck.none_alone"
-    return *stalled[0], (*stalled[1:], (single, values), *notes)
+    leads, n_usual = _stage_leads(slowed, len(stuck)), len(table) - len(old) - len(unjudged)
+    single = _valued("analysis.stuck.found", stuck, values, pipeline.currency)[0]
+    if not len(stuck):
+        single = "analysis.stuck.none_alone" if leads else "analysis.stuck.none"
+    if leads:
+        return *stalled[0], (*stalled[1:], (single, values), *notes, *further)
+    if len(stuck) or not further:
+        return single, values, (*stalled, *notes, *further)
+    # Of waits that no record shows nobody can say that they are usual: they lead, the others are spoken of apart.
+    rest = [("analysis.stuck.none_other", {"n": number(n_usual)})] if n_usual else []
+    return *further[0], (*further[1:], *rest, *stalled, *notes)
 
 
-def _valued(key: str, deals: pd.DataFrame, values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def _valued(key: str, deals: pd.DataFrame, values: dict[str, Any], currency: str | None) -> tuple[str, dict[str, Any]]:
     """Return a sentence that tells what deals are worth; where no amount is known, the one that leaves it out."""
     known = deals["amount"].notna().any()
-    return (key, values | {"value": _worth(deals)}) if known else (f"{key}_unvalued", values)
+    return (key, values | {"value": _worth(deals, currency)}) if known else (f"{key}_unvalued", values)
 
 
-def _worth(deals: pd.DataFrame) -> str:
-    """Return the sum of the amounts; a dash where none is known."""
-    return number(deals["amount"].sum(min_count=1 if len(deals) else 0))
+def _worth(deals: pd.DataFrame, currency: str | None) -> Text:
+    """Return the sum of the amounts in words; a dash where none is known."""
+    worth = deals["amount"].sum(min_count=1 if len(deals) else 0)
+    return both(lambda: money(worth, currency))

@@ -51,13 +51,13 @@ def split_win_rate(pipeline: Pipeline, scope: Scope) -> Result:
 
 
 def watch_win_rate(pipeline: Pipeline, scope: Scope) -> Result:
-    """Tell what had changed beyond chance by the end of the period: the pace of a stage, the share that goes on.
+    """Tell what has changed beyond chance: the pace of a stage, the share that goes on.
 
     Parameters
     ----------
     pipeline : Pipeline
     scope : Scope
-        Calendar and the last period.
+        Where it names a period that is over, the watch ends with it; else with the data, as that of `stuck_deals`.
 
     Returns
     -------
@@ -77,6 +77,8 @@ def watch_win_rate(pipeline: Pipeline, scope: Scope) -> Result:
     >>> [found.subject for found in watch_win_rate(pipeline, Scope(pipeline, "quarter")).findings]
     ['solution-confirmed', 'solution-demo']
     """
+    if scope.period in ("", "current"):
+        return monitor(pipeline)
     calendar = scope.calendar
     after = calendar.start(int(calendar.number(scope.day)) + 1)
     return monitor(pipeline if after > pipeline.as_of else pipeline.at(after))

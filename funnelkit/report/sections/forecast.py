@@ -41,7 +41,7 @@ def _need_target(pipeline: Pipeline, revenue: float, until: str, **_: Any) -> No
 SECTIONS = (
     Section(
         "forecast", "forecast_open", "period start end part measure median low_80 high_80 low_95 high_95", answers=0,
-        rows=_by_day, drawn=table_of,
+        rows=_by_day, drawn=table_of, tests=False,
     ),
     Section(
         "backtest", "backtest", "origin end measure actual low_80 high_80 in_80", answers=0, rows=_record,

@@ -76,7 +76,7 @@ def funnel_table(pipeline: Pipeline) -> Shown:
     table = pd.concat([counts, columns], axis=1)
     named = table.copy()
     named.insert(1, "stage_name", stage_names(table["stage"], pipeline.model))
-    shown, read = show(table, model=pipeline.model), bullets(rates.sentences())
+    shown, read = show(table, model=pipeline.model, currency=pipeline.currency), bullets(rates.sentences())
     return Shown(shown.html + read.html, f"{shown.text}\n{read.text}", table=raw(named))
 
 
@@ -88,12 +88,12 @@ def _amounts_known(pipeline: Pipeline) -> bool:
 
 
 def first_page(*answers: Result) -> Shown:
-    """Return one sentence for each question that found an answer, in the order given.
+    """Return one sentence for each question that found an answer: what goes beyond chance first, the surest before.
 
     Parameters
     ----------
     *answers : Result
-        What `attempt` returned; a Refusal gets no line.
+        What `attempt` returned; a Refusal gets no line. Those that found nothing keep their order.
 
     Returns
     -------
@@ -105,7 +105,7 @@ def first_page(*answers: Result) -> Shown:
     'The source supports none of the analyses; each section below says why.'
     """
     lines = []
-    for answer in answers:
+    for answer in sorted(answers, key=_chance):
         section = answer.section if isinstance(answer, Answer) else None
         if section is not None and section.answers is not None:
             said = answer.sentences()
@@ -115,3 +115,10 @@ def first_page(*answers: Result) -> Shown:
         return note(say("report.headline.no_summary"), "warn")
     shown = bullets(lines, "good")
     return Shown(shown.html, shown.text, {"summary": lines})
+
+
+def _chance(answer: Result) -> float:
+    """Return how likely the surest finding of an answer is by chance alone; 1 where it found nothing."""
+    if not isinstance(answer, Answer) or answer.section is None or not answer.section.tests:
+        return 1.0
+    return min((found.evidence for found in answer.findings if found.evidence is not None), default=1.0)

@@ -37,6 +37,8 @@ class Section:
         Result -> the rows that its chart draws; None shows no picture.
     guard : callable, optional
         Called with the verb's arguments; raises FunnelkitError where there is nothing to ask.
+    tests : bool
+        Whether the answer is what the verb's findings found; those of a forecast only explain it.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Section:
     rows: Callable[[Any], pd.DataFrame] = table_of
     drawn: Callable[[Any], pd.DataFrame] | None = None
     guard: Callable[..., None] | None = None
+    tests: bool = True
 
     def check(self, pipeline: Pipeline, *args: Any, **options: Any) -> None:
         """Raise DataError where the verb need not be asked: a table of counts has no deals."""
