@@ -20,6 +20,7 @@ from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Insight, Result, refuse_limits, table_of
 from funnelkit.stats import (
+    AIMED_AT_STAGES,
     ALARMS,
     EVERY,
     LEAST_EVENTS,
@@ -136,7 +137,8 @@ def find_changes(pipeline: Pipeline, baseline: Any, rng: Generator) -> tuple[pd.
     """Return the table of `monitor`, and the signals that stand, the surest and largest first."""
     spells = stage_spells(pipeline)
     flows = stage_flows(spells, None if baseline is None else float(days([pd.Timestamp(baseline)])[0]))
-    table = _table(flows, watch(flows.watched.take(flows.enough), rng), pipeline.model)
+    verdicts = watch(flows.watched.take(flows.enough), rng, aimed=AIMED_AT_STAGES)
+    table = _table(flows, verdicts, pipeline.model)
     now = _since_change(table).assign(number=flows.stage, n_open=flows.n_open, n_usual=flows.n_usual)
     rows = now[now["signal"].fillna(False).to_numpy(dtype=bool)].to_dict("records")
     named = {(row["measure"], row["higher"]) for row in rows if row["number"] != EVERY}

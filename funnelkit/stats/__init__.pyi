@@ -20,6 +20,7 @@ from .hazards import stage_spells as stage_spells
 from .hazards import won_position as won_position
 from .incidence import choose_horizon as choose_horizon
 from .incidence import incidence as incidence
+from .monitoring import AIMED_AT_STAGES as AIMED_AT_STAGES
 from .monitoring import EVERY as EVERY
 from .monitoring import LEAST_EVENTS as LEAST_EVENTS
 from .monitoring import LEAST_WINDOWS as LEAST_WINDOWS

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from funnelkit.stats.rates import Floats
 
 ALARMS = 0.05  # chance of any false alarm in a year, over all series together, at most
-AIMED = 0.8  # of that is aimed at: expectations by groups of ages are not exact
 FALLS_SHARE = 0.9  # of these, those that may point to a fall: to miss a fall costs more than to miss a rise
 YEAR_WINDOWS = 13  # of 28 days: the stretch over which false alarms are limited
 DRAWS = 4_000
 DESIGN_ERRORS, DESIGN_WINDOWS = 3.4, 3  # a shift that this many windows show at so many standard errors is designed for
 LARGEST_SHIFT = np.log(4)
 LEAST_TOLD = 1.0
+CHANCE_SPREAD = 0.9  # share of series varying by chance alone that are taken as such
 TAIL = 0.05  # beyond this share of the draws scores fall off exponentially
 FALL, RISE = 0, 1
 
@@ -71,7 +71,9 @@ class Verdicts:
         return self.score > self.limit[:, :, None]
 
 
-def watch(watched: Watched, rng: Generator, windows: int = YEAR_WINDOWS, draws: int = DRAWS) -> Verdicts:
+def watch(
+    watched: Watched, rng: Generator, windows: int = YEAR_WINDOWS, draws: int = DRAWS, *, aimed: float = 1.0
+) -> Verdicts:
     """Judge series of counts by two-sided cumulative sums whose false alarms together are limited.
 
     Parameters
@@ -82,6 +84,8 @@ def watch(watched: Watched, rng: Generator, windows: int = YEAR_WINDOWS, draws: 
         Length of the stretch in which, nothing having changed, any alarm at all has the chance `ALARMS`.
     draws : int
         Simulated stretches.
+    aimed : float
+        Share of `ALARMS` that the limits are set for; less where what is expected rests on a model.
 
     Returns
     -------
@@ -106,7 +110,7 @@ def watch(watched: Watched, rng: Generator, windows: int = YEAR_WINDOWS, draws: 
     shift = _design(scaled)
     score = _scores(scaled.observed, scaled.expected, scaled.trials, shift)
     highest = _highest(scaled, shift, rng, (max(windows, scaled.observed.shape[1]), draws))
-    share = AIMED * np.array([FALLS_SHARE, 1 - FALLS_SHARE])[:, None] * _weights(scaled)
+    share = aimed * np.array([FALLS_SHARE, 1 - FALLS_SHARE])[:, None] * _weights(scaled)
     edge, above = _tail(highest)
     limit = edge + above * np.log(TAIL / (ALARMS * share))
     return Verdicts(score, limit, _p_values(score, highest, (edge, above, share)))
@@ -213,12 +217,12 @@ def dispersion(observed: Any, expected: Any, trials: Any) -> Floats:
     Returns
     -------
     array
-        (series,): 1 where chance alone explains it (chi-square test at 2.5 %).
+        (series,): 1 where chance alone explains it (chi-square test at 10 %).
 
     Notes
     -----
     Pearson's chi-square over its degrees of freedom. An estimate of every excess, however small, would widen the limits
-    of half the steady series for nothing.
+    of half the steady series for nothing; a stricter test would overlook wins that wait for the end of the quarter.
 
     Examples
     --------
@@ -235,7 +239,7 @@ def dispersion(observed: Any, expected: Any, trials: Any) -> Floats:
     told = variance > 0.5 * np.median(variance, axis=-1, keepdims=True)
     freedom = np.maximum(told.sum(axis=-1) - 1, 1)
     square = np.where(told, (observed - expected) ** 2 / np.maximum(variance, 1e-300), 0.0).sum(axis=-1)
-    found: Floats = np.where(square > chi2.ppf(0.975, freedom), square / freedom, 1.0)
+    found: Floats = np.where(square > chi2.ppf(CHANCE_SPREAD, freedom), square / freedom, 1.0)
     return found
 
 

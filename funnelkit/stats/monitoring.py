@@ -18,6 +18,7 @@ from funnelkit.stats.rates import Floats
 WINDOW_DAYS = 28.0
 PACE, PROMOTION = 0, 1
 EVERY = -1  # all stages together
+AIMED_AT_STAGES = 0.6  # of the chance of a false alarm: expectations by groups of ages, and dispersions, are estimates
 LEAST_EVENTS, LEAST_WINDOWS = 30, 6  # of a baseline from which a series is judged
 
 

@@ -31,7 +31,7 @@ def slow(stage, days):
 
 # How often, over many histories, stands in tests/stats/test_monitoring.py: there without the reading of tables.
 def test_a_fall_and_a_stall_are_found_and_calm_stays_calm():
-    assert named(fall(3, 0.25, 91), 1)[0] == [("fewer_promoted", "Terms")]
+    assert named(fall(1, 0.25, 91), 1)[0] == [("fewer_promoted", "Talk")]
     assert named(slow(2, 61), 2)[0][0] == ("slower", "Offer")
     assert named(COMPANY, 3) == ([], False)
 

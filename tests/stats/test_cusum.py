@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import nbinom
+from scipy.stats import chi2, nbinom
 
 from funnelkit.stats.cusum import ALARMS, FALL, RISE, Watched, change_points, dispersion, watch
 
@@ -86,6 +86,8 @@ def test_change_points_are_those_of_the_planted_change():
 
 def test_dispersion_is_one_by_chance_and_that_of_a_negative_binomial_otherwise():
     rng, mean = np.random.default_rng(7), np.full((200, 24), 30.0)
-    plain = dispersion(rng.poisson(30, (200, 24)), mean, np.full((200, 24), np.nan))
+    steady = dispersion(rng.poisson(30, (4000, 24)), np.full((4000, 24), 30.0), np.full((4000, 24), np.nan))
     wild = dispersion(nbinom.rvs(10, 0.25, size=(200, 24), random_state=rng), mean, np.full((200, 24), np.nan))
-    assert (plain == 1).mean() > 0.9 and np.median(wild) == pytest.approx(4.0, rel=0.15)
+    # The expectation is not fitted here, as the degrees of freedom assume: one more is free.
+    assert (steady == 1).mean() == pytest.approx(chi2.cdf(chi2.ppf(0.9, 23), 24), abs=0.02)
+    assert np.median(wild) == pytest.approx(4.0, rel=0.15)

@@ -5,7 +5,7 @@ import pytest
 
 from funnelkit.stats.cusum import ALARMS, FALL, watch
 from funnelkit.stats.hazards import OPEN, Spells
-from funnelkit.stats.monitoring import EVERY, PACE, PROMOTION, stage_flows
+from funnelkit.stats.monitoring import AIMED_AT_STAGES, EVERY, PACE, PROMOTION, stage_flows
 from tests.worlds import World, draw
 
 # 8 % are won, 70 a month are decided; two years of baseline, one that is watched.
@@ -29,7 +29,7 @@ def signals(world, seed):
     """Return (stage, measure, side) of the signals that stand, and whether anything alarmed within the year."""
     rng = np.random.default_rng(seed)
     flows = stage_flows(spells(world, rng))
-    signal = watch(flows.watched, rng, draws=1000).signal & flows.enough[None, :, None]
+    signal = watch(flows.watched, rng, draws=1000, aimed=AIMED_AT_STAGES).signal & flows.enough[None, :, None]
     side, series = np.nonzero(signal[:, :, -1])
     return set(zip(flows.stage[series], flows.measure[series], side, strict=True)), signal.any()
 
