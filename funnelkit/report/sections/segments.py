@@ -40,8 +40,9 @@ def segment_table(pipeline: Pipeline, segment: str = "") -> Shown:
 
 
 def segment_picture(pipeline: Pipeline, segment: str = "") -> Any:
-    """Return the win rate of every segment as a chart, or why there is none."""
-    return _by_segment(pipeline, segment, lambda found: found.chart())
+    """Return the win rate of every segment as a chart, None where `segment_table` says why there is none."""
+    drawn = _by_segment(pipeline, segment, lambda found: found.chart())
+    return None if isinstance(drawn, Shown) else drawn
 
 
 def _by_segment(pipeline: Pipeline, segment: str, draw: Callable[[Result], Any]) -> Any:

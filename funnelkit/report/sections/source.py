@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pandas as pd
 
 from funnelkit import __version__
 from funnelkit.language import DataError, Shown, bullets, nearest, note, number, percent, sample_files, say
-from funnelkit.pipeline import Pipeline
+from funnelkit.pipeline import Finding, Pipeline
 from funnelkit.reading import READING_OPTIONS, read
 
 
@@ -68,6 +69,7 @@ def provenance(data: Sequence[Any], pipeline: Pipeline) -> Shown:
 
 
 LOUD = ("warn", "error")
+EXAMPLES = 3  # findings of one rule that the page tells; all of them are in the figures
 
 
 def require_clean(pipeline: Pipeline, max_quarantine: float) -> None:
@@ -89,11 +91,25 @@ def data_quality(pipeline: Pipeline) -> Shown:
         how = "given" if pipeline.as_of_given else "derived"
         lines.append(say(f"report.quality.as_of_{how}", as_of=day_text(pipeline)))
     loud = [finding for finding in pipeline.findings if finding.severity in LOUD]
-    lines += [finding.message() for finding in loud]
+    lines += [finding.message() for finding in _examples(loud)]
     shown = bullets(lines, "warn" if loud else "good")
     findings = [finding.as_dict() for finding in pipeline.findings]
     facts = {"rows": vars(rows), "as_of": day_text(pipeline), "findings": findings}
     return Shown(shown.html, shown.text, facts)
+
+
+def _examples(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the first findings of each rule, and for each rule with more of them how many."""
+    told: list[Finding] = []
+    rest: Counter[str] = Counter()
+    for finding in findings:
+        if finding.rule == "more":
+            rest[finding.values["rule"]] += finding.values["n"]
+        elif sum(other.rule == finding.rule for other in told) < EXAMPLES:
+            told.append(finding)
+        else:
+            rest[finding.rule] += 1
+    return told + [Finding("more", "warn", values={"rule": rule, "n": number(n)}) for rule, n in rest.items()]
 
 
 def source_limits(pipeline: Pipeline) -> Shown:

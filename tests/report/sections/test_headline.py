@@ -6,7 +6,7 @@ import pytest
 from funnelkit.analysis import win_rate
 from funnelkit.language import DataError, use_language
 from funnelkit.reading import read
-from funnelkit.report import funnel_table, headline, read_source
+from funnelkit.report import data_quality, funnel_table, headline, read_source
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +69,11 @@ def test_entering_the_last_stage_is_the_win_so_it_has_no_rate(sample, lang, name
 def test_unknown_way_of_reading_is_refused():
     with pytest.raises(DataError, match=r"nothing to set by 'encodin'\. Nearest: encoding"):
         read_source(reading={"encodin": "utf-8"})
+
+
+def test_many_faulty_rows_of_one_kind_are_told_by_three():
+    rows = [(f"d{i}", "Nowhere" if i < 200 else "Lead", "2026-01-05", None) for i in range(400)]
+    pipeline = read_rows(rows, stages=["Lead", "Won"])
+    shown = data_quality(pipeline)
+    assert shown.text.count("'Nowhere'") == 3 and "197 more findings of the rule stage_unknown." in shown.text
+    assert len(shown.figures["findings"]) == len(pipeline.findings) > 100

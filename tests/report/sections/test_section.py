@@ -148,6 +148,53 @@ def test_first_page_has_a_line_for_each_answer(found, lang):
     assert texts("report.stuck")["ask"][lang] in shown.text
 
 
+def test_what_goes_beyond_chance_leads_the_first_page(found):
+    asked = [texts("report." + name)["ask"]["en"] for name in ("signal", "stuck", "comparison")]
+    lines = report.first_page(*found.values()).figures["summary"]
+    assert [line.startswith(ask) for line, ask in zip(lines, asked, strict=False)] == [True] * 3
+    assert report.first_page(found["forecast"], found["stays"]).figures["summary"][0].startswith("What will come in?")
+
+
+def test_one_stage_has_one_figure_on_the_page(sample):
+    signal, stuck = (found.findings for found in answered_alone(sample))
+    slowed = {found.subject: str(found) for found in signal if found.kind == "slower"}
+    assert slowed and {found.subject: str(found) for found in stuck if found.kind == "slower"} == slowed
+
+
+def answered_alone(pipeline):
+    """Return the answers of the watch and of the search for stuck deals."""
+    return report.watch_win_rate(pipeline, report.Scope(pipeline)), fk.stuck_deals(pipeline)
+
+
+@pytest.mark.parametrize("n", [3, 9, 25])
+def test_small_companies_get_every_section_without_nan(n):
+    deals, events = company(n)
+    found = answered(read(deals, events, stages=["Lead", "Offer", "Talk", "Won"]))
+    said = [answer.show().text + answer.reading() for answer in found.values()]
+    said.append(report.first_page(*found.values()).text)
+    assert not [text for text in said if re.search(r"\b(nan|NaT|inf|None)\b", text)]
+    assert "cannot be judged" in said[NAMES.index("stuck")]
+
+
+def company(n):
+    """Return the deals and the history of a company that began in January 2026."""
+    rng, first, end = np.random.default_rng(n), pd.Timestamp("2026-01-05"), pd.Timestamp("2026-06-30")
+    deals, events = [], []
+    for i in range(n):
+        path = [("Lead", first + pd.Timedelta(days=int(rng.integers(150))))]
+        while path[-1][0] not in ("Won", "Lost"):
+            day = path[-1][1] + pd.Timedelta(days=int(rng.integers(40)))
+            if day > end or i == 0:
+                break
+            onward = {"Lead": "Offer", "Offer": "Talk", "Talk": "Won"}[path[-1][0]]
+            path.append(("Lost" if rng.random() < 0.35 else onward, day))
+        closed = path[-1][1] if path[-1][0] in ("Won", "Lost") else None
+        deals.append((f"D{i}", path[-1][0], path[0][1], closed, 1000.0 * int(rng.integers(1, 50)), "AB"[i % 2]))
+        events += [(f"D{i}", stage, day) for stage, day in path]
+    columns = ["deal_id", "stage", "created_at", "closed_at", "amount", "owner"]
+    return pd.DataFrame(deals, columns=columns), pd.DataFrame(events, columns=["deal_id", "stage", "entered_at"])
+
+
 def test_counts_source_refuses_with_the_reason():
     table = pd.DataFrame({"stage": ["Lead", "Offer", "Won"], "count": [100, 40, 10]})
     pipeline = read(table, layout="counts", stages=["Lead", "Offer", "Won"])
