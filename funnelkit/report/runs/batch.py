@@ -18,7 +18,8 @@ from funnelkit.report.pages.index import index_page
 from funnelkit.report.runs import notebooks, publish
 from funnelkit.report.runs.plan import PlannedReport
 from funnelkit.report.runs.progress import Progress
-from funnelkit.report.runs.run import CANCELLED, run_report
+from funnelkit.report.runs.run import CANCELLED, note_refusal, run_report
+from funnelkit.report.runs.verify import made_alike
 
 _STATUS_EVERY_S = 2
 
@@ -28,7 +29,7 @@ class Outcome:
     """How one report of a batch ended; `error` speaks both languages and stays in the process."""
 
     name: str
-    outcome: str  # ok, failed, kept: it was good and only failed ones were asked for
+    outcome: str  # ok, failed, kept: it is good as it stands, and only failed ones were asked for
     exit_code: int
     reason: str
     run: str | None
@@ -105,10 +106,11 @@ class _Batch:
             return None
         folder, started = item.request.out, time.monotonic()
         before = publish.load_json(folder / "latest" / "run.json")
-        if only_failed and publish.load_json(folder / "status.json").get("outcome") == "ok":
+        good = only_failed and publish.load_json(folder / "status.json").get("outcome") == "ok"
+        if good and made_alike(before, item.request):
             return Outcome(item.name, "kept", 0, "ok", _shown(folder, self.out), 0.0)
         try:
-            target = run_report(item.request, crew, self.stop)
+            target = _made(item, crew, self.stop)
         except FunnelkitError as error:
             told = publish.load_json(folder / "status.json") if error.exit_code != publish.BUSY else {}
             run = f"{item.name}/{told['run']}" if told.get("run") else None
@@ -136,6 +138,18 @@ class _Batch:
         if final:
             page = self.out / "index.html"
             publish.prepare_text(page, index_page(status, self.out)).replace(page)
+
+
+def _made(item: PlannedReport, crew: pool.Workers, stop: Callable[[], str | None]) -> Path:
+    """Make one report; whatever is wrong with it, the others of its batch are made."""
+    try:
+        return run_report(item.request, crew, stop)
+    except (FunnelkitError, OSError):
+        raise
+    except Exception as fault:
+        error = ReportError("report_broke", 1, name=item.name, detail=f"{type(fault).__name__}: {fault}")
+        note_refusal(item.request.out, error)
+        raise error from fault
 
 
 def _contents(record: Mapping[str, Any]) -> list[str]:

@@ -37,7 +37,7 @@ def located(values: Mapping[str, Any], folder: Path) -> tuple[dict[str, Any], tu
     if named:
         values["data"] = [str((folder / path).resolve()) for path in named]
     data = [Path(path) for path in values["data"]] if named else sample_files()
-    others = [Path(value) for name, value in values.items() if name != "data" and _is_file(value)]
+    others = [Path(value) for name, value in values.items() if name != "data" and is_file(value)]
     return values, tuple(dict.fromkeys([*data, *others]))
 
 
@@ -57,7 +57,8 @@ def _absolute(value: Any, folder: Path) -> Any:
     return value
 
 
-def _is_file(value: Any) -> bool:
+def is_file(value: Any) -> bool:
+    """Return whether a value is the absolute path of a file that is there."""
     return isinstance(value, str) and 0 < len(value) < 1000 and Path(value).is_absolute() and Path(value).is_file()
 
 
@@ -128,7 +129,7 @@ def lend(values: Mapping[str, Any], staging: Path) -> tuple[dict[str, Any], dict
     names: dict[str, str] = {}
 
     def lent(value: Any) -> Any:
-        if not _is_file(value):
+        if not is_file(value):
             return value
         if value not in names:
             names[value] = _link(Path(value), staging, names.values())

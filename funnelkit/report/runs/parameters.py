@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 from typing import Any, NoReturn
 
@@ -32,8 +32,8 @@ def declared(notebook: Any) -> dict[str, Parameter]:
     """Return {name: Parameter} of a notebook's cell tagged `parameters`.
 
     Each line is `name: type = literal  # help`, the type one of str, int, float, bool, list, dict, or in quotes one
-    of "date", "share" (0 to 1), "amount" (0 or more), "one | another" (these words; date among them is any day). Raises
-    ReportError (exit code 11) where the cell is missing or a line is not of this form.
+    of "date" (a day, today or yesterday), "share" (0 to 1), "amount" (0 or more), "one | another" (these words; date
+    among them is any day). Raises ReportError (exit code 11) where the cell is missing or a line is not of this form.
     """
     cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     if len(cells) != 1 or cells[0].cell_type != "code":
@@ -41,13 +41,21 @@ def declared(notebook: Any) -> dict[str, Parameter]:
     source = cells[0].source
     lines = source.splitlines()
     found = {}
-    for node in ast.parse(source).body:
+    for node in _statements(source):
         kind = _annotation(node)
         if kind is None:
             raise ReportError("template_bad_parameter", BAD_PARAMETER, line=lines[node.lineno - 1])
         comment = lines[node.end_lineno - 1].partition("#")[2].strip()
         found[node.target.id] = Parameter(node.target.id, kind, ast.literal_eval(node.value), comment)
     return found
+
+
+def _statements(source: str) -> list[Any]:
+    try:
+        return ast.parse(source).body
+    except SyntaxError as error:
+        line = source.splitlines()[(error.lineno or 1) - 1 :][:1]
+        raise ReportError("template_bad_parameter", BAD_PARAMETER, line="".join(line)) from None
 
 
 def _annotation(node: ast.stmt) -> str | None:
@@ -151,8 +159,11 @@ def _as_bool(value: Any) -> bool:
 
 
 def _as_date(value: Any) -> str:
+    """Return a day as text; `today` and `yesterday` are days by the clock of the run, which run.json keeps."""
     if isinstance(value, date):
         return value.isoformat()[:10]
+    if value in ("today", "yesterday"):
+        return (date.today() - timedelta(days=value == "yesterday")).isoformat()
     return value if _as_text(value) == "" else date.fromisoformat(value).isoformat()
 
 
@@ -180,7 +191,7 @@ def _refuse() -> NoReturn:
 
 _KINDS = {
     "str": Kind("text", _as_text), "int": Kind("12", _as_int), "float": Kind("0.25", _as_float),
-    "bool": Kind("true / false", _as_bool), "date": Kind("2026-01-31", _as_date),
+    "bool": Kind("true / false", _as_bool), "date": Kind("2026-01-31 / today / yesterday", _as_date),
     "list": Kind('a,b / ["a", "b"]', _as_list), "dict": Kind('{"key": "value"}', _as_dict),
     "share": Kind("0.05 (0 ... 1)", _as_share), "amount": Kind("2000000", _as_amount),
 }  # fmt: skip

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from funnelkit.language import ReportError
+from funnelkit.language import FunnelkitError, ReportError
 from funnelkit.report.runs import parameters
-from funnelkit.report.runs.inputs import sha256
+from funnelkit.report.runs.inputs import is_file, relative, sha256
 from funnelkit.report.runs.run import Request, prepare, run_report, versions
 
 _NEEDED = ("outputs", "inputs", "template", "template_path", "parameters", "versions", "language", "given")
@@ -56,6 +56,30 @@ def verify(path: str | Path) -> tuple[int, list[Difference]]:
         if now.get(name) != expected
     ]
     return len(wanted), found
+
+
+def made_alike(record: Mapping[str, Any], request: Request) -> bool:
+    """Return whether a run's record tells of the template, parameters and inputs that a request would be made from."""
+    try:
+        job = prepare(request)
+    except FunnelkitError:
+        return False
+    lent = {item["path"]: item["lent"] for item in record.get("inputs", []) if item.get("lent")}
+    values = {
+        name: [_lent(item, lent, request.out) for item in value]
+        if isinstance(value, list)
+        else _lent(value, lent, request.out)
+        for name, value in job.values.items()
+    }
+    wanted = {**job.identity, "language": request.lang, "parameters": values}
+    told = {name: record.get(name) for name in wanted}
+    told["inputs"] = [{name: item[name] for name in item if name != "lent"} for item in record.get("inputs", [])]
+    return told == wanted
+
+
+def _lent(value: Any, lent: Mapping[str, str], out: Path) -> Any:
+    """Return the name under which a run was lent the file that a value names, the value itself for anything else."""
+    return lent.get(relative(Path(value), out), value) if is_file(value) else value
 
 
 def _hash(path: Path) -> str | None:

@@ -116,6 +116,50 @@ def test_retry_makes_only_what_failed(made):
     assert len(list((folder / "out" / "north x=20" / "runs").iterdir())) == 1
 
 
+def test_a_template_with_a_slip_in_its_parameters_fails_alone_and_again(tmp_path):
+    template(tmp_path / "t.ipynb", "print(x)")
+    template(tmp_path / "b.ipynb", "print(x)")
+    content = {"each": {"x": [1]}, "reports": [{"name": "b", "template": "b.ipynb"}]}
+    items = read_plan(plan(tmp_path, **content), tmp_path / "out")
+    assert [result.outcome for result in run_batch(items, tmp_path / "out")] == ["ok", "ok"]
+    template(tmp_path / "b.ipynb", "print(x)", parameters="x: int = = 2")
+    for only_failed, kept in ((False, "ok"), (True, "kept")):
+        found = run_batch(items, tmp_path / "out", only_failed=only_failed)
+        assert [result.outcome for result in found] == [kept, "failed"]
+        assert "'x: int = = 2'" in str(found[1].error) and found[1].exit_code == 11
+
+
+def test_a_fault_of_one_report_stops_no_other(tmp_path, monkeypatch):
+    template(tmp_path / "t.ipynb", "print(x)")
+    items = read_plan(plan(tmp_path, each={"x": [1, 2]}), tmp_path / "out")
+
+    def broken(request, *rest):
+        return run_report(request, *rest) if request.values["x"] == 1 else {}["x"]
+
+    monkeypatch.setattr("funnelkit.report.runs.batch.run_report", broken)
+    found = run_batch(items, tmp_path / "out")
+    assert [(result.outcome, result.reason) for result in found] == [("ok", "ok"), ("failed", "report_broke")]
+    assert load_json(tmp_path / "out" / "batch.json")["outcome"] == "failed"
+
+
+@pytest.mark.parametrize("changed", ["data", "template", "parameter"])
+def test_retry_makes_again_what_is_made_from_something_else_now(changed, tmp_path):
+    template(tmp_path / "t.ipynb", "print(open(data[0]).read())")
+    (tmp_path / "n.csv").write_text("a\n1\n", encoding="utf-8")
+    content = {"data": {"north": "n.csv"}, "parameters": {"x": 1}}
+    items = read_plan(plan(tmp_path, **content), tmp_path / "out")
+    run_batch(items, tmp_path / "out")
+    assert run_batch(items, tmp_path / "out", only_failed=True)[0].outcome == "kept"
+    if changed == "data":
+        (tmp_path / "n.csv").write_text("a\n2\n", encoding="utf-8")
+    elif changed == "template":
+        template(tmp_path / "t.ipynb", "print(x)")
+    else:
+        items = read_plan(plan(tmp_path, **content | {"parameters": {"x": 2}}), tmp_path / "out")
+    assert run_batch(items, tmp_path / "out", only_failed=True)[0].outcome == "ok"
+    assert verify.verify(tmp_path / "out" / "north" / "latest" / "run.json")[1] == []
+
+
 def test_index_shows_state_links_and_history(made):
     folder, *_ = made
     html = (folder / "out" / "index.html").read_text(encoding="utf-8")
