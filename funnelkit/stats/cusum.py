@@ -78,12 +78,9 @@ def watch(
 
     Parameters
     ----------
-    watched : Watched
-    rng : Generator
-    windows : int
-        Length of the stretch in which, nothing having changed, any alarm at all has the chance `ALARMS`.
-    draws : int
-        Simulated stretches.
+    watched, rng : the series; what draws the limits
+    windows, draws : int
+        Length and number of the simulated stretches: nothing having changed, any alarm at all has the chance `ALARMS`.
     aimed : float
         Share of `ALARMS` that the limits are set for; less where what is expected rests on a model.
 
