@@ -116,7 +116,8 @@ def _reading(table: pd.DataFrame, names: pd.Series[Any]) -> tuple[Reading, tuple
     baseline, n_judged = table[table["in_baseline"]], int(table["signal"].notna().sum())
     if not n_judged:
         return ("analysis.monitor.few_periods", {"n": len(baseline), "least": LEAST_BASELINE}, notes), ()
-    values = {"centre": percent(baseline["k"].sum() / baseline["n"].sum()), "n": len(baseline), "judged": n_judged}
+    centre = baseline["n_expected"].sum() / baseline["n"].sum()  # as the picture has it
+    values = {"centre": percent(centre), "n": len(baseline), "judged": n_judged}
     after = _since_change(table)
     if after is None:
         alarmed = names[table["signal"].fillna(False).to_numpy(dtype=bool)].tolist()
