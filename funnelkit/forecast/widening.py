@@ -27,9 +27,9 @@ def band_factor(record: Result | pd.DataFrame, measure: str) -> tuple[float, int
 
     table = record if isinstance(record, pd.DataFrame) else record.table
     rows = table[(table["part"] == "total") & (table["measure"] == measure) & (table["method"] == "forecast")]
-    above = rows["actual"] >= rows["median"]
-    reach = np.where(above, rows["high_80"] - rows["median"], rows["median"] - rows["low_80"])
-    miss = (rows["actual"] - rows["median"]).abs().to_numpy()
+    actual, median, low, high = rows[["actual", "median", "low_80", "high_80"]].to_numpy(dtype=float).T
+    reach = np.where(actual >= median, high - median, median - low)
+    miss = np.abs(actual - median)
     past = np.minimum(np.divide(miss, reach, where=reach > 0, out=np.where(miss > 0, FARTHEST, 0.0)), FARTHEST)
     promised = ndtri(0.5 + (np.arange(PROMISED) + 0.5) / PROMISED / 2) / ndtri((1 + BAND) / 2)
     return max(1.0, float(np.quantile(np.r_[past, promised], BAND))), int((past <= 1).sum()), len(past)

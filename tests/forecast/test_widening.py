@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import funnelkit as fk
 from funnelkit.forecast import backtest, forecast_open
 from funnelkit.forecast.widening import band_factor
+from funnelkit.result import Refusal
 from funnelkit.synth import sample
 
 
@@ -60,3 +62,14 @@ def test_the_forecast_is_widened_and_says_so():
         parts = wide.paths["open"][measure] + wide.paths["new"][measure]
         assert parts == pytest.approx(wide.paths["total"][measure])
     assert ("times as wide" in wide.reading()) == (band_factor(worse, "value")[0] >= 1.05)
+
+
+def test_the_verb_takes_what_backtest_gives_and_a_refusal_as_none():
+    pipeline = fk.sample()
+    tested = fk.attempt(fk.backtest, pipeline, unit="month", n_origins=8, paths=300)
+    plain, wider = (fk.forecast_open(pipeline, "2026-01-31", paths=500, record=record) for record in (None, tested))
+    width = [row["high_80"] - row["low_80"] for row in (plain.table.iloc[-1], wider.table.iloc[-1])]
+    assert width[1] >= width[0]
+    refused = fk.attempt(fk.backtest, pipeline.at("2024-01-15"))
+    again = fk.forecast_open(pipeline, "2026-01-31", paths=500, record=refused)
+    assert isinstance(refused, Refusal) and again.table.equals(plain.table)
