@@ -74,7 +74,7 @@ def test_values_become_their_declared_type(kind, value, parsed):
         ("float", "inf"), ("float", float("inf")), ("float", "1e999"), ("bool", "no"), ("bool", 1),
         ("date", "2026-02-30"), ("date", "03/04/2026"), ("list", '[1, NaN]'), ("list", 3), ("dict", "[1]"),
         ("share", "2"), ("share", -0.1), ("share", "5%"), ("amount", -5), ("week | month", "fortnight"),
-        ("week | month", ""), ("week | month", 1), ("date | current", "yesterday"),
+        ("week | month", ""), ("week | month", 1), ("date | current", "someday"),
     ],
 )  # fmt: skip
 def test_ill_typed_values_are_refused(kind, value):
@@ -393,7 +393,7 @@ def test_input_that_changes_during_the_run_is_no_report(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("unit", "fortnight"), ("lang", "fr"), ("period", "yesterday"), ("target", "-5"), ("max_quarantine", "2")],
+    [("unit", "fortnight"), ("lang", "fr"), ("period", "someday"), ("target", "-5"), ("max_quarantine", "2")],
 )
 def test_settings_that_are_none_are_refused_before_a_kernel(name, value, no_kernel, tmp_path):
     with pytest.raises(ReportError) as caught:
