@@ -69,7 +69,7 @@ OF_LOGS = {  # of the pipeline's events as a table, where they differ as logs
     "time_histogram": lambda p: fk.time_histogram(_journeys(p)),
     "time_to_convert": lambda p: fk.time_to_convert(_journeys(p)),
 }
-LOGS = ["no rows", "one deal", "nine deals", "all lost", "ties", "same day", "no segment", "slow"]
+LOGS = ["no rows", "one deal", "all lost", "ties"]
 CALLS |= OF_LOGS
 WITHOUT = {
     "adopters": "plain numbers", "advantage_test": "ratings", "allocate": "plain numbers", "cascade": "plain numbers",

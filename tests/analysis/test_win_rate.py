@@ -154,7 +154,7 @@ def test_without_dates_the_closed_ones_are_taken_and_that_is_said():
 def test_without_open_deals_the_closed_ones_are_taken_and_that_is_said():
     found = win_rate(deals_of(closed_and_open()[:8], stages=["Lead", "Won"]))
     assert found.table.loc[0, "basis"] == "decided"
-    assert "open ones seem to be left out" in found.reading()
+    assert "those under way seem to be left out" in found.reading()
 
 
 def test_without_losses_no_segment_has_a_rate_and_the_age_is_told():

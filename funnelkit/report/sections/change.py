@@ -74,7 +74,7 @@ def watch_win_rate(pipeline: Pipeline, scope: Scope) -> Result:
     >>> from funnelkit.language import sample_files
     >>> from funnelkit.reading import read
     >>> pipeline = read(*sample_files(), model="industrial-8")
-    >>> [found.subject for found in watch_win_rate(pipeline, Scope(pipeline, "quarter")).findings]
+    >>> sorted({found.subject for found in watch_win_rate(pipeline, Scope(pipeline, "quarter")).findings})
     ['solution-confirmed', 'solution-demo']
     """
     if scope.period in ("", "current"):
