@@ -373,8 +373,8 @@ def _bounded(found: dict[str, Any], n_unknown: NDArray[np.int64]) -> dict[str, A
     k, n = found["k"], found["n"]
     ends = rate_columns(k, n, found["n_open"] + n_unknown, "unknown", found["horizon_days"])
     few = n_unknown <= FEW * n
-    wider = {"low": np.fmin(found["low"], wilson(k, n + n_unknown)[0])}
+    wider = {**found, "low": np.fmin(found["low"], wilson(k, n + n_unknown)[0])}
     wider["high"] = np.fmax(found["high"], wilson(k + n_unknown, n + n_unknown)[1])
     ends |= {name: found[name] for name in ("k", "n", "n_open")}
-    ends |= {name: np.where(few, wider.get(name, found[name]), ends[name]) for name in ("rate", "low", "high", "basis")}
+    ends |= {name: np.where(few, wider[name], ends[name]) for name in ("rate", "low", "high", "basis")}
     return {name: np.where(n_unknown > 0, ends[name], found[name]) for name in found}

@@ -62,7 +62,7 @@ def ratio(later: Curve, earlier: Curve | None, n: int) -> tuple[float, float, fl
     share, moved = later.share, later.influence
     if earlier is not None:
         if not earlier.share:
-            return (float("nan"),) * 3
+            return float("nan"), float("nan"), float("nan")
         share = min(1.0, later.share / earlier.share)
         moved = (moved - share * earlier.influence) / earlier.share
     error = float(np.sqrt(np.sum(moved**2))) / max(1, len(moved))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from funnelkit.result import Result
+from funnelkit.result import Result, table_of
 
 Array = NDArray[np.float64]
 PROMISED = 16  # periods in which the band is taken to have held as promised, beside those of the record
@@ -25,7 +25,7 @@ def band_factor(record: Result | pd.DataFrame, measure: str) -> tuple[float, int
     """
     from scipy.special import ndtri
 
-    table = record if isinstance(record, pd.DataFrame) else record.table
+    table = table_of(record)
     rows = table[(table["part"] == "total") & (table["measure"] == measure) & (table["method"] == "forecast")]
     actual, median, low, high = rows[["actual", "median", "low_80", "high_80"]].to_numpy(dtype=float).T
     reach = np.where(actual >= median, high - median, median - low)

@@ -172,8 +172,8 @@ def _scores(observed: Floats, expected: Floats, trials: Floats, shift: Floats) -
 def _highest(watched: Watched, shift: Floats, rng: Generator, size: tuple[int, int]) -> Floats:
     """Draw the highest score of each sum in a stretch without change, (draws, 2, series)."""
     windows, draws = size
-    expected, trials = (np.pad(part, ((0, 0), (0, windows - part.shape[1])), mode="wrap")
-                        for part in (watched.expected, watched.trials))  # fmt: skip
+    around = np.arange(windows) % watched.expected.shape[1]  # a short past is gone through again
+    expected, trials = watched.expected[:, around], watched.trials[:, around]
     highest = np.zeros((draws, 2, len(expected)))
     for series, (mean, tries) in enumerate(zip(expected, trials, strict=True)):
         weight = watched.baseline[series]
@@ -263,12 +263,12 @@ def change_points(watched: Watched) -> NDArray[np.int64]:
     >>> change_points(drop)[FALL, 0].tolist()
     [0, 0, 2, 2]
     """
-    sums = [np.pad(np.cumsum(part, axis=1), ((0, 0), (1, 0))) for part in (watched.observed, watched.expected)]
-    tries = np.pad(np.cumsum(watched.trials, axis=1), ((0, 0), (1, 0)))
     series, windows = watched.observed.shape
+    counts = watched.observed, watched.expected, watched.trials
+    sums = [np.cumsum(np.c_[np.zeros(series), part], axis=1) for part in counts]
     best, found = np.zeros((2, series, windows)), np.zeros((2, series, windows), dtype=np.int64)
     for start in range(windows):
-        seen, hoped, n = (part[:, start + 1 :] - part[:, start : start + 1] for part in (*sums, tries))
+        seen, hoped, n = (part[:, start + 1 :] - part[:, start : start + 1] for part in sums)
         ratio = _ratio(seen, hoped) + np.nan_to_num(_ratio(n - seen, n - hoped))
         for side, turned in enumerate((seen < hoped, seen > hoped)):
             better = turned & (ratio > best[side, :, start:])

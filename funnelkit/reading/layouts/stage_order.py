@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations, pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -44,7 +45,7 @@ def _said_order(sheets: Sequence[Sheet], names: Sequence[str], by_chance: bool) 
     if len(set(marks.values())) == len(names) and len(kinds) == 1:
         return sorted(names, key=lambda name: marks[name]), "leading"
     for sheet in sheets:
-        kind = sheet.cells("stage").dtype if sheet.has("stage") else None
+        kind: Any = sheet.cells("stage").dtype if sheet.has("stage") else None
         if isinstance(kind, pd.CategoricalDtype) and kind.ordered:
             place = {key(name): number for number, name in enumerate(kind.categories)}
             if all(key(name) in place for name in names):
