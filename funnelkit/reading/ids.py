@@ -115,8 +115,10 @@ def merge_lines(sheet: Sheet, places: Any, ids: pd.Series) -> Any:
     sheet.good[dropped] = False
     sheet.left_out[dropped] = True
     rule = "lines_summed" if summed else "lines_merged"
-    sheet.journal.add(rule, "warn", file=sheet.table.name, line=int(sheet.table.lines[places[alike][0]]), column=told[0],
-                      n=len(set(first[alike])), rows=int(alike.sum()), columns=", ".join(told))  # fmt: skip
+    sheet.journal.add(
+        rule, "warn", file=sheet.table.name, line=int(sheet.table.lines[places[alike][0]]), column=told[0],
+        n=len(set(first[alike])), rows=int(alike.sum()), columns=", ".join(told),
+    )  # fmt: skip
     return alike
 
 
