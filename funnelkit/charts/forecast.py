@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from funnelkit.charts.style import (
     drawn,
     keep_ticks,
     legend_above,
+    money_axis,
     number_axis,
     percent_axis,
     rows_axis,
@@ -24,7 +26,7 @@ from funnelkit.charts.style import (
     wrap,
 )
 from funnelkit.forecast import Forecast
-from funnelkit.language import DataError, label, number, percent, say
+from funnelkit.language import DataError, label, money, number, percent, say
 from funnelkit.models import Funnel
 from funnelkit.result import Result, table_of
 
@@ -64,8 +66,8 @@ def forecast_chart(found: Forecast, title: str | None = None, target: float | No
     title = title or _fan_title(found, target)
     with canvas(9.8, 4.6, title) as ax:
         _draw_fan(ax, table, target)
-        _fan_axes(ax, table, (measure, len(found.deals)))
-    return Chart((ax,), alt_text(title, _fan_rows(table)), table)
+        _fan_axes(ax, table, (measure, len(found.deals)), found.currency)
+    return Chart((ax,), alt_text(title, _fan_rows(table, _writer(measure, found.currency))), table)
 
 
 def _draw_fan(ax: Axes, table: pd.DataFrame, target: float | None) -> None:
@@ -112,15 +114,15 @@ def _fan_title(made: Forecast, target: float | None) -> str:
     if target is None:
         return say("charts.forecast.fan_title")
     odds = percent(made.chance(target), 0)
-    return say("charts.forecast.fan_title_target", target=number(target), odds=odds)
+    return say("charts.forecast.fan_title_target", target=money(target, made.currency), odds=odds)
 
 
-def _fan_axes(ax: Axes, table: pd.DataFrame, what: tuple[str, int]) -> None:
+def _fan_axes(ax: Axes, table: pd.DataFrame, what: tuple[str, int], currency: str | None) -> None:
     measure, n_open = what
     ax.set_xlim(table["day"].iloc[0], table["day"].iloc[-1])
     days = _apart(table["day"].tolist())
     ax.set_xticks(days, [f"{day:%Y-%m-%d}" for day in days], fontsize=9)
-    _amounts(ax)
+    _amounts(ax, measure, currency)
     ax.set_ylabel(wrap(say(f"charts.forecast.fan_{measure}"), 46))
     ax.set_xlabel(say("charts.forecast.fan_axis", n=number(n_open)))
     legend_above(ax, 3)
@@ -135,13 +137,18 @@ def _apart(days: list[pd.Timestamp]) -> list[pd.Timestamp]:
     return kept[::-1]
 
 
-def _fan_rows(table: pd.DataFrame) -> list[tuple[str, str]]:
+def _writer(measure: str, currency: str | None) -> Callable[[float], str]:
+    """Return what writes an amount of a measure as people read it."""
+    return partial(money, currency=currency) if measure == "value" else number
+
+
+def _fan_rows(table: pd.DataFrame, write: Callable[[float], str]) -> list[tuple[str, str]]:
     ahead = table.iloc[1:]
     step = -(-len(ahead) // 6)
     rows = []
     for row in ahead.iloc[::-1].iloc[::step].iloc[::-1].to_dict("records"):
-        values = {"median": number(row["median"]), "low": number(row["low_80"]), "high": number(row["high_80"])}
-        values |= {"wide_low": number(row["low_95"]), "wide_high": number(row["high_95"])}
+        values = {"median": write(row["median"]), "low": write(row["low_80"]), "high": write(row["high_80"])}
+        values |= {"wide_low": write(row["low_95"]), "wide_high": write(row["high_95"])}
         name = say("charts.forecast.by_day", day=f"{row['day']:%Y-%m-%d}")
         rows.append((name, say("charts.forecast.fan_row", **values)))
     return rows
@@ -167,7 +174,7 @@ def backtest_chart(found: Result | pd.DataFrame, title: str | None = None, measu
     Chart
         A dot is inside the band, a diamond outside; the alt text names band and outcome of every period.
     """
-    table = table_of(found)
+    table, currency = table_of(found), None if isinstance(found, pd.DataFrame) else found.currency
     measure = measure or ("value" if (table["measure"] == "value").any() else "n_won")
     rows = table[(table["part"] == "total") & (table["measure"] == measure)]
     own, title = rows[rows["method"] == "forecast"], title or say("charts.forecast.past_title")
@@ -176,12 +183,13 @@ def backtest_chart(found: Result | pd.DataFrame, title: str | None = None, measu
         _draw_record(ax, rows, own)
         step = -(-len(names) // 8)
         ax.set_xticks(np.arange(len(own))[::step], names[::step], fontsize=9)
-        _amounts(ax)
+        _amounts(ax, measure, currency)
         ax.set_ylabel(wrap(say(f"charts.forecast.past_{measure}"), 46))
         ax.set_xlabel(say("charts.forecast.past_axis", n=number(len(own))))
         legend_above(ax, 3)
-    said = [say("charts.forecast.past_row", low=number(row["low_80"]), high=number(row["high_80"]),
-                actual=number(row["actual"])) for row in own.to_dict("records")]  # fmt: skip
+    write = _writer(measure, currency)
+    said = [say("charts.forecast.past_row", low=write(row["low_80"]), high=write(row["high_80"]),
+                actual=write(row["actual"])) for row in own.to_dict("records")]  # fmt: skip
     return Chart((ax,), alt_text(title, list(zip(names, said, strict=True))), rows)
 
 
@@ -197,10 +205,13 @@ def _draw_record(ax: Axes, rows: pd.DataFrame, own: pd.DataFrame) -> None:
                     linestyle="", clip_on=False, zorder=4, label=say(f"charts.forecast.{key}"))  # fmt: skip
 
 
-def _amounts(ax: Axes) -> None:
+def _amounts(ax: Axes, measure: str, currency: str | None) -> None:
     """Let the axis begin at 0 and write its numbers as people read them."""
     ax.set_ylim(0, None)
-    number_axis(ax.yaxis)
+    if measure == "value" and currency:
+        money_axis(ax.yaxis, currency)
+    else:
+        number_axis(ax.yaxis)
     keep_ticks(ax.yaxis, *ax.get_ylim())
 
 

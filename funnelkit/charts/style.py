@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from funnelkit.language import Lang, label, number, percent, say, settings, use_language, width, wrap_text
+from funnelkit.language import Lang, label, money, number, percent, say, settings, use_language, width, wrap_text
 from funnelkit.models import Funnel
 from funnelkit.result import Result, image, table_of
 
@@ -264,6 +264,11 @@ def percent_axis(axis: Any) -> None:
 def number_axis(axis: Any) -> None:
     """Write the ticks of an axis as numbers of the language."""
     axis.set_major_formatter(lambda value, _: number(value))
+
+
+def money_axis(axis: Any, currency: str | None) -> None:
+    """Write the ticks of an axis as amounts of a currency."""
+    axis.set_major_formatter(lambda value, _: money(value, currency, short=True))
 
 
 def points_axis(axis: Any) -> None:

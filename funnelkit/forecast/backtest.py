@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import pandas as pd
 from funnelkit.analysis import Calendar, data_end, furthest_stage
 from funnelkit.forecast.forecast import BANDS, REFUSED, Reading, forecast_open
 from funnelkit.forecast.history import By
-from funnelkit.forecast.notes import FEW_WINS
+from funnelkit.forecast.notes import FEW_WINS, amount_text
 from funnelkit.forecast.simulate import Rng
 from funnelkit.language import DataError, Text, both, label, number, percent, say
 from funnelkit.pipeline import Pipeline
@@ -77,25 +79,21 @@ def _record(pipeline: Pipeline, unit: str, n_origins: int, options: dict[str, An
     parts = [_score_origin(pipeline, span, before, options) for span in spans]
     table = pd.DataFrame([row for rows in parts for row in rows])
     return Result(
-        table, *_read(table, n_origins), model=pipeline.model, picture="backtest_chart", shown=_for_people,
-        currency=pipeline.currency,
+        table, *_read(table, n_origins, pipeline.currency), model=pipeline.model, picture="backtest_chart",
+        shown=partial(_for_people, pipeline.currency), currency=pipeline.currency,
     )  # fmt: skip
 
 
-def _for_people(table: pd.DataFrame) -> pd.DataFrame:
+def _for_people(currency: str | None, table: pd.DataFrame) -> pd.DataFrame:
     """Return the forecasts of all business as people read them: the band, what came, and whether it held."""
     own = table[(table["part"] == "total") & (table["method"] == "forecast")]
-    rows = [
-        {
-            "from_day": row["origin"],
-            "to_day": row["end"],
-            "measure": label(f"measure_{row['measure']}"),
-            "actual": number(row["actual"]),
-            "band_80": f"{number(row['low_80'])} – {number(row['high_80'])}",
-            "held": bool(row["in_80"]),
-        }
-        for row in own.to_dict("records")
-    ]
+    rows = []
+    for row in own.to_dict("records"):
+        came, low, high = (amount_text(row["measure"], row[name], currency) for name in ("actual", "low_80", "high_80"))
+        rows.append({
+            "from_day": row["origin"], "to_day": row["end"], "measure": label(f"measure_{row['measure']}"),
+            "actual": str(came), "band_80": f"{low} – {high}", "held": bool(row["in_80"]),
+        })  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -129,8 +127,8 @@ def score_table(found: Result | pd.DataFrame) -> Result:
     >>> score_table(found).table[["part", "measure", "method", "n"]].head(1).values.tolist()
     [['total', 'n_won', 'forecast', 1]]
     """
-    table = table_of(found)
-    return Result(_score_rows(table), *_read(table, 0))
+    table, currency = table_of(found), None if isinstance(found, pd.DataFrame) else found.currency
+    return Result(_score_rows(table), *_read(table, 0, currency), currency=currency)
 
 
 def _score_rows(table: pd.DataFrame) -> pd.DataFrame:
@@ -314,7 +312,7 @@ def weighted_pipeline(past: Pipeline, before: Any, measure: str = "value") -> fl
     return float((rate[stage] * weight)[due].sum())
 
 
-def _read(table: pd.DataFrame, asked: int) -> Reading:
+def _read(table: pd.DataFrame, asked: int, currency: str | None) -> Reading:
     """Say how often the band held, what that is worth, and how the scores compare."""
     scores = _score_rows(table).set_index(["part", "measure", "method"])
     measure = "value" if ("total", "value", "forecast") in scores.index else "n_won"
@@ -324,7 +322,8 @@ def _read(table: pd.DataFrame, asked: int) -> Reading:
     notes = [_coverage(int(own["k_80"]), int(own["n"]))]
     errors = table[(table["part"] == "total") & (table["measure"] == measure)]
     errors = errors.pivot_table(index="origin", columns="method", values="crps", observed=True)
-    notes += [_against(errors, method) for method in METHODS[1:] if method in errors]
+    write = partial(amount_text, measure, currency=currency, decimals=1)
+    notes += [_against(errors, method, write) for method in METHODS[1:] if method in errors]
     if own["n"] < asked:
         notes.append(("forecast.forecast.fewer_origins", {"n": number(own["n"]), "asked": number(asked)}))
     return "forecast.forecast.backtest", values, tuple(notes)
@@ -342,7 +341,7 @@ def _coverage(k: int, n: int) -> tuple[str, dict[str, Any]]:
     return f"forecast.forecast.coverage_{'wide' if often < WIDE else 'good'}", {}
 
 
-def _against(errors: pd.DataFrame, method: str) -> tuple[str, dict[str, Any]]:
+def _against(errors: pd.DataFrame, method: str, write: Callable[[float], Text | str]) -> tuple[str, dict[str, Any]]:
     """Compare the forecast's error with a plain method's in the periods that both have."""
     from scipy.special import stdtrit
 
@@ -353,7 +352,7 @@ def _against(errors: pd.DataFrame, method: str) -> tuple[str, dict[str, Any]]:
     key = "better" if mean + reach < 0 else "worse" if mean - reach > 0 else "undecided"
     ends = sorted((abs(mean - reach), abs(mean + reach)))
     values = {"mine": both_known["forecast"].mean(), "other": both_known[method].mean(), "gap": abs(mean)}
-    found = {name: number(value) for name, value in (values | {"low": ends[0], "high": ends[1]}).items()}
+    found = {name: write(value) for name, value in (values | {"low": ends[0], "high": ends[1]}).items()}
     return f"forecast.forecast.{key}", {**found, "n": number(n), "method": _name(method)}
 
 

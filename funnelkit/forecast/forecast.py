@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from funnelkit.analysis import Calendar, column, data_end, refuse_without_times
 from funnelkit.forecast.history import Book, By, fit_history, open_book
-from funnelkit.forecast.notes import Notes, forecast_notes, shift_insights
+from funnelkit.forecast.notes import Notes, amount_text, forecast_notes, shift_insights
 from funnelkit.forecast.simulate import Chances, Rng, draw_chances, draw_worlds, n_draws, simulate_new, simulate_open
 from funnelkit.forecast.widening import widen
 from funnelkit.language import DataError, label, number
@@ -132,23 +133,22 @@ def _forecast(
     notes = (*_widened(widened), *forecast_notes(pipeline, fit, deals, chances, int(periods["day"].iloc[-1])))
     return Forecast(
         table, key, _reading(table, deals, pipeline, until), notes, deals, found, periods.drop(columns="day"),
-        model=pipeline.model, picture="forecast_chart", shown=_for_people, currency=pipeline.currency,
-        findings=shift_insights(pipeline.model, fit),
+        model=pipeline.model, picture="forecast_chart", shown=partial(_for_people, pipeline.currency),
+        currency=pipeline.currency, findings=shift_insights(pipeline.model, fit),
     )  # fmt: skip
 
 
-def _for_people(table: pd.DataFrame) -> pd.DataFrame:
+def _for_people(currency: str | None, table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows as people read them: the middle and two bands."""
-    rows = [
-        {
-            "period_now": row["period"],
-            "part": label(f"part_{row['part']}"),
-            "measure": label(f"measure_{row['measure']}"),
-            "median": number(row["median"]),
-            **{f"band_{band}": f"{number(row[f'low_{band}'])} – {number(row[f'high_{band}'])}" for band in (80, 95)},
-        }
-        for row in table.to_dict("records")
-    ]
+    rows = []
+    for row in table.to_dict("records"):
+        middle, *ends = (str(amount_text(row["measure"], row[name], currency))
+                         for name in ("median", "low_80", "high_80", "low_95", "high_95"))  # fmt: skip
+        rows.append({
+            "period_now": row["period"], "part": label(f"part_{row['part']}"),
+            "measure": label(f"measure_{row['measure']}"), "median": middle,
+            "band_80": f"{ends[0]} – {ends[1]}", "band_95": f"{ends[2]} – {ends[3]}",
+        })  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -258,14 +258,14 @@ def _reading(table: pd.DataFrame, deals: pd.DataFrame, pipeline: Pipeline, until
     """Return the values of the leading sentence: the 80% band of the total, and its parts."""
     last = table[table["period"] == table["period"].iloc[-1]].set_index(["part", "measure"])
     wins = last.loc[("total", "n_won")]
-    values = {"until": str(pd.Timestamp(until).date()), "n_open": number(len(deals)),
+    values: dict[str, Any] = {"until": str(pd.Timestamp(until).date()), "n_open": number(len(deals)),
               "wins_low": number(wins["low_80"]), "wins_high": number(wins["high_80"]),
               "wins": number(wins["median"])}  # fmt: skip
     if ("total", "value") in last.index:
-        money, names = last.loc[("total", "value")], pipeline.deals["currency"].dropna().unique()
-        values |= {"low": number(money["low_80"]), "high": _money(money["high_80"], names),
-                   "median": number(money["median"]), "open": number(last.loc[("open", "value"), "mean"]),
-                   "new": number(last.loc[("new", "value"), "mean"])}  # fmt: skip
+        said = {"low": ("total", "low_80"), "high": ("total", "high_80"), "median": ("total", "median"),
+                "open": ("open", "mean"), "new": ("new", "mean")}  # fmt: skip
+        for name, (part, figure) in said.items():
+            values[name] = amount_text("value", last.loc[(part, "value"), figure], pipeline.currency)
     return values
 
 
@@ -274,7 +274,3 @@ def _widened(factors: dict[str, tuple[float, int, int]]) -> Notes:
     factor, k, n = factors.get("value", factors.get("n_won", (1.0, 0, 0)))
     values = {"k": number(k), "n": number(n), "factor": number(factor, 1)}
     return (("forecast.forecast.widened", values),) if factor >= SPOKEN else ()
-
-
-def _money(amount: float, currencies: Any) -> str:
-    return f"{number(amount)} {currencies[0]}" if len(currencies) else number(amount)

@@ -11,6 +11,7 @@ from numpy.random import Generator
 
 from funnelkit.forecast.forecast import Forecast, Reading, forecast_open
 from funnelkit.forecast.history import By, Fit, fit_history
+from funnelkit.forecast.notes import amount_text
 from funnelkit.forecast.simulate import Rng
 from funnelkit.forecast.typed_in import history_spells
 from funnelkit.forecast.win_curves import Array
@@ -75,7 +76,7 @@ def _conditions(pipeline: Pipeline, asked: tuple[float, Any, int], by: By, rng: 
     table["stage"] = pd.Categorical(table["stage"], categories=pipeline.model.stage_ids, ordered=True)
     table["verdict"] = pd.Categorical(table["verdict"], categories=VERDICTS)
     return Result(
-        table, *_read(table, pipeline.model, asked), model=pipeline.model, picture="flow_chart",
+        table, *_read(table, pipeline, asked), model=pipeline.model, picture="flow_chart",
         shown=partial(_for_people, pipeline.model),
     )  # fmt: skip
 
@@ -154,13 +155,14 @@ def _flow_row(model: Funnel, stage: int | None, figures: tuple[Any, ...], rng: G
     return ("flow", name, k / e, int(k), e, low, high, np.nan, np.nan, verdict)
 
 
-def _read(table: pd.DataFrame, model: Funnel, asked: tuple[float, Any, int]) -> Reading:
-    revenue, until, window_days = asked
+def _read(table: pd.DataFrame, pipeline: Pipeline, asked: tuple[float, Any, int]) -> Reading:
+    (revenue, until, window_days), model = asked, pipeline.model
     cover, flow = table.iloc[0], table.iloc[1]
     stages = table.iloc[2:]
     slow = [model.stage(name).name for name in stages.loc[stages["verdict"] == "slower", "stage"]]
     until = str(pd.Timestamp(until).date())
-    values = {"figure": number(cover["figure"], 1), "n": number(cover["n"]), "revenue": number(revenue), "until": until,
+    values = {"figure": number(cover["figure"], 1), "n": number(cover["n"]), "until": until,
+              "revenue": amount_text("value", revenue, pipeline.currency),
               "odds": percent(cover["p_reached"], 0), "needed": number(cover["needed"], 1)}  # fmt: skip
     flowing = {
         "n": number(flow["n"]),

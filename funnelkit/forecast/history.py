@@ -20,6 +20,7 @@ from funnelkit.stats import (
     OPEN,
     OUT,
     UP,
+    WINDOW_DAYS,
     Hazards,
     Shift,
     Spells,
@@ -41,7 +42,7 @@ By = str | Sequence[str] | None  # columns whose values have ratios of their own
 ROUNDS, FEW_ROUNDS = 5, 2  # of fitting hazards and ratios in turns; amounts alone, much alike in all, settle soon
 FEWEST_AMOUNTS = 20  # fewer won deals of a segment than this borrow the amounts of more
 EVIDENCE = 3.0  # log Bayes factor from which deals are told apart by amount: 20 to 1
-SHIFT_DAYS, CLOSING_DRAWS = 30, 1_000
+CLOSING_DRAWS = 1_000
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Fit:
     @property
     def shift_edges(self) -> Array:
         """Return the edges of the windows in which a shift of the level is looked for."""
-        return windows(self.begun, self.spells.as_of, SHIFT_DAYS)
+        return windows(self.begun, self.spells.as_of, WINDOW_DAYS)
 
     @property
     def begun(self) -> float:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from funnelkit.forecast.history import Fit
 from funnelkit.forecast.simulate import Chances
-from funnelkit.language import Text, both, day, number, percent, say
+from funnelkit.language import Text, both, day, money, number, percent, say
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Insight
@@ -23,10 +23,15 @@ MONTH_DAYS = 365.25 / 12
 Notes = tuple[tuple[str, Mapping[str, Any]], ...]
 
 
+def amount_text(measure: str, amount: float, currency: str | None, decimals: int = 0) -> Text:
+    """Return an amount of a measure as people read it: a value in its currency, a count with so many decimals."""
+    return both(lambda: money(amount, currency) if measure == "value" else number(amount, decimals))
+
+
 def forecast_notes(pipeline: Pipeline, fit: Fit, deals: pd.DataFrame, chances: Chances, days_ahead: int) -> Notes:
     """Return the sentences after the leading one: shifts and rhythms that are followed, then what is not known."""
     found = [*(note for _, _, note in _shifts(pipeline.model, fit)), *_followed(fit)]
-    found += [*_old(fit, deals), *_unknown(pipeline, fit, deals)]
+    found += [*_old(fit, deals, pipeline.currency), *_unknown(pipeline, fit, deals)]
     n_won = int((pipeline.deals["status"] == "won").sum())
     span = chances.arrivals.span_days
     if n_won < FEW_WINS or span < FEW_SPANS * days_ahead:
@@ -104,7 +109,7 @@ def _followed(fit: Fit) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-def _old(fit: Fit, deals: pd.DataFrame) -> list[tuple[str, dict[str, Any]]]:
+def _old(fit: Fit, deals: pd.DataFrame, currency: str | None) -> list[tuple[str, dict[str, Any]]]:
     """Name the deals beyond all experience, and what was ever seen of such waiting."""
     beyond = deals[deals["beyond"]]
     if not len(beyond):
@@ -115,7 +120,8 @@ def _old(fit: Fit, deals: pd.DataFrame) -> list[tuple[str, dict[str, Any]]]:
     waited = np.maximum(spells.end - np.maximum(edge, spells.seen), 0)
     moved = (spells.kind == UP) & (waited > 0)
     return [("forecast.forecast.beyond", {
-        "n": number(len(beyond)), "n_open": number(len(deals)), "value": number(beyond["amount"].sum()),
+        "n": number(len(beyond)), "n_open": number(len(deals)),
+        "value": amount_text("value", beyond["amount"].sum(), currency),
         "n_unvalued": number(beyond["amount"].isna().sum()), "days": number(waited.sum()),
         "moved": number(moved.sum()), "low": percent(beyond["chance_low"].mean()),
         "high": percent(beyond["chance_high"].mean()),

@@ -12,7 +12,7 @@ from numpy.random import Generator
 from funnelkit.analysis import column, count_stages, rate_table, refuse_without_times
 from funnelkit.forecast.forecast import REFUSED, cut_periods
 from funnelkit.forecast.history import By, Fit, fit_history, open_book
-from funnelkit.forecast.notes import Notes
+from funnelkit.forecast.notes import Notes, amount_text
 from funnelkit.forecast.simulate import (
     LEAST_DRAWS,
     Rng,
@@ -346,11 +346,10 @@ def _schedule(pipeline: Pipeline, cumulative: Array, size: tuple[Any, int]) -> p
 
 
 def _values(pipeline: Pipeline, found: dict[str, Any], asked: Asked, horizon: int) -> dict[str, Any]:
-    currencies = pipeline.deals["currency"].dropna().unique()
-    money = f"{number(asked.revenue)} {currencies[0]}" if len(currencies) else number(asked.revenue)
     start = found["latest_start"]
     return {
-        "revenue": money, "until": str(pd.Timestamp(asked.until).date()), "odds": percent(asked.odds, 0),
+        "revenue": amount_text("value", asked.revenue, pipeline.currency),
+        "until": str(pd.Timestamp(asked.until).date()), "odds": percent(asked.odds, 0),
         "entries": number(found["entries"]), "per_week": number(found["entries"] / horizon * 7, 1),
         "odds_open": percent(found["odds_open"], 0), "reached": percent(found["odds"], 0), "days": number(horizon),
         "latest": "–" if pd.isna(start) else str(start.date()), "capacity": number(asked.capacity, 1),

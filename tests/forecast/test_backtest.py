@@ -140,13 +140,13 @@ def test_methods_are_told_apart_by_a_paired_interval():
     common = rng.uniform(50, 150, 10)
     gap = np.array([-3, -2, -4, -1, -3, -2, -3, -4, -2, -1.0])
     errors = pd.DataFrame({"forecast": common + gap, "weighted": common, "seasonal": common + rng.normal(0, 30, 10)})
-    key, values = _against(errors, "weighted")
+    key, values = _against(errors, "weighted", number)
     assert key == "forecast.forecast.better"
     reach = 2.262157 * gap.std(ddof=1) / np.sqrt(10)
     assert (values["low"], values["high"]) == (number(2.5 - reach), number(2.5 + reach))
-    assert _against(errors, "seasonal")[0] == "forecast.forecast.undecided"
-    assert _against(errors.assign(weighted=common + 2 * gap), "weighted")[0] == "forecast.forecast.worse"
-    assert _against(errors[:2], "weighted")[0] == "forecast.forecast.undecided"
+    assert _against(errors, "seasonal", number)[0] == "forecast.forecast.undecided"
+    assert _against(errors.assign(weighted=common + 2 * gap), "weighted", number)[0] == "forecast.forecast.worse"
+    assert _against(errors[:2], "weighted", number)[0] == "forecast.forecast.undecided"
 
 
 def test_reading_and_refusal(sample, scored):

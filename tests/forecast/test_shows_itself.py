@@ -61,7 +61,8 @@ def test_sentences_picture_and_table(found, verb, lang):
 )
 def test_charts_take_a_result_or_its_table(found, pipeline, draw, verb):
     options = {} if verb == "backtest" else {"model": pipeline.model}
-    assert draw(found[verb]).alt == draw(found[verb].table, **options).alt
+    # A table alone does not know the currency of its amounts.
+    assert draw(found[verb]).alt.replace("CN¥", "") == draw(found[verb].table, **options).alt
 
 
 def test_a_fan_needs_its_paths(found):
