@@ -112,16 +112,31 @@ def _count(options: argparse.Namespace) -> EventCount:
 
     columns = LogColumns(options.id, options.stage, options.at)
     rule = preset(options.rule, options.window, tuple(options.exclude))
-    rule = replace(rule, lost=tuple(options.lost), void=tuple(options.void))
-    won = [name for name in options.won if all(name not in step.split("|") for step in options.steps)]
+    settings = _log_settings(options)
+    won, lost, void = (_listed(settings.pop(kind)) for kind in _OUTCOMES)
+    rule = replace(rule, lost=tuple(lost), void=tuple(void))
+    won = [name for name in won if all(name not in step.split("|") for step in options.steps)]
     options.steps += ["|".join(won)] if won else []
+    as_of = settings.pop("as_of")
     if options.engine == "duckdb":
-        settings = {"columns": columns, "by": options.by, "as_of": options.as_of, "progress": sys.stderr.isatty()}
-        return count_events(options.file, options.steps, rule, reading=source_settings(options), **settings)
+        how = {"columns": columns, "by": options.by, "as_of": as_of, "progress": sys.stderr.isatty()}
+        return count_events(options.file, options.steps, rule, reading=settings, **how)
     if options.by or len(options.file) > 1:
         field = "--by" if options.by else "FILE"
         raise RuleError("engine_option", engine=options.engine, option=field)
-    return count_on(options.engine, options.file[0], options.steps, rule, columns=columns, as_of=options.as_of)
+    return count_on(options.engine, options.file[0], options.steps, rule, columns=columns, as_of=as_of)
+
+
+def _log_settings(options: argparse.Namespace) -> dict[str, Any]:
+    """Return how a log is read, its outcomes and its date; a mapping's stages are those of deals."""
+    from funnelkit.reading import with_mapping
+
+    given = with_mapping(as_of=options.as_of, **_outcomes(options), **source_settings(options))
+    return {name: value for name, value in given.items() if name not in ("layout", "model", "stages")}
+
+
+def _listed(names: Any) -> list[str]:
+    return _names(names) if isinstance(names, str) else list(names or ())
 
 
 def _names(text: str) -> list[str]:
@@ -135,7 +150,7 @@ def add_reports(commands: Commands) -> None:
     from funnelkit.report import ADD
 
     for add in ADD:
-        add(commands, pair=_pair)
+        add(commands, pair=_pair, add_declared=add_declared)
 
 
 def add_check(commands: Commands) -> None:
@@ -177,19 +192,32 @@ def add_source_options(command: argparse.ArgumentParser) -> None:
         "--map", action="append", default=[], type=_pair, metavar="[FILE:]CANON=COLUMN",
         help="such as stage=Phase, or history.csv:stage=new_stage for one file of several",
     )  # fmt: skip
+    add_declared(command)
+
+
+_OUTCOMES = ("won", "lost", "void")
+
+
+def add_declared(command: argparse.ArgumentParser) -> None:
+    """Add the options that declare a mapping and outcomes, which all commands share that read data."""
     command.add_argument(
         "--mapping", metavar="FILE", help="a mapping of columns, outcomes and order, as check writes it"
     )
-    for kind in ("won", "lost", "void"):
+    for kind in _OUTCOMES:
         command.add_argument(
             f"--{kind}", action="extend", default=[], type=_names, metavar="A,B",
             help=f"names of stages or statuses that mean {kind}; may be repeated",
         )  # fmt: skip
 
 
+def _outcomes(options: argparse.Namespace) -> dict[str, Any]:
+    return {kind: getattr(options, kind) or None for kind in _OUTCOMES}
+
+
 def source_settings(options: argparse.Namespace) -> dict[str, Any]:
     """Return what the options of `add_source_options` say, without outcomes and date."""
-    names = ("preset", "encoding", "decimal", "date_order", "currency", "timezone", "delimiter", "sheet", "table")
+    names = ("preset", "encoding", "decimal", "date_order", "currency", "timezone", "delimiter", "sheet", "table",
+             "mapping")  # fmt: skip
     given = {name: getattr(options, name) for name in names}
     return {**given, "map": dict(options.map), "quarantine": getattr(options, "quarantine", None)}
 
@@ -199,8 +227,7 @@ def reading(options: argparse.Namespace, progress: Callable[[float], None] | Non
     return {
         "stages": options.stages, "layout": options.layout, "as_of": options.as_of,
         "join": options.join, "on": dict(options.on),
-        "won": options.won or None, "lost": options.lost or None, "void": options.void or None,
-        "progress": progress, **source_settings(options),
+        "progress": progress, **_outcomes(options), **source_settings(options),
     }  # fmt: skip
 
 
@@ -277,19 +304,6 @@ def run_lessons(options: argparse.Namespace) -> int:
     return 0
 
 
-def _complete(options: argparse.Namespace) -> None:
-    """Fill the options that a mapping file gives and the command line does not."""
-    if getattr(options, "mapping", None):
-        from funnelkit.reading import read_mapping
-
-        told = read_mapping(options.mapping)
-        columns = told.pop("map", {})
-        options.map = [*columns.items(), *options.map]
-        for name, value in told.items():
-            if not getattr(options, name, True):
-                setattr(options, name, value)
-
-
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
@@ -322,7 +336,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     with speaking(options.lang or default_lang()):
         try:
-            _complete(options)
             code: int = options.run(options)
             return code
         except FunnelkitError as error:

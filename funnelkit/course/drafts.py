@@ -20,7 +20,7 @@ from funnelkit.reading import (
     open_source,
     propose,
     read,
-    read_mapping,
+    with_mapping,
     without_password,
 )
 
@@ -46,10 +46,7 @@ def draft(file: str | Path, reading: Mapping[str, Any], mapping: str) -> Draft:
 
     Raises DataError where the file holds no table that can be parsed, or no row of it is good.
     """
-    given = {name: value for name, value in reading.items() if name != "mapping"}
-    if reading.get("mapping"):
-        told = read_mapping(reading["mapping"])
-        given = {**told, **{name: value for name, value in given.items() if value}}
+    given = with_mapping(**{"mapping": None, **reading})
     try:
         pipeline: Pipeline | None = read(file, **given)
         settings, asked = given, tuple[str, ...]()
@@ -72,7 +69,7 @@ def _values(file: str | Path, pipeline: Pipeline | None, settings: Mapping[str, 
     """Return the parameters that say how the file is read."""
     layout = pipeline.layout if pipeline else settings.get("layout") or ""
     stages = settings.get("stages")
-    model = _model_file(stages)
+    model = _model_file(stages or settings.get("model"))
     names = [] if isinstance(stages, str) else [str(name) for name in stages or ()]
     if pipeline is not None:
         model = pipeline.model.id if pipeline.model.id in model_names() else model

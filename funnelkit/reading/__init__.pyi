@@ -13,6 +13,7 @@ from .layouts.columns import date_stem as date_stem
 from .layouts.columns import map_columns as map_columns
 from .mapping import mapping_text as mapping_text
 from .mapping import read_mapping as read_mapping
+from .mapping import with_mapping as with_mapping
 from .mapping import write_mapping as write_mapping
 from .proposals import propose as propose
 from .read import read as read

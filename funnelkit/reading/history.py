@@ -11,6 +11,7 @@ from funnelkit.models import Funnel
 from funnelkit.pipeline import EVENT_COLUMNS, Limit
 from funnelkit.reading.cells.text import among, cell_text
 from funnelkit.reading.findings import Journal
+from funnelkit.reading.layouts.outcomes import FEW
 from funnelkit.reading.sheet import Sheet, flag
 
 NAMED = 5  # ids that a finding names
@@ -30,8 +31,8 @@ def read_history(
     rows["_deal"] = pd.factorize(rows["deal_id"])[0]
     if _newest_first(rows):
         rows = rows.iloc[::-1]
-    rows = rows.sort_values(["_deal", "entered_at"], kind="stable", ignore_index=True)
-    deals = _last_known(rows, model)
+    rows = _ends_last(rows.sort_values(["_deal", "entered_at"], kind="stable", ignore_index=True))
+    deals, rows = _ended_as_declared(_last_known(rows, model), rows, model, sheets)
     if "left_at" in rows:
         deals = _gone(rows, deals, model, sheets)
     if "stage_before" in rows:
@@ -64,6 +65,22 @@ def _newest_first(rows: pd.DataFrame) -> bool:
     return bool((step < pd.Timedelta(0)).sum() > (step > pd.Timedelta(0)).sum())
 
 
+def _ends_last(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return sorted rows with an outcome behind the stages that its deal first enters at the same instant."""
+    ends = rows["stage_status"].notna()
+    alike = (rows[["_deal", "entered_at"]].shift(-1) == rows[["_deal", "entered_at"]]).all(axis=1)
+    if not (ends & alike).any():
+        return rows
+    again = rows.duplicated(["_deal", "stage"])
+    at_end = ends.groupby([rows["_deal"], rows["entered_at"]]).transform("any")
+    late = at_end & (ends | again)
+    return (
+        rows.assign(_late=late)
+        .sort_values(["_deal", "entered_at", "_late"], kind="stable", ignore_index=True)
+        .drop(columns="_late")
+    )
+
+
 def _with_left(rows: pd.DataFrame, deals: pd.DataFrame, sheets: Sequence[Sheet]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return (rows and what they say was left, deals): of untimed sides only the first of a deal tells anything new.
 
@@ -90,9 +107,8 @@ def _last_known(rows: pd.DataFrame, model: Funnel) -> pd.DataFrame:
     """Return one row a deal, in order of first appearance: its outcome, and the last known value of each column."""
     groups = rows.groupby("_deal", sort=True)
     last = groups.tail(1).set_index("_deal")
-    won_at = model.stage_ids.index(model.won_stage) if model.won_stage else len(model.stages)
     status = last["stage_status"].fillna("open").astype("object")
-    after_won = (last["stage"].cat.codes > won_at) & (status == "open")
+    after_won = (last["stage"].cat.codes > _won_place(model)) & (status == "open")
     status = status.mask(after_won, "won")
     deals = pd.DataFrame(
         {"deal_id": last["deal_id"], "status": status.astype("str"), "first_at": groups["entered_at"].min()}
@@ -110,6 +126,32 @@ def _last_known(rows: pd.DataFrame, model: Funnel) -> pd.DataFrame:
         if column not in skipped:
             deals[column] = groups[column].last()
     return deals.reset_index(drop=True)
+
+
+def _ended_as_declared(
+    deals: pd.DataFrame, rows: pd.DataFrame, model: Funnel, sheets: Sequence[Sheet]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return (deals, rows) of a log of activities: what follows a declared outcome there reopens nothing.
+
+    It is one where more than a few of the deals with such an outcome go on; in a history of stages few are reopened.
+    Of what follows, stages behind the won one stay those of a won deal.
+    """
+    ends = rows[rows["stage_status"].isin(set(sheets[0].declared.values()))]
+    last = ends.drop_duplicates("_deal", keep="last").set_index("_deal")
+    on = (deals["status"] == "open") & deals.index.isin(last.index)
+    if on.sum() <= FEW * len(last):
+        return deals, rows
+    told = last.loc[deals.index[on]]
+    sheets[0].journal.add("goes_on_ended", "warn", file=sheets[0].table.name, n=len(told), n_all=len(last),
+                          ids=_named(list(told["deal_id"])))  # fmt: skip
+    deals.loc[on, "status"], deals.loc[on, "closed_at"] = told["stage_status"], told["entered_at"]
+    place = pd.Series(ends.index, ends["_deal"]).groupby(level=0).max()[told.index]
+    behind = (rows["stage"].cat.codes > _won_place(model)) & rows["_deal"].map(told["stage_status"]).eq("won")
+    return deals, rows[~((rows.index > rows["_deal"].map(place)) & ~behind)].reset_index(drop=True)
+
+
+def _won_place(model: Funnel) -> int:
+    return model.stage_ids.index(model.won_stage) if model.won_stage else len(model.stages)
 
 
 def _gone(rows: pd.DataFrame, deals: pd.DataFrame, model: Funnel, sheets: Sequence[Sheet]) -> pd.DataFrame:

@@ -138,7 +138,30 @@ def _filled(table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_mapping(*, mapping: str | os.PathLike[str] | None, **given: Any) -> dict[str, Any]:
-    """Return arguments of `read` completed by a mapping file; what is given otherwise goes before it."""
+    """Complete arguments of `read` by a mapping file; what is given otherwise goes before it.
+
+    Parameters
+    ----------
+    mapping : path or None
+        As `read_mapping` reads it.
+    **given
+        Keywords of `read`.
+
+    Returns
+    -------
+    dict
+        The keywords, `mapping` no longer among them.
+
+    Raises
+    ------
+    DataError
+        As `read_mapping`.
+
+    Examples
+    --------
+    >>> with_mapping(mapping=None, won=["Signed"])
+    {'won': ['Signed']}
+    """
     if mapping is None:
         return given
     told = read_mapping(mapping)

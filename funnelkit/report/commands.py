@@ -10,7 +10,7 @@ from typing import Any
 from funnelkit.language import say
 
 
-def add_report(commands: Any, pair: Any, **_: Any) -> None:
+def add_report(commands: Any, pair: Any, add_declared: Any, **_: Any) -> None:
     command = commands.add_parser("report", help="one report: notebook, page and run.json; the sample data by default")
     command.add_argument("template", nargs="?", help="a notebook with a cell tagged parameters; default the kit's own")
     command.add_argument(
@@ -18,6 +18,7 @@ def add_report(commands: Any, pair: Any, **_: Any) -> None:
     )
     command.add_argument("-p", "--parameter", action="append", default=[], type=pair, metavar="NAME=VALUE")
     command.add_argument("-f", "--file", metavar="YAML", help="a file of parameters; -p overrides it")
+    add_declared(command)
     _add_target(command, "out/report")
     command.add_argument("--max-quarantine", metavar="SHARE", help="largest share of rows set aside, 0 to 1")
     command.add_argument("--pdf", action="store_true", help="also report.pdf, printed by an installed Chromium")
@@ -51,12 +52,16 @@ def _seconds(text: str) -> float:
     return value
 
 
+_NAMED = ("data", "max_quarantine", "mapping", "won", "lost", "void")  # parameters that are options as well
+
+
 def _report(options: argparse.Namespace) -> int:
     from funnelkit.language import FunnelkitError, share
     from funnelkit.report.runs.run import Request, note_refusal, report_values, run_report
 
+    named = {name: getattr(options, name) for name in _NAMED}
     try:
-        values, inputs = report_values(options.file, dict(options.parameter), options.data, options.max_quarantine)
+        values, inputs = report_values(options.file, dict(options.parameter), named)
     except FunnelkitError as error:
         note_refusal(Path(options.out), error)
         raise

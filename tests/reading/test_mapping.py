@@ -76,6 +76,21 @@ def test_what_is_given_goes_before_the_mapping_file(tmp_path):
     assert found.deals["owner"].tolist() == ["Bo"] and len(found.model.stages) == 3
 
 
+def test_check_takes_a_mapping_file_whole_and_its_own_options_before_it(tmp_path, capsys):
+    (tmp_path / "deals.csv").write_text("id,phase\na,S1\nb,Signed\n")
+    (tmp_path / "m.toml").write_text('stages = ["S1", "Signed"]\nwon = "Signed"\n[columns]\nstage = "phase"\n')
+    command = ["check", str(tmp_path / "deals.csv"), "--mapping", str(tmp_path / "m.toml"), "--json", "--lang", "en"]
+    assert cli_answer(command, capsys)["rows_good"] == 2
+    assert cli_answer([*command, "--stages", "S0,S1,Signed"], capsys)["rows_good"] == 2
+    (tmp_path / "m.toml").write_text('model = "industrial-8"\n[columns]\nstage = "phase"\n')
+    assert cli_answer(command, capsys)["rows_good"] == 0, "no stage of that model"
+
+
+def cli_answer(command, capsys):
+    main(command)
+    return json.loads(capsys.readouterr().out)
+
+
 @pytest.mark.parametrize(
     ("text", "key"),
     [("stage = [", "mapping_unreadable"), ('stagse = ["A"]', "mapping_setting"), ("columns = 3", "mapping_setting")],

@@ -15,7 +15,7 @@ from funnelkit.language import DataError, Text, both, fold, label
 from funnelkit.models import Funnel, Stage, custom, funnel, model_names
 from funnelkit.pipeline import Finding
 from funnelkit.reading.containers.options import refuse_type
-from funnelkit.reading.layouts.outcomes import ENDS, leading, status_word
+from funnelkit.reading.layouts.outcomes import ENDS, status_word
 from funnelkit.reading.layouts.presets import key, preset_data, preset_names
 from funnelkit.reading.layouts.stage_dates import wide_names
 from funnelkit.reading.layouts.stage_order import order_stages, order_unknown
@@ -158,16 +158,9 @@ def find_model(
     known = _known_model(kept, preset_name)
     if known:
         return known, (Finding("model_found", "note", value=str(known.name), values={"names": ", ".join(kept)}),)
-    order, why = order_stages(sheets, kept)
-    stages = _with_won_placed(order, won) if why == "leading" else [*order, *won]
+    stages, why = order_stages(sheets, kept, won)
     model = custom(stages, won_stage=won[0] if won else None)
     return model, (Finding(f"stage_order_{why}", "note", value=" > ".join(stages)),)
-
-
-def _with_won_placed(order: Sequence[str], won: Sequence[str]) -> list[str]:
-    """Return numbered stages with the won one at its number, at the end where it has none."""
-    marks = {name: found[0] for name in (*order, *won) if (found := leading(name))}
-    return sorted((*order, *won), key=lambda name: marks.get(name, (1000, "")))
 
 
 def _one_step(sheets: Sequence[Sheet], kept: Sequence[str], won: Sequence[str]) -> tuple[Funnel, tuple[Finding, ...]]:

@@ -20,22 +20,41 @@ from funnelkit.reading.sheet import Sheet
 ALIKE = 0.9  # of a stage's deals must carry its chance, for the chances to be those of the stages
 
 
-def order_stages(sheets: Sequence[Sheet], names: Sequence[str]) -> tuple[Sequence[str], str]:
-    """Return (names in order, key of the reason); what was meant as an order goes before what the deals did.
+def order_stages(sheets: Sequence[Sheet], names: Sequence[str], won: Sequence[str] = ()) -> tuple[Sequence[str], str]:
+    """Return (names in order with the won one, key of the reason); an order that is stated goes before what deals did.
 
     Raises DataError where nothing shows which of two stages comes first.
     """
     if len(names) < 2:
-        return names, "single"
+        return [*names, *won], "single"
     histories = [sheet for sheet in sheets if sheet.mapping.layout == "events"]
     entries = entries_of(histories) if histories else wide_entries(sheets, names)
     told = _said_order(sheets, names, entries is None)
+    first = None if told or entries is None else _first_entries(entries)
     if told is None:
-        scores = _filled_scores(sheets, names) if entries is None else _entry_scores(entries, names)
+        scores = _filled_scores(sheets, names) if first is None else _entry_scores(first, names)
         told = _ranked(sheets, names, scores), "history" if histories else "dates"
+    order, why = told
     if histories and entries is not None:
-        note_branches(sheets, entries, told[0])
-    return told
+        note_branches(sheets, entries, order)
+    if why == "leading":
+        return _with_numbered(order, won), why
+    return [*order, *won] if first is None else _with_entered(order, won, first), why
+
+
+def _with_numbered(order: Sequence[str], won: Sequence[str]) -> list[str]:
+    """Return numbered stages with the won one at its number, at the end where it has none."""
+    marks = {name: found[0] for name in (*order, *won) if (found := leading(name))}
+    return sorted((*order, *won), key=lambda name: marks.get(name, (1000, "")))
+
+
+def _with_entered(order: Sequence[str], won: Sequence[str], first: pd.DataFrame) -> list[str]:
+    """Return the stages with the won one before those that most deals enter after it; else it is the last."""
+    if not won or key(won[0]) not in first:
+        return [*order, *won]
+    gaps = [first[key(won[0])] - first[key(name)] for name in order]
+    place = max((n for n, gap in enumerate(gaps, 1) if (gap > 0).sum() >= (gap < 0).sum()), default=len(order))
+    return [*order[:place], *won, *order[place:]]
 
 
 def _said_order(sheets: Sequence[Sheet], names: Sequence[str], by_chance: bool) -> tuple[Sequence[str], str] | None:
@@ -107,15 +126,19 @@ def _filled_scores(sheets: Sequence[Sheet], names: Sequence[str]) -> dict[str, f
     return {name: round(totals[key(name)] / max(rows[key(name)], 1) * 20) / 20 for name in names}
 
 
-def _entry_scores(entries: pd.DataFrame, names: Sequence[str]) -> dict[str, tuple[int, float]]:
+def _first_entries(entries: pd.DataFrame) -> pd.DataFrame:
+    """Return a row a deal, a column a stage: the place in the log at which it first entered it."""
+    frame = entries.assign(name=entries["name"].map({name: key(name) for name in entries["name"].dropna().unique()}))
+    frame = frame.sort_values("entered_at", kind="stable")
+    frame["order"] = np.arange(len(frame))
+    return frame.groupby(["deal_id", "name"])["order"].min().unstack()
+
+
+def _entry_scores(first: pd.DataFrame, names: Sequence[str]) -> dict[str, tuple[int, float]]:
     """Return for each name (how many others it follows in most of the cases that have both, its mean place in a case).
 
     The first is Copeland's count of pairwise majorities; the place, from 0 to 1, decides where it is level.
     """
-    frame = entries.assign(name=entries["name"].map({name: key(name) for name in entries["name"].dropna().unique()}))
-    frame = frame.sort_values("entered_at", kind="stable")
-    frame["order"] = np.arange(len(frame))
-    first = frame.groupby(["deal_id", "name"])["order"].min().unstack()
     places = first.rank(axis=1).sub(1).div((first.notna().sum(axis=1) - 1).clip(lower=1), axis=0).mean()
     score = dict.fromkeys(names, 0)
     for one, other in combinations(names, 2):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,14 +17,11 @@ Stamps: TypeAlias = dict[Path, tuple[int, int, int]]
 
 
 def report_values(
-    file: str | None, given: Mapping[str, Any], data: Sequence[str] | None, max_quarantine: Any
+    file: str | None, given: Mapping[str, Any], named: Mapping[str, Any]
 ) -> tuple[dict[str, Any], tuple[Path, ...]]:
-    """Return (parameter values, input files) of a command line: a YAML file, then NAME=VALUE pairs, then --data."""
+    """Return (parameter values, input files) of a command line: a YAML file, NAME=VALUE pairs, options of their own."""
     values = {**from_yaml(file), **given}
-    if data:
-        values["data"] = list(data)
-    if max_quarantine is not None:
-        values["max_quarantine"] = max_quarantine
+    values |= {name: value for name, value in named.items() if value not in (None, [])}
     return located(values, Path.cwd())
 
 

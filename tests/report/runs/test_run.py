@@ -269,7 +269,7 @@ def test_report_on_the_sample(lang, tmp_path):
 
 @pytest.mark.skipif(not MAVEN.exists(), reason="shared/data is not beside this checkout")
 def test_report_on_real_input(tmp_path):
-    values, inputs = run.report_values(None, {"as_of": "2017-12-31"}, [str(MAVEN)], None)
+    values, inputs = run.report_values(None, {"as_of": "2017-12-31"}, {"data": [str(MAVEN)]})
     target = run.run_report(run.Request(share("report") / "en.ipynb", values, tmp_path, inputs=inputs))
     figures = json.loads((target / "summary.json").read_text(encoding="utf-8"))["figures"]
     assert (figures["n_won"], figures["n_lost"], figures["n_open"]) == (4238, 2473, 2089)
@@ -431,5 +431,5 @@ def test_command_that_supervises_loads_nothing_heavy():
 
 def test_url_as_data_is_refused_without_its_password(tmp_path):
     with pytest.raises(DataError) as caught:
-        run.report_values(None, {}, ["postgresql://me:secret@host/db#deals"], None)
+        run.report_values(None, {}, {"data": ["postgresql://me:secret@host/db#deals"]})
     assert caught.value.exit_code == 2 and "secret" not in str(caught.value)
