@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from funnelkit.language.formats import DASH, change_text, day, money, number, percent, rate_text
-from funnelkit.language.terminal import align
+from funnelkit.language.terminal import align, tame_cell
 from funnelkit.language.texts import label, say
 
 FIGURES = "application/vnd.funnelkit.figures+json"
@@ -205,7 +205,7 @@ def _cell(value: Any, name: str, decimals: int, currency: str | None) -> str:
         return money(value, currency) if name.startswith(_MONEY) and currency else number(value, decimals)
     if value is None or value is pd.NA or value is pd.NaT:
         return DASH
-    return label(value) if name in _WORDS else str(value)
+    return label(value) if name in _WORDS else tame_cell(str(value))
 
 
 def _part_names(values: pd.Series[Any], model: Model) -> list[str]:

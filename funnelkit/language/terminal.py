@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 
@@ -10,6 +11,29 @@ NARROWEST = 4
 # A line does not begin with these, nor end with those.
 NOT_FIRST = set("，。、；：？！）》」』”’％·,.;:?!)]}%")
 NOT_LAST = set("（《「『“‘([{")
+# What steers a terminal or turns the direction of what follows; none of it is ever part of a name.
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_BREAKS = re.compile(r"\s*[\r\n\t]\s*")
+LONGEST = 300  # signs of a cell that are shown
+
+
+def tame(text: str) -> str:
+    """Return the text with a � for each sign that would steer a terminal or turn the direction of reading.
+
+    >>> tame("\\x1b[31mgpj.exe")
+    '�[31mgpj.exe'
+    """
+    return _STEERING.sub("\ufffd", text)
+
+
+def tame_cell(text: str) -> str:
+    """Return the text of a table's cell: tamed, on one line, cut where it is longer than a cell can be read.
+
+    >>> tame_cell("a\\r\\nb"), len(tame_cell("x" * 5000))
+    ('a b', 300)
+    """
+    line = tame(_BREAKS.sub(" ", text))
+    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
 
 
 def width(text: str) -> int:

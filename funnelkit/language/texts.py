@@ -15,6 +15,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, NamedTuple
 
+from funnelkit.language.terminal import tame
+
 Lang = Literal["en", "zh"]
 LANGUAGES: tuple[Lang, Lang] = ("en", "zh")
 LANGUAGE = "FUNNELKIT_LANG"  # environment variable: the language that a process begins with
@@ -112,7 +114,7 @@ def say(key: str, lang: Lang | None = None, /, **values: object) -> str:
     with speaking(lang):
         shown = {part: joined(value) if isinstance(value, (list, tuple)) else value for part, value in values.items()}
         text: str = texts(group)[name][language()]
-        return text.format(**shown)
+        return tame(text.format(**shown))
 
 
 def joined(words: Iterable[object]) -> str:
