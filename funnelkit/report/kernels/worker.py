@@ -79,9 +79,13 @@ def _formats(notebook: Any, numbers: Numbers, folder: Path, spec: Mapping[str, A
     from funnelkit.report.pages import export
     from funnelkit.report.pages.html import page
 
-    html = page(notebook, heading(notebook))
+    html = page(notebook, heading(notebook), spec["dates"])
     (folder / "report.html").write_text(html, encoding="utf-8")
-    summary = {"title": heading(notebook), "language": spec["lang"], "figures": numbers.figures}
+    warnings = warnings_of(notebook)
+    if warnings:
+        (folder / WARNINGS).write_text(warnings, encoding="utf-8")
+    summary = {"title": heading(notebook), "language": spec["lang"], "dates": spec["dates"]}
+    summary |= {"figures": numbers.figures}
     text = json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False)
     (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
     export.write_tables(numbers.tables, folder, spec["export"])

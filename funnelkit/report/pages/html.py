@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import copy
 import io
+from collections.abc import Mapping
 import re
 from functools import cache, lru_cache
 from html import escape
+from types import MappingProxyType
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +35,8 @@ _ATTRIBUTES = {"*": {"class", "id", "title", "lang"}, "img": {"src", "alt", "wid
                "td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan", "scope"}}  # fmt: skip
 
 
-def page(notebook: Any, title: str = "funnelkit") -> str:
-    """Return the HTML page of an executed notebook, its code left out.
+def page(notebook: Any, title: str = "funnelkit", dates: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return the HTML page of an executed notebook, its code left out; `dates` are named in its head.
 
     Scripts, event handlers, styles and addresses other than data: pictures and in-page links are removed, and the
     page's content policy forbids any request.
@@ -47,16 +49,11 @@ def page(notebook: Any, title: str = "funnelkit") -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{style}</style></head>\n<body><main>\n{body}\n</main></body></html>\n"
     )
+        f"{_named(dates)}"
 
 
-def shortened(notebook: Any) -> Any:
-    """Return the notebook with what is too long for a page cut, each cut said; the notebook file holds all of it."""
-    found = copy.copy(notebook)
-    found.cells = [
-        _with(cell, outputs=[_short(output) for output in cell.outputs]) if cell.get("outputs") else cell
-        for cell in notebook.cells
-    ]
-    return found
+def _named(dates: Mapping[str, str]) -> str:
+    return "".join(f'<meta name="{escape(name)}" content="{escape(day)}">' for name, day in dates.items())
 
 
 def _with(node: Any, **changes: Any) -> Any:

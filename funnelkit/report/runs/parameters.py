@@ -8,13 +8,15 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from functools import partial
 from typing import Any, NoReturn
 
 from funnelkit.language import Fault, Kind, Record, ReportError, check
+from funnelkit.report.runs.days import BAD_PARAMETER as BAD_PARAMETER
+from funnelkit.report.runs.days import WORDS, clock, named_day
+from funnelkit.report.runs.rows import parse_rows
 
-BAD_PARAMETER = 11
 _CHOICE = re.compile(r"[\w-]+( \| [\w-]+)+")
 
 
@@ -67,11 +69,15 @@ def _annotation(node: ast.stmt) -> str | None:
         ast.literal_eval(node.value)
     except ValueError:
         return None
-    return str(kind) if kind in _KINDS or (isinstance(kind, str) and _CHOICE.fullmatch(kind)) else None
+    return str(kind) if kind in ("date", *_KINDS) or (isinstance(kind, str) and _CHOICE.fullmatch(kind)) else None
 
 
-def check_values(values: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> dict[str, Any]:
+def check_values(
+    values: Mapping[str, Any], parameters: Mapping[str, Parameter], today: date | None = None
+) -> dict[str, Any]:
     """Return the values as their declared types; texts, as a command line gives them, are parsed.
+
+    Words for days become the days that they mean on `today`, by default that of the clock.
 
     Raises ReportError (exit code 11) naming the parameter, what was found, what is expected, and for an unknown name
     the nearest that is declared.
@@ -88,7 +94,8 @@ def check_values(values: Mapping[str, Any], parameters: Mapping[str, Parameter])
             expected=fault.expected.wanted, help=parameters[name].help,
         )  # fmt: skip
 
-    shape = Record({name: _kind(parameter.kind) for name, parameter in parameters.items()})
+    day = today or clock()
+    shape = Record({name: _kind(parameter.kind, day) for name, parameter in parameters.items()})
     checked: dict[str, Any] = check(values, shape, refuse_fault)
     for name, value in checked.items():
         _refuse_no_text(name, value)
@@ -106,15 +113,23 @@ def _refuse_no_text(name: str, value: Any) -> None:
         raise ReportError("parameter_no_text", BAD_PARAMETER, name=name, value=shown) from None
 
 
-def _kind(name: str) -> Kind:
+def is_date(kind: str) -> bool:
+    """Tell whether a parameter of this kind takes a day."""
+    return "date" in kind.split(" | ")
+
+
+def _kind(name: str, today: date) -> Kind:
     """Return the kind of this name, or that of a choice such as `week | month`."""
-    return _KINDS.get(name) or Kind(name, partial(_one_of, name.split(" | ")))
+    if name == "date":
+        return Kind(_DAYS, partial(_as_date, today))
+    choices = name.split(" | ")
+    return _KINDS.get(name) or Kind(name.replace("date", _DAYS), partial(_one_of, choices, today))
 
 
-def _one_of(choices: list[str], value: Any) -> str:
+def _one_of(choices: list[str], today: date, value: Any) -> str:
     if value in choices:
         return str(value)
-    return _as_date(value) if "date" in choices else _refuse()
+    return _as_date(today, value) if "date" in choices else _refuse()
 
 
 def _as_text(value: Any) -> str:
@@ -158,13 +173,21 @@ def _as_bool(value: Any) -> bool:
     return {"true": True, "false": False}[str(value).lower()] if str(value).lower() in ("true", "false") else _refuse()
 
 
-def _as_date(value: Any) -> str:
-    """Return a day as text; `today` and `yesterday` are days by the clock of the run, which run.json keeps."""
+def _as_date(today: date, value: Any) -> str:
+    """Return a day as text; run.json keeps it, whatever word it was given by."""
     if isinstance(value, date):
         return value.isoformat()[:10]
-    if value in ("today", "yesterday"):
-        return (date.today() - timedelta(days=value == "yesterday")).isoformat()
-    return value if _as_text(value) == "" else date.fromisoformat(value).isoformat()
+    named = named_day(_as_text(value), today)
+    if named is not None:
+        return named.isoformat()
+    return value if value == "" else date.fromisoformat(value).isoformat()
+
+
+def _as_rows(value: Any) -> str:
+    """Return a filter as it was written, once it is known to be one."""
+    if _as_text(value).strip():
+        parse_rows(value)
+    return str(value)
 
 
 def _as_list(value: Any) -> Any:
@@ -189,9 +212,10 @@ def _refuse() -> NoReturn:
     raise ValueError
 
 
+_DAYS = " / ".join(("2026-01-31", *WORDS))
 _KINDS = {
     "str": Kind("text", _as_text), "int": Kind("12", _as_int), "float": Kind("0.25", _as_float),
-    "bool": Kind("true / false", _as_bool), "date": Kind("2026-01-31 / today / yesterday", _as_date),
+    "bool": Kind("true / false", _as_bool), "rows": Kind("region = North", _as_rows),
     "list": Kind('a,b / ["a", "b"]', _as_list), "dict": Kind('{"key": "value"}', _as_dict),
     "share": Kind("0.05 (0 ... 1)", _as_share), "amount": Kind("2000000", _as_amount),
 }  # fmt: skip

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -48,6 +48,7 @@ class Request:
     keep: int | None = None
     # How tables are exported: {"columns": {name: drop|hash|keep}, "min_cell": n}.
     export: Mapping[str, Any] | None = None
+    today: date | None = None  # what words such as last-week-end are seen from; None is the clock's day
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,14 @@ class Job:
     values: dict[str, Any]
     identity: dict[str, Any]
     stamps: Stamps
+    dates: dict[str, str]  # parameters that are days, as they were resolved
 
 
 def prepare(request: Request) -> Job:
     """Return the Job of a request; raise DataError (2) or ReportError (11, 14) before anything is started."""
     notebook = notebooks.read_template(request.template)
     declared = parameters.declared(notebook)
-    values = parameters.check_values(request.values, declared)
+    values = parameters.check_values(request.values, declared, request.today)
     if request.pdf:
         from funnelkit.report.pages.pdf import require_chromium
 
@@ -80,7 +82,8 @@ def prepare(request: Request) -> Job:
         "parameters": {}, "given": list(values), "inputs": inputs, "pdf": request.pdf, "export": request.export or {},
     }  # fmt: skip
     defaults = {name: parameter.default for name, parameter in declared.items()}
-    return Job(request, notebook, defaults | values, identity, stamp(Path(path) for path in request.inputs))
+    days = {name: values[name] for name in values if parameters.is_date(declared[name].kind) and values[name]}
+    return Job(request, notebook, defaults | values, identity, stamp(Path(path) for path in request.inputs), days)
 
 
 def run_report(
@@ -159,6 +162,7 @@ def _give_orders(job: Job, values: Mapping[str, Any], staging: Path) -> None:
     spec = {
         "template": str(staging / "template.ipynb"), "parameters": given, "lang": request.lang,
         "folder": str(staging), "cwd": str(staging), "pdf": request.pdf, "export": request.export or {},
+        "dates": job.dates,
     }  # fmt: skip
     publish.write_json(staging / "spec.json", spec)
 

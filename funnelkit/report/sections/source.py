@@ -13,11 +13,13 @@ from funnelkit import __version__
 from funnelkit.language import DataError, Shown, bullets, nearest, note, number, percent, sample_files, say
 from funnelkit.pipeline import Finding, Pipeline
 from funnelkit.reading import READING_OPTIONS, read
+from funnelkit.report.sections.kept import keep_rows, kept_line
 
 
 def read_source(
     data: Sequence[Any] = (), model: str = "", stages: Sequence[str] = (), *, as_of: str = "",
     ends: Mapping[str, Sequence[str]] | None = None, mapping: str = "", reading: Mapping[str, Any] | None = None,
+    rows: str = "",
 ) -> Pipeline:  # fmt: skip
     """Read a report's data; empty parameters mean what they mean to `read`, no data means the sample.
 
@@ -29,6 +31,8 @@ def read_source(
         As `fk.read` takes them; empty for what it would find.
     ends, mapping, reading : dict, str, dict
         The names that mean won, lost and void; path of a mapping file; further keywords of `fk.read`.
+    rows : str
+        A filter such as `region = North`; the pipeline then holds the deals that it keeps.
 
     Returns
     -------
@@ -52,7 +56,7 @@ def read_source(
             raise DataError("no_such_reading", name=name, nearest=nearest(name, READING_OPTIONS), known=known)
     named = {kind: list(names) for kind, names in (ends or {}).items() if names}
     how = {**(reading or {}), **named, **({"mapping": mapping} if mapping else {})}
-    return read(*data, model=model or None, stages=list(stages) or None, as_of=as_of or None, **how)
+    return keep_rows(read(*data, model=model or None, stages=list(stages) or None, as_of=as_of or None, **how), rows)
 
 
 def day_text(pipeline: Pipeline) -> str:
@@ -87,6 +91,7 @@ def data_quality(pipeline: Pipeline) -> Shown:
         say("report.quality.rows", rows_in=number(rows.rows_in), good=number(rows.good),
             quarantined=number(rows.quarantined), share=percent(share_out), ignored=number(rows.ignored)),
     ]  # fmt: skip
+    lines += [line for line in [kept_line(pipeline)] if line]
     if day_text(pipeline) != "-":
         how = "given" if pipeline.as_of_given else "derived"
         lines.append(say(f"report.quality.as_of_{how}", as_of=day_text(pipeline)))
