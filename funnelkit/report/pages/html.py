@@ -56,6 +56,16 @@ def _named(dates: Mapping[str, str]) -> str:
     return "".join(f'<meta name="{escape(name)}" content="{escape(day)}">' for name, day in dates.items())
 
 
+def shortened(notebook: Any) -> Any:
+    """Return the notebook with what is too long for a page cut, each cut said; the notebook file holds all of it."""
+    found = copy.copy(notebook)
+    found.cells = [
+        _with(cell, outputs=[_short(output) for output in cell.outputs]) if cell.get("outputs") else cell
+        for cell in notebook.cells
+    ]
+    return found
+
+
 def _with(node: Any, **changes: Any) -> Any:
     changed = copy.copy(node)
     changed.update(changes)
