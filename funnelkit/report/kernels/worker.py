@@ -81,9 +81,6 @@ def _formats(notebook: Any, numbers: Numbers, folder: Path, spec: Mapping[str, A
 
     html = page(notebook, heading(notebook), spec["dates"])
     (folder / "report.html").write_text(html, encoding="utf-8")
-    warnings = warnings_of(notebook)
-    if warnings:
-        (folder / WARNINGS).write_text(warnings, encoding="utf-8")
     summary = {"title": heading(notebook), "language": spec["lang"], "dates": spec["dates"]}
     summary |= {"figures": numbers.figures}
     text = json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import copy
 import io
-from collections.abc import Mapping
 import re
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from html import escape
-from types import MappingProxyType
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from funnelkit.charts import FONT_FILE
@@ -47,9 +47,9 @@ def page(notebook: Any, title: str = "funnelkit", dates: Mapping[str, str] = Map
         f'<!DOCTYPE html>\n<html lang="{"zh-CN" if language() == "zh" else "en"}"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"{_named(dates)}"
         f"<title>{escape(title)}</title><style>{style}</style></head>\n<body><main>\n{body}\n</main></body></html>\n"
     )
-        f"{_named(dates)}"
 
 
 def _named(dates: Mapping[str, str]) -> str:
