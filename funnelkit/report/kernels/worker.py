@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 BAD_DATA, CELL_ERROR, KERNEL_DIED, CANNOT_WRITE = 2, 10, 13, 14
 _DATA_ERRORS = ("DataError", "CatalogError", "RuleError")
 _SAVE_EVERY_S = 5
+WARNINGS = "warnings.log"  # what the cells wrote to stderr: for the operator, not for the page
 
 
 def work(folder: str | Path) -> int:
@@ -78,9 +79,13 @@ def _formats(notebook: Any, numbers: Numbers, folder: Path, spec: Mapping[str, A
     """Write the page, the headline figures, the tables and, where asked for, the PDF."""
     from funnelkit.report.pages import export
     from funnelkit.report.pages.html import page
+    from funnelkit.report.pages.outputs import warnings_of
 
     html = page(notebook, heading(notebook), spec["dates"])
     (folder / "report.html").write_text(html, encoding="utf-8")
+    warnings = warnings_of(notebook)
+    if warnings:
+        (folder / WARNINGS).write_text(warnings, encoding="utf-8")
     summary = {"title": heading(notebook), "language": spec["lang"], "dates": spec["dates"]}
     summary |= {"figures": numbers.figures}
     text = json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import copy
 import io
 import re
 from collections.abc import Mapping
@@ -14,13 +13,15 @@ from types import MappingProxyType
 from typing import Any
 
 from funnelkit.charts import FONT_FILE
-from funnelkit.language import language, number, say
+from funnelkit.language import language, say
+from funnelkit.report.pages.clean import harmless_html
+from funnelkit.report.pages.formulas import formula_html
+from funnelkit.report.pages.outputs import prepared
 from funnelkit.report.runs.notebooks import import_nbformat
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"
 _CJK = "U+2E80-9FFF, U+F900-FAFF, U+FE30-FE4F, U+FF00-FFEF, U+20000-323AF"
 _FONT_FACE = '@font-face{font-family:"fk-cjk";src:url(data:font/otf;base64,%s) format("opentype");unicode-range:%s}'
-_MOST_LINES, _LONGEST_TEXT, _LONGEST_HTML = 2_000, 200_000, 5_000_000
 _CSS = Path(__file__).with_suffix(".css")
 _TEXT = re.compile(r">[^<>]+<")
 _WHOLE = re.compile(r"[-+]?\d[\d,.]*%|\[[-+\d][-+\d,.% ]{2,40}\]|[(（]?n = [\d,]+[)）]?|(?<!\d)\d{4}-\d\d-\d\d(?!\d)")
@@ -28,21 +29,24 @@ _WHOLE = re.compile(r"[-+]?\d[\d,.]*%|\[[-+\d][-+\d,.% ]{2,40}\]|[(（]?n = [\d,
 _CELL = re.compile(r"(<td[^>]*>)([^<]+)(?=</td>)")
 _RUN, _SIGN = re.compile(r"(?:&#?\w+;|[^\s<>&\u2e80-\U0003ffff]){18,}"), re.compile(r"&#?\w+;|.")
 _PARSED: list[Any] = []  # the font, parsed ahead by the process whose forks write pages
-_TAGS = {"a", "b", "blockquote", "br", "caption", "code", "div", "em", "h1", "h2", "h3", "h4", "hr", "i", "img", "li",
-         "ol", "p", "pre", "span", "strong", "sub", "sup", "table", "tbody", "td", "th", "thead", "tr", "ul", "details",
-         "summary"}  # fmt: skip
-_ATTRIBUTES = {"*": {"class", "id", "title", "lang"}, "img": {"src", "alt", "width", "height"}, "a": {"href"},
-               "td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan", "scope"}}  # fmt: skip
+_TAG, _NO_ID = re.compile(r"<[^>]*>"), re.compile(r"\s+")
+_NO_MONEY = re.compile(r"\S(.*\S)?", re.S)  # what stands between dollars of two amounts ends or begins with a blank
+_LONGEST_CELL = 400
+_KINDS = ("text/html", "text/markdown", "image/png", "image/jpeg", "text/plain")  # of an output, the first is shown
+_EMPTY_HEAD = re.compile(r"<th([^>]*)>(?:\s|&nbsp;|\xa0)*</th>")
 
 
 def page(notebook: Any, title: str = "funnelkit", dates: Mapping[str, str] = MappingProxyType({})) -> str:
     """Return the HTML page of an executed notebook, its code left out; `dates` are named in its head.
 
-    Scripts, event handlers, styles and addresses other than data: pictures and in-page links are removed, and the
-    page's content policy forbids any request.
+    Scripts, event handlers and addresses other than data: pictures and links are removed, styles are kept to the
+    output that brings them, and the page's content policy forbids any request.
     """
-    body = _unbroken(_cleaner().clean(_body(shortened(notebook))))
-    style = _font_face(body) + _CSS.read_text(encoding="utf-8")
+    ready, styles = prepared(notebook)
+    body = clean_html(_body(ready))
+    style = font_face(body) + _CSS.read_text(encoding="utf-8") + styles
+    if "<h1" not in body:
+        body = f'<h1 class="unseen">{escape(title)}</h1>\n{body}'
     return (
         f'<!DOCTYPE html>\n<html lang="{"zh-CN" if language() == "zh" else "en"}"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
@@ -56,56 +60,51 @@ def _named(dates: Mapping[str, str]) -> str:
     return "".join(f'<meta name="{escape(name)}" content="{escape(day)}">' for name, day in dates.items())
 
 
-def shortened(notebook: Any) -> Any:
-    """Return the notebook with what is too long for a page cut, each cut said; the notebook file holds all of it."""
-    found = copy.copy(notebook)
-    found.cells = [
-        _with(cell, outputs=[_short(output) for output in cell.outputs]) if cell.get("outputs") else cell
-        for cell in notebook.cells
-    ]
-    return found
-
-
-def _with(node: Any, **changes: Any) -> Any:
-    changed = copy.copy(node)
-    changed.update(changes)
-    return changed
-
-
-def _short(output: Any) -> Any:
-    if output.output_type == "stream":
-        return _with(output, text=_cut(output.text))
-    if output.output_type == "error":
-        return _with(output, traceback=[_cut(line) for line in output.traceback])
-    data = dict(output.data)
-    if len(data.get("text/html", "")) > _LONGEST_HTML:
-        del data["text/html"]  # markup cannot be cut, its text can
-    if "text/plain" in data:
-        data["text/plain"] = _cut(data["text/plain"])
-    return _with(output, data=data)
-
-
-def _cut(text: str) -> str:
-    lines = text.splitlines(keepends=True)
-    kept = "".join(lines[:_MOST_LINES])[:_LONGEST_TEXT]
-    if len(kept) == len(text):
-        return text
-    return kept + "\n" + say("report.page.cut", lines=number(len(lines)), signs=number(len(text))) + "\n"
-
-
 def _body(notebook: Any) -> str:
     return str(_exporter().from_notebook_node(notebook)[0])
 
 
 @cache
 def _exporter() -> Any:
-    import nbconvert
+    from jinja2 import pass_context
+    from nbconvert.exporters import HTMLExporter, TemplateExporter
+    from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
-    exporter: Any = nbconvert.HTMLExporter
-    return exporter(
+    class Renderer(IPythonRenderer):
+        """Formulas as pictures: nbconvert's own are drawn by a script from elsewhere."""
+
+        def block_math(self, body: str) -> str:
+            return formula_html(body)
+
+        def latex_environment(self, name: str, body: str) -> str:
+            return formula_html(f"\\begin{{{name}}}{body}\\end{{{name}}}")
+
+        def inline_math(self, body: str) -> str:
+            return formula_html(body, block=False) if _NO_MONEY.fullmatch(body) else f"${self.escape_html(body)}$"
+
+        def heading(self, text: str, level: int, **attributes: Any) -> str:
+            place = _NO_ID.sub("-", _TAG.sub("", text).strip())
+            return f'<h{level} id="{escape(place)}">{text}</h{level}>\n'
+
+    class Exporter(HTMLExporter):
+        def from_notebook_node(self, nb: Any, resources: Any = None, **options: Any) -> Any:
+            """Without a second parsing of the whole page, which would only fill in texts for pictures."""
+            return TemplateExporter.from_notebook_node(self, nb, resources, **options)
+
+        @pass_context
+        def markdown2html(self, context: Any, source: str) -> str:
+            attachments = context.get("cell", {}).get("attachments", {})
+            renderer = Renderer(escape=False, attachments=attachments, exclude_anchor_links=True)
+            return str(MarkdownWithMath(renderer=renderer).render(source))
+
+    exporter: Any = Exporter
+    made = exporter(
         template_name="basic", exclude_input=True, exclude_input_prompt=True, exclude_output_prompt=True,
         exclude_anchor_links=True,
     )  # fmt: skip
+    made.register_filter("highlight_code", lambda source, **_: source)  # the template names it; code is left out
+    made.register_filter("filter_data_type", lambda data: [kind for kind in _KINDS if kind in data][:1])
+    return made
 
 
 def _parse_font() -> Any:
@@ -123,30 +122,54 @@ def warm() -> None:
     text = new.new_output("stream", text="x")
     html = new.new_output("display_data", {"text/html": "<p>x</p>", "image/png": "", "text/plain": "x"})
     cells = [new.new_markdown_cell("# x"), new.new_code_cell("x", outputs=[text, html])]
-    _unbroken(_cleaner().clean(_body(new.new_notebook(cells=cells))))
+    clean_html(_body(new.new_notebook(cells=cells)))
     _PARSED.append(_parse_font())
 
 
-@cache
-def _cleaner() -> Any:
-    import nh3
+def clean_html(html: str) -> str:
+    """Return HTML that can neither run nor fetch anything.
 
-    return nh3.Cleaner(
-        tags=_TAGS, attributes=_ATTRIBUTES, attribute_filter=_kept, url_schemes={"data", "https", "mailto"},
-        link_rel=None,
-    )  # fmt: skip
+    Parameters
+    ----------
+    html : str
+        What cells show, or text made from Markdown.
+
+    Returns
+    -------
+    str
+        Without scripts, handlers and addresses other than data: pictures, in-page and https links; of styles what
+        colours and lays out a part in its place; a rate, its interval and its n each on one line; tables can scroll.
+
+    Examples
+    --------
+    >>> clean_html('<p onclick="x()" style="color:red">30%<script>y()</script></p>')
+    '<p style="color:red"><span class="w">30%</span></p>'
+    """
+    return _scrolling(_unbroken(harmless_html(html)))
 
 
-def _kept(tag: str, name: str, value: str) -> str | None:
-    """Pictures must be data; links may lead within the page or to https, for a reader to follow by hand."""
-    starts = {("img", "src"): ("data:image/",), ("a", "href"): ("#", "https:", "mailto:")}.get((tag, name), ("",))
-    return value if value.startswith(starts) else None
+def _scrolling(html: str) -> str:
+    """Put each table into a place that scrolls sideways where it is wider than the page, also by the keyboard.
+
+    A head without words, as pandas sets above its index, is read out as a head of nothing: it becomes a plain cell.
+    """
+    html = _EMPTY_HEAD.sub(r"<td\1></td>", html)
+    name = escape(say("report.page.table"))
+    html = html.replace("<table", f'<div class="scroll" role="group" tabindex="0" aria-label="{name}"><table')
+    return html.replace("</table>", "</table></div>")
 
 
 def _unbroken(html: str) -> str:
     """Keep a rate, its interval, its n and a day each on one line, however narrow the column; let long words break."""
-    html = _CELL.sub(lambda cell: cell[1] + _RUN.sub(_breakable, cell[2]), html)
+    html = _CELL.sub(lambda cell: cell[1] + _RUN.sub(_breakable, _cut(cell[2])), html)
     return _TEXT.sub(lambda text: _WHOLE.sub(r'<span class="w">\g<0></span>', text[0]), html)
+
+
+def _cut(cell: str) -> str:
+    """A cell longer than can be read is cut; the notebook and the tables hold all of it."""
+    if len(cell) <= _LONGEST_CELL:
+        return cell
+    return "".join(_SIGN.findall(cell)[: _LONGEST_CELL - 1]) + "…"
 
 
 def _breakable(run: re.Match[str]) -> str:
@@ -154,8 +177,24 @@ def _breakable(run: re.Match[str]) -> str:
     return "<wbr>".join("".join(signs[i : i + 12]) for i in range(0, len(signs), 12))
 
 
-def _font_face(body: str) -> str:
-    """Return the style that holds the vendored font cut to the page's signs: kilobytes, none where it needs none."""
+def font_face(body: str) -> str:
+    """Return the style that holds the vendored Chinese font, cut to the characters of a page.
+
+    Parameters
+    ----------
+    body : str
+        The page's text; its markup may be in it.
+
+    Returns
+    -------
+    str
+        A rule for the family "fk-cjk" of some kilobytes; empty where no Chinese character occurs.
+
+    Examples
+    --------
+    >>> font_face("<p>no Chinese</p>")
+    ''
+    """
     signs = "".join(sorted({sign for sign in body if ord(sign) >= 0x2E80}))
     return _FONT_FACE % (_font_of(signs), _CJK) if signs else ""
 
