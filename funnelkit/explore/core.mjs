@@ -620,6 +620,7 @@ export function boot(shown, id) {
     },
   };
   if (traits.address) readAddress(traits, mine);
+  host.model = model; // for the page's own scripts
   shown.render({ model, el: host });
 }
 

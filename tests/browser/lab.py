@@ -34,7 +34,7 @@ def jupyterlab(folder):
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--ip", "127.0.0.1", "--port", str(port),
         "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}", "--expose-app-in-browser",
-        f"--ServerApp.root_dir={folder}", "--allow-root",
+        f"--ServerApp.root_dir={folder}", "--allow-root", "--LabApp.news_url=None",
     ]  # fmt: skip
     log = (Path(folder) / "lab.log").open("wb")
     server = subprocess.Popen(command, stdout=log, stderr=log)

@@ -1,0 +1,280 @@
+"""Every explorable as people use it: in a page from the disk and in JupyterLab, by keyboard and by typing."""
+
+import csv
+import io
+import json
+import os
+import re
+from xml.dom import minidom
+
+import nbformat
+import pytest
+from playwright.sync_api import expect
+
+from funnelkit.explore import write_page
+from funnelkit.language import LANGUAGES, use_language
+from tests.explore.cases import CASES
+
+from .axe import MISSING, axe_file, violations_of
+from .lab import ROOT, chromium, jupyterlab, run_notebook
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine")]
+SHOTS = os.environ.get("FUNNELKIT_SHOTS")  # a folder for screenshots, to be looked at
+each = pytest.mark.parametrize("name", CASES)
+both = pytest.mark.parametrize("lang", LANGUAGES)
+SCREENS = {"wide": (1280, 720), "projector": (1024, 600), "phone": (390, 844)}
+STATE = "() => document.querySelector('#fk').model.get('state')"
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """Return a function that opens an explorable's page from the disk; nothing may be asked for or complained of."""
+    contexts, asked, said = [], [], []
+
+    def open_page(name, lang="en", size="wide", **settings):
+        use_language(lang)
+        panel = CASES[name].make()
+        width, height = SCREENS[size]
+        context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True, **settings)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda line: said.append(line.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(write_page(panel, tmp_path / f"{name}-{lang}.html").as_uri())
+        page.locator(".card h1").wait_for()
+        return page, panel
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert said == []
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def sliders(panel):
+    return [control for control in panel.spec["controls"] if "options" not in control]
+
+
+def type_into(page, panel, name, text):
+    place = [control["id"] for control in sliders(panel)].index(name)
+    box = page.locator(".box").nth(place)
+    box.fill(text)
+    box.press("Enter")
+
+
+def as_typed(control, value):
+    return f"{100 * value:.10g}" if control["kind"] == "percent" else f"{value:.12g}"
+
+
+@each
+@both
+def test_a_page_on_its_own_at_each_size(name, lang, opened):
+    for size, (width, height) in SCREENS.items():
+        page, panel = opened(name, lang, size)
+        assert page.locator(".card h1").inner_text() == panel.texts[lang]["title"]
+        tall = page.evaluate("() => document.documentElement.scrollHeight")
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= width, "nothing scrolls sideways"
+        if size != "phone":
+            assert tall <= height, "controls and picture on one screen"
+        assert page.locator("svg[role=img]").get_attribute("aria-label")
+        if SHOTS:
+            page.screenshot(path=f"{SHOTS}/{name}-{lang}-{size}.png", full_page=True)
+
+
+@each
+def test_by_keyboard_and_by_typing(name, opened):
+    page, panel = opened(name, reduced_motion="reduce")
+    reached = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("() => document.querySelector('#fk').shadowRoot.activeElement?.id"))
+    assert {f"c{place}" for place in range(len(panel.spec["controls"]))} <= reached
+    for place, control in enumerate(panel.spec["controls"]):
+        if "options" in control:
+            continue
+        slider, before = page.locator(f"#c{place}"), page.evaluate(STATE)
+        key = "ArrowRight" if before[control["id"]] < control["max"] else "ArrowLeft"
+        picture = page.locator(".card").inner_text()
+        slider.press(key)
+        after = page.evaluate(STATE)
+        assert after[control["id"]] != before[control["id"]] and page.locator(".card").inner_text() != picture
+        value = control["min"] + 0.25 * (control["max"] - control["min"])
+        value = round(value) if control["whole"] else round(value, 6)
+        type_into(page, panel, control["id"], as_typed(control, value))
+        assert page.evaluate(STATE)[control["id"]] == pytest.approx(value, rel=1e-9)
+    kept, first = page.evaluate(STATE), sliders(panel)[0]
+    type_into(page, panel, first["id"], "much")
+    assert "much" in page.locator("[role=alert]").inner_text() and page.evaluate(STATE) == kept
+    assert page.locator(".box").first.get_attribute("aria-invalid") == "true"
+    page.get_by_role("button", name="Reset").click()
+    assert page.evaluate(STATE) == panel.spec["baseline"]
+    assert page.locator("[role=alert]").inner_text() == ""
+
+
+@each
+def test_presets_challenge_and_reveal(name, opened):
+    page, panel = opened(name, reduced_motion="reduce")
+    for preset in panel.spec["presets"]:
+        page.get_by_role("button", name=preset["name"]["en"], exact=True).click()
+        assert page.evaluate(STATE) == {**panel.spec["baseline"], **preset["state"]}
+    page.get_by_role("button", name="Reset").click()
+    if "challenge" in panel.spec:
+        assert page.locator(".challenge").get_attribute("data-status") == "start"
+        for control in sliders(panel):
+            if control["id"] in CASES[name].solution:
+                type_into(page, panel, control["id"], as_typed(control, CASES[name].solution[control["id"]]))
+        assert page.locator(".challenge").get_attribute("data-status") == "done"
+    reveal = page.locator(".reveal")
+    if reveal.count():
+        assert page.locator(".answer").inner_text() == ""
+        reveal.click()
+        assert page.locator(".answer").inner_text() and reveal.get_attribute("aria-pressed") == "true"
+
+
+@each
+def test_what_goes_out(name, opened):
+    """Python runs and finds the same; CSV, SVG and PNG are what they say; the address brings the state back."""
+    page, panel = opened(name, "zh", reduced_motion="reduce", permissions=["clipboard-read", "clipboard-write"])
+    control = sliders(panel)[-1]
+    value = control["min"] + 0.4 * (control["max"] - control["min"])
+    value = round(value) if control["whole"] else round(value, 6)
+    type_into(page, panel, control["id"], as_typed(control, value))
+    panel.state = page.evaluate(STATE)
+    page.get_by_role("button", name=panel.texts["zh"]["copy"]).click()
+    page.wait_for_timeout(50)
+    code, space = page.evaluate("() => navigator.clipboard.readText()"), {}
+    setup, call = code.strip().rsplit("\n", 1)
+    exec(setup, space)
+    assert eval(call, space).table.equals(panel.table)
+    for end in ("CSV", "SVG", "PNG"):
+        with page.expect_download() as saved:
+            page.get_by_role("button", name=end, exact=True).click()
+        data = saved.value.path().read_bytes()
+        assert saved.value.suggested_filename == f"{name}.{end.lower()}"
+        if end == "CSV":
+            rows = list(csv.reader(io.StringIO(data.decode("utf-8-sig"))))
+            assert len(rows) > 1 and len({len(row) for row in rows}) == 1
+        elif end == "SVG":
+            assert minidom.parseString(data).documentElement.tagName == "svg"
+        else:
+            assert data.startswith(b"\x89PNG") and len(data) > 2000
+    page.wait_for_function("() => location.hash.length > 1")
+    page.reload()
+    assert page.evaluate(STATE) == panel.state
+    page.locator(".header > button").click()
+    assert page.locator(".card h1").inner_text() == panel.texts["en"]["title"]
+
+
+@each
+def test_no_script_shows_the_table(name, opened):
+    page, _ = opened(name)
+    shown = page.evaluate("() => document.querySelector('#fk').innerHTML")
+    assert "<table" in shown and 'alt="' in shown, "the twin stands inside the host"
+
+
+@each
+@both
+@pytest.mark.skipif(axe_file() is None, reason=MISSING)
+def test_axe_finds_nothing(name, lang, opened):
+    for size in ("wide", "phone"):
+        page, _ = opened(name, lang, size, bypass_csp=True)
+        assert violations_of(page) == []
+
+
+# --- JupyterLab ------------------------------------------------------------------------------------------------------
+
+SETUP = """import sys
+sys.path.insert(0, {root!r})
+import funnelkit as fk
+fk.use({lang!r})
+from tests.explore.cases import CASES"""
+ASK = """async (code) => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  const reply = await kernel.requestExecute({code: "", user_expressions: {found: code}}).done;
+  const found = reply.content.user_expressions.found;
+  return found.data ? found.data["text/plain"] : JSON.stringify(found);
+}"""
+TELL = """async (code) => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  await kernel.requestExecute({code}).done;
+}"""
+
+
+BUSY = """() => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+  window.busy = 'still';
+  kernel.requestExecute({code: "import time; time.sleep(4)"}).done.then(() => { window.busy = 'done'; });
+}"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("explorables")
+    for lang in reversed(LANGUAGES):
+        cells = [nbformat.v4.new_code_cell(SETUP.format(root=str(ROOT), lang=lang))]
+        cells += [nbformat.v4.new_code_cell(f"{name} = CASES[{name!r}].make()\n{name}") for name in CASES]
+        made = nbformat.v4.new_notebook(cells=cells)
+        made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(made, folder / f"{lang}.ipynb")
+        made.cells[1:] = [made.cells[1], nbformat.v4.new_code_cell(next(iter(CASES)))]
+        nbformat.write(made, folder / "twice.ipynb")
+    with jupyterlab(folder) as address:
+        yield address
+
+
+@both
+def test_every_card_in_jupyterlab(lang, lab, browser):
+    page = browser.new_page(viewport={"width": 1280, "height": 720})
+    errors, asked = [], []
+    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    run_notebook(page, lab, f"{lang}.ipynb")
+    for place, (name, case) in enumerate(CASES.items(), 1):
+        use_language(lang)
+        panel, cell = case.make(), page.locator(".jp-Notebook .jp-Cell").nth(place)
+        card = cell.locator(".card")
+        card.wait_for(timeout=60_000)
+        card.scroll_into_view_if_needed()
+        assert card.locator("h3").first.inner_text() == panel.texts[lang]["title"]
+        number, control = next((at, one) for at, one in enumerate(panel.spec["controls"]) if "options" not in one)
+        page.keyboard.press("Escape")  # command mode: JupyterLab would take the arrow keys
+        slider = card.locator(f"#c{number}")
+        slider.press("ArrowRight" if panel.state[control["id"]] < control["max"] else "ArrowLeft")
+        page.wait_for_timeout(400)
+        state = eval(page.evaluate(ASK, f"{name}.state"))
+        assert state[control["id"]] != panel.state[control["id"]], "what is moved reaches the kernel"
+        panel.state = state
+        assert eval(page.evaluate(ASK, f"{name}.to_python()")) == panel.to_python()
+        first = {**panel.spec["baseline"], **panel.spec["presets"][1]["state"]}
+        page.evaluate(TELL, f"{name}.state = {json.dumps(first)}")
+        for at, one in enumerate(panel.spec["controls"]):  # what Python sets moves the card
+            row = card.locator(f".row:has(#c{at})")
+            moved = first[one["id"]] != panel.spec["baseline"][one["id"]]
+            pattern = re.compile(r"\bmoved\b" if moved else r"^(?!.*\bmoved\b)")
+            expect(row).to_have_class(pattern, timeout=10_000)
+        if SHOTS:
+            card.screenshot(path=f"{SHOTS}/{name}-{lang}-lab.png")
+    host = lab.split("//")[1]
+    assert [url for url in asked if host not in url and not url.startswith(("data:", "blob:"))] == []
+    not_ours = ("favicon", ".map", "ResizeObserver", "status of 404", "WebGL")
+    assert [error for error in errors if not any(word in error for word in not_ours)] == []
+    page.close()
+
+
+def test_two_views_move_together_and_a_busy_kernel_holds_nothing_up(lab, browser):
+    page = browser.new_page(viewport={"width": 1280, "height": 720})
+    run_notebook(page, lab, "twice.ipynb")
+    cards = page.locator(".jp-Notebook .card")
+    expect(cards).to_have_count(2, timeout=60_000)
+    page.evaluate(BUSY)
+    slider, other = (cards.nth(place).get_by_role("slider", name="Negotiation") for place in (0, 1))
+    slider.press("ArrowRight")
+    for one in (slider, other):
+        expect(one).to_have_attribute("aria-valuetext", "86%, was 85%", timeout=1000)
+    assert page.evaluate("() => window.busy === 'still'"), "drawn while the kernel is busy"
+    page.wait_for_function("() => window.busy === 'done'")
+    page.wait_for_timeout(300)
+    assert page.evaluate(ASK, "what_if.state['negotiation']") == "0.86"
+    page.close()
