@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -75,8 +76,9 @@ def _record(pipeline: Pipeline, unit: str, n_origins: int, options: dict[str, An
     spans = _spans(pipeline, unit, n_origins)
     if not spans:
         raise DataError("no_origin", unit=unit, n=FEW_WINS)
-    before = _weighted_record(pipeline, unit, spans)
-    parts = [_score_origin(pipeline, span, before, options) for span in spans]
+    known_at = cache(pipeline.at)
+    before = _weighted_record(pipeline, unit, spans, known_at)
+    parts = [_score_origin(pipeline, span, before, known_at(span[0]), options) for span in spans]
     table = pd.DataFrame([row for rows in parts for row in rows])
     return Result(
         table, *_read(table, n_origins, pipeline.currency), model=pipeline.model, picture="backtest_chart",
@@ -185,25 +187,27 @@ def _spans(pipeline: Pipeline, unit: str, n_origins: int) -> list[tuple[pd.Times
     return spans
 
 
-def _weighted_record(pipeline: Pipeline, unit: str, spans: list[Any]) -> pd.DataFrame:
+def _weighted_record(
+    pipeline: Pipeline, unit: str, spans: list[Any], known_at: Callable[[Any], Pipeline]
+) -> pd.DataFrame:
     """Return of each period, the last before the first origin included, its end, the weighted pipeline and the wins."""
     calendar, first = Calendar(unit), pipeline.deals["closed_at"].min()
-    rows, back = [], spans[0][1] - spans[0][0]
+    rows, back, wins = [], spans[0][1] - spans[0][0], _Wins.of(pipeline.deals)
     for one in range(int(calendar.number(spans[0][1])) - CALIBRATED, int(calendar.number(spans[-1][1])) + 1):
         start, stop = calendar.start(one), calendar.start(one + 1)
         if start < first:
             continue
-        past = pipeline.at(start - back)
-        rows += [(start, stop, measure, weighted_pipeline(past, stop, measure),
-                  _won_between(pipeline.deals, start, stop, measure)) for measure in ("n_won", "value")]  # fmt: skip
+        weighted = _weighted(known_at(start - back), stop)
+        rows += [(start, stop, measure, weighted[measure], float(wins.between(start, stop, measure).sum()))
+                 for measure in ("n_won", "value")]  # fmt: skip
     return pd.DataFrame(rows, columns=["start", "stop", "measure", "weighted", "came"])
 
 
 def _score_origin(
-    pipeline: Pipeline, span: tuple[Any, Any, Any], before: pd.DataFrame, options: dict[str, Any]
+    pipeline: Pipeline, span: tuple[Any, Any, Any], before: pd.DataFrame, past: Pipeline, options: dict[str, Any]
 ) -> list[dict[str, Any]]:
     origin, start, stop = span
-    past = pipeline.at(origin)
+    wins, first = _Wins.of(past.deals), past.deals["closed_at"].min().normalize()
     made = forecast_open(past, stop - _DAY, **options)
     came = _came(pipeline, past, start, stop)
     base = {"origin": origin, "end": stop - _DAY, "n_open": len(made.deals)}
@@ -212,7 +216,8 @@ def _score_origin(
         for measure in made.paths["total"]:
             samples = {"forecast": made.paths[part][measure].sum(axis=1)}
             if part == "total":
-                samples |= _plain_methods(past, (start, stop), before[before["measure"] == measure], measure)
+                plain = before[before["measure"] == measure]
+                samples |= _plain_methods(wins, (first, start, stop), plain, measure)
             for method, sample in samples.items():
                 key = {"part": part, "measure": measure, "method": method, "actual": came[part][measure]}
                 rows.append({**base, **key, **_scores(np.asarray(sample, float), came[part][measure])})
@@ -244,35 +249,42 @@ def _scores(sample: Any, actual: float) -> dict[str, float]:
             "crps": crps(sample, actual), **losses}  # fmt: skip
 
 
-def _plain_methods(past: Pipeline, span: tuple[Any, Any], before: pd.DataFrame, measure: str) -> dict[str, Any]:
+def _plain_methods(wins: _Wins, span: tuple[Any, Any, Any], before: pd.DataFrame, measure: str) -> dict[str, Any]:
     """Return the samples of the plain methods for open plus new business; empty where the past is too short for one.
 
     `weighted`: the weighted pipeline times what was won in all, new business included, against it in each of the
     periods before; `seasonal`: the wins of the same period a year ago, drawn anew (Poisson bootstrap);
     `past_windows`: the spread of all earlier windows of this length.
     """
-    start, stop = span
+    first, start, stop = span
     now = before.loc[before["start"] == start, "weighted"].sum()
     known = before[(before["stop"] <= start) & (before["weighted"] > 0)].tail(CALIBRATED)
     year = pd.DateOffset(years=1)
-    first = past.deals["closed_at"].min().normalize()
-    ago = _wins(past.deals, start - year, stop - year, measure) if start - year >= first else np.zeros(0)
+    ago = wins.between(start - year, stop - year, measure) if start - year >= first else np.zeros(0)
     days = (stop - start).days
     lows = [start - number * days * _DAY for number in range(1, int((start - first).days // days) + 1)]
-    spread = [_won_between(past.deals, low, low + days * _DAY, measure) for low in lows]
+    spread = [float(wins.between(low, low + days * _DAY, measure).sum()) for low in lows]
     return {"weighted": now * (known["came"] / known["weighted"]).to_numpy() if len(known) >= FEWEST else [],
             "seasonal": np.random.default_rng(0).poisson(1.0, (BOOTSTRAPS, len(ago))) @ ago if len(ago) else [],
             "past_windows": spread if len(spread) > 1 else []}  # fmt: skip
 
 
-def _wins(deals: pd.DataFrame, low: Any, high: Any, measure: str) -> Any:
-    """Return what each win between two times brought."""
-    hit = (deals["status"] == "won") & (deals["closed_at"] >= low) & (deals["closed_at"] < high)
-    return deals.loc[hit, "amount"].fillna(0).to_numpy(float) if measure == "value" else np.ones(int(hit.sum()))
+@dataclass(frozen=True)
+class _Wins:
+    """When deals were won and what each brought, in the order of the deals."""
 
+    at: Any
+    amount: Any
 
-def _won_between(deals: pd.DataFrame, low: Any, high: Any, measure: str) -> float:
-    return float(_wins(deals, low, high, measure).sum())
+    @classmethod
+    def of(cls, deals: pd.DataFrame) -> _Wins:
+        won = deals.loc[deals["status"] == "won", ["closed_at", "amount"]]
+        return cls(won["closed_at"].to_numpy(), won["amount"].fillna(0).to_numpy(float))
+
+    def between(self, low: pd.Timestamp, high: pd.Timestamp, measure: str) -> Any:
+        """Return what each win between two times brought."""
+        hit = (self.at >= low.to_datetime64()) & (self.at < high.to_datetime64())
+        return self.amount[hit] if measure == "value" else np.ones(int(hit.sum()))
 
 
 def weighted_pipeline(past: Pipeline, before: Any, measure: str = "value") -> float:
@@ -296,6 +308,10 @@ def weighted_pipeline(past: Pipeline, before: Any, measure: str = "value") -> fl
     -----
     The win rate is that of closed deals that reached the stage: fast losses pull it down, and a growing intake too.
     """
+    return _weighted(past, before)[measure]
+
+
+def _weighted(past: Pipeline, before: Any) -> dict[str, float]:
     deals, stage = past.deals, furthest_stage(past).to_numpy()
     status = deals["status"].to_numpy()
     closed, won = np.isin(status, ("won", "lost")), status == "won"
@@ -308,8 +324,8 @@ def weighted_pipeline(past: Pipeline, before: Any, measure: str = "value") -> fl
     due = status == "open"
     if deals["expected_close"].notna().any():
         due = due & (deals["expected_close"] < before).to_numpy()
-    weight = amount if measure == "value" else np.ones(len(deals))
-    return float((rate[stage] * weight)[due].sum())
+    weights = {"value": amount, "n_won": np.ones(len(deals))}
+    return {measure: float((rate[stage] * weight)[due].sum()) for measure, weight in weights.items()}
 
 
 def _read(table: pd.DataFrame, asked: int, currency: str | None) -> Reading:
