@@ -8,8 +8,9 @@ import json
 import locale
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from funnelkit import __version__
@@ -275,33 +276,53 @@ def run_new(options: argparse.Namespace) -> int:
 
 
 def add_lessons(commands: Commands) -> None:
-    command = commands.add_parser("lessons", help="execute lessons, write learners' copies, confirm translations")
-    command.add_argument("action", choices=("build", "student", "translated"))
+    command = commands.add_parser("lessons", help="the course as pages, slides or handouts; building it")
+    command.add_argument("action", choices=("site", "slides", "handout", "student", "build", "translated"))
     command.add_argument("names", nargs="*", metavar="NAME", help="lessons, such as 05_industrial_eight_step; all")
     command.add_argument("--lang", choices=("en", "zh"), help="one edition only; both by default")
-    command.add_argument("--out", metavar="DIR", help="folder to write to (build: in place; student: out/student)")
+    command.add_argument(
+        "--out", metavar="DIR", help="folder to write to (build: in place; others: out/ACTION, such as out/site)"
+    )
     command.add_argument("--cell", action="append", default=[], help="translated: this cell only; may be repeated")
     command.set_defaults(run=run_lessons)
 
 
 def run_lessons(options: argparse.Namespace) -> int:
-    from funnelkit.course import build, confirm, names, student
+    from funnelkit.course import build, confirm, names, student, write_site
     from funnelkit.language import LANGUAGES, say
 
     langs = (options.lang,) if options.lang else LANGUAGES
+    out = options.out or f"out/{options.action}"
     if options.action == "translated":
         for name in options.names or names():
             changed = confirm(name, options.cell)
             words = ", ".join(changed) or "-"
             print(say("course.lessons.confirmed", n=len(changed), name=name, cells=words))
         return 0
+    paths: Iterable[Path]
     if options.action == "student":
-        paths = student(options.out or "out/student", langs, options.names)
-    else:
+        paths = student(out, langs, options.names)
+    elif options.action == "site":
+        paths = write_site(out, langs, options.names)
+    elif options.action == "build":
         paths = build(options.out, langs, options.names)
+    else:
+        paths = _printed(options.action, options.names or names(), out, langs)
     for path in paths:
         print(path)
+        if options.action == "site":
+            files = [file.stat().st_size for file in path.parent.rglob("*") if file.is_file()]
+            print(say("course.site.size", folder=path.parent, files=len(files), size=f"{sum(files) / 1e6:.1f}"))
     return 0
+
+
+def _printed(action: str, names: Sequence[str], out: str, langs: Sequence[Any]) -> Iterator[Path]:
+    """Print the slides or handouts of lessons and yield the PDFs' paths."""
+    from funnelkit.course import print_handout, print_slides
+
+    for name in names:
+        for lang in langs:
+            yield (print_slides if action == "slides" else print_handout)(name, out, lang)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -3,6 +3,9 @@ from .lessons import build as build
 from .lessons import confirm as confirm
 from .lessons import names as names
 from .lessons import student as student
+from .site.write import print_handout as print_handout
+from .site.write import print_slides as print_slides
+from .site.write import write_site as write_site
 from .starter import require_confirmed as require_confirmed
 from .starter import save_mapping as save_mapping
 from .starter import show_mapping as show_mapping

@@ -16,11 +16,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from funnelkit.language import LANGUAGES, FunnelkitError, Lang, nearest, say
+from funnelkit.language import LANGUAGES, FunnelkitError, Lang, nearest, say, share
 
-FOLDER = Path(__file__).parents[2] / "notebooks"
+FOLDER = share("lessons")
 SHOWN = ("text/html", "text/plain", "image/png")  # what an output keeps: what people see, and nothing beside it
-TAGS = ("parameters", "imports", "card", "exercise", "check", "solution", "widget")
+TAGS = (
+    "hook", "card", "parameters", "imports", "idea", "question", "notice", "work", "method", "mistake", "explore",
+    "widget", "exercise", "check", "solution", "takeaways", "next", "fixed", "offline",
+)  # fmt: skip
 LIMIT_S = 300  # longest that one cell may take
 
 

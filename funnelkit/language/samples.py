@@ -1,13 +1,17 @@
-"""Where the sample data and the report templates are: in the checkout, or inside an installed package."""
+"""Where the sample data, the report templates and the lessons are: in the checkout, or inside an installed package."""
 
 from pathlib import Path
 
 _PACKAGE = Path(__file__).parents[1]
-_CHECKOUT = {"data": _PACKAGE.parent / "data", "report": _PACKAGE.parent / "notebooks" / "report"}
+_CHECKOUT = {
+    "data": _PACKAGE.parent / "data",
+    "report": _PACKAGE.parent / "notebooks" / "report",
+    "lessons": _PACKAGE.parent / "notebooks",
+}
 
 
 def share(name: str) -> Path:
-    """Return the folder of the shared files `name`: "data" or "report"."""
+    """Return the folder of the shared files `name`: "data", "report" or "lessons"."""
     installed = _PACKAGE / "_share" / name
     return installed if installed.is_dir() else _CHECKOUT[name]
 

@@ -1,5 +1,9 @@
 from .commands import ADD as ADD
 from .kernels.processes import descendants as descendants
+from .pages.html import clean_html as clean_html
+from .pages.html import font_face as font_face
+from .pages.pdf import chromium as chromium
+from .pages.pdf import print_page as print_page
 from .runs.notebooks import import_nbformat as import_nbformat
 from .runs.progress import Progress as Progress
 from .runs.publish import load_json as load_json

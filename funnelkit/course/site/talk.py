@@ -1,0 +1,108 @@
+"""The talk of a lesson: what the room sees, screen by screen, with the trainer's notes under a key; also as slides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from html import escape
+
+from funnelkit.course.site.blocks import Writer, plain_text
+from funnelkit.course.site.lesson import Block, Lesson, Screen, screens
+from funnelkit.course.site.shell import Page, asset, short_title, site_text
+
+
+def talk_page(lesson: Lesson, writer: Writer) -> Page:
+    """Return the presenter view of a lesson."""
+    found = screens(lesson)
+    foot = f"{site_text('lesson', no=lesson.number)} · {escape(lesson.question)}"
+    body = ""
+    for place, (screen, following) in enumerate(zip(found, [*found[1:], None], strict=True), 1):
+        notes = _notes(screen, following, writer)
+        body += _screen((place, len(found)), screen, _content(screen, lesson, writer), notes, foot)
+    page = Page(f"{lesson.name}.talk.html", lesson.question, "", [asset("talk.css")], [asset("talk.js")])
+    page.body = (
+        f'<main id="talk" data-lesson="{lesson.name}.html">{body}</main>'
+        f'<div class="keys"><button type="button" id="back">{site_text("back")}</button>'
+        f'<button type="button" id="next">{site_text("next")}</button>'
+        f'<button type="button" id="notes" aria-pressed="false">{site_text("notes_button")}</button>'
+        f'<a href="{lesson.name}.html">{site_text("leave")}</a></div><p id="said" class="hidden" role="status"></p>'
+    )
+    return page
+
+
+def _screen(place_n: tuple[int, int], screen: Screen, content: tuple[str, str], notes: str, foot: str) -> str:
+    (place, n), (eyebrow, inner) = place_n, content
+    lead = f'<p class="eyebrow">{eyebrow}</p>' if eyebrow else ""
+    label = site_text("screen", k=place, n=n)
+    return (
+        f'<section class="screen {screen.role}" id="s{place}" aria-label="{label}">'
+        f'<div class="stage"><div class="fit">{lead}{inner}</div></div>'
+        f'<aside class="notes" tabindex="0" aria-label="{site_text("notes")} {place}">{notes}</aside>'
+        f'<footer><span>{foot}</span><progress max="{n}" value="{place}" aria-label="{label}"></progress>'
+        f"<span>{place} / {n}</span><span>{site_text('keys_line')}</span></footer></section>\n"
+    )
+
+
+def _content(screen: Screen, lesson: Lesson, writer: Writer) -> tuple[str, str]:
+    """Return the small line above a screen and what it holds: no code, and what to notice next to the chart."""
+    texts = [block for block in screen.blocks if not block.is_code]
+    shown = "".join(_frozen(writer.shown(block)) for block in screen.blocks if block.is_code)
+    if screen.role == "hook":
+        return f"{site_text('lesson', no=lesson.number)} · {escape(short_title(lesson))}", writer.text(texts[0])
+    if screen.role == "takeaways":
+        return site_text("takeaways"), _points(writer.text(texts[0]))
+    said = [f'<div class="said">{_lead(block, writer)}</div>' for block in texts]
+    if screen.role == "mistake":
+        return site_text("mistake"), _laid_out(shown, said[0], "".join(said[1:]))
+    if screen.role == "question":
+        return site_text("question"), "".join(said)
+    return ("" if said and not shown else _eyebrow(screen, texts)), _laid_out(shown, "", "".join(said))
+
+
+def _eyebrow(screen: Screen, texts: Sequence[Block]) -> str:
+    """Return the section's question, where the screen does not show it itself."""
+    return escape(screen.section.title) if screen.section.blocks[0] not in texts else ""
+
+
+def _laid_out(shown: str, above: str, below: str) -> str:
+    """Put what is shown between its words; a chart that is not wide has them at its right."""
+    size = re.search(r'<img [^>]*width="(\d+)" height="(\d+)"', shown)
+    kind = "beside" if size and below and int(size[1]) < 1.9 * int(size[2]) else "stacked"
+    return f'{above}<div class="{kind}"><div class="shown">{shown}</div>{below}</div>' if shown else above + below
+
+
+def _frozen(html: str) -> str:
+    """Return what a cell shows for a wall: next to a chart its table is left to the lesson."""
+    if "<img" in html:
+        html = re.sub(r'<div class="scroll" tabindex="0"><table.*?</table></div>', "", html, flags=re.DOTALL)
+    return html.replace(' tabindex="0"', "")
+
+
+def _points(html: str) -> str:
+    """Return the points of the takeaways, without their heading and what follows them."""
+    found = re.search(r"<ol>.*?</ol>", html, flags=re.DOTALL)
+    return found[0] if found else html
+
+
+def _lead(block: Block, writer: Writer) -> str:
+    return re.sub(r"</?a\b[^>]*>", "", writer.text(block)).replace("<h3", "<h2").replace("</h3", "</h2")
+
+
+def _notes(screen: Screen, following: Screen | None, writer: Writer) -> str:
+    """Return the trainer's notes of a screen, and the lesson's text up to the next one that is not on the wall."""
+    notes = [note for block in screen.blocks for note in block.notes]
+    own = "".join(
+        f"<p><b>{site_text('n_minutes', n=note.minutes) if note.minutes else ''}</b> {escape(note.text)}</p>"
+        for note in notes
+    )
+    blocks = screen.section.blocks
+    same = following is not None and following.section is screen.section
+    until = blocks.index(following.blocks[0]) if following is not None and same else len(blocks)
+    left = [
+        block
+        for block in blocks[blocks.index(screen.blocks[0]) : until]
+        if block not in screen.blocks and block.role in ("text", "notice", "work", "method")
+    ]
+    text = "".join(f"<p>{escape(plain_text(writer.text(block)))}</p>" for block in left)
+    rest = f"<p><b>{site_text('from_lesson')}</b></p>{text}" if text else ""
+    return own + rest or f"<p>{site_text('no_note')}</p>"

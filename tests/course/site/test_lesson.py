@@ -1,0 +1,96 @@
+"""Lessons read for their pages: roles by tag or id, trainers' notes kept apart, screens as cells say or as drawn."""
+
+import nbformat
+import pytest
+
+from funnelkit.course import lessons
+from funnelkit.course.site.lesson import open_lesson, role, screens
+
+NOTEBOOKS = [(lang, name) for name in lessons.names() for lang in lessons.LANGUAGES]
+
+
+def cell(kind, cell_id, tags=(), source="", slide=None):
+    made = nbformat.v4.new_code_cell(source) if kind == "code" else nbformat.v4.new_markdown_cell(source)
+    made.id = cell_id
+    made.metadata.update({"tags": list(tags)} if tags else {})
+    made.metadata.update({"slideshow": {"slide_type": slide}} if slide else {})
+    return made
+
+
+def lesson(tmp_path, *cells):
+    folder = tmp_path / "en"
+    folder.mkdir(parents=True)
+    lessons.write_lesson(nbformat.v4.new_notebook(cells=list(cells)), folder / "05_made.ipynb")
+    return open_lesson("05_made", "en", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "cell_id", "tags", "found"),
+    [
+        ("md", "title", [], "hook"),
+        ("md", "data-title", [], "text"),
+        ("md", "states-ask", [], "question"),
+        ("md", "states-odd", ["question"], "question"),
+        ("md", "states-reading", [], "notice"),
+        ("md", "sides", ["idea"], "text"),
+        ("md", "exercise-2", ["fixed", "offline"], "exercise"),
+        ("md", "exercise-2-solution", ["solution"], "solution"),
+        ("code", "exercise-1-answer", ["exercise"], "exercise"),
+        ("code", "exercise-1-data", [], "exercise"),
+        ("code", "exercise-1-check", ["check"], "check"),
+        ("code", "mistake-size", [], "mistake"),
+        ("code", "trap", [], "mistake"),
+        ("code", "effort-explore", ["explore"], "explore"),
+        ("code", "slider", ["widget"], "explore"),
+        ("code", "imports", ["imports"], "parameters"),
+        ("code", "states-notice", [], "code"),
+    ],
+)
+def test_roles(kind, cell_id, tags, found):
+    assert role(cell(kind, cell_id, tags)) == found
+
+
+def test_notes_and_minutes_are_kept_apart_from_the_text(tmp_path):
+    made = lesson(
+        tmp_path,
+        cell("md", "title", source="# Which hours? The model\n\nHook."),
+        cell("md", "card", ["card"], "| | |\n|:--|:--|\n| Time | 45 minutes teaching, 30 minutes exercises |"),
+        cell("md", "sides", source="## Whose *step*?\n\nText.\n<!-- trainer 4 min: Show of hands.\nExpect B. -->"),
+        cell("md", "sides-ask", ["question"], "- A\n- B\n<!-- trainer 6 min: Count. --><!-- a remark -->"),
+    )
+    assert made.question == "Which hours?" and made.minutes == (45, 30) and made.number == "05"
+    step = made.sections[1]
+    assert (step.title, step.minutes) == ("Whose step?", 10)
+    assert step.blocks[0].source == "## Whose *step*?\n\nText." and step.blocks[1].source == "- A\n- B"
+    assert step.blocks[0].notes[0].text == "Show of hands.\nExpect B."
+
+
+def test_the_talk_follows_the_slides_that_cells_name(tmp_path):
+    made = lesson(
+        tmp_path,
+        cell("md", "title", source="# Q?", slide="slide"),
+        cell("md", "card", ["card"]),
+        cell("md", "a-ask", ["question"], "## Asked?", slide="slide"),
+        cell("code", "a", slide="slide"),
+        cell("md", "a-notice", source="See.", slide="-"),
+        cell("code", "a-more", slide="skip"),
+        cell("md", "takeaways", source="## End", slide="slide"),
+    )
+    found = [(screen.role, [block.id for block in screen.blocks]) for screen in screens(made)]
+    assert found == [
+        ("hook", ["title"]),
+        ("question", ["a-ask"]),
+        ("idea", ["a", "a-notice"]),
+        ("takeaways", ["takeaways"]),
+    ]
+
+
+@pytest.mark.parametrize(("lang", "name"), NOTEBOOKS)
+def test_every_lesson_has_a_talk(lang, name):
+    made = open_lesson(name, lang)
+    found = screens(made)
+    assert found[0].role == "hook" and len(found) >= 6
+    shown = [block for screen in found for block in screen.blocks]
+    assert len({block.id for block in shown}) == len(shown), "no cell is on two screens"
+    assert not any(block.role in ("solution", "check", "parameters", "card") for block in shown)
+    assert all(minutes > 0 for minutes in made.minutes), "the card gives the minutes of teaching and of exercises"
