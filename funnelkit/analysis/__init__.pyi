@@ -15,6 +15,7 @@ from .losses import synthesize_losses as synthesize_losses
 from .models import glossary as glossary
 from .models import models as models
 from .monitor import monitor as monitor
+from .monitor import signal_dates as signal_dates
 from .peers import compare_peers as compare_peers
 from .people import review_people as review_people
 from .periods import Calendar as Calendar
@@ -28,5 +29,15 @@ from .stuck import stuck_deals as stuck_deals
 from .time import outcome_curves as outcome_curves
 from .time import promotion_cycle as promotion_cycle
 from .time import time_in_stage as time_in_stage
+from .typed_in import NOBODY as NOBODY
+from .typed_in import AtOnce as AtOnce
+from .typed_in import history_spells as history_spells
+from .typed_in import longest_cycle as longest_cycle
+from .typed_in import older_than_any as older_than_any
 from .waterfall import waterfall as waterfall
 from .win_rate import win_rate as win_rate
+from .window_rates import usable_basis as usable_basis
+from .window_rates import window_rates as window_rates
+from .windows import Window as Window
+from .windows import find_windows as find_windows
+from .windows import quarter_rhythm as quarter_rhythm

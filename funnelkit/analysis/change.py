@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cache, partial
 from statistics import NormalDist
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from funnelkit.analysis.periods import Calendar
 from funnelkit.analysis.shared import By, insight, keys_of, require_columns
-from funnelkit.analysis.window_rates import pair_rates
+from funnelkit.analysis.window_segments import WindowSegments, window_segments
 from funnelkit.language import DataError, Text, both, change_text, label, number, percent, points, say, settings
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
@@ -111,20 +112,12 @@ def _of_windows(pipeline: Pipeline, by: By, window: tuple[Calendar, Any, str]) -
     """Return the win rates of two windows by segment: those of all deals together are as `compare_periods` has them."""
     refuse_limits(pipeline, "split_change", *WIN_LIMITS)
     keys = keys_of(by, pipeline.deals)
-    whole, parts = (pair_rates(pipeline, window[0], window[1:], names) for names in ([], keys))
-    names = [tuple(row) if len(keys) > 1 else row[0] for row in parts[0][keys].to_numpy(object)] if keys else ["all"]
-    size, rate, worth = (np.array([part[name] for part in parts], float) for name in ("size", "rate", "worth"))
-    totals = np.array([[part["rate"].iloc[0]] for part in whole])
-    rate = np.where(np.isnan(rate), rate[::-1], rate)  # too few in one of the two: as in the other, so it counts as mix
-    rate = np.where(np.isnan(rate), totals, rate)
-    expected = (size * rate).sum(axis=1, keepdims=True) / np.maximum(size.sum(axis=1, keepdims=True), 1)
-    rate = rate * np.divide(totals, expected, out=np.ones_like(totals), where=expected > 0)
-    for side, total in zip(("before", "after"), size.sum(axis=1), strict=True):
+    found = window_segments(pipeline, window[0], window[1:], keys)
+    for side, total in zip(("before", "after"), found.size.sum(axis=1), strict=True):
         if not total:
             raise DataError("empty_period", table=side)
-    n = np.where(size > 0, np.maximum(np.nan_to_num(worth), 1.0), 0.0)
-    levels = row_words(whole[0].iloc[0].to_dict()), row_words(whole[1].iloc[0].to_dict())
-    return _Frame(keys, names, ["all"], (rate * n)[:, :, None], n[:, :, None], size, levels)
+    n = np.where(found.size > 0, np.maximum(np.nan_to_num(found.worth), 1.0), 0.0)
+    return _Frame(keys, found.names, ["all"], (found.rate * n)[:, :, None], n[:, :, None], found.size, found)
 
 
 def _split(frame: _Frame, measure: str, model: Funnel | None) -> Split:
@@ -140,12 +133,25 @@ def _split(frame: _Frame, measure: str, model: Funnel | None) -> Split:
     change, n = found.sum(axis=1), frame.size.sum(axis=1).astype("int64")
     table = pd.DataFrame({"part": names, "stage": stages, "change": change, "low": change - reach})
     table = table.assign(high=change + reach, n_before=n[0], n_after=n[1])
+    _refuse_vague(frame, table)
     start, unit = float(factors.prod(axis=1).sum(axis=1)[0]), "points" if measure == "rate" else "count"
     return Split(
         table, *_reading(frame, table, (factors, slopes), measure), model=model, picture="bridge_chart",
         shown=partial(_for_people, model, unit), start=start, unit=unit,
         segments=_segment_table(frame, factors, names), findings=_findings(table, errors, unit, model),
     )  # fmt: skip
+
+
+def _refuse_vague(frame: _Frame, table: pd.DataFrame) -> None:
+    """Raise DataError where the rates of two windows are known less closely than by their own size."""
+    if frame.windows is None:
+        return
+    level = max(float(row["rate"]) for row in frame.windows.whole)
+    half = float((table["high"] - table["change"]).max())
+    if half >= level:
+        n = min(int(row["n"]) for row in frame.windows.whole)
+        needed = number(math.ceil(n * (half / max(level, 1e-9)) ** 2))
+        raise DataError("split_of_few", n=number(n), needed=needed, half=number(100 * half, 1), rate=percent(level))
 
 
 def _findings(table: pd.DataFrame, errors: Floats, unit: str, model: Funnel | None) -> tuple[Insight, ...]:
@@ -212,7 +218,7 @@ def _gauss(n: int) -> tuple[Floats, Floats]:
 class _Frame:
     """Both tables on the same segments and stages: arrays (2 periods, segments, stages) of k and n.
 
-    `size` (periods, segments) is what the shares are of; `levels` are the rates before and after as people read them.
+    `size` (periods, segments) is what the shares are of; `windows` is where the rates of a Pipeline come from.
     """
 
     keys: list[str]
@@ -221,7 +227,7 @@ class _Frame:
     k: Floats
     n: Floats
     size: Floats
-    levels: tuple[Text | str, Text | str] | None = None
+    windows: WindowSegments | None = None
 
     @classmethod
     def of(cls, before: pd.DataFrame, after: pd.DataFrame, by: By) -> _Frame:
@@ -342,6 +348,9 @@ def _reading(
         values |= {part: write(change), f"{part}_low": write(change - error), f"{part}_high": write(change + error)}
     values |= dict(zip(("before", "after"), _levels(frame, totals, measure), strict=True))
     values["change"] = write(totals[1] - totals[0])
+    if frame.windows is not None:
+        values |= _of_the_windows(frame.windows)
+        measure = "windows"
     absent = [(frame.names[at], "new" if frame.size[0, at] == 0 else "vanished")
               for at in np.flatnonzero((frame.size == 0).any(axis=0))]  # fmt: skip
     named = [both(partial(say, f"analysis.change.{state}", name=_segment(name))) for name, state in absent]
@@ -349,12 +358,21 @@ def _reading(
     return f"analysis.change.{measure}", values, (*notes, ("analysis.change.arithmetic", {}))
 
 
+def _of_the_windows(windows: WindowSegments) -> dict[str, Any]:
+    """Return the two periods, and the change of the rate of all with the verdict on it."""
+    _, low, high = windows.change
+    clear = low > 0 or high < 0
+    verdict = both(lambda: say(f"analysis.change.{'clear' if clear else 'unclear'}"))
+    return {"period_before": windows.periods[0], "period": windows.periods[1], "low": points(low), "high": points(high),
+            "verdict": verdict}  # fmt: skip
+
+
 def _levels(frame: _Frame, totals: Floats, measure: str) -> tuple[Text | str, ...]:
     """Return the value before and after as people read it."""
     if measure == "count":
         return tuple(number(total, 1) for total in totals)
-    if frame.levels is not None:
-        return frame.levels
+    if frame.windows is not None:
+        return tuple(row_words(row) for row in frame.windows.whole)
     n, k = frame.size.sum(axis=1), frame.k[:, :, 0].sum(axis=1)
     if len(frame.stages) == 1:
         return tuple(rate_words(int(hits), int(size)) for hits, size in zip(k, n, strict=True))

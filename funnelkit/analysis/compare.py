@@ -209,7 +209,7 @@ def _findings(table: pd.DataFrame, asked: _Asked) -> tuple[Insight, ...]:
         side = "rise" if row["change"] > 0 else "fall"
         whole = row["stage"] == OVERALL
         values = _words(row) | {"stage": _named(row, asked.pipeline.model, asked.keys)}
-        key = f"analysis.compare.{side if whole and not asked.keys else 'stage_moved'}"
+        key = f"analysis.compare.{_sentence(row) if whole and not asked.keys else 'stage_moved'}"
         subject = " / ".join([*(str(row[key]) for key in asked.keys), str(row["stage"])])
         size = size_of(asked.pipeline, abs(row["change"]) * row["n_entered"], row["win"])
         size |= {"found": float(row["rate"]), "usual": float(row["rate_before"]), "evidence": float(row["p_value"])}
@@ -262,8 +262,17 @@ def _verdict(row: dict[str, Any], asked: _Asked) -> Note:
     if row["status"] == "not_enough":
         values = {"before": row["period_before"], "against": _against(row), "n": number(row["n"])}
         return "analysis.compare.not_enough", values | {"n_before": number(row["n_before"])}
-    verdict = "unclear" if not row["clear"] else "rise" if row["change"] > 0 else "fall"
-    return f"analysis.compare.{verdict}", _words(row)
+    return f"analysis.compare.{_sentence(row)}", _words(row)
+
+
+def _sentence(row: dict[str, Any]) -> str:
+    """Return which sentence says an overall row: the rates of a period are what would be, not what was counted."""
+    return "lived" if row["basis"] == "period" else "compared"
+
+
+def _side(row: dict[str, Any]) -> Text:
+    side = "unclear" if not row["clear"] else "rise" if row["change"] > 0 else "fall"
+    return both(lambda: say(f"analysis.compare.is_{side}"))
 
 
 def _against(row: dict[str, Any]) -> Text:
@@ -275,5 +284,6 @@ def _words(row: dict[str, Any]) -> dict[str, Any]:
         "against": _against(row), "before": row["period_before"], "days": row["days_before"],
         "rate": row_words(row), "rate_before": row_words(_before(row)), "level": percent(row["level"]),
         "change": points(row["change"]), "low": points(row["change_low"]), "high": points(row["change_high"]),
-        "entered": number(row["n_entered"]), "entered_before": number(row["n_entered_before"]),
+        "entered": number(row["n_entered"]), "entered_before": number(row["n_entered_before"]), "verdict": _side(row),
+        **{name: number(row[name]) for name in ("k", "n", "k_before", "n_before")},
     }  # fmt: skip

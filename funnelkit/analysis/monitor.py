@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from funnelkit.analysis.shared import insight
 from funnelkit.analysis.stays import refuse_without_times
 from funnelkit.analysis.watched_periods import LEAST_SHOWN, watch_periods
-from funnelkit.language import both, number, percent, say
+from funnelkit.language import Text, both, number, percent, say
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Insight, Result, refuse_limits, table_of
@@ -97,6 +97,38 @@ def _watch_stages(pipeline: Pipeline, baseline: Any, rng: Generator) -> Result:
     )  # fmt: skip
 
 
+def signal_dates(pipeline: Pipeline) -> dict[str, pd.Timestamp]:
+    """Return since when the stages with a standing signal have changed, of the surest one of each.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        With stage times.
+
+    Returns
+    -------
+    dict
+        {stage id: first day}, of `monitor` by its defaults.
+
+    Raises
+    ------
+    AttributeError
+        For what is no Pipeline.
+
+    Notes
+    -----
+    Where a verb besides `monitor` dates a change of a stage, it takes this date.
+
+    Examples
+    --------
+    >>> import funnelkit as fk
+    >>> signal_dates(fk.sample())["solution-demo"].date().isoformat()
+    '2025-07-15'
+    """
+    _, found = find_changes(pipeline, None, np.random.default_rng(0))
+    return {change.insight.subject: change.since for change in reversed(found)}
+
+
 def _table(flows: Flows, verdicts: Verdicts, model: Funnel) -> pd.DataFrame:
     series, windows = flows.watched.observed.shape
     judged = np.repeat(flows.enough, windows)
@@ -131,6 +163,7 @@ class StandingSignal:
     insight: Insight
     key: str
     values: Mapping[str, Any]
+    since: pd.Timestamp
 
 
 def find_changes(pipeline: Pipeline, baseline: Any, rng: Generator) -> tuple[pd.DataFrame, list[StandingSignal]]:
@@ -162,14 +195,20 @@ def _since_change(table: pd.DataFrame) -> pd.DataFrame:
     since = latest["since"].fillna(table["period"].max())
     after = table[table["period"].to_numpy() >= since.to_numpy()[series]]
     sums = after[["n_observed", "n_expected", "n"]].groupby(series[after.index]).sum()
-    return latest.assign(since=since, **{name: sums[name] for name in sums})
+    return latest.assign(since=since, watched=table["period"].min(), **{name: sums[name] for name in sums})
+
+
+def _since(row: dict[str, Any]) -> Text | str:
+    """Return since when; of a change that the watch met at its very beginning, that it may be older."""
+    day = f"{row['since']:%Y-%m-%d}"
+    return both(lambda: say("analysis.monitor.or_before", day=day)) if row["since"] <= row["watched"] else day
 
 
 def _change(row: dict[str, Any], pipeline: Pipeline, spells: Spells) -> StandingSignal:
     kind, every = KINDS[row["measure"], bool(row["higher"])], row["number"] == EVERY
     pair = ("n_open", "n_usual") if row["measure"] == "pace" else ("n_observed", "n_expected")
     found, usual = (float(row[name]) for name in pair)
-    values = {"stage": say_stage(pipeline.model, row["stage"]), "since": f"{row['since']:%Y-%m-%d}",
+    values = {"stage": say_stage(pipeline.model, row["stage"]), "since": _since(row),
               "found": number(found), "usual": number(usual, 1), "n": number(row["n"]),
               "pace": percent(row["n_observed"] / max(row["n_expected"], 1e-9), 0),
               "p": percent(max(row["p_value"], LEAST_SHOWN))}  # fmt: skip
@@ -181,7 +220,9 @@ def _change(row: dict[str, Any], pipeline: Pipeline, spells: Spells) -> Standing
     size = {"n_deals": round(gap), "amount": None if pd.isna(mean) else float(gap * mean)}
     size |= {"evidence": float(row["p_value"]), "found": found, "usual": usual}
     key = f"analysis.monitor.{kind}"
-    return StandingSignal(insight(kind, "all" if every else row["stage"], key, values, **size), key, values)
+    return StandingSignal(
+        insight(kind, "all" if every else row["stage"], key, values, **size), key, values, row["since"]
+    )
 
 
 def say_stage(model: Funnel, stage: Any) -> Any:

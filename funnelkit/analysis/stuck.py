@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from funnelkit.analysis.monitor import StandingSignal, find_changes
 from funnelkit.analysis.shared import DAY, By, insight, keys_of
 from funnelkit.analysis.stays import spells_of
+from funnelkit.analysis.typed_in import older_than_any
 from funnelkit.language import DataError, Text, both, label, money, number, percent
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Insight, Result, refuse_limits
@@ -160,8 +161,7 @@ def _judge(running: pd.DataFrame, group: pd.DataFrame, lessons: pd.DataFrame) ->
     """Return the running stays with chances and usual times; unknown where too few have left."""
     left = lessons["exit"] != "open"
     running = running.assign(n_left=int(left.sum()), usual_days=np.nan, late_days=np.nan, still_here=np.nan)
-    older = running["days"] > lessons.loc[left, "days"].max()
-    running = running.assign(p_value=np.nan, q_value=np.nan, share=np.nan, older_than_any=older)
+    running = running.assign(p_value=np.nan, q_value=np.nan, share=np.nan)
     if not len(running) or left.sum() < LEAST_EXITS:
         return running
     families = fit(lessons["days"], left, lessons["entry_days"])
@@ -184,6 +184,7 @@ def _finish(judged: pd.DataFrame, pipeline: Pipeline, keys: list[str], false_sha
     wait = (act_by - pipeline.as_of) / DAY
     conditions = [judged["p_value"].isna(), judged["q_value"] <= false_share, wait <= 0, wait <= SOON_DAYS]
     state = np.select(conditions, ["too_few", "stuck", "late", "soon"], "in_time")
+    judged = judged.assign(older_than_any=judged["deal_id"].isin(older_than_any(pipeline)))
     judged = judged.assign(act_by=act_by.dt.normalize(), state=pd.Categorical(state, categories=STATES, ordered=True))
     judged = judged.assign(**{name: judged["deal_id"].map(deals[name]) for name in _CARRIED if name in deals.columns})
     carried = [name for name in _CARRIED if name in deals.columns]
@@ -210,12 +211,12 @@ def _read(
     if len(late) or len(soon):
         counted = {"late": number(len(late)), "soon": number(len(soon)), "days": SOON_DAYS}
         notes.append(_valued("analysis.stuck.next", pd.concat([late, soon]), counted, pipeline.currency))
-    old = table[table["older_than_any"] & (table["state"] != "too_few")]
+    old = table[table["older_than_any"]]
     further = [_valued("analysis.stuck.older", old, {"n": number(len(old))}, pipeline.currency)] if len(old) else []
     if len(unjudged):
         further.append(("analysis.stuck.too_few", {"n": number(len(unjudged)), "least": LEAST_EXITS}))
     stalled = [(change.key, change.values) for change in slowed]
-    leads, n_usual = _stage_leads(slowed, len(stuck)), len(table) - len(old) - len(unjudged)
+    leads, n_usual = _stage_leads(slowed, len(stuck)), len(table[~table.index.isin(old.index.union(unjudged.index))])
     single = _valued("analysis.stuck.found", stuck, values, pipeline.currency)[0]
     if not len(stuck):
         single = "analysis.stuck.none_alone" if leads else "analysis.stuck.none"

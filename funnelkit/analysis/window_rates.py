@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from funnelkit.analysis.periods import Calendar
-from funnelkit.analysis.windows import Window, find_windows, recorded_since, starts_in_time
+from funnelkit.analysis.windows import Window, Windows, find_windows, recorded_since, starts_in_time
 from funnelkit.language import DataError
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
@@ -20,10 +20,29 @@ OVERALL = "overall"
 
 
 def window_rates(pipeline: Pipeline, windows: Sequence[Window], keys: list[str], basis: str) -> list[pd.DataFrame]:
-    """Return one table a window, all of the same rows: [keys], stage, counts, rate columns, worth, win.
+    """Give the rates of windows: overall, then of each stage.
 
-    `worth` is the number of trials that the rate is as sure as, `win` the chance of a win once advanced. Without times
-    of stages there are no rows of them.
+    Parameters
+    ----------
+    pipeline : Pipeline
+    windows : sequence of Window
+    keys : list of str
+        Columns of the deals to split by.
+    basis : {"period", "decided", "entered"}
+        As of `compare_periods`.
+
+    Returns
+    -------
+    list of DataFrame
+        One a window, all of the same rows: [keys], stage, counts, rate columns, worth (the number of trials that the
+        rate is as sure as), win (chance of a win once advanced). Without times of stages there are no rows of them.
+
+    Examples
+    --------
+    >>> from funnelkit import sample
+    >>> span = Window(0, pd.Timestamp("2025-01-01"), pd.Timestamp("2025-07-01"), 181)
+    >>> int(window_rates(sample(), [span], [], "period")[0]["k"].iloc[0])
+    45
     """
     spells, staged = timed_spells(pipeline)
     groups, names = _groups(pipeline, keys)
@@ -50,11 +69,7 @@ def pair_rates(
     `asked` is a day in the period, and which earlier one. `size` is how many the rate is of: those who entered, or were
     decided where only these are timed. Raises DataError where the two cannot be compared.
     """
-    windows = find_windows(pipeline, calendar, asked[0])
-    against = "quarter_before" if asked[1] == "previous" and "quarter_before" in windows.earlier else asked[1]
-    earlier = windows.earlier.get(against)
-    if earlier is None or not starts_in_time(earlier, recorded_since(pipeline)):
-        raise DataError("no_earlier_period", period=windows.name(windows.current))
+    windows, earlier = pair_windows(pipeline, calendar, asked)
     pair, basis = (earlier, windows.current), usable_basis(pipeline, "period")
     parts = [part[part["stage"] == OVERALL] for part in window_rates(pipeline, pair, keys, basis)]
     for window, part in zip(pair, parts, strict=True):
@@ -66,8 +81,35 @@ def pair_rates(
     return before, now
 
 
+def pair_windows(pipeline: Pipeline, calendar: Calendar, asked: tuple[Any, str]) -> tuple[Windows, Window]:
+    """Return the windows, and the earlier one asked for; raises DataError where the data do not hold all of it."""
+    windows = find_windows(pipeline, calendar, asked[0])
+    against = "quarter_before" if asked[1] == "previous" and "quarter_before" in windows.earlier else asked[1]
+    earlier = windows.earlier.get(against)
+    if earlier is None or not starts_in_time(earlier, recorded_since(pipeline)):
+        raise DataError("no_earlier_period", period=windows.name(windows.current))
+    return windows, earlier
+
+
 def usable_basis(pipeline: Pipeline, basis: str) -> str:
-    """Return `basis`, or "decided" where the source lacks what the rates of a period by age need."""
+    """Choose the basis of rates: that asked for, or "decided" where the source lacks what rates by age need.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+    basis : str
+        As of `compare_periods`.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from funnelkit import sample
+    >>> usable_basis(sample(), "period")
+    'period'
+    """
     timeless = pipeline.limit("no_open_deals") is not None or not pipeline.deals["created_at"].notna().any()
     return "decided" if basis == "period" and timeless else basis
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from funnelkit.analysis import Calendar, data_end, furthest_stage
-from funnelkit.forecast.forecast import BANDS, REFUSED, Reading, forecast_open
+from funnelkit.forecast.forecast import BANDS, REFUSED, Reading, make_forecast
 from funnelkit.forecast.history import By
 from funnelkit.forecast.notes import FEW_WINS, amount_text
 from funnelkit.forecast.simulate import Rng
@@ -208,9 +208,9 @@ def _score_origin(
 ) -> list[dict[str, Any]]:
     origin, start, stop = span
     wins, first = _Wins.of(past.deals), past.deals["closed_at"].min().normalize()
-    made = forecast_open(past, stop - _DAY, **options)
+    made = make_forecast(past, stop - _DAY, (None, options["by"]), (options["paths"], options["rng"]))
     came = _came(pipeline, past, start, stop)
-    base = {"origin": origin, "end": stop - _DAY, "n_open": len(made.deals)}
+    base = {"origin": origin, "end": stop - _DAY, "n_open": len(made.book.deal)}
     rows = []
     for part in ("total", "open"):
         for measure in made.paths["total"]:

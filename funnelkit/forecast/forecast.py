@@ -12,8 +12,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from funnelkit.analysis import Calendar, column, data_end, refuse_without_times
-from funnelkit.forecast.history import Book, By, fit_history, open_book
-from funnelkit.forecast.notes import Notes, amount_text, forecast_notes, shift_insights
+from funnelkit.forecast.history import Book, By, Fit, fit_history, open_book
+from funnelkit.forecast.notes import Notes, amount_text, forecast_notes, shift_insights, shifts
 from funnelkit.forecast.simulate import Chances, Rng, draw_chances, draw_worlds, n_draws, simulate_new, simulate_open
 from funnelkit.forecast.widening import widen
 from funnelkit.language import DataError, label, number
@@ -114,10 +114,37 @@ def forecast_open(
 def _forecast(
     pipeline: Pipeline, until: Any, asked: tuple[str | None, By, Result | None], drawing: tuple[int, Generator]
 ) -> Forecast:
-    (unit, by, record), (paths, rng) = asked, drawing
+    made, record = make_forecast(pipeline, until, asked[:2], drawing), asked[2]
+    found, periods, fit = made.paths, made.periods, made.fit
+    widened = {} if record is None or isinstance(record, Refusal) else widen(found, record)
+    table, deals = _bands(found, periods), _deal_rows(pipeline, made.book, made.chances)
+    key = "forecast.forecast.value" if "value" in found["total"] else "forecast.forecast.count"
+    moved, last = shifts(pipeline, fit), periods["end"].iloc[-1]
+    told = forecast_notes(pipeline, fit, deals, made.chances, int(periods["day"].iloc[-1]))
+    notes = (*_widened(widened), *(shift.note for shift in moved), *told)
+    return Forecast(
+        table, key, _reading(table, deals, pipeline, last), notes, deals, found, periods.drop(columns="day"),
+        model=pipeline.model, picture="forecast_chart", shown=partial(_for_people, pipeline.currency),
+        currency=pipeline.currency, findings=shift_insights(moved),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a forecast rests on: the history, the open deals, their chances, the simulated paths and the periods."""
+
+    fit: Fit
+    book: Book
+    chances: Chances
+    paths: Paths
+    periods: pd.DataFrame
+
+
+def make_forecast(pipeline: Pipeline, until: Any, asked: tuple[Unit, By], drawing: tuple[int, Generator]) -> Made:
+    """Simulate what is won by `until`, without the words that say it."""
+    (unit, by), (paths, rng) = asked, drawing
     _refuse(pipeline, by)
-    until = _next_quarter(pipeline) if until is None else until
-    periods = cut_periods(pipeline, until, unit)
+    periods = cut_periods(pipeline, _next_quarter(pipeline) if until is None else until, unit)
     fit = fit_history(pipeline, by)
     book = open_book(pipeline, fit)
     worlds = draw_worlds(fit, int(periods["day"].iloc[-1]), rng, n_draws(fit, paths))
@@ -126,16 +153,7 @@ def _forecast(
         "open": simulate_open(book, chances, fit.amounts, rng, paths),
         "new": simulate_new(chances, fit.amounts, rng, paths),
     }
-    found = _per_period(parts, pipeline.limit("no_amount") is None)
-    widened = {} if record is None or isinstance(record, Refusal) else widen(found, record)
-    table, deals = _bands(found, periods), _deal_rows(pipeline, book, chances)
-    key = "forecast.forecast.value" if "value" in found["total"] else "forecast.forecast.count"
-    notes = (*_widened(widened), *forecast_notes(pipeline, fit, deals, chances, int(periods["day"].iloc[-1])))
-    return Forecast(
-        table, key, _reading(table, deals, pipeline, until), notes, deals, found, periods.drop(columns="day"),
-        model=pipeline.model, picture="forecast_chart", shown=partial(_for_people, pipeline.currency),
-        currency=pipeline.currency, findings=shift_insights(pipeline.model, fit),
-    )  # fmt: skip
+    return Made(fit, book, chances, _per_period(parts, pipeline.limit("no_amount") is None), periods)
 
 
 def _for_people(currency: str | None, table: pd.DataFrame) -> pd.DataFrame:

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.random import Generator
 
+from funnelkit.analysis import history_spells
 from funnelkit.forecast.forecast import Forecast, Reading, forecast_open
 from funnelkit.forecast.history import By, Fit, fit_history
 from funnelkit.forecast.notes import amount_text
 from funnelkit.forecast.simulate import Rng
-from funnelkit.forecast.typed_in import history_spells
 from funnelkit.forecast.win_curves import Array
 from funnelkit.language import label, number, percent, say
 from funnelkit.models import Funnel

@@ -11,10 +11,9 @@ import pandas as pd
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from funnelkit.analysis import data_end
+from funnelkit.analysis import NOBODY, AtOnce, data_end, history_spells, longest_cycle
 from funnelkit.forecast.amounts import amount_groups, draw_closing_factor, known_amounts
 from funnelkit.forecast.closing import Season, find_season
-from funnelkit.forecast.typed_in import NOBODY, AtOnce, history_spells
 from funnelkit.pipeline import Pipeline
 from funnelkit.stats import (
     OPEN,
@@ -179,21 +178,13 @@ def fit_history(pipeline: Pipeline, by: By = None, *, by_amount: bool = True) ->
     pairs, segment = np.unique(codes, axis=0, return_inverse=True)
     amounts, every = _won_amounts(pipeline, (codes, pairs, segment.ravel()), at_once)
     fit = Fit(
-        spells, hazards, factors, pairs[:, 1:], segment.ravel(), amounts, every, _longest_cycle(pipeline),
+        spells, hazards, factors, pairs[:, 1:], segment.ravel(), amounts, every, longest_cycle(pipeline),
         float(days([data_end(pipeline)])[0]), closing, at_once,
     )  # fmt: skip
     fit = replace(fit, season=find_season(spells, hazards, fit.ratio))
     seen, hoped = fit.seen(fit.shift_edges), fit.steady(fit.shift_edges)
     shifts = [find_shift(seen[:, stage], hoped[:, stage]) for stage in range(spells.won)]
     return replace(fit, shifts=shifts, monthly=(seen, hoped))
-
-
-def _longest_cycle(pipeline: Pipeline) -> float:
-    """Return the longest time from creation to close of any deal, infinity where none closed."""
-    deals = pipeline.deals
-    cycle = days(deals["closed_at"]) - days(deals["created_at"])
-    closed = deals["status"].isin(["won", "lost"]).to_numpy() & ~np.isnan(cycle)
-    return float(cycle[closed].max()) if closed.any() else np.inf
 
 
 def _by_column(pipeline: Pipeline, spells: Spells, by: By) -> list[Factor]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from funnelkit.analysis import signal_dates
 from funnelkit.forecast.history import Fit
 from funnelkit.forecast.simulate import Chances
 from funnelkit.language import Text, both, day, money, number, percent, say
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Insight
-from funnelkit.stats import OUT, UP
+from funnelkit.stats import OUT, UP, days
 
 FEW_WINS, FEW_SPANS = 20, 4
 LIKELY, SURE = 0.5, 0.9  # chance from which a shift, and a change of amounts at the close, are spoken of
@@ -29,9 +32,8 @@ def amount_text(measure: str, amount: float, currency: str | None, decimals: int
 
 
 def forecast_notes(pipeline: Pipeline, fit: Fit, deals: pd.DataFrame, chances: Chances, days_ahead: int) -> Notes:
-    """Return the sentences after the leading one: shifts and rhythms that are followed, then what is not known."""
-    found = [*(note for _, _, note in _shifts(pipeline.model, fit)), *_followed(fit)]
-    found += [*_old(fit, deals, pipeline.currency), *_unknown(pipeline, fit, deals)]
+    """Return the sentences after those of shifts: rhythms that are followed, then what is not known."""
+    found = [*_followed(fit), *_old(fit, deals, pipeline.currency), *_unknown(pipeline, fit, deals)]
     n_won = int((pipeline.deals["status"] == "won").sum())
     span = chances.arrivals.span_days
     if n_won < FEW_WINS or span < FEW_SPANS * days_ahead:
@@ -42,48 +44,67 @@ def forecast_notes(pipeline: Pipeline, fit: Fit, deals: pd.DataFrame, chances: C
     return tuple(found)
 
 
-def shift_insights(model: Funnel, fit: Fit) -> tuple[Insight, ...]:
+@dataclass(frozen=True)
+class LevelShift:
+    """A stage whose level has likely changed: by how many exits since, how doubtful that is, and the sentence."""
+
+    name: str
+    gap: int
+    doubt: float
+    note: tuple[str, Mapping[str, Any]]
+
+
+def shift_insights(moved: Sequence[LevelShift]) -> tuple[Insight, ...]:
     """Return the shifts of level as what deserves attention, the surest first."""
-    found = []
-    for stage, gap, (key, values) in _shifts(model, fit):
-        name, doubt = str(model.stages[stage].name), 1 - fit.shifts[stage].chance
-        found.append(Insight("level_shift", name, _sentence(key, values), n_deals=gap, evidence=doubt))
+    found = [
+        Insight("level_shift", one.name, both(partial(say, one.note[0], **one.note[1])), one.gap, evidence=one.doubt)
+        for one in moved
+    ]
     return tuple(sorted(found, key=lambda one: one.evidence or 0))
 
 
-def _sentence(key: str, values: Mapping[str, Any]) -> Text:
-    return both(lambda: say(key, **values))
+def shifts(pipeline: Pipeline, fit: Fit) -> list[LevelShift]:
+    """Return the stages whose level has likely changed, by enough to speak of.
 
-
-def _shifted(fit: Fit) -> list[int]:
-    """Return the stages whose level has likely changed, and by enough to speak of."""
+    Since when is told by `monitor` where it has a signal of the stage: one change has one date.
+    """
     likely = [stage for stage, shift in enumerate(fit.shifts) if shift.chance >= LIKELY]
-    return [stage for stage in likely if max(abs(np.log(one[2])) for one in _since(fit, stage)) > PLAIN]
+    dates = signal_dates(pipeline) if likely else {}
+    found = []
+    for stage in likely:
+        since = _window_of(fit, stage, dates.get(pipeline.model.stage_ids[stage]))
+        rows = _since(fit, stage, since)
+        if max(abs(np.log(row[2])) for row in rows) > PLAIN:
+            found.append(_moved(pipeline.model, fit, (stage, since), rows))
+    return found
 
 
-def _since(fit: Fit, stage: int) -> list[tuple[float, float, float]]:
+def _window_of(fit: Fit, stage: int, date: pd.Timestamp | None) -> int:
+    """Return the window of the history that begins nearest to a date; without one, where the shift most likely is."""
+    if date is None:
+        return int(fit.shifts[stage].since)
+    return int(np.abs(fit.shift_edges[:-1] - days([date])[0]).argmin())
+
+
+def _since(fit: Fit, stage: int, since: int) -> list[tuple[float, float, float]]:
     """Return (exits since the shift, exits at the level before, their ratio) of the exits up and out of a stage."""
-    shift, found = fit.shifts[stage], []
+    found = []
     for kind in (UP, OUT):
-        seen, hoped = (count[kind, stage, shift.since :].sum() for count in fit.monthly)
-        hoped *= shift.level_before(kind)
+        seen, hoped = (count[kind, stage, since:].sum() for count in fit.monthly)
+        hoped *= fit.shifts[stage].level_before(kind)
         found.append((float(seen), float(hoped), float((seen + 0.5) / (hoped + 0.5))))
     return found
 
 
-def _shifts(model: Funnel, fit: Fit) -> list[tuple[int, int, tuple[str, dict[str, Any]]]]:
-    """Return of each shift the stage, by how many exits it differs from the level before, and the sentence."""
-    found = []
-    for stage in _shifted(fit):
-        rows = _since(fit, stage)
-        kind = int(np.argmax([abs(np.log(row[2])) for row in rows]))
-        since = np.datetime64(int(fit.shift_edges[fit.shifts[stage].since]), "D")
-        seen, hoped, ratio = rows[kind]
-        values = {"since": _day(since), "stage": model.stages[stage].name, "n": number(seen),
-                  "expected": number(hoped), "ratio": percent(ratio, 0)}  # fmt: skip
-        key = f"forecast.forecast.shift_{'out' if kind == OUT else 'up'}"
-        found.append((stage, round(abs(seen - hoped)), (key, values)))
-    return found
+def _moved(model: Funnel, fit: Fit, where: tuple[int, int], rows: list[tuple[float, float, float]]) -> LevelShift:
+    stage, since = where
+    kind = int(np.argmax([abs(np.log(row[2])) for row in rows]))
+    seen, hoped, ratio = rows[kind]
+    values = {"since": _day(np.datetime64(int(fit.shift_edges[since]), "D")), "stage": model.stages[stage].name,
+              "n": number(seen), "expected": number(hoped), "ratio": percent(ratio, 0)}  # fmt: skip
+    key = f"forecast.forecast.shift_{'out' if kind == OUT else 'up'}"
+    name, doubt = str(model.stages[stage].name), 1 - fit.shifts[stage].chance
+    return LevelShift(name, round(abs(seen - hoped)), doubt, (key, values))
 
 
 def _day(when: np.datetime64) -> Text:

@@ -213,10 +213,15 @@ def _sentences(
     if table["p_best"].notna().all():
         best = table.loc[table["p_best"].idxmax()]
         key = "planning.sensitivity.sure" if best["p_best"] >= LEVEL else "planning.sensitivity.unsure"
-        notes.append((key, {"stage": _name(best["stage"], model), "share": 100 * best["p_best"]}))
+        notes.append((key, {"stage": _name(best["stage"], model), "share": _share(best["p_best"])}))
     elif size.most == 1:
         notes.append(("planning.sensitivity.not_counted", {}))
     return tuple(notes)
+
+
+def _share(share: float) -> str:
+    """Return a share of the draws; short of all of them it never reads 100%."""
+    return percent(share, 0) if share == 1 else percent(min(share, 0.999))
 
 
 def _name(stage: str, model: Funnel | None) -> Text | str:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -158,6 +160,44 @@ def test_a_pipeline_without_an_earlier_period_is_refused_in_words():
     pipeline = two_segments(np.random.default_rng(4))
     with pytest.raises(DataError, match="no earlier period wholly in the data"):
         split_change(pipeline, by="region", on="2023-02-01", against="year_before")
+
+
+def test_segments_without_a_rate_are_taken_together():
+    """A tenth of the deals come from forty tiny segments: they are one, and nothing else changes."""
+    rng = np.random.default_rng(4)
+    pipeline, calendar = two_segments(rng), Calendar("quarter")
+    tiny = pipeline.deals.assign(region=np.where(
+        rng.random(len(pipeline.deals)) < 0.1, [f"r{at % 40}" for at in range(len(pipeline.deals))],
+        pipeline.deals["region"],
+    ))  # fmt: skip
+    found = split_change(replace(pipeline, deals=tiny), by="region", calendar=calendar, against="year_before")
+    assert "others" in set(found.segments["region"]) and len(found.segments) < 20
+    parts = found.table.set_index("part")
+    assert (parts["high"] - parts["low"]).max() < 0.15
+    assert parts.loc["mix", "low"] < -0.03 < parts.loc["mix", "high"] < 0
+
+
+def test_windows_too_short_to_split_say_how_many_deals_they_need():
+    few = World(per_day=1.0, years=2.0).pipeline(np.random.default_rng(5))
+    few = replace(few, deals=few.deals.assign(half=np.arange(len(few.deals)) % 2))
+    with pytest.raises(DataError) as caught:
+        split_change(few, by="half", calendar=Calendar("month"))
+    if caught.value.key == "split_of_few":
+        assert int(caught.value.values["needed"].replace(",", "")) > int(caught.value.values["n"])
+    assert caught.value.key in ("split_of_few", "segments_of_few", "period_of_few")
+
+
+@pytest.mark.parametrize("unit", ["month", "quarter", "year"])
+def test_a_part_that_is_printed_is_known_better_than_the_rate_is_large(unit):
+    rng = np.random.default_rng(6)
+    pipeline = two_segments(rng)
+    for by in ("region", ["region", "owner"] if "owner" in pipeline.deals else "region"):
+        try:
+            found = split_change(pipeline, by=by, calendar=Calendar(unit))
+        except DataError:
+            continue
+        half = (found.table["high"] - found.table["low"]).max() / 2
+        assert half < max(found.start, found.start + found.table["change"].sum())
 
 
 @pytest.mark.slow

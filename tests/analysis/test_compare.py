@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import funnelkit as fk
 from funnelkit.analysis.compare import _growth, compare_periods
 from funnelkit.analysis.periods import Calendar
 from funnelkit.language.errors import DataError
@@ -54,6 +55,14 @@ def test_no_verdict_contradicts_the_interval_beside_it(sample):
             assert whole["level"].min() >= (0.975 - 1e-12 if len(whole) == 2 else 0.95)
             stages = table[table["stage"] != "overall"]
             assert stages["level"].max() == pytest.approx(1 - 0.05 / len(stages))
+
+
+def test_a_month_without_a_win_says_so_beside_the_rate_by_age():
+    """The rate of a period is what its pace would come to; what was counted in it stands in the same sentence."""
+    found = compare_periods(fk.sample(), on="2025-11-30")
+    row = found.table.iloc[0]
+    assert row["k"] == 0 and row["rate"] > 0.03
+    assert f"Counted: 0 won of {row['n']} closed" in found.reading() and "赢单 0 单" in found.reading("zh")
 
 
 def test_rates_are_those_of_period_analysis(sample):

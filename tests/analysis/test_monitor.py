@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 
 import funnelkit as fk
-from funnelkit.analysis.monitor import monitor
+from funnelkit.analysis.monitor import monitor, signal_dates
 from funnelkit.language.errors import DataError
 from funnelkit.pipeline import Limit
 from funnelkit.result import LimitError
+from tests import worlds
 from tests.worlds import World
 
 # 8 % are won, 70 a month are decided; two years of baseline, one that is watched.
@@ -90,6 +91,15 @@ def test_the_three_sentences():
     assert short.reading().startswith("Too few points: 7 mature") and "数据点太少" in short.reading("zh")
     assert drop.table["signal"].tolist()[-1] and short.table["signal"].isna().all()
     assert [(change.kind, change.subject, change.n_deals) for change in drop.findings] == [("rate_below", "m14", 60)]
+
+
+def test_a_change_that_the_watch_met_at_its_beginning_may_be_older():
+    """A stage that fell before the watch began: the date is the first that was looked at, and is said to be that."""
+    history = worlds.named("fallen").pipeline(np.random.default_rng(0))
+    found = monitor(history, signal_dates(history)["Terms"])
+    first = f"{found.table['period'].min():%Y-%m-%d}"
+    sentence = str(found.findings[0])
+    assert f"since about {first} or earlier" in sentence.lower() and f"{first} 或更早" in found.reading("zh")
 
 
 def test_immature_periods_have_no_verdict():

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from funnelkit.analysis import history_spells, older_than_any, signal_dates, stuck_deals
 from funnelkit.forecast import forecast_open
 from funnelkit.forecast.amounts import amount_groups, draw_closing_factor, known_amounts
 from funnelkit.forecast.closing import days_left, phase
 from funnelkit.forecast.history import fit_history
-from funnelkit.forecast.typed_in import history_spells
+from funnelkit.language import day
 from funnelkit.pipeline import Limit
 from funnelkit.stats import OUT, UP, expected_exits, expected_in_windows, stage_spells
 from tests.support.histories import pipeline
@@ -135,3 +136,25 @@ def test_a_deal_beyond_all_experience_gets_no_better_chance_than_any_younger_one
         mine, others = same[is_old.loc[same.index]], same[~is_old.loc[same.index]]
         assert (mine["chance"].to_numpy() <= others["chance"].min() + 1e-6).all()
     assert (found["chance_low"] <= found["chance_high"]).all()
+
+
+@pytest.mark.parametrize("name", ["constant", "zombie", "backfilled"])
+def test_forecast_and_stuck_deals_name_the_same_deals_older_than_any(name):
+    """One definition: the pages add up the same deals, with the same money."""
+    history = named(name).pipeline(np.random.default_rng(8))
+    forecast = forecast_open(history, history.as_of + pd.Timedelta(days=30), paths=100)
+    beyond = forecast.deals[forecast.deals["beyond"]]
+    stuck = stuck_deals(history).table
+    assert set(beyond["deal_id"]) == set(older_than_any(history))
+    assert set(stuck.loc[stuck["older_than_any"], "deal_id"]) <= set(beyond["deal_id"])
+    if name != "backfilled":  # there stays typed in at the close are none that could be judged
+        assert set(stuck.loc[stuck["older_than_any"], "deal_id"]) == set(beyond["deal_id"])
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_forecast_and_monitor_date_one_shift_on_one_day(seed):
+    """Left to itself the forecast looks further back, and finds another day for the same fall (seed 0)."""
+    history = named("fallen").pipeline(np.random.default_rng(seed))
+    found = forecast_open(history, history.as_of + pd.Timedelta(days=30), paths=100)
+    watched = signal_dates(history)["Terms"]
+    assert any(values.get("since") is not None and values["since"].en == day(watched) for _, values in found.notes)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pandas as pd
 
-from funnelkit.analysis import monitor, split_change
+from funnelkit.analysis import Calendar, monitor, split_change
 from funnelkit.language import DataError
 from funnelkit.pipeline import Pipeline
 from funnelkit.report.sections.scope import Scope
 from funnelkit.report.sections.section import Section
 from funnelkit.report.sections.segments import segment_column
-from funnelkit.result import Result, table_of
+from funnelkit.result import LimitError, Result, table_of
+
+UNITS = ("week", "month", "quarter", "year")
 
 
 def _compared(found: Result) -> pd.DataFrame:
@@ -19,6 +21,8 @@ def _compared(found: Result) -> pd.DataFrame:
 
 def split_win_rate(pipeline: Pipeline, scope: Scope) -> Result:
     """Split the change of the win rate from the period before into mix and rate, by segment.
+
+    Where the period is too short to know them, the next longer one that it lies in is taken.
 
     Parameters
     ----------
@@ -47,7 +51,20 @@ def split_win_rate(pipeline: Pipeline, scope: Scope) -> Result:
     by = segment_column(pipeline, scope.segment)
     if by is None:
         raise DataError("no_segment")
-    return split_change(pipeline, by=by, calendar=scope.calendar, on=scope.day)
+    return _of_the_shortest(pipeline, by, scope)
+
+
+def _of_the_shortest(pipeline: Pipeline, by: str, scope: Scope) -> Result:
+    """Return the split of the shortest period from the scope's unit on that is long enough."""
+    refused: DataError | None = None
+    for unit in UNITS[UNITS.index(scope.unit) :]:
+        try:
+            return split_change(pipeline, by=by, calendar=Calendar(unit), on=scope.day)
+        except LimitError:
+            raise
+        except DataError as error:
+            refused = refused or error
+    raise refused or DataError("no_segment")
 
 
 def watch_win_rate(pipeline: Pipeline, scope: Scope) -> Result:

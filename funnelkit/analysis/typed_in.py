@@ -35,11 +35,37 @@ NOBODY = AtOnce(np.zeros(0), np.zeros(0, bool), np.zeros(0, int))
 def history_spells(pipeline: Pipeline) -> tuple[Spells, AtOnce]:
     """Return the stays that were seen as they went on, and the deals that were only noted when they closed.
 
+    Parameters
+    ----------
+    pipeline : Pipeline
+        With stage times.
+
+    Returns
+    -------
+    tuple
+        Spells, and AtOnce of the deals of which no stay is left.
+
+    Raises
+    ------
+    AttributeError
+        For what is no Pipeline.
+
+    Notes
+    -----
     Where stages are habitually typed in on the closing day, those stays are left out: the deal leaves the stage that it
     was seen in before for good, or comes and goes at once. A stay of minutes that was only typed so would teach that
     every deal that reaches the stage leaves it at once.
+
+    Examples
+    --------
+    >>> import funnelkit as fk
+    >>> len(history_spells(fk.sample())[1])
+    0
     """
-    spells = stage_spells(pipeline)
+    return _seen_as_they_went(pipeline, stage_spells(pipeline))
+
+
+def _seen_as_they_went(pipeline: Pipeline, spells: Spells) -> tuple[Spells, AtOnce]:
     final = np.r_[spells.deal[1:] != spells.deal[:-1], True][: len(spells.deal)]
     place = np.cumsum(np.r_[0, final[:-1]])[: len(final)].astype(int)  # number of each spell's deal
     closed, end = spells.to[final] != OPEN, spells.end[final]
@@ -77,3 +103,74 @@ def _untyped(
     )  # fmt: skip
     gone = whole & ~early
     return made.take(keep), AtOnce(end[gone], to[gone] == spells.won, spells.deal[final][gone])
+
+
+def longest_cycle(pipeline: Pipeline) -> float:
+    """Return the longest time in days from creation to close of any deal.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+
+    Returns
+    -------
+    float
+        Infinity where none closed.
+
+    Raises
+    ------
+    AttributeError
+        For what is no Pipeline.
+
+    Notes
+    -----
+    Void deals do not count.
+
+    Examples
+    --------
+    >>> import funnelkit as fk
+    >>> round(longest_cycle(fk.sample()))
+    377
+    """
+    deals = pipeline.deals
+    cycle = days(deals["closed_at"]) - days(deals["created_at"])
+    closed = deals["status"].isin(["won", "lost"]).to_numpy() & ~np.isnan(cycle)
+    return float(cycle[closed].max()) if closed.any() else np.inf
+
+
+def older_than_any(pipeline: Pipeline) -> Array:
+    """Return the ids of the open deals in their stage for longer than any that left it, or older than any that closed.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        With stage times.
+
+    Returns
+    -------
+    array
+        Deal ids.
+
+    Raises
+    ------
+    AttributeError
+        For what is no Pipeline.
+
+    Notes
+    -----
+    A deal is in the furthest stage that it reached, since it first did. Where nobody has left a stage, every deal in
+    it is older than any that did. Forecasts and stuck deals use this one definition.
+
+    Examples
+    --------
+    >>> import funnelkit as fk
+    >>> older_than_any(fk.sample()).tolist()
+    ['D00979']
+    """
+    spells = history_spells(pipeline)[0]
+    here, left = spells.to == OPEN, spells.to != OPEN
+    longest = np.zeros(spells.won)
+    np.maximum.at(longest, spells.stage[left], spells.age[left])
+    old = spells.age[here] > longest[spells.stage[here]]
+    old |= spells.as_of - spells.born[here] > longest_cycle(pipeline)
+    return np.asarray(pipeline.deals["deal_id"].to_numpy()[spells.deal[here][old]])
