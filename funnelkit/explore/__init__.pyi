@@ -1,3 +1,5 @@
+from .cascade import Cascade as Cascade
+from .influence_loop import InfluenceLoop as InfluenceLoop
 from .page import Embedded as Embedded
 from .page import digest as digest
 from .page import embed as embed

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import anywidget
 import traitlets
 
-from funnelkit.language import LANGUAGES, Text, language, number, say, speaking, texts
+from funnelkit.language import LANGUAGES, Text, both, language, number, say, speaking, texts
 from funnelkit.result import Result
 
 DATA = "application/vnd.funnelkit.explorable+json"  # in a saved notebook: what a page without a kernel is made of
@@ -163,6 +163,11 @@ def rounded(value: Any) -> float:
 def in_both(text: Text | str) -> dict[str, str]:
     """Return a text in both languages; a name of the user's own is the same in both."""
     return text._asdict() if isinstance(text, Text) else dict.fromkeys(LANGUAGES, str(text))
+
+
+def said(key: str, **values: Any) -> Text:
+    """Return a text in both languages."""
+    return both(lambda: say(key, **values))
 
 
 def words(name: str) -> dict[str, dict[str, str]]:

@@ -196,7 +196,7 @@ async function png(svg) {
 
 // `parts`: compute(spec, state), figures(view), draw(view, layer, box) -> alt text, table(view), code(spec, state), and
 // where there are such: judge(spec, state) -> {status, ...} and verdict(view, judged), answer(view) once it is revealed,
-// drag(view, held, dx, dy) -> changes, actions, legend. What they call `view` is the Card: spec, state, found, words.
+// remark(view), drag(view, held, dx, dy) -> changes, actions, legend. What they call `view` is the Card: spec, state, found, words.
 export const explorable = (parts) => ({ render: ({ model, el, signal }) => new Card(parts, model, el, signal).close });
 
 class Card {
@@ -238,6 +238,8 @@ class Card {
     this.tools = node("div", { class: "tools", role: "group" });
     this.alert = node("p", { class: "alert", role: "alert" });
     this.said = node("p", { class: "unseen", role: "status" });
+    this.remark = node("p", { class: "remark" });
+    this.remark.hidden = !this.parts.remark;
     this.code = node("textarea", { class: "code", readonly: "", rows: 6, hidden: "" });
     this.buildControls();
     this.buildButtons();
@@ -245,7 +247,8 @@ class Card {
     const aside = node("div", { class: "aside" }, ...(spec.challenge ? [this.buildChallenge(level + 1)] : []), this.tools);
     const foot = node("div", { class: "foot" }, node("div", { class: "actions" }, this.alert, this.presets, this.guess), aside);
     this.card = node("section", { class: `card ${spec.layout}`, "aria-labelledby": "title" },
-      node("div", { class: "header" }, this.title, this.figures, this.switch), this.bar, body, foot, this.said, this.code);
+      node("div", { class: "header" }, this.title, this.figures, this.switch), this.bar, body, this.remark, foot, this.said,
+      this.code);
     this.body = body;
     if (spec.layout === "rows") this.card.style.setProperty("--n", this.controls.childElementCount - 1);
     else this.card.insertBefore(this.fold = node("details", {}, node("summary"), this.numbers), foot);
@@ -520,6 +523,7 @@ class Card {
       mark(this.reveal, "aria-pressed", this.revealed);
       write(this.answer, this.revealed ? this.parts.answer(this) : "");
     }
+    if (this.parts.remark) write(this.remark, this.parts.remark(this));
     if (this.challenge) this.showVerdict(this.parts.judge(this.spec, this.state));
     const width = this.canvas.clientWidth, height = this.canvas.clientHeight;
     if (!width || !height) return; // out of sight: the observer calls again

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from funnelkit.explore.base import Explorable, Input, Judgement, in_both, module, rounded
-from funnelkit.language import Text, both, number, percent, say
+from funnelkit.explore.base import Explorable, Input, Judgement, in_both, module, rounded, said
+from funnelkit.language import Text, number, percent
 from funnelkit.models import Funnel, model_names
 from funnelkit.planning import sensitivity, what_if
 from funnelkit.result import Result
@@ -103,16 +103,13 @@ class WhatIf(Explorable):
 
     def _sliders(self, rates: Mapping[str, float], most: float) -> list[Input]:
         found = [
-            Input(name, said(name), 0, 5 * start or 100,
+            Input(name, said(f"explore.what_if.{name}"), 0, 5 * start or 100,
                     5 * start / 500 or 1, "money" if name == "deal_value" else "number", place="bar", most=1e12)
             for name, start in self._levers.items()
         ]  # fmt: skip
         found += [Input(stage, self._named(stage), 0, most, 0.01, "percent") for stage in rates]
-        options = [
-            ("", both(lambda: say("explore.what_if.no_guess"))),
-            *((stage, self._named(stage)) for stage in rates),
-        ]
-        return [*found, Input("guess", both(lambda: say("explore.what_if.guess")), place="guess", options=options)]
+        options = [("", said("explore.what_if.no_guess")), *((stage, self._named(stage)) for stage in rates)]
+        return [*found, Input("guess", said("explore.what_if.guess"), place="guess", options=options)]
 
     def _setup(self) -> str:
         rates = [None if math.isnan(rate) else rate for rate in self._base["rate"]]
@@ -171,11 +168,6 @@ class WhatIf(Explorable):
         return f"{self.spec['setup']}\nfk.what_if(rates, {{{changes}}}, {self.spec['call']})\n"
 
 
-def said(key: str, **values: Any) -> Text:
-    """Return a text of this card in both languages."""
-    return both(lambda: say(f"explore.what_if.{key}", **values))
-
-
 def _presets(rates: Mapping[str, float], levers: Mapping[str, float], named: Any) -> list[dict[str, Any]]:
     """Return what to try with one click: stricter entry, half more entries, the last stage harder."""
     stages = list(rates)
@@ -184,7 +176,7 @@ def _presets(rates: Mapping[str, float], levers: Mapping[str, float], named: Any
         strict = {"volume": rounded(levers["volume"] * 0.7), stages[1]: rounded(min(rates[stages[1]] / 0.7, 1.0))}
         tried |= {"preset_strict": strict, "preset_hard": {stages[-1]: rounded(rates[stages[-1]] * 0.75)}}
     values = {"stage": named(stages[-1])}
-    return [{"name": in_both(said(key, **values)), "state": state} for key, state in tried.items()]
+    return [{"name": in_both(said(f"explore.what_if.{key}", **values)), "state": state} for key, state in tried.items()]
 
 
 State = dict[str, float]
@@ -195,13 +187,13 @@ def _challenge(rates: Mapping[str, float], volume: float, most: float, target: f
     base = volume * math.prod(rates.values())
     if target is not None:
         rule = {"wins": rounded(target), "rates": len(rates), "points": most, "fixed": ["volume"]}
-        text = said("challenge_target", wins=number(target, 0 if target >= 100 else 1))
+        text = said("explore.what_if.challenge_target", wins=number(target, 0 if target >= 100 else 1))
         return {"text": in_both(text), "rule": rule}
     if not base > 0:
         return None
     points, gain = _goal(list(rates.values()), most)
     rule = {"wins": base * (1 + gain), "rates": 1, "points": points, "fixed": list(LEVERS[:1])}
-    text = said("challenge_one", gain=percent(gain, 0), points=number(100 * points))
+    text = said("explore.what_if.challenge_one", gain=percent(gain, 0), points=number(100 * points))
     return {"text": in_both(text), "rule": rule}
 
 
