@@ -19,7 +19,8 @@ from typing import Any
 from funnelkit.language import LANGUAGES, FunnelkitError, Lang, nearest, say, share
 
 FOLDER = share("lessons")
-SHOWN = ("text/html", "text/plain", "image/png")  # what an output keeps: what people see, and nothing beside it
+EXPLORABLE = "application/vnd.funnelkit.explorable+json"  # what a page needs to show an explorable without a kernel
+SHOWN = ("text/html", "text/plain", "image/png", EXPLORABLE)  # what an output keeps: what people see, nothing beside it
 TAGS = (
     "hook", "card", "parameters", "imports", "idea", "question", "notice", "work", "method", "mistake", "explore",
     "widget", "exercise", "check", "solution", "takeaways", "next", "fixed", "offline",

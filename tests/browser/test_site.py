@@ -5,9 +5,11 @@ import os
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from funnelkit.course import lessons, print_handout, print_slides, write_site
+from funnelkit.language import speaking
 
 from .axe import axe_file, violations_of
 from .lab import chromium
@@ -153,6 +155,33 @@ def test_code_switch_language_and_solutions(site, page, lang):
     page.locator(".language").click()
     other = "zh" if lang == "en" else "en"
     page.wait_for_url(f"**/{other}/{LESSON}.html#exercise-1")
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_explorables_work_in_the_lesson_and_on_the_wall(page, tmp_path, lang):
+    from funnelkit.explore import WhatIf
+    from funnelkit.models import funnel
+
+    notebook = lessons.read_lesson(LESSON, lang)
+    with speaking(lang):
+        card = WhatIf(funnel("industrial-8"), 1000, 50000)
+    data = {**card.twin(), lessons.EXPLORABLE: card.bundle()}
+    for cell in notebook.cells:
+        if cell.id == "slider":
+            cell.outputs = [nbformat.v4.new_output("display_data", data)]
+    lessons.write_lesson(notebook, tmp_path / "in" / lang / f"{LESSON}.ipynb")
+    list(write_site(tmp_path / "out", [lang], folder=tmp_path / "in"))
+    for name in (f"{LESSON}.html#slider", f"{LESSON}.talk.html#20"):
+        page.goto((tmp_path / "out" / lang / name.partition("#")[0]).as_uri() + "#" + name.partition("#")[2])
+        slider = page.locator("#slider-card input[type=range]").nth(3)
+        before = page.locator("#slider-card .figures").inner_text()
+        slider.focus()
+        slider.press("ArrowRight")  # moves the slider, not the screen
+        assert page.locator("#slider-card .figures").inner_text() != before, name
+        assert page.url.endswith(name.partition("#")[2])
+        if axe_file():
+            assert violations_of(page) == []
+    assert outside(page) == [] and page.said == []
 
 
 def test_a_changed_script_does_not_run(site, page, tmp_path):

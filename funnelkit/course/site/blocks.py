@@ -13,6 +13,7 @@ from typing import Any
 
 from funnelkit.course.site.lesson import Block, Lesson
 from funnelkit.course.site.terms import Terms
+from funnelkit.explore import embed
 from funnelkit.language import say
 from funnelkit.report import clean_html
 
@@ -26,12 +27,16 @@ _FOLDED = {"parameters": "setup", "solution": "solution"}
 
 @dataclass
 class Writer:
-    """Writes the blocks of one lesson and gathers its pictures, {file name: bytes}; `pages` are the lessons to link."""
+    """Writes the blocks of one lesson and gathers its pictures, {file name: bytes}, and the hashes of its explorables.
+
+    `pages` are the lessons that texts may lead to.
+    """
 
     lesson: Lesson
     terms: Terms
     pages: Collection[str] = ()
     pictures: dict[str, bytes] = field(default_factory=dict)
+    hashes: set[str] = field(default_factory=set)
     _made: dict[str, str] = field(default_factory=dict)
 
     def html(self, blocks: Sequence[Block]) -> str:
@@ -85,7 +90,13 @@ class Writer:
         html = _EMPTY_HEAD.sub("<td></td>", html)
         html = html.replace("<table", '<div class="scroll" tabindex="0"><table').replace("</table>", "</table></div>")
         html = html.replace('<pre class="printed">', '<pre class="printed" tabindex="0">')
-        return f'<div class="result">{html}</div>'
+        return f'<div class="result">{html}</div>' if block.card is None else self._card(block, html)
+
+    def _card(self, block: Block, twin: str) -> str:
+        """Return an explorable that works on the page; `twin` is what shows where no script runs."""
+        part = embed(block.card, f"{block.id}-card", twin=f'<div class="result">{twin}</div>', level=3)
+        self.hashes.update(part.hashes)
+        return part.html
 
     def _picture(self, found: re.Match[str], name: str, kept: dict[str, str]) -> str:
         """Keep a picture as a file and return the mark that stands for it while the rest is cleaned."""

@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from funnelkit.course.lessons import FOLDER, TAGS, read_lesson
+from funnelkit.course.lessons import EXPLORABLE, FOLDER, TAGS, read_lesson
 
 # Words of ids and tags that are other names of a role.
 _ROLES = {
@@ -57,9 +57,14 @@ class Block:
         """What its outputs show as HTML, pictures within it."""
         return "".join(_output_html(output) for output in self.outputs)
 
+    @property
+    def card(self) -> Any:
+        """What a page needs to show its explorable; None where it has none."""
+        return next((output.data[EXPLORABLE] for output in self.outputs if EXPLORABLE in output.get("data", {})), None)
+
 
 @dataclass(frozen=True)
-class Section:
+class Part:
     """The blocks under one heading of the second level; those above the first have none."""
 
     id: str
@@ -99,14 +104,14 @@ class Lesson:
         return (found[0], found[1]) if len(found) > 1 else (0, 0)
 
     @property
-    def sections(self) -> list[Section]:
+    def sections(self) -> list[Part]:
         """The sections in order; the first holds what stands above all headings."""
         groups: list[list[Block]] = [[]]
         for block in self.blocks:
             if not block.is_code and _SECTION.search(block.source):
                 groups.append([])
             groups[-1].append(block)
-        return [Section(blocks[0].id, blocks[0].heading, tuple(blocks)) for blocks in groups if blocks]
+        return [Part(blocks[0].id, blocks[0].heading, tuple(blocks)) for blocks in groups if blocks]
 
 
 def open_lesson(name: str, lang: str, folder: Path = FOLDER) -> Lesson:
@@ -167,7 +172,7 @@ class Screen:
     """One screen of the talk: its blocks, and the section that it belongs to."""
 
     blocks: tuple[Block, ...]
-    section: Section
+    section: Part
 
     @property
     def role(self) -> str:
@@ -183,7 +188,7 @@ def screens(lesson: Lesson) -> list[Screen]:
     """Return the screens of a lesson: as its cells say, else drawn from what they are for."""
     if not any(block.slide in ("slide", "-") for block in lesson.blocks):
         return [screen for section in lesson.sections for screen in _drawn(section)]
-    found: list[tuple[list[Block], Section]] = []
+    found: list[tuple[list[Block], Part]] = []
     for section in lesson.sections:
         for block in section.blocks:
             if block.slide == "slide" or (block.slide == "-" and not found):
@@ -193,7 +198,7 @@ def screens(lesson: Lesson) -> list[Screen]:
     return [Screen(tuple(blocks), section) for blocks, section in found]
 
 
-def _drawn(section: Section) -> list[Screen]:
+def _drawn(section: Part) -> list[Screen]:
     """Return the screens of a section that says nothing of the talk: its question, then one screen for each chart."""
     kept = [block for block in section.blocks if block.role not in ("card", "parameters", "work", "method", "next")]
     if kept and all(block.role in ("exercise", "check", "solution") for block in kept):

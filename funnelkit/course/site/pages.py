@@ -7,15 +7,15 @@ from html import escape
 from typing import Any
 
 from funnelkit.course.site.blocks import Writer, plain_text
-from funnelkit.course.site.lesson import Lesson, Section, screens
-from funnelkit.course.site.shell import Course, Page, asset, course_map, framed, short_title, site_text
+from funnelkit.course.site.lesson import Lesson, Part, screens
+from funnelkit.course.site.shell import Course, SitePage, asset, course_map, framed, short_title, site_text
 from funnelkit.course.site.terms import glossary_terms
 
 _PATHS = {"t": "trainer", "a": "analyst", "o": "operations"}
 _CARD, _ROW, _WIDTH, _COLUMN = 86, 100, 22.6, 25.8  # px, px, percent of the map's width
 
 
-def lesson_page(course: Course, lesson: Lesson, writer: Writer) -> Page:
+def lesson_page(course: Course, lesson: Lesson, writer: Writer) -> SitePage:
     """Return the page of a lesson; `writer` holds its pictures afterwards."""
     sections = lesson.sections
     main = "".join(_section(section, writer, lesson) for section in sections)
@@ -29,13 +29,13 @@ def lesson_page(course: Course, lesson: Lesson, writer: Writer) -> Page:
         f'<button class="button" id="code" type="button" aria-pressed="true">{site_text("code")}</button>'
         f'<a class="button strong" href="{lesson.name}.talk.html">{site_text("present")}</a>'
     )
-    page = Page(f"{lesson.name}.html", lesson.question, "")
+    page = SitePage(f"{lesson.name}.html", lesson.question, "", hashes=writer.hashes)
     return framed(
         course, page, main + words + _neighbours(course, lesson), lesson, tools=tools, rail=_rail(lesson, sections)
     )
 
 
-def _section(section: Section, writer: Writer, lesson: Lesson) -> str:
+def _section(section: Part, writer: Writer, lesson: Lesson) -> str:
     first = section.blocks[0]
     inner = writer.html(section.blocks)
     if first.role != "hook":
@@ -59,7 +59,7 @@ def _neighbours(course: Course, lesson: Lesson) -> str:
     return f'<nav class="neighbours" aria-label="{site_text("around")}">{"".join(found)}</nav>' if found else ""
 
 
-def _rail(lesson: Lesson, sections: Sequence[Section]) -> str:
+def _rail(lesson: Lesson, sections: Sequence[Part]) -> str:
     """Return the list of a lesson's sections, with their minutes where its notes give them."""
     items = "".join(
         f'<li><a href="#{escape(section.id)}">{escape(section.title)}{f" · {section.minutes}" * bool(section.minutes)}'
@@ -80,7 +80,7 @@ def _rail(lesson: Lesson, sections: Sequence[Section]) -> str:
 # --- the map ---------------------------------------------------------------------------------------------------------
 
 
-def map_page(course: Course) -> Page:
+def map_page(course: Course) -> SitePage:
     """Return the first page: three paths, and the lessons by what they build on."""
     places, n_rows = places_on_map(course)
     cards = "".join(_map_card(course, lesson) for lesson in course.lessons)
@@ -96,7 +96,7 @@ def map_page(course: Course) -> Page:
         f"#m{number} {{ left: {column * _COLUMN:.1f}%; top: {row * _ROW:.0f}px; }}\n"
         for number, (column, row) in places.items()
     )
-    page = Page("index.html", site_text("map_title", n=len(course.lessons)), "", [style + "}"])
+    page = SitePage("index.html", site_text("map_title", n=len(course.lessons)), "", [style + "}"])
     framed(course, page, main, tools=f'<a class="button" href="trainers.html">{site_text("for_trainers")}</a>')
     page.body = page.body.replace('<div class="columns">', '<div class="columns whole">')
     return page
@@ -181,7 +181,7 @@ def _path(course: Course, mark: str, name: str) -> str:
 # --- glossary, search, trainers --------------------------------------------------------------------------------------
 
 
-def glossary_page(course: Course, met: Mapping[str, Sequence[Lesson]]) -> Page:
+def glossary_page(course: Course, met: Mapping[str, Sequence[Lesson]]) -> SitePage:
     """Return the glossary; `met` says which lessons mention a term."""
     items = []
     for term in glossary_terms():
@@ -198,7 +198,7 @@ def glossary_page(course: Course, met: Mapping[str, Sequence[Lesson]]) -> Page:
             f"<dd>{escape(term.meaning)} {used}</dd>"
         )
     main = f"<h1>{site_text('glossary')}</h1><dl class=terms>{''.join(items)}</dl>"
-    return framed(course, Page("glossary.html", site_text("glossary"), ""), main)
+    return framed(course, SitePage("glossary.html", site_text("glossary"), ""), main)
 
 
 def search_entries(course: Course, pages: Mapping[str, Writer]) -> list[dict[str, str]]:
@@ -219,7 +219,7 @@ def search_entries(course: Course, pages: Mapping[str, Writer]) -> list[dict[str
     return found
 
 
-def search_page(course: Course, entries: Sequence[Mapping[str, str]]) -> Page:
+def search_page(course: Course, entries: Sequence[Mapping[str, str]]) -> SitePage:
     """Return the page that searches its own index."""
     main = (
         f"<h1>{site_text('search')}</h1><p id=said role=status>{site_text('search_ask')}</p>"
@@ -228,11 +228,11 @@ def search_page(course: Course, entries: Sequence[Mapping[str, str]]) -> Page:
     )
     words = {name: site_text(f"search_{name}") for name in ("ask", "none", "some")}
     data: dict[str, Any] = {"index": list(entries), "words": words}
-    page = Page("search.html", site_text("search"), "", [], [asset("search.js")], data)
+    page = SitePage("search.html", site_text("search"), "", [], [asset("search.js")], data)
     return framed(course, page, main)
 
 
-def trainers_page(course: Course) -> Page:
+def trainers_page(course: Course) -> SitePage:
     """Return what a trainer needs: how to present, how to print, and the notes of every lesson."""
     keys = "".join(f"<tr><th scope=row>{site_text(f'key_{key}')}</th><td>{site_text(f'key_{key}_does')}</td></tr>"
                    for key in ("next", "back", "notes", "ends", "escape"))  # fmt: skip
@@ -244,7 +244,7 @@ def trainers_page(course: Course) -> Page:
         "funnelkit lessons handout 05_industrial_eight_step --out print</pre>"
         f"<h2>{site_text('lessons')}</h2>{''.join(map(_guide, course.lessons))}"
     )
-    return framed(course, Page("trainers.html", site_text("for_trainers"), ""), main)
+    return framed(course, SitePage("trainers.html", site_text("for_trainers"), ""), main)
 
 
 def _guide(lesson: Lesson) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from html import escape
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from funnelkit.course.site.lesson import Lesson
+from funnelkit.explore import digest
 from funnelkit.language import LANGUAGES, language, say
 from funnelkit.report import font_face
 
@@ -37,8 +36,8 @@ class Course:
 
 
 @dataclass
-class Page:
-    """A page before it is written: its body, and the scripts, styles and data that it carries."""
+class SitePage:
+    """A page before it is written: its body, what is added to it, and the `hashes` of scripts within it."""
 
     file: str
     title: str
@@ -46,15 +45,15 @@ class Page:
     styles: list[str] = field(default_factory=list)
     scripts: list[str] = field(default_factory=list)
     data: dict[str, Any] = field(default_factory=dict)
-    modules: list[str] = field(default_factory=list)
+    hashes: Collection[str] = ()
 
     def html(self) -> str:
         """Return the page: every script and style is named by its hash, and nothing else may run or load."""
         shown = say("course.site.name") + self.title + self.body + json.dumps(self.data, ensure_ascii=False)
         styles = [f":root {{ --fonts: {_FONTS}; }}\n" + font_face(shown), *self.styles]
-        scripts = [*self.scripts, *self.modules]
+        scripts = " ".join([*map(digest, self.scripts), *sorted(self.hashes)]) or "'none'"
         policy = (
-            f"default-src 'none'; script-src {_hashes(scripts)}; style-src {_hashes(styles)}; font-src data:; "
+            f"default-src 'none'; script-src {scripts}; style-src {' '.join(map(digest, styles))}; font-src data:; "
             "img-src 'self' file: data: blob:; base-uri 'none'; form-action 'none'"
         )
         data = [
@@ -62,7 +61,6 @@ class Page:
             for name, value in self.data.items()
         ]
         code = [f"<script>{text}</script>" for text in self.scripts]
-        code += [f'<script type="module">{text}</script>' for text in self.modules]
         head = "".join(f"<style>{text}</style>" for text in styles)
         lang = "zh-Hans" if language() == "zh" else "en-GB"
         return (
@@ -77,11 +75,6 @@ class Page:
 def as_data(value: Any) -> str:
     """Return a value as JSON that cannot end the script element that holds it."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-
-
-def _hashes(texts: Sequence[str]) -> str:
-    digests = [base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode() for text in texts]
-    return " ".join(f"'sha256-{digest}'" for digest in digests) or "'none'"
 
 
 @cache
@@ -108,8 +101,8 @@ def short_title(lesson: Lesson) -> str:
 
 
 def framed(
-    course: Course, page: Page, main: str, current: Lesson | None = None, *, tools: str = "", rail: str = ""
-) -> Page:
+    course: Course, page: SitePage, main: str, current: Lesson | None = None, *, tools: str = "", rail: str = ""
+) -> SitePage:
     """Put the bar and the course map round the main part of a page."""
     menu = _menu(course, current)
     page.body = (

@@ -10,6 +10,7 @@
     const inner = screen.querySelector(".fit"), stage = inner.parentElement;
     for (let k = 1; k > 0.4; k -= 0.04) {
       inner.style.setProperty("--k", k.toFixed(2));
+      inner.style.setProperty("--z", (k * stage.parentElement.clientWidth / 1280).toFixed(3));
       if (stage.scrollHeight <= stage.clientHeight + 1 && stage.scrollWidth <= stage.clientWidth + 1) break;
     }
   };
@@ -37,7 +38,7 @@
     ArrowLeft: () => show(now - 1), PageUp: () => show(now - 1), Home: () => show(0), End: () => show(screens.length - 1),
     n: turn, N: turn, Escape: leave};
   addEventListener("keydown", event => {
-    const typing = event.target.closest("input, button, a, select, textarea, .explorable");
+    const typing = event.target.closest("input, button, a, select, textarea, .fk-explorable");
     if (!keys[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
     if (typing && !["Escape", "PageDown", "PageUp"].includes(event.key)) return;
     event.preventDefault();

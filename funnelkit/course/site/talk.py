@@ -8,10 +8,10 @@ from html import escape
 
 from funnelkit.course.site.blocks import Writer, plain_text
 from funnelkit.course.site.lesson import Block, Lesson, Screen, screens
-from funnelkit.course.site.shell import Page, asset, short_title, site_text
+from funnelkit.course.site.shell import SitePage, asset, short_title, site_text
 
 
-def talk_page(lesson: Lesson, writer: Writer) -> Page:
+def talk_page(lesson: Lesson, writer: Writer) -> SitePage:
     """Return the presenter view of a lesson."""
     found = screens(lesson)
     foot = f"{site_text('lesson', no=lesson.number)} · {escape(lesson.question)}"
@@ -19,13 +19,16 @@ def talk_page(lesson: Lesson, writer: Writer) -> Page:
     for place, (screen, following) in enumerate(zip(found, [*found[1:], None], strict=True), 1):
         notes = _notes(screen, following, writer)
         body += _screen((place, len(found)), screen, _content(screen, lesson, writer), notes, foot)
-    page = Page(f"{lesson.name}.talk.html", lesson.question, "", [asset("talk.css")], [asset("talk.js")])
+    page = SitePage(
+        f"{lesson.name}.talk.html", lesson.question, "", [asset("talk.css")], [asset("talk.js")], hashes=writer.hashes
+    )
     page.body = (
         f'<main id="talk" data-lesson="{lesson.name}.html">{body}</main>'
-        f'<div class="keys"><button type="button" id="back">{site_text("back")}</button>'
+        f'<nav class="keys" aria-label="{site_text("keys")}">'
+        f'<button type="button" id="back">{site_text("back")}</button>'
         f'<button type="button" id="next">{site_text("next")}</button>'
         f'<button type="button" id="notes" aria-pressed="false">{site_text("notes_button")}</button>'
-        f'<a href="{lesson.name}.html">{site_text("leave")}</a></div><p id="said" class="hidden" role="status"></p>'
+        f'<a href="{lesson.name}.html">{site_text("leave")}</a></nav><p id="said" class="hidden" role="status"></p>'
     )
     return page
 

@@ -10,7 +10,7 @@ from funnelkit.course.lessons import FOLDER, LessonError, names, read_lesson, wi
 from funnelkit.course.site.blocks import Writer
 from funnelkit.course.site.lesson import Lesson, open_lesson
 from funnelkit.course.site.pages import glossary_page, lesson_page, map_page, search_entries, search_page, trainers_page
-from funnelkit.course.site.shell import Course, Page, asset, site_text
+from funnelkit.course.site.shell import Course, SitePage, asset, site_text
 from funnelkit.course.site.talk import talk_page
 from funnelkit.course.site.terms import Terms
 from funnelkit.language import LANGUAGES, Lang, ReportError, speaking
@@ -91,7 +91,7 @@ def _write_pictures(writer: Writer, out: Path) -> None:
         path.write_bytes(data)
 
 
-def _door(langs: Sequence[Lang]) -> Page:
+def _door(langs: Sequence[Lang]) -> SitePage:
     """Return the page that leads to the editions, each in its own language."""
     links = ""
     for lang in langs:
@@ -99,7 +99,7 @@ def _door(langs: Sequence[Lang]) -> Page:
             code = "zh-Hans" if lang == "zh" else "en"
             links += f'<li lang="{code}"><a href="{lang}/index.html">{site_text("enter")}</a></li>'
     main = f'<main id="main" class="door"><h1>funnelkit</h1><ul>{links}</ul></main>'
-    return Page("index.html", "funnelkit", main, [asset("course.css")])
+    return SitePage("index.html", "funnelkit", main, [asset("course.css")])
 
 
 # --- on paper --------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from html import unescape
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
+import nbformat
 import pytest
 
 from funnelkit.cli import main
@@ -148,6 +149,29 @@ def test_search_holds_every_term_and_section(pages, lang):
         sections = [section.id for section in open_lesson(name, lang).sections]
         assert [address for address in found if address.startswith(name)] == [f"{name}.html#{one}" for one in sections]
     assert not any("<" in entry["x"] and "</" in entry["x"] for entry in index)
+
+
+def test_explorables_are_embedded_with_the_bundle_that_the_notebook_carries(tmp_path):
+    from funnelkit.explore import WhatIf
+    from funnelkit.explore.base import DATA
+    from funnelkit.models import funnel
+
+    assert lessons.EXPLORABLE == DATA and DATA in lessons.SHOWN
+    notebook = lessons.read_lesson(CHOSEN[1], "en")
+    card = WhatIf(funnel("industrial-8"), 1000, 50000)
+    data = {**card.twin(), DATA: card.bundle()}
+    for cell in notebook.cells:
+        if cell.id == "slider":
+            cell.outputs = [nbformat.v4.new_output("display_data", data)]
+    lessons.write_lesson(notebook, tmp_path / "en" / f"{CHOSEN[1]}.ipynb")
+    list(write_site(tmp_path / "out", ["en"], folder=tmp_path))
+    for name in (f"{CHOSEN[1]}.html", f"{CHOSEN[1]}.talk.html"):
+        text = (tmp_path / "out" / "en" / name).read_text(encoding="utf-8")
+        found = Reader(text)
+        policy = unescape(re.search(r'Content-Security-Policy" content="([^"]*)"', text)[1])
+        script = next(inner for tag, inner in found.inline if "boot(shown" in inner)
+        assert base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() in policy
+        assert "slider-card" in found.ids and found.wrong == []
 
 
 def test_terms_are_linked_once_and_never_within_links_or_code():
