@@ -61,9 +61,14 @@ class Chart:
 
     def png(self) -> bytes:
         """Return the picture as PNG bytes, the same for the same table and versions."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        buffer, figure = io.BytesIO(), self.figure
         with style():
-            buffer = io.BytesIO()
-            self.figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+            if figure.dpi == DPI:  # drawn once: savefig would draw it twice, first to find its layout
+                FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})  # type: ignore[no-untyped-call]
+            else:
+                figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
         return buffer.getvalue()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
@@ -211,7 +216,8 @@ def canvas(width_in: float, height_in: float, title: str, *shape: int, **options
 def finish(figure: Figure, title: str) -> None:
     """Set the title (regular weight: the Chinese face has no bold) and fix the layout, so that every draw is alike."""
     figure.suptitle(wrap(title, 80), x=0.01, ha="left", fontsize=12.5)
-    figure.draw_without_rendering()
+    engine: Any = figure.get_layout_engine()
+    engine.execute(figure)  # without drawing anything: that is done when the picture is saved
     figure.set_layout_engine("none")
 
 
