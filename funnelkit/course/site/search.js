@@ -15,13 +15,13 @@
     return 1 + titled + wanted.filter(word => entry.title.includes(word)).length * 5;
   };
   const marked = (text, wanted) => {
-    const small = plain(text), at = Math.max(0, Math.min(...wanted.map(word => small.indexOf(word)).filter(place => place >= 0), 1e9));
-    const start = at < 1e9 && small.length === text.length ? Math.max(0, at - 60) : 0;
+    const places = wanted.map(word => text.toLowerCase().indexOf(word)).filter(place => place >= 0);
+    const start = Math.max(0, Math.min(...places, text.length) - 60) * (places.length > 0);
     const part = (start ? "… " : "") + text.slice(start, start + 180) + (text.length > start + 180 ? " …" : "");
     const paragraph = document.createElement("p");
     let rest = part;
     while (rest) {
-      const low = plain(rest), hits = wanted.map(word => [low.indexOf(word), word.length]).filter(hit => hit[0] >= 0);
+      const low = rest.toLowerCase(), hits = wanted.map(word => [low.indexOf(word), word.length]).filter(hit => hit[0] >= 0);
       if (!hits.length || low.length !== rest.length) break;
       const [place, length] = hits.reduce((one, two) => two[0] < one[0] ? two : one);
       const mark = document.createElement("mark");
