@@ -152,7 +152,8 @@ def data_end(pipeline: Pipeline) -> pd.Timestamp:
 
     Notes
     -----
-    An export that has times of day and is as of midnight holds nothing of that day; one of bare dates holds all.
+    An export that has times of day and is as of midnight holds nothing of that day, as of its last microsecond all of
+    it; one of bare dates holds all.
 
     Examples
     --------
@@ -163,5 +164,6 @@ def data_end(pipeline: Pipeline) -> pd.Timestamp:
     """
     times = pd.concat([pipeline.events["entered_at"], pipeline.deals["closed_at"]]).dropna()
     whole = bool((times == times.dt.normalize()).all()) if len(times) else False
-    day = pipeline.as_of.normalize()
-    return day + pd.Timedelta(days=1) if whole else day
+    if whole:
+        return pipeline.as_of.normalize() + pd.Timedelta(days=1)
+    return (pipeline.as_of + pd.Timedelta(microseconds=1)).normalize()

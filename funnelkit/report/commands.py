@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from funnelkit.language import say
+
+if TYPE_CHECKING:
+    from funnelkit.report.runs.plan import PlannedReport
+    from funnelkit.report.runs.run import Request
 
 
 def add_report(commands: Any, pair: Any, add_declared: Any, **_: Any) -> None:
@@ -28,12 +32,27 @@ def add_report(commands: Any, pair: Any, add_declared: Any, **_: Any) -> None:
         help="drop, hash or keep a column of the exported tables; hash wants a secret in $FUNNELKIT_HASH_KEY",
     )  # fmt: skip
     command.add_argument("--min-cell", type=int, default=0, metavar="N", help="hide counts below N in exported tables")
+    command.add_argument(
+        "--alert", action="append", default=[], choices=("signal", "target", "stuck", "data"),
+        help="end with 3 where there is such a thing to say, and write alert.json, mail.html and mail.txt; repeatable",
+    )  # fmt: skip
+    command.add_argument("--memory-mb", type=_positive, metavar="MB", help="memory the cells may take; default any")
+    _add_rehearsal(command)
     command.set_defaults(run=_report)
 
 
 def _add_target(command: argparse.ArgumentParser, out: str) -> None:
     command.add_argument("--out", default=out, metavar="DIR", help=f"folder of the reports (default {out})")
     command.add_argument("--deadline", type=_seconds, default=900, metavar="S", help="seconds the run may take")
+
+
+def _add_rehearsal(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--dry-run", action="store_true", help="say what would be made, from what, and what is wrong")
+    command.add_argument(
+        "--today",
+        metavar="DATE",
+        help="the day that last-week-end and the like are seen from; default the clock's",
+    )
 
 
 def _positive(text: str) -> int:
@@ -56,24 +75,63 @@ _NAMED = ("data", "max_quarantine", "mapping", "won", "lost", "void")  # paramet
 
 
 def _report(options: argparse.Namespace) -> int:
-    from funnelkit.language import FunnelkitError, share
-    from funnelkit.report.runs.run import Request, note_refusal, report_values, run_report
+    from funnelkit.language import FunnelkitError
+    from funnelkit.report.runs.plan import PlannedReport
+    from funnelkit.report.runs.run import note_refusal, run_report
+
+    try:
+        request = _request(options)
+    except FunnelkitError as error:
+        if not options.dry_run:
+            note_refusal(Path(options.out), error)
+        raise
+    if options.dry_run:
+        return _rehearse([PlannedReport(Path(options.out).name, request)])
+    target = run_report(request)
+    print(target / "report.html")
+    return _tell_alerts(target) if request.alert else 0
+
+
+def _request(options: argparse.Namespace) -> Request:
+    """Return what one report is to be made from, as the command line says it."""
+    from funnelkit.language import share
+    from funnelkit.report.runs.days import clock
+    from funnelkit.report.runs.run import Request, report_values
 
     named = {name: getattr(options, name) for name in _NAMED}
-    try:
-        values, inputs = report_values(options.file, dict(options.parameter), named)
-    except FunnelkitError as error:
-        note_refusal(Path(options.out), error)
-        raise
+    today = clock(options.today)
+    values, inputs = report_values(options.file, dict(options.parameter), named)
     template = Path(options.template) if options.template else share("report") / f"{options.lang}.ipynb"
     policy = {"columns": dict(options.export), "min_cell": options.min_cell}
     export = policy if options.export or options.min_cell else None
-    request = Request(
+    return Request(
         template, values, Path(options.out), options.lang, options.deadline, sys.stderr.isatty(), inputs, options.pdf,
-        options.keep, export,
+        options.keep, export, today, tuple(dict.fromkeys(options.alert)), options.memory_mb,
     )  # fmt: skip
-    print(run_report(request) / "report.html")
-    return 0
+
+
+def _tell_alerts(target: Path) -> int:
+    """Print what a report found worth a mail; return the exit code."""
+    from funnelkit.report.runs.alerts import FILE
+    from funnelkit.report.runs.publish import load_json
+
+    told = load_json(target / FILE)
+    for alert in told["alerts"]:
+        print(alert["sentence"], file=sys.stderr)
+    return int(told["exit_code"])
+
+
+def _rehearse(items: list[PlannedReport]) -> int:
+    """Print what would be made; return the exit code of a report that could not be, 1 for one of several."""
+    from funnelkit.report.runs.dry import rehearse
+
+    errors = []
+    for item in items:
+        text, error = rehearse(item)
+        print(text)
+        errors += [error] if error is not None else []
+    print(say("report.dry.done", n=len(items), bad=len(errors)), file=sys.stderr)
+    return 0 if not errors else errors[0].exit_code if len(items) == 1 else 1
 
 
 def add_batch(commands: Any, **_: Any) -> None:
@@ -83,7 +141,14 @@ def add_batch(commands: Any, **_: Any) -> None:
     command.add_argument("plan", metavar="PLAN.yaml", help="which reports from which data with which parameters")
     command.add_argument("--jobs", type=_positive, default=1, metavar="N", help="reports made at the same time")
     command.add_argument("--out", default="out/batch", metavar="DIR", help="folder of the reports (default out/batch)")
-    command.add_argument("--retry", action="store_true", help="only the reports that are not good yet")
+    command.add_argument(
+        "--retry", action="store_true", help="only the reports that are not good, or are made from something else now"
+    )
+    command.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="only the report of this name; may be repeated"
+    )
+    command.add_argument("--list", action="store_true", help="list the reports of the plan and how they stand")
+    _add_rehearsal(command)
     command.epilog = "The form of a plan:\n\n" + _plan_form()
     command.set_defaults(run=_batch)
 
@@ -98,11 +163,20 @@ def _plan_form() -> str:
 
 def _batch(options: argparse.Namespace) -> int:
     from funnelkit.report.runs.batch import run_batch
-    from funnelkit.report.runs.plan import read_plan
+    from funnelkit.report.runs.days import clock
+    from funnelkit.report.runs.dry import listed
+    from funnelkit.report.runs.plan import choose, read_plan
 
     out = Path(options.out)
-    items = read_plan(options.plan, out)
-    results = run_batch(items, out, options.jobs, options.retry, sys.stderr.isatty())
+    planned = read_plan(options.plan, out, options.lang, clock(options.today))
+    items = choose(planned, options.only, options.plan)
+    if options.list:
+        print("\n".join(listed(items)))
+        return 0
+    if options.dry_run:
+        return _rehearse(items)
+    others = [item for item in planned if item not in items]
+    results = run_batch(items, out, options.jobs, options.retry, sys.stderr.isatty(), others)
     for result in results:
         if result.error is not None:
             message = say("report.batch.one_failed", name=result.name, message=result.error.say())
@@ -112,7 +186,15 @@ def _batch(options: argparse.Namespace) -> int:
         print(say("report.batch.unchanged_all", n=len(same), names=", ".join(same)), file=sys.stderr)
     good = sum(result.outcome != "failed" for result in results)
     print(say("report.batch.done", good=good, n=len(results), page=out / "index.html"))
-    return 0 if good == len(results) else 1
+    return 1 if good < len(results) else _alerted([result.name for result in results if result.alerts])
+
+
+def _alerted(names: list[str]) -> int:
+    from funnelkit.report.runs.alerts import ALERTED
+
+    if names:
+        print(say("report.batch.alerts_of", names=names), file=sys.stderr)
+    return ALERTED if names else 0
 
 
 def add_verify(commands: Any, **_: Any) -> None:

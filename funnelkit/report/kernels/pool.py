@@ -24,8 +24,9 @@ from funnelkit.report.kernels.forked import Forked
 from funnelkit.report.runs.publish import try_lock
 
 NAME, SOCKET = "funnelkit-fork", "FUNNELKIT_FORGE"
+READ, SHARED_READ = "read", "FUNNELKIT_READ"  # what one report has read, for the others of its batch
 _LONGEST = 30  # of the runtime folder's path: a socket's path below it may have about 108 bytes
-_DROPPED = ("MPLBACKEND", "JPY_PARENT_PID", "PYTHONWARNINGS", "PYTHONSTARTUP", SOCKET)
+_DROPPED = ("MPLBACKEND", "JPY_PARENT_PID", "PYTHONWARNINGS", "PYTHONSTARTUP", SOCKET, SHARED_READ)
 
 
 def can_fork() -> bool:
@@ -37,17 +38,20 @@ def can_fork() -> bool:
 class Workers:
     """Where reports are executed: `with Workers(modules) as workers: worker = workers.start(folder)`.
 
-    Leaving the block ends every process that came of it and removes the private runtime folder.
+    Leaving the block ends every process that came of it and removes the private runtime folder. Where `sharing`, the
+    reports share what one of them has read.
     """
 
-    def __init__(self, modules: Iterable[str] = ()) -> None:
+    def __init__(self, modules: Iterable[str] = (), sharing: bool = False) -> None:
         self.modules = list(modules)
+        self.sharing = sharing
         self.token = secrets.token_hex(4)
         self.forge: subprocess.Popen[bytes] | None = None
         self.starting = threading.Lock()
 
     def __enter__(self) -> Workers:
         self.runtime = _runtime_folder()
+        (self.runtime / READ).mkdir(mode=0o700)
         self.lock = _hold(self.runtime, self.token)
         return self
 
@@ -82,6 +86,7 @@ class Workers:
         private.mkdir(mode=0o700)
         log = folder / "worker.log"
         env = self._environment(mark, private) | {"FUNNELKIT_LOG": str(log)}
+        env |= {SHARED_READ: str(self.runtime / READ)} if self.sharing else {}
         if alone or not can_fork():
             command = [sys.executable, "-m", "funnelkit.report.kernels.worker", str(folder), str(os.getpid())]
             with log.open("w") as handle:

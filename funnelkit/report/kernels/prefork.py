@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from funnelkit.report.kernels import processes
+from funnelkit.report.kernels.memory import limit_kernel
 
 # What every worker and kernel needs. The inline backend must be asked for before matplotlib is imported.
 _ALWAYS = (
@@ -266,6 +267,7 @@ def _report(order: Mapping[str, Any]) -> int:
 def _kernel(order: Mapping[str, Any]) -> int:
     from ipykernel.kernelapp import IPKernelApp
 
+    limit_kernel()
     sys.argv = order["argv"]
     IPKernelApp.launch_instance(argv=order["argv"][1:])
     # Its control thread still flushes the outputs of the shutdown. Where the exit functions have ended the thread of

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from funnelkit.language import LANGUAGE, RUN, ReportError, use_language
+from funnelkit.report.kernels.memory import LACKS, limited_children
 from funnelkit.report.kernels.processes import die_with_parent
 from funnelkit.report.runs.notebooks import Numbers, heading, import_nbformat, take_numbers, tidy_notebook
 
 if TYPE_CHECKING:
     from funnelkit.report.kernels.engine import Engine
 
-BAD_DATA, CELL_ERROR, KERNEL_DIED, CANNOT_WRITE = 2, 10, 13, 14
+BAD_DATA, CELL_ERROR, KERNEL_DIED, CANNOT_WRITE, MEMORY_PASSED = 2, 10, 13, 14, 17
 _DATA_ERRORS = ("DataError", "CatalogError", "RuleError")
 _SAVE_EVERY_S = 5
 WARNINGS = "warnings.log"  # what the cells wrote to stderr: for the operator, not for the page
@@ -109,7 +110,7 @@ def execute_report(notebook: Any, spec: Mapping[str, Any]) -> tuple[Any, dict[st
     import_nbformat().write(notebook, source)
     Engine.begin(Path(spec["folder"]))
     failure = None
-    with _saving_now_and_then(Engine):
+    with _saving_now_and_then(Engine), limited_children(spec["memory_mb"]):
         try:
             papermill.execute_notebook(
                 str(source), None, parameters=spec["parameters"], kernel_name="python3",
@@ -128,6 +129,8 @@ def execute_report(notebook: Any, spec: Mapping[str, Any]) -> tuple[Any, dict[st
         failure = _unfinished(executed)
     if failure is None:
         return executed, {"exit_code": 0, "reason": "ok"}
+    if spec["memory_mb"] and failure.get("error") in LACKS:
+        failure |= {"exit_code": MEMORY_PASSED, "reason": "memory", "detail": str(spec["memory_mb"])}
     return executed, {"cell": Engine.current, **failure}
 
 

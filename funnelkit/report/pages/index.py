@@ -1,17 +1,19 @@
-"""The index page of a batch: every report with its state, its link and its earlier runs, and a field to search in."""
+"""The index page of a batch: every report with state, message, age, figures, link and earlier runs."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 from collections.abc import Mapping
+from datetime import datetime
 from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from funnelkit.language import language, say
+from funnelkit.language import label, language, number, paragraph, percent, say
 from funnelkit.report.runs import publish
+from funnelkit.report.runs.names import folder_name
 
 _CSS = Path(__file__).with_name("html.css")
 # The only script; the page's policy names its hash, so that no other can run. Without it the whole list is shown.
@@ -25,74 +27,157 @@ field.addEventListener("input", () => {
 });
 """
 _STYLE = """
+main { max-width: 72rem; }
 #search { font: inherit; padding: 0.3rem 0.5rem; width: 20rem; max-width: 100%; }
-.ok, .kept { color: #2f6690; } .failed { color: #b3261e; font-weight: 600; } details ul { margin: 0.2rem 0; }
+.ok, .kept { color: #2f6690; } .failed { color: #b3261e; font-weight: 600; }
+.alert { color: #8a5a00; font-weight: 600; }
+details ul { margin: 0.2rem 0; } td { vertical-align: top; }
+td.why { min-width: 18rem; max-width: 30rem; overflow-wrap: anywhere; }
+tr.failed-row td { background: #fdf1f0; } .old { color: #b3261e; } .wide { overflow-x: auto; }
 """
+_ORDER = ("failed", "running", "waiting", "ok", "kept")
+_OLD_DAYS = 8  # a weekly report that was not made again
 
 
-def index_page(status: Mapping[str, Any], out: Path) -> str:
-    """Return the index page of a batch's status, with links relative to `out`, where it will lie."""
+def index_page(status: Mapping[str, Any], out: Path, messages: Mapping[str, str] | None = None) -> str:
+    """Return the index page of a batch's status, with links relative to `out`, where it will lie.
+
+    `messages` say for failed reports what went wrong; those that failed stand first, then those that raised an alert.
+    """
     hashed = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hashed}'"
     title = say("report.batch.title")
-    good = status["n_done"] - status["n_failed"]
-    counts = say("report.batch.counts", n=status["n"], good=good, failed=status["n_failed"],
-                 open=status["n"] - status["n_done"], at=status["started_at"])  # fmt: skip
-    head = "".join(f"<th>{escape(say(f'report.batch.{name}'))}</th>" for name in ("report", "state", "link", "earlier"))
-    rows = "\n".join(_row(result, out) for result in status["reports"])
-    kind = "warn" if status["outcome"] != "ok" else "good"
+    words = [*(say(f"report.batch.{name}") for name in ("report", "state", "link", "made", "data_to")),
+             label("won"), say("report.headline.win_rate"), label("open"), say("report.batch.earlier")]  # fmt: skip
+    head = "".join(f'<th scope="col">{escape(word)}</th>' for word in words)
+    entries = sorted(_entries(status), key=lambda one: (_ORDER.index(one["outcome"]), not one.get("alerts")))
+    rows = "\n".join(_row(entry, out, (messages or {}).get(entry["name"], ""), _moment(status)) for entry in entries)
+    kind = "good" if status["outcome"] == "ok" else "warn"
+    search = escape(say("report.batch.search"))
     return (
         f'<!DOCTYPE html>\n<html lang="{"zh-CN" if language() == "zh" else "en"}"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{_CSS.read_text(encoding='utf-8')}{_STYLE}</style></head>\n"
-        f'<body><main><h1>{escape(title)}</h1><p class="fk fk-{kind}">{escape(counts)}</p>{_warnings(status)}'
-        f'<p><input id="search" type="search" hidden placeholder="{escape(say("report.batch.search"))}" '
-        f'aria-label="{escape(say("report.batch.search"))}"></p>\n'
-        f"<table><thead><tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table></main>"
+        f'<body><main><h1>{escape(title)}</h1><p class="fk fk-{kind}">{escape(_counts(status))}</p>{_warnings(status)}'
+        f'<p><input id="search" type="search" hidden placeholder="{search}" aria-label="{search}"></p>\n'
+        f'<div class="wide" tabindex="0" role="region" aria-label="{escape(title)}">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table></div></main>"
         f"<script>{_SCRIPT}</script></body></html>\n"
     )
+
+
+def _entries(status: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the reports that have ended, those that were not asked for, and those that run or wait."""
+    others = [{"name": name, "outcome": state} for state in ("running", "waiting") for name in status.get(state, ())]
+    return [*status["reports"], *status.get("others", ()), *others]
+
+
+def _counts(status: Mapping[str, Any]) -> str:
+    good = status["n_done"] - status["n_failed"]
+    alerts = sum(bool(result.get("alerts")) for result in status["reports"])
+    said = [say("report.batch.counts", n=status["n"], good=good, failed=status["n_failed"],
+                open=status["n"] - status["n_done"], at=_time(status["started_at"]))]  # fmt: skip
+    said += [say("report.batch.alerts", n=alerts)] if alerts else []
+    said += [say("report.batch.in_progress", at=_time(status["at"]))] if status["outcome"] == "running" else []
+    return paragraph(said)
+
+
+def _moment(status: Mapping[str, Any]) -> datetime | None:
+    return _parsed(status.get("at", ""))
+
+
+def _parsed(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _time(text: str) -> str:
+    """Return a time as people read it, in the zone of this machine; what is no time stays as it is."""
+    moment = _parsed(text)
+    return text if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M}"
 
 
 def _warnings(status: Mapping[str, Any]) -> str:
     names = [result["name"] for result in status["reports"] if result["unchanged_since"]]
     if not names:
         return ""
-    return (
-        f'<p class="fk fk-warn">{escape(say("report.batch.unchanged_all", n=len(names), names=", ".join(names)))}</p>'
-    )
+    said = say("report.batch.unchanged_all", n=len(names), names=", ".join(names))
+    return f'<p class="fk fk-warn">{escape(said)}</p>'
 
 
-def _row(result: Mapping[str, Any], out: Path) -> str:
-    state = say(f"report.batch.state_{result['outcome']}")
-    if result["outcome"] == "failed":
-        state = say("report.batch.failed_why", state=state, reason=result["reason"], code=result["exit_code"])
-    if result["unchanged_since"]:
-        state += " · " + say("report.batch.unchanged", since=result["unchanged_since"])
-    latest = publish.latest(out / result["name"])
-    link = "–"
-    if latest is not None:
-        files = [name for name in ("report.html", "report.pdf") if (latest / name).is_file()]
-        link = " ".join(_link(f"{result['name']}/runs/{latest.name}/{name}", name) for name in files)
-    cells = [escape(result["name"]), f'<span class="{result["outcome"]}">{escape(state)}</span>', link]
-    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in [*cells, _history(out, result["name"])]) + "</tr>"
+def _row(entry: Mapping[str, Any], out: Path, message: str, now: datetime | None) -> str:
+    folder = out / (entry.get("folder") or folder_name(entry["name"]))
+    latest = publish.latest(folder)
+    record = publish.load_json(latest / "run.json") if latest is not None else {}
+    files = [name for name in ("report.html", "report.pdf") if latest is not None and (latest / name).is_file()]
+    link = " ".join(_link(f"{folder.name}/runs/{latest.name}/{name}", name) for name in files) if latest else "–"
+    cells = [
+        escape(entry["name"]), _state(entry, message), link, _made(record, now, entry["outcome"] == "failed"),
+        *(f'<span class="n">{escape(text)}</span>' for text in _figures(record)), _history(folder),
+    ]  # fmt: skip
+    kind = ' class="failed-row"' if entry["outcome"] == "failed" else ""
+    return f"<tr{kind}>" + "".join(
+        f'<td class="why">{cell}</td>' if i == 1 else f"<td>{cell}</td>" for i, cell in enumerate(cells)
+    ) + "</tr>"  # fmt: skip
+
+
+def _state(entry: Mapping[str, Any], message: str) -> str:
+    """Return how a report stands: its state, where it failed the reason and message, and what is to be noticed."""
+    state = say(f"report.batch.state_{entry['outcome']}")
+    if entry["outcome"] == "failed":
+        state = say("report.batch.failed_why", state=state, reason=entry["reason"], code=entry["exit_code"])
+    parts = [f'<span class="{entry["outcome"]}">{escape(state)}</span>']
+    parts += [escape(message)] if message else []
+    if entry.get("unchanged_since"):
+        parts.append(escape(say("report.batch.unchanged", since=_time(entry["unchanged_since"]))))
+    if entry.get("alerts"):
+        words = [say(f"report.batch.alert_{kind}") for kind in entry["alerts"]]
+        parts.append(f'<span class="alert">{escape(say("report.batch.alerted", kinds=words))}</span>')
+    return "<br>".join(parts)
+
+
+def _made(record: Mapping[str, Any], now: datetime | None, failed: bool) -> str:
+    """Return when the published report was made and how many days ago; an old one stands out."""
+    moment = _parsed(record.get("started_at", ""))
+    if moment is None:
+        return "–"
+    days = 0 if now is None else (now - moment).days
+    text = escape(_time(record["started_at"]))
+    if not days:
+        return text
+    old = failed or days > _OLD_DAYS
+    ago = escape(say("report.batch.days_ago", n=number(days)))
+    return f'{text}<br><span class="{"old" if old else "age"}">{ago}</span>'
+
+
+def _figures(record: Mapping[str, Any]) -> list[str]:
+    """Return the day the data reach to, deals won, win rate, open deals of the published report."""
+    figures = record.get("figures", {})
+    rate = figures.get("win_rate")
+    share = rate.get("rate") if isinstance(rate, Mapping) else None
+    counts = [figures.get(name) for name in ("n_won", "n_open")]
+    won, still = (number(count) if isinstance(count, int) else "–" for count in counts)
+    return [str(figures.get("as_of") or "–"), won, "–" if share is None else percent(share), still]
 
 
 def _link(path: str, word: str) -> str:
     return f'<a href="{escape(quote(path))}">{escape(word)}</a>'
 
 
-def _history(out: Path, name: str) -> str:
+def _history(folder: Path) -> str:
     """Return the runs that are kept, the newest first, the good ones with a link."""
-    folders = [*(out / name / "runs").glob("*"), *(out / name / "failed").glob("*")]
+    folders = [*(folder / "runs").glob("*"), *(folder / "failed").glob("*")]
     entries = []
-    for folder in sorted(folders, key=lambda path: path.name, reverse=True):
-        record = publish.load_json(folder / "run.json")
+    for run in sorted(folders, key=lambda path: path.name, reverse=True):
+        record = publish.load_json(run / "run.json")
         if not record:
             continue
-        when = record.get("started_at", folder.name)
+        when = _time(record.get("started_at", run.name))
         if record.get("outcome") == "ok":
-            entries.append(_link(f"{name}/runs/{folder.name}/report.html", when))
+            entries.append(_link(f"{folder.name}/runs/{run.name}/report.html", when))
         else:
             reason = f"{record.get('reason')} ({record.get('exit_code')})"
             entries.append(f'{escape(when)} <span class="failed">{escape(reason)}</span>')

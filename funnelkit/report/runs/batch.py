@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,13 @@ from funnelkit.report.kernels import pool
 from funnelkit.report.kernels.processes import Signals
 from funnelkit.report.pages.index import index_page
 from funnelkit.report.runs import notebooks, publish
+from funnelkit.report.runs.alerts import ALERTED, FILE
 from funnelkit.report.runs.plan import PlannedReport
 from funnelkit.report.runs.progress import Progress
 from funnelkit.report.runs.run import CANCELLED, note_refusal, run_report
 from funnelkit.report.runs.verify import made_alike
 
-_STATUS_EVERY_S = 2
+_INDEX_EVERY_S = 5
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,10 @@ class Outcome:
     reason: str
     run: str | None
     seconds: float
+    folder: str = ""
+    ended_at: str = ""
     unchanged_since: str | None = None
+    alerts: tuple[str, ...] = ()  # kinds of the alerts that stand
     error: FunnelkitError | None = None
 
     def record(self) -> dict[str, Any]:
@@ -43,24 +49,27 @@ class Outcome:
 
 
 def run_batch(
-    items: Sequence[PlannedReport], out: str | Path, jobs: int = 1, only_failed: bool = False, progress: bool = False
-) -> list[Outcome]:
-    """Make the reports of a plan and return their Outcomes in the plan's order.
+    items: Sequence[PlannedReport], out: str | Path, jobs: int = 1, only_failed: bool = False, progress: bool = False,
+    others: Sequence[PlannedReport] = (),
+) -> list[Outcome]:  # fmt: skip
+    """Make the reports of a plan and return their Outcomes in the plan's order; `others` of it are shown as they stand.
 
-    Each report has its own folder OUT/<name>, with runs, latest and status.json; OUT/batch.json and OUT/index.html
-    tell of all. Raises ReportError: 14 where OUT cannot be written, 16 where another batch runs there, 15 when a
-    signal asks to stop; whatever was published by then stays.
+    Each report has its own folder below OUT, with runs, latest and status.json. OUT/batch.json is written whenever one
+    begins or ends, OUT/index.html every few seconds. Raises ReportError: 14 where OUT cannot be written, 16 where
+    another batch runs there, 15 when a signal asks to stop; whatever was published by then stays.
     """
     out = Path(out)
     with publish.locked(out), Signals() as signals:
         pool.sweep()
         batch = _Batch(items, out, lambda: signals.caught)
+        batch.others = [_standing(item, out) for item in others]
         try:
-            with pool.Workers(_modules(items)) as crew, Progress(progress) as bar:
+            with pool.Workers(_modules(items), sharing=True) as crew, Progress(progress) as bar:
                 crew.warm(batch.stop)
                 batch.run(crew, jobs, only_failed, bar)
             batch.write(True)
         except OSError as error:
+            batch.give_up()
             raise publish.cannot_write(out, error) from None
         if signals.caught:
             raise ReportError("batch_cancelled", CANCELLED, detail=signals.caught, n=len(batch.results), of=len(items))
@@ -82,7 +91,9 @@ class _Batch:
     def __init__(self, items: Sequence[PlannedReport], out: Path, stop: Callable[[], str | None]) -> None:
         self.items, self.out, self.stop = items, out, stop
         self.results: dict[str, Outcome] = {}
-        self.written = 0.0
+        self.running: dict[str, float] = {}
+        self.others: list[dict[str, Any]] = []  # reports of the plan that were not asked for
+        self.indexed = 0.0
         self.started = datetime.now(UTC)
         self.lock = threading.Lock()
 
@@ -95,61 +106,124 @@ class _Batch:
             while pending:
                 done, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
                 for future in done:
-                    result = future.result()
-                    if result is not None:
-                        self.results[result.name] = result
-                        bar.show(len(self.results), len(self.items), result.name)
-                self.write(False)
+                    future.result()
+                self.index()
+                bar.show(len(self.results), len(self.items), ", ".join(list(self.running)[:2]))
 
-    def _one(self, item: PlannedReport, crew: pool.Workers, only_failed: bool) -> Outcome | None:
+    def _one(self, item: PlannedReport, crew: pool.Workers, only_failed: bool) -> None:
+        """Make one report and note how it went at once; whatever goes wrong with it, the others are made."""
         if self.stop():
-            return None
-        folder, started = item.request.out, time.monotonic()
+            return
+        started = time.monotonic()
+        self._note(item.name, None)
+        try:
+            result = self._made(item, crew, only_failed, started)
+        except FunnelkitError as error:
+            result = self._failed(item, error, started)
+        except Exception as fault:
+            told = _told(item, fault)
+            note_refusal(item.request.out, told)
+            result = self._failed(item, told, started)
+        self._note(item.name, replace(result, folder=item.request.out.name, ended_at=publish.now()))
+
+    def _note(self, name: str, result: Outcome | None) -> None:
+        with self.lock:
+            if result is None:
+                self.running[name] = time.monotonic()
+            else:
+                self.running.pop(name, None)
+                self.results[name] = result
+            self.write(False)
+
+    def _made(self, item: PlannedReport, crew: pool.Workers, only_failed: bool, started: float) -> Outcome:
+        folder = item.request.out
+        if item.error is not None:
+            note_refusal(folder, item.error)
+            raise item.error
         before = publish.load_json(folder / "latest" / "run.json")
         good = only_failed and publish.load_json(folder / "status.json").get("outcome") == "ok"
         if good and made_alike(before, item.request):
-            return Outcome(item.name, "kept", 0, "ok", _shown(folder, self.out), 0.0)
-        try:
-            target = _made(item, crew, self.stop)
-        except FunnelkitError as error:
-            told = publish.load_json(folder / "status.json") if error.exit_code != publish.BUSY else {}
-            run = f"{item.name}/{told['run']}" if told.get("run") else None
-            reason = told.get("reason") or error.key  # where there is no folder yet, only the error tells
-            return Outcome(item.name, "failed", error.exit_code, reason, run, _since(started), error=error)
+            return Outcome(item.name, "kept", 0, "ok", _shown(folder, self.out), 0.0, alerts=_alerts(folder / "latest"))
+        target = run_report(item.request, crew, self.stop)
         read = _contents(publish.load_json(target / "run.json"))
         since = before.get("started_at") if read and read == _contents(before) else None
         run = target.resolve().relative_to(self.out.resolve()).as_posix()
-        return Outcome(item.name, "ok", 0, "ok", run, _since(started), since)
+        return Outcome(
+            item.name, "ok", 0, "ok", run, _since(started), unchanged_since=since, alerts=_alerts(target)
+        )  # fmt: skip
 
-    def write(self, final: bool) -> None:
-        """Write OUT/batch.json now and then, at the end also the index page."""
-        if not final and time.monotonic() - self.written < _STATUS_EVERY_S:
-            return
-        self.written = time.monotonic()
+    def _failed(self, item: PlannedReport, error: FunnelkitError, started: float) -> Outcome:
+        folder = item.request.out
+        told = publish.load_json(folder / "status.json") if error.exit_code != publish.BUSY else {}
+        run = f"{folder.name}/{told['run']}" if told.get("run") else None
+        own = told.get("outcome") == "failed" and told.get("exit_code") == error.exit_code
+        reason = told["reason"] if own else error.key  # where its own status could not be written, the error tells
+        return Outcome(item.name, "failed", error.exit_code, reason, run, _since(started), error=error)
+
+    def status(self, final: bool) -> dict[str, Any]:
+        """Return what OUT/batch.json says: which reports have ended and how, which run, which wait."""
         results = [self.results[item.name] for item in self.items if item.name in self.results]
         failed = sum(result.outcome == "failed" for result in results)
         outcome = "running" if not final else "cancelled" if self.stop() else "failed" if failed else "ok"
-        status = {
-            "outcome": outcome, "exit_code": {"running": None, "ok": 0, "failed": 1, "cancelled": CANCELLED}[outcome],
-            "started_at": self.started.isoformat(timespec="seconds"), "n": len(self.items), "n_done": len(results),
-            "n_failed": failed, "reports": [result.record() for result in results],
+        code = {"running": None, "ok": 0, "failed": 1, "cancelled": CANCELLED}[outcome]
+        if outcome == "ok" and any(result.alerts for result in results):
+            code = ALERTED
+        return {
+            "outcome": outcome, "exit_code": code, "started_at": self.started.isoformat(timespec="seconds"),
+            "at": publish.now(), "pid": os.getpid(), "n": len(self.items), "n_done": len(results), "n_failed": failed,
+            "running": [item.name for item in self.items if item.name in self.running],
+            "waiting": [
+                item.name for item in self.items if item.name not in self.results and item.name not in self.running
+            ],
+            "reports": [result.record() for result in results], "others": self.others,
         }  # fmt: skip
-        publish.write_json(self.out / "batch.json", status)
+
+    def write(self, final: bool) -> None:
+        """Write OUT/batch.json; at the end the index page too."""
+        publish.write_json(self.out / "batch.json", self.status(final))
         if final:
-            page = self.out / "index.html"
-            publish.prepare_text(page, index_page(status, self.out)).replace(page)
+            self.index(True)
+
+    def index(self, final: bool = False) -> None:
+        """Write OUT/index.html where it is older than a few seconds, or this is the end."""
+        if not final and time.monotonic() - self.indexed < _INDEX_EVERY_S:
+            return
+        with self.lock:
+            status = self.status(final)
+            said = {name: result.error.say() for name, result in self.results.items() if result.error is not None}
+        page = self.out / "index.html"
+        publish.prepare_text(page, index_page(status, self.out, said)).replace(page)
+        self.indexed = time.monotonic()
+
+    def give_up(self) -> None:
+        """The target folder failed us: say so where that is still possible."""
+        told = {**self.status(True), "outcome": "failed", "exit_code": publish.CANNOT_WRITE}
+        with contextlib.suppress(OSError):
+            publish.write_json(self.out / "batch.json", told)
 
 
-def _made(item: PlannedReport, crew: pool.Workers, stop: Callable[[], str | None]) -> Path:
-    """Make one report; whatever is wrong with it, the others of its batch are made."""
-    try:
-        return run_report(item.request, crew, stop)
-    except (FunnelkitError, OSError):
-        raise
-    except Exception as fault:
-        error = ReportError("report_broke", 1, name=item.name, detail=f"{type(fault).__name__}: {fault}")
-        note_refusal(item.request.out, error)
-        raise error from fault
+def _told(item: PlannedReport, fault: Exception) -> FunnelkitError:
+    """Return what to say of a fault that no part of the report has caught."""
+    if isinstance(fault, OSError):
+        return publish.cannot_write(item.request.out, fault)
+    return ReportError("report_broke", 1, name=item.name, detail=f"{type(fault).__name__}: {fault}")
+
+
+def _standing(item: PlannedReport, out: Path) -> dict[str, Any]:
+    """Return how a report stands that was not asked for, by its own status."""
+    folder = item.request.out
+    told = publish.load_json(folder / "status.json")
+    outcome = {"ok": "kept", "failed": "failed"}.get(str(told.get("outcome")), "waiting")
+    return {
+        "name": item.name, "outcome": outcome, "exit_code": told.get("exit_code"), "reason": told.get("reason"),
+        "run": _shown(folder, out), "folder": folder.name, "ended_at": told.get("at"), "unchanged_since": None,
+        "alerts": list(_alerts(folder / "latest")),
+    }  # fmt: skip
+
+
+def _alerts(folder: Path) -> tuple[str, ...]:
+    """Return the kinds of alerts that a published run raised, each once."""
+    return tuple(dict.fromkeys(alert["alert"] for alert in publish.load_json(folder / FILE).get("alerts", [])))
 
 
 def _contents(record: Mapping[str, Any]) -> list[str]:

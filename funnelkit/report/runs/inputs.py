@@ -63,13 +63,15 @@ def from_yaml(file: str | Path | None) -> dict[str, Any]:
     """Return the mapping that a YAML file holds, an empty one for None; raise ReportError 11, DataError 2."""
     if file is None:
         return {}
-    import yaml
+    from yaml import YAMLError
+
+    from funnelkit.report.runs.yaml_text import load_yaml
 
     try:
-        content = yaml.safe_load(Path(file).read_text(encoding="utf-8-sig"))
+        content = load_yaml(Path(file).read_text(encoding="utf-8-sig"))
     except OSError:
         raise DataError("no_such_file", file=str(file)) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, UnicodeDecodeError) as error:
         raise _bad_file(file, str(error).replace("\n", " ")) from None
     if not isinstance(content, dict):
         raise _bad_file(file, type(content).__name__)

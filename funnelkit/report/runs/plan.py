@@ -2,12 +2,16 @@
 
 template: my.ipynb              # default: the kit's own template in the report's language
 lang: en                        # of every report, unless a parameter `lang` says otherwise
-parameters: {model: b2b-8}      # of every report
+parameters: {model: b2b-8, as_of: last-week-end}  # of every report; days also by a word
 data: {north: [n/deals.csv, n/events.csv], south: s.csv}     # data sets by name; each is reported on
+rows: status != void            # only these deals, in every report
+for_each: region                # one report for each value of this column, instead of one for the data set
 each: {segment: [team, owner]}  # every combination of these values, for every data set
 reports:                        # further reports, one by one
-  - {name: head office, data: north, parameters: {segment: team}, template: other.ipynb}
+  - {name: head office, data: north, rows: region = North, parameters: {segment: team}, template: other.ipynb}
+alert: [signal, stuck]          # signal, stuck, target, data: what the batch ends with 3 for
 deadline_s: 900                 # seconds a report may take
+memory_mb: 2000                 # memory a report may take
 keep: 10                        # runs kept of each report
 pdf: false
 export: {columns: {owner: hash, account: drop}, min_cell: 5}
@@ -16,9 +20,9 @@ export: {columns: {owner: hash, account: drop}, min_cell: 5}
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
@@ -26,6 +30,7 @@ from typing import Any, NoReturn, TypeAlias
 from funnelkit.language import (
     LANGUAGES,
     Fault,
+    FunnelkitError,
     Kind,
     Record,
     Records,
@@ -34,11 +39,17 @@ from funnelkit.language import (
     fits,
     is_between,
     is_list_of,
+    is_one_of,
     is_text,
+    nearest,
     share,
 )
+from funnelkit.report.runs.alerts import ALERTS
+from funnelkit.report.runs.days import BAD_PARAMETER, clock
 from funnelkit.report.runs.inputs import from_yaml, located
-from funnelkit.report.runs.parameters import BAD_PARAMETER
+from funnelkit.report.runs.loops import loop_values
+from funnelkit.report.runs.names import folder_name, is_name, same_name
+from funnelkit.report.runs.rows import quoted
 from funnelkit.report.runs.run import Request
 
 
@@ -51,41 +62,72 @@ def _as_files(value: Any) -> list[str]:
 
 _TEXT, _TABLE = fits("text", is_text), fits("table", lambda value: isinstance(value, dict))
 _VALUES = fits("list", is_list_of(lambda value: True))
-_REPORT = Record({"name": _TEXT, "data": _TEXT, "parameters": _TABLE, "template": _TEXT}, ("name",))
+_REPORT = Record({"name": _TEXT, "data": _TEXT, "parameters": _TABLE, "template": _TEXT, "rows": _TEXT}, ("name",))
 _PLAN = Record({
     "template": _TEXT, "lang": _TEXT, "parameters": _TABLE, "data": Record({}, others=Kind("files", _as_files)),
     "each": Record({}, others=_VALUES), "reports": Records(_REPORT, least=0),
     "deadline_s": fits("seconds", is_between(1e-9, kinds=(int, float))), "keep": fits("runs", is_between(1)),
-    "pdf": fits("flag", lambda value: isinstance(value, bool)), "export": _TABLE,
+    "rows": _TEXT, "for_each": _TEXT, "alert": fits("alerts", is_list_of(is_one_of(*ALERTS))),
+    "memory_mb": fits("megabytes", is_between(1)), "pdf": fits("flag", lambda value: isinstance(value, bool)),
+    "export": _TABLE,
 })  # fmt: skip
-_LONGEST = 100
 _Named: TypeAlias = list[tuple[str, dict[str, Any]]]
-_NAME = re.compile(r"[^\W_][\w .=+-]*", re.UNICODE)
+_MOST_SHOWN = 100
 
 
 @dataclass(frozen=True)
 class PlannedReport:
-    """One report of a plan: its name, which is its folder, and the request that makes it."""
+    """One report of a plan: its name, the request that makes it, and where it is known already, why it cannot be."""
 
     name: str
     request: Request
+    error: FunnelkitError | None = None
 
 
-def read_plan(path: str | Path, out: Path, lang: str = "en") -> list[PlannedReport]:
-    """Return the reports of a plan file, their targets below `out`; raise ReportError (11) naming what is wrong."""
+@dataclass(frozen=True)
+class _Plan:
+    """A plan as it was read, with what belongs to all of its reports."""
+
+    path: Path
+    content: Mapping[str, Any]
+    out: Path
+    lang: str
+    today: date
+
+    @property
+    def data(self) -> dict[str, list[str]]:
+        return dict(self.content.get("data", {}))
+
+
+def read_plan(path: str | Path, out: Path, lang: str = "en", today: date | None = None) -> list[PlannedReport]:
+    """Return the reports of a plan file, their targets below `out`; raise ReportError (11) naming what is wrong.
+
+    Words for days are seen from `today`, by default the clock's day, the same for all reports. A data set that cannot
+    be read for the values of `for_each` is one report with that error.
+    """
     path = Path(path)
-    plan = check(from_yaml(path), _PLAN, partial(_refuse, path))
-    if plan.get("export"):
+    content = check(from_yaml(path), _PLAN, partial(_refuse, path))
+    if content.get("export"):
         from funnelkit.report.pages.export import check_policy
 
-        check_policy(plan["export"])
-    data = {str(name): files for name, files in plan.get("data", {}).items()}
-    wanted = [*_grid(plan, data), *_singles(plan, data, path)]
+        check_policy(content["export"])
+    plan = _Plan(path, content, out, lang, today or clock())
+    wanted = [*_grid(plan), *_singles(plan)]
     if not wanted:
         raise ReportError("plan_empty", BAD_PARAMETER, file=str(path))
-    items = [PlannedReport(name, _request(plan, report, path, (out / name, lang))) for name, report in wanted]
-    _distinct([item.name for item in items], path)
-    return items
+    _distinct([name for name, _ in wanted], path)
+    return [PlannedReport(name, _request(plan, name, report), report.get("error")) for name, report in wanted]
+
+
+def choose(items: list[PlannedReport], names: Sequence[str], path: str | Path) -> list[PlannedReport]:
+    """Return the reports of these names, all where none is given; raise ReportError (11) for a name of no report."""
+    known = {same_name(item.name): item for item in items}
+    for name in names:
+        if same_name(name) not in known:
+            close = nearest(name, [item.name for item in items])
+            raise ReportError("plan_no_name", BAD_PARAMETER, file=str(path), name=name, nearest=close)
+    wanted = {same_name(name) for name in names}
+    return [item for item in items if not names or same_name(item.name) in wanted]
 
 
 def _refuse(path: Path, fault: Fault) -> NoReturn:
@@ -94,52 +136,70 @@ def _refuse(path: Path, fault: Fault) -> NoReturn:
     raise ReportError("plan_bad_value", BAD_PARAMETER, file=str(path), name=fault.place, value=repr(fault.value)[:80])
 
 
-def _grid(plan: Mapping[str, Any], data: Mapping[str, list[str]]) -> _Named:
-    """Return (name, report) of every combination of data set and values of `each`."""
-    if not data and not plan.get("each"):
+def _grid(plan: _Plan) -> _Named:
+    """Return (name, report) of every combination of data set, value of `for_each` and values of `each`."""
+    content, column = plan.content, plan.content.get("for_each")
+    if not (plan.data or content.get("each") or column):
         return []
-    axes = [[(name, value) for value in values] for name, values in plan.get("each", {}).items()]
+    axes = [[(name, value) for value in values] for name, values in content.get("each", {}).items()]
     found = []
-    for files, *pairs in itertools.product(data.items() or [("", None)], *axes):
-        words = [files[0], *(f"{name}={value}" for name, value in pairs)]
-        report = {"files": files[1], "parameters": dict(pairs)}
-        found.append((" ".join(word for word in words if word), report))
+    for name, files in plan.data.items() or [("", None)]:
+        parts: list[tuple[str, dict[str, Any]]] = [(name, {})]
+        if column:
+            parts = _loop(plan, column, name if len(plan.data) != 1 else "", files)
+        for (part, more), *pairs in itertools.product(parts, *axes):
+            words = [part, *(f"{name}={value}" for name, value in pairs)]
+            found.append((" ".join(filter(None, words)), {"files": files, "parameters": dict(pairs), **more}))
     return found
 
 
-def _singles(plan: Mapping[str, Any], data: Mapping[str, list[str]], path: Path) -> _Named:
+def _loop(plan: _Plan, column: str, name: str, files: Any) -> _Named:
+    """Return (name, report) of each value of a column."""
+    try:
+        values = loop_values(_request(plan, "", {"files": files}), column)
+    except FunnelkitError as error:
+        return [(name or column, {"error": error})]
+    return [(f"{name} {value}".strip(), {"rows": f"{quoted(column)} = {quoted(value)}"}) for value in values]
+
+
+def _singles(plan: _Plan) -> _Named:
     found = []
-    for report in plan.get("reports", []):
+    for report in plan.content.get("reports", []):
         wanted = report.get("data")
-        if wanted is not None and wanted not in data:
-            raise ReportError("plan_no_data", BAD_PARAMETER, file=str(path), name=wanted, known=", ".join(data) or "–")
-        found.append((report["name"], {**report, "files": data.get(str(wanted))}))
+        if wanted is not None and wanted not in plan.data:
+            known = ", ".join(plan.data) or "–"
+            raise ReportError("plan_no_data", BAD_PARAMETER, file=str(plan.path), name=wanted, known=known)
+        found.append((report["name"], {**report, "files": plan.data.get(str(wanted))}))
     return found
 
 
-def _request(plan: Mapping[str, Any], report: Mapping[str, Any], path: Path, target: tuple[Path, str]) -> Request:
-    folder, (out, lang) = path.parent.resolve(), target
-    values = {**plan.get("parameters", {}), **report.get("parameters", {})}
-    lang = values.get("lang") or plan.get("lang") or lang
+def _request(plan: _Plan, name: str, report: Mapping[str, Any]) -> Request:
+    folder, content = plan.path.parent.resolve(), plan.content
+    values = {**content.get("parameters", {}), **report.get("parameters", {})}
+    lang = values.get("lang") or content.get("lang") or plan.lang
     if lang not in LANGUAGES:
-        raise ReportError("plan_bad_value", BAD_PARAMETER, file=path.name, name="lang", value=repr(lang)[:80])
+        raise ReportError("plan_bad_value", BAD_PARAMETER, file=plan.path.name, name="lang", value=repr(lang)[:80])
     if report["files"]:
         values["data"] = report["files"]
-    template = report.get("template") or plan.get("template")
-    own = share("report") / f"{lang}.ipynb"
+    filters = [text for text in (content.get("rows"), report.get("rows"), values.get("rows")) if text]
+    if filters:
+        values["rows"] = filters[0] if len(filters) == 1 else " and ".join(f"({text})" for text in filters)
+    template = report.get("template") or content.get("template")
     values, inputs = located(values, folder)
+    notebook = folder / template if template else share("report") / f"{lang}.ipynb"
     return Request(
-        folder / template if template else own, values, out, lang, plan.get("deadline_s", 900), False, inputs,
-        plan.get("pdf", False), plan.get("keep"), plan.get("export"),
+        notebook, values, plan.out / folder_name(name), lang,
+        content.get("deadline_s", 900), False, inputs, content.get("pdf", False), content.get("keep"),
+        content.get("export"), plan.today, tuple(content.get("alert", ())), content.get("memory_mb"),
     )  # fmt: skip
 
 
 def _distinct(names: list[str], path: Path) -> None:
-    """A name is a folder below the target: it may not lead out of it, nor differ from another in case alone."""
-    seen = set()
+    """Two names may not share a folder, on no file system."""
+    seen: dict[str, str] = {}
     for name in names:
-        if not _NAME.fullmatch(name) or name.endswith((" ", ".")) or len(name) > _LONGEST:
-            raise ReportError("plan_bad_name", BAD_PARAMETER, file=str(path), name=name[:_LONGEST])
-        if name.casefold() in seen:
-            raise ReportError("plan_name_twice", BAD_PARAMETER, file=str(path), name=name)
-        seen.add(name.casefold())
+        if not is_name(name):
+            raise ReportError("plan_bad_name", BAD_PARAMETER, file=str(path), name=name[:_MOST_SHOWN])
+        if same_name(name) in seen:
+            raise ReportError("plan_name_twice", BAD_PARAMETER, file=str(path), name=name, other=seen[same_name(name)])
+        seen[same_name(name)] = name

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -86,6 +87,11 @@ def write_json(path: Path, content: Any) -> None:
     prepare_text(path, json_text(content)).replace(path)
 
 
+def now() -> str:
+    """Return the time, as status files tell it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def load_json(path: Path) -> Any:
     """Return what a JSON file holds, an empty mapping where there is none."""
     try:
@@ -111,7 +117,7 @@ def publish(staging: Path, out: Path, name: str, status: Mapping[str, Any]) -> P
     target.parent.mkdir(exist_ok=True)
     for path in (*(path for path in sorted(staging.rglob("*"))), staging):
         _sync(path)
-    new_status = prepare_text(out / "status.json", json_text(status))
+    new_status = prepare_text(out / "status.json", json_text({**status, "at": now()}))
     pointer = _pointer(out, f"runs/{name}")
     staging.rename(target)
     _sync(target.parent)
@@ -175,7 +181,12 @@ def retain(out: Path, keep: int) -> None:
                 shutil.rmtree(old, ignore_errors=True)
 
 
+def write_status(out: Path, status: Mapping[str, Any]) -> None:
+    """Set OUT/status.json, with the time."""
+    write_json(out / "status.json", {**status, "at": now()})
+
+
 def try_status(out: Path, status: Mapping[str, Any]) -> None:
     """Set OUT/status.json where that is possible."""
     with contextlib.suppress(OSError):
-        write_json(out / "status.json", status)
+        write_status(out, status)

@@ -20,6 +20,7 @@ _ALIKE = {"==": "=", "<>": "!=", "≠": "!=", "≤": "<=", "≥": ">="}
 _WORDS = {"且": "and", "或": "or", "非": "not", "属于": "in"}
 _KEYWORDS = ("and", "or", "not", "in", "is", "empty")
 _TOKEN = re.compile(r"\s+|(?P<sign><=|>=|!=|<>|==|[=<>≠≤≥(),])|(?P<word>[^\s=<>≠≤≥(),!]+)")
+_PLAIN = re.compile(r"[\w.-]+( [\w.-]+)*")
 _DEEPEST = 50
 
 
@@ -63,11 +64,14 @@ def parse_rows(text: str) -> Condition:
 
 
 def quoted(value: str) -> str:
-    """Return a value as a filter holds it, in quotes that it does not contain.
+    """Return a value as a filter holds it: plain words as they are, others in quotes that they do not contain.
 
-    >>> quoted("R and D"), quoted("O'Neil")
-    ('"R and D"', '"O\\'Neil"')
+    >>> quoted("North East"), quoted("R and D")
+    ('North East', '"R and D"')
     """
+    words = {_WORDS.get(word, word).lower() for word in value.split(" ")}
+    if _PLAIN.fullmatch(value) and not words & set(_KEYWORDS):
+        return value
     ends = next(((a, b) for a, b in _QUOTES.items() if a not in value and b not in value), None)
     if ends is None:
         raise ReportError("rows_bad", BAD_PARAMETER, text=value, rest=value)

@@ -22,6 +22,7 @@ from funnelkit.language import FunnelkitError, ReportError
 from funnelkit.report.kernels import pool
 from funnelkit.report.kernels.processes import Signals
 from funnelkit.report.runs import notebooks, parameters, publish
+from funnelkit.report.runs.alerts import write_alerts
 from funnelkit.report.runs.inputs import Stamps, fingerprint, lend, relative, report_values, sha256, stamp, take_back
 from funnelkit.report.runs.progress import Progress
 
@@ -49,6 +50,8 @@ class Request:
     # How tables are exported: {"columns": {name: drop|hash|keep}, "min_cell": n}.
     export: Mapping[str, Any] | None = None
     today: date | None = None  # what words such as last-week-end are seen from; None is the clock's day
+    alert: tuple[str, ...] = ()  # kinds of alerts that alert.json and a mail are written for
+    memory_mb: int | None = None  # memory that the kernel may take
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ def _run(job: Job, crew: pool.Workers, stop: Callable[[], str | None]) -> Path:
         name = f"{started:%Y%m%dT%H%M%S}-{_short_hash(identity)}-{secrets.token_hex(2)}"
         _give_orders(job, values, staging)
         running = {"outcome": "running", "started_at": _time(started), "run": name}
-        publish.write_json(request.out / "status.json", running)
+        publish.write_status(request.out, running)
         result = _work(job, staging, crew, stop)
         record = {"started_at": _time(started), "language": request.lang, **identity, "versions": versions()}
         return _conclude(job, staging, name, record, result)
@@ -162,7 +165,7 @@ def _give_orders(job: Job, values: Mapping[str, Any], staging: Path) -> None:
     spec = {
         "template": str(staging / "template.ipynb"), "parameters": given, "lang": request.lang,
         "folder": str(staging), "cwd": str(staging), "pdf": request.pdf, "export": request.export or {},
-        "dates": job.dates,
+        "dates": job.dates, "memory_mb": request.memory_mb,
     }  # fmt: skip
     publish.write_json(staging / "spec.json", spec)
 
@@ -238,6 +241,8 @@ def _conclude(job: Job, staging: Path, name: str, record: Mapping[str, Any], res
         files = sorted(path for path in staging.rglob("*") if path.is_file())
         outputs = {path.relative_to(staging).as_posix(): sha256(path) for path in files}
         told = {"outcome": "ok", "exit_code": 0, "reason": "ok"}
+        if job.request.alert:  # after the hashes: what is news depends on the report before, not on the inputs alone
+            write_alerts(staging, job.request.alert, record, publish.latest(out))
         figures = _headline(staging)
         publish.write_json(staging / "run.json", {**told, **record, "figures": figures, "outputs": outputs})
         target = publish.publish(staging, out, name, {**told, "run": f"runs/{name}"})
@@ -250,7 +255,7 @@ def _conclude(job: Job, staging: Path, name: str, record: Mapping[str, Any], res
     if staging.is_dir():
         publish.write_json(staging / "run.json", {**told, **record})
         publish.keep_failed(staging, out, name)
-    publish.write_json(out / "status.json", {**told, "run": folder})
+    publish.write_status(out, {**told, "run": folder})
     if job.request.keep is not None:
         publish.retain(out, job.request.keep)
     raise ReportError(
@@ -262,7 +267,8 @@ def _conclude(job: Job, staging: Path, name: str, record: Mapping[str, Any], res
 def _headline(staging: Path) -> dict[str, Any]:
     """Return the figures of summary.json without its sentences and quotations, which may name people."""
     figures: dict[str, Any] = json.loads((staging / "summary.json").read_text(encoding="utf-8"))["figures"]
-    figures.pop("summary", None)
+    for name in [name for name in figures if name == "summary" or name.startswith("alerts_")]:
+        figures.pop(name)
     if isinstance(figures.get("findings"), list):
         figures["findings"] = [
             {name: value for name, value in finding.items() if name not in ("message", "value")}

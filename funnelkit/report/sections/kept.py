@@ -51,7 +51,7 @@ def _holds(condition: Condition, pipeline: Pipeline) -> Mask:
         left, right = _holds(condition.left, pipeline), _holds(condition.right, pipeline)
         return left & right if condition.word == "and" else left | right
     column = pipeline.deals[find_column(pipeline, condition.column)]
-    blank = column.isna().to_numpy(dtype=bool)
+    blank: Mask = column.isna().to_numpy(dtype=bool)
     if condition.sign == "empty":
         return blank
     if pd.api.types.is_datetime64_any_dtype(column):
@@ -85,13 +85,15 @@ def _named(column: pd.Series[Any], condition: Test) -> Mask:
             nearest = ", ".join(close_names(value, folded) or list(dict.fromkeys(map(str, folded)))[:10]) or "–"
             raise DataError("rows_no_value", column=condition.column, value=value, nearest=nearest)
     wanted = {fold(value) for value in condition.values}
-    return texts.map(folded).isin(wanted).to_numpy(dtype=bool)
+    found: Mask = texts.map(folded).isin(wanted).to_numpy(dtype=bool)
+    return found
 
 
 def _compared(column: pd.Series[Any], values: list[Any], condition: Test) -> Mask:
     signs = {"<": column.lt, "<=": column.le, ">": column.gt, ">=": column.ge}
-    found = signs[condition.sign](values[0]) if condition.sign in signs else column.isin(values)
-    return found.fillna(False).to_numpy(dtype=bool)
+    told = signs[condition.sign](values[0]) if condition.sign in signs else column.isin(values)
+    found: Mask = told.fillna(False).to_numpy(dtype=bool)
+    return found
 
 
 def _day(value: str, condition: Test) -> pd.Timestamp:

@@ -11,9 +11,10 @@ from typing import Any
 
 import pandas as pd
 
-from funnelkit.language import DataError, FunnelkitError, Lang, Shown, label, raw, say, show, speaking
+from funnelkit.language import DataError, FunnelkitError, Lang, Shown, label, numbers_of_run, raw, say, show, speaking
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
+from funnelkit.report.sections.alerted import alerts_of
 from funnelkit.result import Refusal, Result, table_of
 
 
@@ -79,6 +80,12 @@ class Answer(Result):
         if self.found is None or self.section is None or self.section.drawn is None:
             return None
         return replace(self.found, table=self.section.drawn(self.found)).chart(**options)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        bundle = super()._repr_mimebundle_(include, exclude)
+        name = self.section.name if self.section is not None else ""
+        alerts = alerts_of(name, self.found)
+        return bundle | numbers_of_run({f"alerts_{name}": alerts} if alerts else {}, {})
 
     def _numbers(self) -> dict[str, Any]:
         return exported(self.table, self.section.exported if self.section is not None else "", self.model)

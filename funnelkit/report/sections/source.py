@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from funnelkit import __version__
+from funnelkit.analysis import data_end
 from funnelkit.language import DataError, Shown, bullets, nearest, note, number, percent, sample_files, say
 from funnelkit.pipeline import Finding, Pipeline
-from funnelkit.reading import READING_OPTIONS, read
+from funnelkit.reading import READING_OPTIONS
+from funnelkit.report.sections.alerted import newest_day
 from funnelkit.report.sections.kept import keep_rows, kept_line
+from funnelkit.report.sections.shared_read import read_once
 
 
 def read_source(
@@ -56,7 +60,15 @@ def read_source(
             raise DataError("no_such_reading", name=name, nearest=nearest(name, READING_OPTIONS), known=known)
     named = {kind: list(names) for kind, names in (ends or {}).items() if names}
     how = {**(reading or {}), **named, **({"mapping": mapping} if mapping else {})}
-    return keep_rows(read(*data, model=model or None, stages=list(stages) or None, as_of=as_of or None, **how), rows)
+    how = {"model": model or None, "stages": list(stages) or None, "as_of": as_of or None, **how}
+    return keep_rows(_whole_day(read_once(data, how)), rows)
+
+
+def _whole_day(pipeline: Pipeline) -> Pipeline:
+    """A report's as-of date is a day, all of it: nothing that happened on it means so, not that the day is missing."""
+    if pipeline.counts is not None or not pipeline.as_of_given or data_end(pipeline) != pipeline.as_of:
+        return pipeline
+    return replace(pipeline, as_of=pipeline.as_of + pd.Timedelta(days=1) - pd.Timedelta(microseconds=1))
 
 
 def day_text(pipeline: Pipeline) -> str:
@@ -99,7 +111,7 @@ def data_quality(pipeline: Pipeline) -> Shown:
     lines += [finding.message() for finding in _examples(loud)]
     shown = bullets(lines, "warn" if loud else "good")
     findings = [finding.as_dict() for finding in pipeline.findings]
-    facts = {"rows": vars(rows), "as_of": day_text(pipeline), "findings": findings}
+    facts = {"rows": vars(rows), "as_of": day_text(pipeline), "newest": newest_day(pipeline), "findings": findings}
     return Shown(shown.html, shown.text, facts)
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import nbformat
@@ -139,7 +140,9 @@ def test_good_run_is_published_and_linked(tmp_path):
     record = json.loads((target / "run.json").read_text(encoding="utf-8"))
     assert (record["outcome"], record["exit_code"], record["parameters"]) == ("ok", 0, {"x": 5})
     assert "<pre>5\n</pre>" in (target / "report.html").read_text(encoding="utf-8")
-    assert status(tmp_path) == {"outcome": "ok", "exit_code": 0, "reason": "ok", "run": f"runs/{target.name}"}
+    told = status(tmp_path)
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(told.pop("at"))) < timedelta(minutes=5)
+    assert told == {"outcome": "ok", "exit_code": 0, "reason": "ok", "run": f"runs/{target.name}"}
 
 
 FAULTS = {
