@@ -1,4 +1,6 @@
+from .allocation import Allocation as Allocation
 from .cascade import Cascade as Cascade
+from .draws import draw_deals as draw_deals
 from .influence_loop import InfluenceLoop as InfluenceLoop
 from .page import Embedded as Embedded
 from .page import digest as digest
@@ -11,5 +13,6 @@ from .panels import map_panel as map_panel
 from .panels_funnel import allocator_panel as allocator_panel
 from .panels_funnel import explorer_panel as explorer_panel
 from .panels_funnel import sample_panel as sample_panel
+from .small_sample import SmallSample as SmallSample
 from .what_if import WhatIf as WhatIf
 from .widgets import what_if_panel as what_if_panel

@@ -88,6 +88,36 @@ const share = (control, value) => clamp(control.log
   ? Math.log(Math.max(value, control.min) / control.min) / Math.log(control.max / control.min)
   : (value - control.min) / (control.max - control.min), 0, 1);
 
+// Whole numbers on a logarithmic slider lie further apart than its ticks: a tick is at least one of them.
+const stepped = (control, tick, from) => {
+  const value = atTick(control, tick), was = Math.round(share(control, from) * ticks(control));
+  return control.whole && value === from && tick !== was ? from + Math.sign(tick - was) : value;
+};
+
+// --- chance -----------------------------------------------------------------------------------------------------------
+
+// mulberry32: its state is a counter, so that numpy draws the same numbers at once (draws.py). For teaching only.
+export function uniform(counter) {
+  const state = Math.imul(counter, 0x6d2b79f5) >>> 0;
+  let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+  mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+  return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+}
+
+// How many of `n` draws from `counter` on fall below `rate`.
+export function successes(counter, n, rate) {
+  let k = 0;
+  for (let at = 0; at < n; at += 1) if (uniform(counter + at) < rate) k += 1;
+  return k;
+}
+
+// The operations of `fk.wilson` in its order; `z2` is the squared quantile.
+export function wilson(k, n, z2) {
+  const p = k / n, centre = (p + z2 / (2 * n)) / (1 + z2 / n);
+  const half = Math.sqrt(z2) * Math.sqrt(p * (1 - p) / n + z2 / (4 * (n * n))) / (1 + z2 / n);
+  return [k === 0 ? 0 : centre - half, k === n ? 1 : centre + half];
+}
+
 // --- nodes ------------------------------------------------------------------------------------------------------------
 
 export function node(tag, attributes = {}, ...inside) {
@@ -271,7 +301,7 @@ class Card {
     const range = node("input", { type: "range", id, min: 0, max: ticks(control), step: 1 });
     const tick = node("span", { class: "tick" }), box = node("input", { type: "text", inputmode: "decimal", class: "box" });
     const row = node("div", { class: "row" }, label, node("span", { class: "track" }, range, tick), box);
-    range.addEventListener("input", () => this.move({ [control.id]: atTick(control, Number(range.value)) }));
+    range.addEventListener("input", () => this.move({ [control.id]: stepped(control, Number(range.value), this.state[control.id]) }));
     range.addEventListener("change", () => this.send(true));
     range.addEventListener("keydown", (event) => this.page(event, control, range));
     box.addEventListener("input", () => { this.typing = box; });

@@ -1,34 +1,13 @@
 """The explorables as the tests take them: how each is made, random states, what Python finds there, a solution."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
-from funnelkit.explore import Cascade, InfluenceLoop, WhatIf
+from funnelkit.explore import Allocation, Cascade, InfluenceLoop, WhatIf
 from funnelkit.models import funnel
 
-
-@dataclass(frozen=True)
-class Case:
-    """`make()` gives the card that the browser tests look at; `states(rng, n)` yields cards at random states.
-
-    `expected(card)` is {key of the module's `compute`: Python's value}; `solution` solves the challenge of `make()`;
-    `verb` is what the copied Python calls.
-    """
-
-    make: Callable
-    states: Callable
-    expected: Callable
-    solution: dict
-    verb: str
-
-
-def whatever(values):
-    """Return numbers as JSON holds them: None for what is not a number."""
-    return [None if pd.isna(value) else float(value) for value in np.ravel(values)]
-
+from .case import Case, whatever
+from .cases_of_chance import CHANCE
 
 # --- what if ---------------------------------------------------------------------------------------------------------
 
@@ -105,6 +84,39 @@ def loop_expected(panel):
     return values | {"growth": found.values["growth"], "kind": found.key.rpartition(".")[2], "level": level}
 
 
+# --- allocation of hours ---------------------------------------------------------------------------------------------
+
+STATES = pd.DataFrame({
+    "state": ["search", "in-funnel", "best"], "n_open": [73, 106, 6], "n_valued": [73, 100, 6],
+    "value_open": [44.0e6, 78.0e6, 3.0e6], "win_probability": [0.08, 0.16, 0.67],
+    "win_probability_after": [0.16, 0.67, 0.86], "cost": [40.0, 24.0, 16.0],
+})  # fmt: skip
+
+
+def allocation_states(rng, n):
+    for at in range(n):
+        rows = int(rng.integers(1, 6))
+        table = pd.DataFrame({
+            "state": [f"s{place}" for place in range(rows)], "n_open": rng.integers(0, 200, rows),
+            "n_valued": rng.integers(0, 3, rows), "value_open": rng.uniform(0, 1e7, rows),
+            "win_probability": rng.random(rows), "win_probability_after": rng.random(rows),
+            "cost": rng.uniform(1, 90, rows),
+        })  # fmt: skip
+        if at % 3 == 0:  # ties in the gain, a budget larger than usable
+            table[["value_open", "n_valued", "cost"]] = [1e6, 1, 20.0]
+            table[["win_probability", "win_probability_after"]] = [0.25, 0.5]
+        panel = Allocation(table, float(rng.choice([0, 500, 3000, 1e7])))
+        panel.state = {f"hours{place}": float(rng.uniform(0, 2000)) for place in range(rows)}
+        yield panel
+
+
+def allocation_expected(panel):
+    own, best = panel.table, panel.best.table
+    found = {"gain": own["gain_per_unit"], "given": own["hours"], "value": own["value_won_more"]}
+    found |= {"n_pushed": own["n_pushed"], "best": best["hours"], "best_value": best["value_won_more"]}
+    return {name: whatever(value) for name, value in found.items()}
+
+
 CASES = {
     "what_if": Case(
         make=lambda: WhatIf(funnel("industrial-8"), 1000, 50_000, currency="CNY"),
@@ -122,4 +134,11 @@ CASES = {
         make=lambda: InfluenceLoop(0.25, [0.8, 0.5, 5.0], 0.6, market=100_000),
         states=loop_states, expected=loop_expected, solution={"factor1": 1.7}, verb="fk.influence_loop",
     ),
+    "allocation": Case(
+        make=lambda: Allocation(STATES, 3000.0, model=funnel("industrial-8"), currency="CNY"),
+        states=allocation_states, expected=allocation_expected, verb="fk.allocate",
+        solution={"hours0": 0.0, "hours1": 2530.0, "hours2": 96.0},
+    ),
 }  # fmt: skip
+
+CASES |= CHANCE

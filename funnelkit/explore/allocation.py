@@ -1,0 +1,151 @@
+"""Hours by state of the open deals: where the next one earns most, and what the best plan would be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from funnelkit.explore.base import Explorable, Input, Judgement, in_both, module, rounded, said
+from funnelkit.language import Text, percent
+from funnelkit.models import Funnel
+from funnelkit.planning import allocate, unit_words
+from funnelkit.result import Result, table_of
+
+SHARE = 0.95  # of the best possible value that the challenge asks for
+COLUMNS = ("n_open", "n_valued", "value_open", "win_probability", "win_probability_after")
+
+
+class Allocation(Explorable):
+    """Where does the next hour earn most? A slider of hours for each state, within one budget, over `allocate`.
+
+    Parameters
+    ----------
+    states : Result or DataFrame
+        As `state_table` gives them, with a column `cost` (of moving one deal on).
+    budget : float
+        What there is to give, in `unit`.
+    unit : str
+        hours, money or a word of one's own.
+    model : Funnel, optional
+        Names the states of a table.
+    currency : str, optional
+        ISO code of the amounts.
+
+    Attributes
+    ----------
+    state : dict
+        {"budget", "hours0", ..., "cost0", ...}, rows as in `states`.
+    result, best
+        What one's own plan wins, as `allocate` finds it, and the best plan.
+    challenge : Judgement
+    """
+
+    name = "allocation"
+    _esm = module("allocation")
+
+    def __init__(
+        self,
+        states: Any,
+        budget: float,
+        unit: str = "hours",
+        *,
+        model: Funnel | None = None,
+        currency: str | None = None,
+    ) -> None:
+        if isinstance(states, Result):
+            model, currency = model or states.model, currency or states.currency
+        table = table_of(states).reset_index(drop=True)
+        allocate(table, budget, unit, model)  # refuses what cannot be
+        valued = table["n_valued"] if "n_valued" in table else table["n_open"]
+        self._states, self._unit, self._model = table.assign(n_valued=valued), unit, model
+        named = {state.id: state.name for state in model.states} if model is not None else {}
+        lead = [str(name) for name in table.iloc[:, 0]]
+        rows = [
+            {"id": name, "name": in_both(named.get(name, name)), "n_open": rounded(row["n_open"]),
+             "n_valued": rounded(row["n_valued"]), "value_open": rounded(row["value_open"]),
+             "now": rounded(row["win_probability"]), "after": rounded(row["win_probability_after"])}
+            for name, row in zip(lead, self._states.to_dict("records"), strict=True)
+        ]  # fmt: skip
+        baseline = {"budget": rounded(budget)}
+        baseline |= {f"hours{at}": float(round(budget / len(rows))) for at in range(len(rows))}
+        baseline |= {f"cost{at}": rounded(cost) for at, cost in enumerate(table["cost"])}
+        text = said("explore.allocation.challenge_text", share=percent(SHARE, 0))
+        spec = {
+            "rows": rows, "unit": unit, "one": in_both(unit_words(unit)["one"]), "currency": currency,
+            "presets": _presets(rows, baseline),
+            "challenge": {"text": in_both(text), "rule": {"share": SHARE}},
+        }  # fmt: skip
+        self._frame = _frame(rows)
+        super().__init__(spec, _inputs(rows, baseline), baseline)
+
+    def _costed(self) -> pd.DataFrame:
+        return self._frame.assign(cost=[self.state[f"cost{at}"] for at in range(len(self._frame))])
+
+    def _given(self) -> list[float]:
+        """Return what the plan gives each row: no more than there are deals to work on."""
+        costed = self._costed()
+        return [
+            min(self.state[f"hours{at}"], n_open * cost)
+            for at, (n_open, cost) in enumerate(zip(costed["n_open"], costed["cost"], strict=True))
+        ]
+
+    @property
+    def result(self) -> Result:
+        """Return what one's own plan wins, as `allocate` finds it with the hours given."""
+        given = self._given()
+        budget = max(self.state["budget"], sum(given))
+        return allocate(self._costed().assign(least=given, most=given), budget, self._unit, self._model)
+
+    @property
+    def best(self) -> Result:
+        """Return the best plan for the same budget and costs, as `allocate` finds it."""
+        return allocate(self._costed(), self.state["budget"], self._unit, self._model)
+
+    @property
+    def challenge(self) -> Judgement:
+        """Return how far the challenge is, by the same rules as the card."""
+        state, baseline = self.state, self.spec["baseline"]
+        asked = sum(state[name] for name in state if name.startswith("hours"))
+        sized = any(state[name] != baseline[name] for name in state if not name.startswith("hours"))
+        if state == baseline:
+            return Judgement("start")
+        if sized or asked > state["budget"] * (1 + 1e-9):
+            return Judgement("outside")
+        best, own = (float(found.table["value_won_more"].sum()) for found in (self.best, self.result))
+        return Judgement("done" if not best > 0 or own / best >= SHARE - 1e-9 else "not_yet")
+
+    def to_python(self) -> str:
+        """Return the lines that give `result` without the card."""
+        given = self._given()
+        frame = self._costed().assign(least=given, most=given)
+        rows = "".join(f'    "{name}": {frame[name].tolist()!r},\n' for name in frame)
+        call = f'fk.allocate(states, {max(self.state["budget"], sum(given))!r}, "{self._unit}")'
+        return f"import pandas as pd\n\nimport funnelkit as fk\n\nstates = pd.DataFrame({{\n{rows}}})\n{call}\n"
+
+
+def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    keys = ("n_open", "n_valued", "value_open", "now", "after")
+    columns = {name: [row[key] for row in rows] for name, key in zip(COLUMNS, keys, strict=True)}
+    return pd.DataFrame({"state": [row["id"] for row in rows], **columns})
+
+
+def _inputs(rows: list[dict[str, Any]], baseline: dict[str, float]) -> list[Input]:
+    budget = baseline["budget"]
+    top, step = 2 * budget or 100, budget / 100 or 1
+    found = [Input("budget", said("explore.allocation.budget"), 0, top, step, place="bar", most=1e12)]
+    for kind, high, least in (("hours", budget or 100, 0.0), ("cost", 0, 0.01)):
+        for at, row in enumerate(rows):
+            label = said(f"explore.allocation.{kind}", state=Text(**row["name"]))
+            end = high or 5 * baseline[f"cost{at}"]
+            found.append(Input(f"{kind}{at}", label, least, end, step if high else (end - least) / 100, most=1e9))
+    return found
+
+
+def _presets(rows: list[dict[str, Any]], baseline: dict[str, float]) -> list[dict[str, Any]]:
+    """Return what to try: as it was, all by the number of open deals, all on the most advanced state."""
+    budget, n_open = baseline["budget"], sum(row["n_open"] for row in rows) or 1
+    by_count = {f"hours{at}": float(round(budget * row["n_open"] / n_open)) for at, row in enumerate(rows)}
+    last = {f"hours{at}": budget if at == len(rows) - 1 else 0.0 for at in range(len(rows))}
+    tried: dict[str, dict[str, float]] = {"preset_base": {}, "preset_count": by_count, "preset_last": last}
+    return [{"name": in_both(said(f"explore.allocation.{key}")), "state": state} for key, state in tried.items()]

@@ -1,0 +1,31 @@
+"""The explorables of chance and time as the tests take them."""
+
+from funnelkit.explore import SmallSample
+
+from .case import Case, whatever
+
+# --- small sample ----------------------------------------------------------------------------------------------------
+
+
+def sample_states(rng, n):
+    panel = SmallSample()
+    for at in range(n):
+        most = 3.7 if at % 20 == 0 else 2.5  # a few of the largest are enough
+        rate = float(rng.choice([0.0, 1.0, 0.3])) if at % 5 == 0 else float(rng.random())
+        size = float(rng.choice([320.0, 319.0, 400.0])) if at % 10 == 0 else float(round(10 ** rng.uniform(0.7, most)))
+        panel.state = {"n": min(max(size, 5.0), 5000.0), "rate": rate, "draw": float(rng.integers(1, 201))}
+        yield panel
+
+
+def sample_expected(panel):
+    samples = panel.samples
+    found = {name: whatever(samples[name]) for name in ("k", "rate", "low", "high")}
+    assert panel.result.table["k"].tolist() == samples["k"].head(10).tolist()
+    return found | {"missed": samples["missed"].tolist(), "n_missed": int(samples["missed"].sum())}
+
+
+CHANCE = {
+    "small_sample": Case(
+        make=SmallSample, states=sample_states, expected=sample_expected, verb="fk.win_rate", solution={"n": 320.0}
+    )
+}
