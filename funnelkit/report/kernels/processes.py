@@ -10,7 +10,10 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
+from funnelkit.language import ReportError
+
 MARK = "FUNNELKIT_RUN"
+FEWEST_FILES = 128  # that a process may open: a kernel needs about 60
 _PROC = Path("/proc")
 _PDEATHSIG, _CHILD_SUBREAPER = 1, 36  # of Linux's prctl
 
@@ -121,6 +124,24 @@ def _parent(pid: int) -> int:
         return int((_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[1])
     except (OSError, IndexError):
         return 0
+
+
+def require_files() -> None:
+    """Raise ReportError (14) where a process may not open as many files as a kernel's sockets need.
+
+    The soft limit is first raised as far as it may be.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FEWEST_FILES if hard == resource.RLIM_INFINITY else min(hard, FEWEST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft != resource.RLIM_INFINITY and soft < FEWEST_FILES:
+        raise ReportError("too_few_files", 14, limit=soft, least=FEWEST_FILES)
 
 
 class Signals:

@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any
 from funnelkit.language import LANGUAGE, RUN, ReportError, use_language
 from funnelkit.report.kernels.memory import LACKS, limited_children
 from funnelkit.report.kernels.processes import die_with_parent
-from funnelkit.report.runs.notebooks import Numbers, heading, import_nbformat, take_numbers, tidy_notebook
+from funnelkit.report.runs.notebooks import (
+    Numbers,
+    drop_null_tags,
+    heading,
+    import_nbformat,
+    take_numbers,
+    tidy_notebook,
+)
 
 if TYPE_CHECKING:
     from funnelkit.report.kernels.engine import Engine
@@ -43,7 +50,8 @@ def work(folder: str | Path) -> int:
     except ReportError as error:
         result = {"exit_code": error.exit_code, "reason": "bad_parameter", "detail": error.say()}
     except OSError as error:
-        result = {"exit_code": CANNOT_WRITE, "reason": "cannot_write", "detail": error.strerror or type(error).__name__}
+        detail = error.strerror or str(error) or type(error).__name__
+        result = {"exit_code": CANNOT_WRITE, "reason": getattr(error, "reason", "cannot_write"), "detail": detail}
         if not _write_result(folder, result):
             _make_room(folder)
     return 0 if _write_result(folder, result) else CANNOT_WRITE
@@ -67,7 +75,9 @@ def _write_result(folder: Path, result: Mapping[str, Any]) -> bool:
 
 def _make(folder: Path, spec: Mapping[str, Any]) -> dict[str, Any]:
     nbformat = import_nbformat()
-    notebook, result = execute_report(nbformat.read(spec["template"], as_version=4), spec)
+    notebook = nbformat.read(spec["template"], as_version=4)
+    drop_null_tags(notebook.cells)
+    notebook, result = execute_report(notebook, spec)
     tidy_notebook(notebook)
     numbers = take_numbers(notebook)
     nbformat.write(notebook, folder / "notebook.ipynb")
@@ -119,8 +129,8 @@ def execute_report(notebook: Any, spec: Mapping[str, Any]) -> tuple[Any, dict[st
             )  # fmt: skip
         except papermill.PapermillExecutionError as error:
             failure = _cell_failure(error.ename, error.evalue)
-        except CellTimeoutError:  # an OSError by descent: the cell printed faster than it could be read
-            failure = _cell_failure("CellTimeoutError", "")
+        except CellTimeoutError:  # an OSError by descent: what the cell showed could not be taken over in time
+            failure = {"exit_code": CELL_ERROR, "reason": "output_too_large", "detail": ""}
         except (DeadKernelError, RuntimeError) as error:  # RuntimeError: it died before its first answer
             failure = {"exit_code": KERNEL_DIED, "reason": "kernel_died", "detail": str(error)}
     source.unlink()

@@ -42,6 +42,7 @@ def read_template(path: Path) -> SimpleNamespace:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         cells = [SimpleNamespace(**{**cell, "source": _text(cell["source"])}) for cell in content["cells"]]
+        drop_null_tags(cells)
         language = content["metadata"].get("kernelspec", {}).get("language") or "python"
         if content["nbformat"] != 4 or not all(isinstance(cell.metadata, dict) for cell in cells):
             raise ValueError("nbformat 4 is needed")
@@ -52,6 +53,13 @@ def read_template(path: Path) -> SimpleNamespace:
     if language.lower() != "python":
         raise DataError("template_language", file=str(path), language=str(language))
     return SimpleNamespace(cells=cells, metadata=content["metadata"])
+
+
+def drop_null_tags(cells: Any) -> None:
+    """Take `tags: null`, as some editors write it, for no tags."""
+    for cell in cells:
+        if cell.metadata.get("tags", ()) is None:
+            del cell.metadata["tags"]
 
 
 def _text(source: Any) -> str:

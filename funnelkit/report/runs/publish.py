@@ -16,6 +16,8 @@ from funnelkit.language import ReportError
 
 CANNOT_WRITE, BUSY = 14, 16
 RESERVE, RESERVE_BYTES = "reserve", 32_768
+_UMASK = os.umask(0o077)  # it can only be read by being set: once, while there is one thread
+os.umask(_UMASK)
 
 
 @contextlib.contextmanager
@@ -35,6 +37,18 @@ def locked(out: Path) -> Iterator[None]:
         for leftover in (*out.glob(".staging-*"), *out.glob(".*.tmp")):
             _remove(leftover)
         yield
+
+
+def refuse_place(out: Path) -> None:
+    """Raise ReportError (14) where OUT/latest is a folder of somebody's own: it would be found at the very end."""
+    latest = out / "latest"
+    if latest.is_dir() and not latest.is_symlink():
+        raise ReportError("latest_is_folder", CANNOT_WRITE, folder=str(latest))
+
+
+def open_to_readers(folder: Path) -> None:
+    """Give a private folder the rights that the umask gives new ones."""
+    folder.chmod(0o777 & ~_UMASK)
 
 
 def _remove(path: Path) -> None:

@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 
 from funnelkit.language import FunnelkitError, ReportError
 from funnelkit.report.kernels import pool
-from funnelkit.report.kernels.processes import Signals
+from funnelkit.report.kernels.processes import Signals, require_files
 from funnelkit.report.runs import notebooks, parameters, publish
 from funnelkit.report.runs.alerts import write_alerts
 from funnelkit.report.runs.inputs import Stamps, fingerprint, lend, relative, report_values, sha256, stamp, take_back
@@ -68,6 +68,8 @@ class Job:
 
 def prepare(request: Request) -> Job:
     """Return the Job of a request; raise DataError (2) or ReportError (11, 14) before anything is started."""
+    require_files()
+    publish.refuse_place(request.out)
     notebook = notebooks.read_template(request.template)
     declared = parameters.declared(notebook)
     values = parameters.check_values(request.values, declared, request.today)
@@ -158,7 +160,7 @@ def _give_up(out: Path, staging: Path | None) -> None:
 def _give_orders(job: Job, values: Mapping[str, Any], staging: Path) -> None:
     """Write into the staging folder what the worker is to do."""
     request = job.request
-    staging.chmod(0o755)
+    publish.open_to_readers(staging)
     publish.reserve(staging)
     shutil.copyfile(request.template, staging / "template.ipynb")
     given = {name: value for name, value in values.items() if name in request.values}
