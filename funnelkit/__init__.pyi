@@ -82,6 +82,7 @@ from .planning import weakest_levels as weakest_levels
 from .planning import what_if as what_if
 from .reading import read as read
 from .report import attempt as attempt
+from .report import summary as summary
 from .result import LimitError as LimitError
 from .result import Result as Result
 from .stats import newcombe as newcombe

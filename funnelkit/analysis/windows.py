@@ -22,7 +22,20 @@ _LEAST_TURNS, _MOST_BY_CHANCE = 3, 0.001
 
 @dataclass(frozen=True)
 class Window:
-    """Part of a period: [start, stop), and its length in the days counted."""
+    """Part of a period: [start, stop), and its length in the days counted.
+
+    Attributes
+    ----------
+    number : int
+        Of the period that it belongs to.
+    start, stop : Timestamp
+    days : int
+
+    Examples
+    --------
+    >>> Window(0, pd.Timestamp("1970-01-02"), pd.Timestamp("1970-01-04"), 2).span
+    (1.0, 3.0)
+    """
 
     number: int
     start: pd.Timestamp
@@ -69,7 +82,32 @@ class Windows:
 
 
 def find_windows(pipeline: Pipeline, calendar: Calendar, on: Any = None, working: bool = False) -> Windows:
-    """Return the window of the period of the day `on` (the last of the data), and those it is compared with."""
+    """Find the window of a period, and those that it is compared with.
+
+    Parameters
+    ----------
+    pipeline, calendar : Pipeline and Calendar
+    on : date, optional
+        A day in the period; the last of the data.
+    working : bool
+        Count working days.
+
+    Returns
+    -------
+    Windows
+        `current`, and `earlier` by what they are to it.
+
+    Raises
+    ------
+    DataError
+        Where no deal is timed, or the period has not begun.
+
+    Examples
+    --------
+    >>> from funnelkit import sample
+    >>> list(find_windows(sample(), Calendar("month")).earlier)
+    ['previous', 'year_before']
+    """
     end = data_end(pipeline)
     if pd.isna(end):
         raise DataError("no_timed_deals")
@@ -121,11 +159,29 @@ def starts_in_time(window: Window, since: Any) -> bool:
 
 
 def quarter_rhythm(pipeline: Pipeline, calendar: Calendar, end: pd.Timestamp) -> Rhythm | None:
-    """Return the rhythm by which wins crowd at the end of quarters, None where the data do not show one.
+    """Find the rhythm by which wins crowd at the end of quarters, None where the data do not show one.
 
+    Parameters
+    ----------
+    pipeline, calendar : Pipeline and Calendar
+    end : Timestamp
+        Where the data end.
+
+    Returns
+    -------
+    Rhythm or None
+
+    Notes
+    -----
     Wins of the two weeks before the turn of a quarter, against the two weeks after it, are compared with the same at
     the turns of the other months (Fisher's exact test, one-sided, 0.1 %), so that neither season nor trend nor month
     ends pass for it; three turns of four must show it.
+
+    Examples
+    --------
+    >>> from funnelkit import sample
+    >>> quarter_rhythm(sample(), Calendar("month"), pd.Timestamp("2025-12-30")) is None
+    True
     """
     won = days(pipeline.deals.loc[pipeline.deals["status"] == "won", "closed_at"])
     won = np.sort(won[~np.isnan(won)])

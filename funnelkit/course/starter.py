@@ -34,11 +34,11 @@ pipeline = fk.read(*data, **named, **ends, **how, **reading)
 save_mapping(mapping, pipeline, columns, reading)"""
 _CELLS = (
     ("quality", "report.data_quality(pipeline)"),
-    ("limits", "report.source_limits(pipeline)"),
+    ("limits", "report.unanswered(pipeline)"),
     ("funnel", "report.funnel_table(pipeline)"),
     ("chart", "fk.plot.funnel_chart(fk.count_stages(pipeline))"),
-    ("headline", "report.headline(pipeline)"),
-    ("segment", "report.segment_table(pipeline, segment)"),
+    ("win-rate", "fk.attempt(fk.win_rate, pipeline)"),
+    ("segment", "fk.attempt(report.rate_segments, pipeline, segment)"),
 )
 
 

@@ -1,7 +1,9 @@
 from .commands import ADD as ADD
+from .first_page.summary import Summary as Summary
+from .first_page.summary import summary as summary
 from .kernels.processes import descendants as descendants
+from .pages.fonts import font_face as font_face
 from .pages.html import clean_html as clean_html
-from .pages.html import font_face as font_face
 from .pages.pdf import chromium as chromium
 from .pages.pdf import print_page as print_page
 from .runs.notebooks import import_nbformat as import_nbformat
@@ -9,9 +11,7 @@ from .runs.progress import Progress as Progress
 from .runs.publish import load_json as load_json
 from .sections.change import split_win_rate as split_win_rate
 from .sections.change import watch_win_rate as watch_win_rate
-from .sections.headline import first_page as first_page
-from .sections.headline import funnel_table as funnel_table
-from .sections.headline import headline as headline
+from .sections.funnel import funnel_table as funnel_table
 from .sections.scope import Scope as Scope
 from .sections.section import Answer as Answer
 from .sections.section import after as after

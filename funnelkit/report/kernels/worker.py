@@ -92,13 +92,13 @@ def _formats(notebook: Any, numbers: Numbers, folder: Path, spec: Mapping[str, A
     from funnelkit.report.pages.html import page
     from funnelkit.report.pages.outputs import warnings_of
 
-    html = page(notebook, heading(notebook), spec["dates"])
+    front = numbers.figures.pop("first_page", {"title": heading(notebook)})
+    html = page(notebook, front["title"], spec["dates"])
     (folder / "report.html").write_text(html, encoding="utf-8")
     warnings = warnings_of(notebook)
     if warnings:
         (folder / WARNINGS).write_text(warnings, encoding="utf-8")
-    summary = {"title": heading(notebook), "language": spec["lang"], "dates": spec["dates"]}
-    summary |= {"figures": numbers.figures}
+    summary = {**front, "language": spec["lang"], "dates": spec["dates"], "figures": numbers.figures}
     text = json.dumps(summary, ensure_ascii=False, indent=1, allow_nan=False)
     (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
     export.write_tables(numbers.tables, folder, spec["export"])

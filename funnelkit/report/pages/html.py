@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import re
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import cache
 from html import escape
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from funnelkit.charts import FONT_FILE
 from funnelkit.language import language, say
 from funnelkit.report.pages.clean import harmless_html
+from funnelkit.report.pages.fonts import font_face, latin_faces, warm_font
 from funnelkit.report.pages.formulas import formula_html
 from funnelkit.report.pages.outputs import prepared
 from funnelkit.report.runs.notebooks import import_nbformat
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"
-_CJK = "U+2E80-9FFF, U+F900-FAFF, U+FE30-FE4F, U+FF00-FFEF, U+20000-323AF"
-_FONT_FACE = '@font-face{font-family:"fk-cjk";src:url(data:font/otf;base64,%s) format("opentype");unicode-range:%s}'
 _CSS = Path(__file__).with_suffix(".css")
+_FIRST, _FIRST_CSS = '<div class="fp">', Path(__file__).with_name("first_page.css")
 _TEXT = re.compile(r">[^<>]+<")
 _WHOLE = re.compile(r"[-+]?\d[\d,.]*%|\[[-+\d][-+\d,.% ]{2,40}\]|[(（]?n = [\d,]+[)）]?|(?<!\d)\d{4}-\d\d-\d\d(?!\d)")
 # Cells of a table keep words whole, so a longer run of signs gets places to break.
 _CELL = re.compile(r"(<td[^>]*>)([^<]+)(?=</td>)")
 _RUN, _SIGN = re.compile(r"(?:&#?\w+;|[^\s<>&\u2e80-\U0003ffff]){18,}"), re.compile(r"&#?\w+;|.")
-_PARSED: list[Any] = []  # the font, parsed ahead by the process whose forks write pages
 _TAG, _NO_ID = re.compile(r"<[^>]*>"), re.compile(r"\s+")
 _NO_MONEY = re.compile(r"\S(.*\S)?", re.S)  # what stands between dollars of two amounts ends or begins with a blank
 _LONGEST_CELL = 400
@@ -45,6 +41,10 @@ def page(notebook: Any, title: str = "funnelkit", dates: Mapping[str, str] = Map
     ready, styles = prepared(notebook)
     body = clean_html(_body(ready))
     style = font_face(body) + _CSS.read_text(encoding="utf-8") + styles
+    start = "<body>"
+    if _FIRST in body:
+        start = '<body class="first">'
+        style += latin_faces(body) + _FIRST_CSS.read_text(encoding="utf-8")
     if "<h1" not in body:
         body = f'<h1 class="unseen">{escape(title)}</h1>\n{body}'
     return (
@@ -52,7 +52,7 @@ def page(notebook: Any, title: str = "funnelkit", dates: Mapping[str, str] = Map
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"{_named(dates)}"
-        f"<title>{escape(title)}</title><style>{style}</style></head>\n<body><main>\n{body}\n</main></body></html>\n"
+        f"<title>{escape(title)}</title><style>{style}</style></head>\n{start}<main>\n{body}\n</main></body></html>\n"
     )
 
 
@@ -107,15 +107,6 @@ def _exporter() -> Any:
     return made
 
 
-def _parse_font() -> Any:
-    from fontTools.ttLib import TTFont
-
-    font = TTFont(FONT_FILE, recalcTimestamp=False)
-    font.getBestCmap()
-    font.getGlyphOrder()
-    return font
-
-
 def warm() -> None:
     """Compile the page's templates and parse the font ahead of the first page."""
     new = import_nbformat().v4
@@ -123,7 +114,7 @@ def warm() -> None:
     html = new.new_output("display_data", {"text/html": "<p>x</p>", "image/png": "", "text/plain": "x"})
     cells = [new.new_markdown_cell("# x"), new.new_code_cell("x", outputs=[text, html])]
     clean_html(_body(new.new_notebook(cells=cells)))
-    _PARSED.append(_parse_font())
+    warm_font()
 
 
 def clean_html(html: str) -> str:
@@ -175,39 +166,3 @@ def _cut(cell: str) -> str:
 def _breakable(run: re.Match[str]) -> str:
     signs = _SIGN.findall(run[0])
     return "<wbr>".join("".join(signs[i : i + 12]) for i in range(0, len(signs), 12))
-
-
-def font_face(body: str) -> str:
-    """Return the style that holds the vendored Chinese font, cut to the characters of a page.
-
-    Parameters
-    ----------
-    body : str
-        The page's text; its markup may be in it.
-
-    Returns
-    -------
-    str
-        A rule for the family "fk-cjk" of some kilobytes; empty where no Chinese character occurs.
-
-    Examples
-    --------
-    >>> font_face("<p>no Chinese</p>")
-    ''
-    """
-    signs = "".join(sorted({sign for sign in body if ord(sign) >= 0x2E80}))
-    return _FONT_FACE % (_font_of(signs), _CJK) if signs else ""
-
-
-@lru_cache(maxsize=8)
-def _font_of(signs: str) -> str:
-    """Return the font of these signs, as base64."""
-    from fontTools import subset
-
-    font = _PARSED.pop() if _PARSED else _parse_font()  # cutting changes it: each serves once
-    subsetter = subset.Subsetter(subset.Options(layout_features=[], hinting=False))
-    subsetter.populate(text=signs)
-    subsetter.subset(font)
-    buffer = io.BytesIO()
-    font.save(buffer)
-    return base64.b64encode(buffer.getvalue()).decode()

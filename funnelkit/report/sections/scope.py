@@ -11,6 +11,7 @@ import pandas as pd
 from funnelkit.analysis import Calendar, data_end
 from funnelkit.language import DataError
 from funnelkit.pipeline import Pipeline
+from funnelkit.report.first_page.spans import find_spans, full_until
 from funnelkit.report.sections.segments import own_segments
 
 
@@ -75,21 +76,27 @@ class Scope:
     @cached_property
     def day(self) -> pd.Timestamp:
         """A day in the period wanted."""
-        calendar, end = self.calendar, self.end
-        if self.period == "current" or end is pd.NaT:
-            return end
+        if self.end is pd.NaT:
+            return self.end
+        if self.period == "current":
+            return self.end - pd.Timedelta(days=1)
         if self.period:
             return pd.Timestamp(self.period)
-        number = int(calendar.number(end))
-        whole = calendar.start(number + 1) - pd.Timedelta(days=1) <= end
-        return end if whole else calendar.start(number) - pd.Timedelta(days=1)
+        return full_until(self.calendar, self.end, self.pipeline.as_of_given) - pd.Timedelta(days=1)
+
+    @cached_property
+    def usual_ends(self) -> pd.Timestamp | None:
+        """The day before which times in stage are usual on the first page; None where nothing is usual yet."""
+        spans = find_spans(self.pipeline)
+        return spans.usual[1] if spans is not None and spans.known else None
 
     @cached_property
     def until(self) -> pd.Timestamp:
         """The day to which the forecast reaches: the target's, else the end of the next unit."""
         if self.target_date or self.end is pd.NaT:
             return pd.Timestamp(self.target_date or self.end)
-        return self.calendar.start(int(self.calendar.number(self.end)) + 2) - pd.Timedelta(days=1)
+        last = int(self.calendar.number(self.end - pd.Timedelta(days=1)))
+        return self.calendar.start(last + 2) - pd.Timedelta(days=1)
 
     @property
     def step(self) -> str:

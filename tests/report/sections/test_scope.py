@@ -17,7 +17,9 @@ def sample():
 
 
 def test_last_full_period_is_the_default(sample):
-    assert Scope(sample, "month").day == pd.Timestamp("2025-11-30")
+    assert Scope(sample, "month").day == pd.Timestamp("2025-12-31")  # no record of its last day, yet it is over
+    assert Scope(sample, "week").day == pd.Timestamp("2025-12-28")
+    assert Scope(sample, "month").until == pd.Timestamp("2026-01-31")
     assert Scope(sample, "month", "current").day.to_period("M") == pd.Period("2025-12")
     assert Scope(sample, "quarter", "2025-05-05").day == pd.Timestamp("2025-05-05")
 
@@ -34,6 +36,11 @@ def test_last_full_period_is_the_default(sample):
 def test_settings_that_do_not_fit_the_data_are_refused(sample, settings, message):
     with pytest.raises(DataError, match=re.escape(message)):
         Scope(sample, **settings)
+
+
+@pytest.mark.parametrize(("as_of", "day"), [("2025-12-31", "2025-12-31"), ("2025-12-29", "2025-11-30")])
+def test_a_given_day_decides_which_period_is_over(as_of, day):
+    assert Scope(read(*sample_files(), model="industrial-8", as_of=as_of)).day == pd.Timestamp(day)
 
 
 def test_running_period_is_none_of_the_future(sample):

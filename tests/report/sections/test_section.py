@@ -140,21 +140,6 @@ def test_forecast_and_its_record_are_drawn(found, lang):
     assert len(past.ax.patches) == n
 
 
-@pytest.mark.parametrize("lang", LANGS)
-def test_first_page_has_a_line_for_each_answer(found, lang):
-    use_language(lang)
-    shown = report.first_page(*found.values())
-    assert len(shown.text.splitlines()) == len(shown.figures["summary"]) == 11  # not the cycle, not the gates
-    assert texts("report.stuck")["ask"][lang] in shown.text
-
-
-def test_what_goes_beyond_chance_leads_the_first_page(found):
-    asked = [texts("report." + name)["ask"]["en"] for name in ("signal", "stuck", "comparison")]
-    lines = report.first_page(*found.values()).figures["summary"]
-    assert [line.startswith(ask) for line, ask in zip(lines, asked, strict=False)] == [True] * 3
-    assert report.first_page(found["forecast"], found["stays"]).figures["summary"][0].startswith("What will come in?")
-
-
 def test_one_stage_has_one_figure_on_the_page(sample):
     signal, stuck = (found.findings for found in answered_alone(sample))
     slowed = {found.subject: str(found) for found in signal if found.kind == "slower"}
@@ -171,7 +156,6 @@ def test_small_companies_get_every_section_without_nan(n):
     deals, events = company(n)
     found = answered(read(deals, events, stages=["Lead", "Offer", "Talk", "Won"]))
     said = [answer.show().text + answer.reading() for answer in found.values()]
-    said.append(report.first_page(*found.values()).text)
     assert not [text for text in said if re.search(r"\b(nan|NaT|inf|None)\b", text)]
     assert "cannot be judged" in said[NAMES.index("stuck")]
 
@@ -200,8 +184,6 @@ def test_counts_source_refuses_with_the_reason():
     pipeline = read(table, layout="counts", stages=["Lead", "Offer", "Won"])
     found = answered(pipeline)
     assert all(answer.reading().startswith("The source is a table of counts") for answer in found.values())
-    assert report.first_page(*found.values()).text.startswith("The source supports none of the analyses")
-    assert "cannot be told apart" in report.headline(pipeline).text
 
 
 def test_refusal_shows_why_and_raises_from_its_table(found):

@@ -1,32 +1,16 @@
-"""Headline figures and the funnel's table: whole counts, fractions, no rate that means nothing; how data are read."""
+"""The funnel's table: whole counts, fractions, no rate that means nothing; how data are read."""
 
 import pandas as pd
 import pytest
 
-from funnelkit.analysis import win_rate
 from funnelkit.language import DataError, use_language
 from funnelkit.reading import read
-from funnelkit.report import data_quality, funnel_table, headline, read_source
+from funnelkit.report import data_quality, funnel_table, read_source, summary
 
 
 @pytest.fixture(scope="module")
 def sample():
     return read_source()
-
-
-def test_headline_exports_whole_counts_and_a_fraction(sample):
-    shown, row = headline(sample), win_rate(sample).table.iloc[0]
-    rows, won = shown.table["rows"], int((sample.deals["status"] == "won").sum())
-    assert rows[0][:2] == ["Won", won] and isinstance(rows[0][1], int)
-    assert rows[4][1:] == [row["rate"], row["low"], row["high"], row["n"]]
-    figures = shown.figures["win_rate"]
-    assert (figures["basis"], figures["horizon_days"]) == ("incidence", row["horizon_days"])
-
-
-def test_the_headline_says_within_how_long_and_why_the_closed_ones_read_otherwise(sample):
-    said = headline(sample).text
-    assert "Within 378 days of creation 9.3% [7.9, 10.8]" in said
-    assert "Of the 1,796 deals closed so far 7.7% are won. That is another figure" in said
 
 
 def read_rows(rows, **how):
@@ -37,10 +21,9 @@ def read_rows(rows, **how):
 def test_without_lost_deals_no_page_shows_a_rate():
     won = [(f"w{i}", "Won", "2026-01-05", "2026-03-05") for i in range(6)]
     pipeline = read_rows([*won, *((f"o{i}", "Lead", "2026-02-01", None) for i in range(18))], stages=["Lead", "Won"])
-    shown, table = headline(pipeline), funnel_table(pipeline)
-    assert "6 of 24 so far" in shown.text and "%" not in shown.text + table.text
-    assert "none is lost" in shown.text
-    assert shown.figures["win_rate"]["rate"] is None and shown.figures["win_rate"]["basis"] == "unknown"
+    page = summary(pipeline)
+    assert "%" not in funnel_table(pipeline).text + page._repr_mimebundle_()["text/html"].replace('%"', "")
+    assert page.figures()["win_rate"] is None
 
 
 def test_losses_of_no_stage_are_a_row_and_leave_bounds():

@@ -1,0 +1,121 @@
+"""Whom to call first, and the line that says how sure the page is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from funnelkit.language import Text, both, number, say
+from funnelkit.models import Funnel
+from funnelkit.report.first_page.answers import Answers
+from funnelkit.report.first_page.figures import WinRate, past_hits
+from funnelkit.report.first_page.records import Records
+from funnelkit.report.first_page.spans import Spans
+from funnelkit.report.first_page.words import day_words, month_words, months_words
+
+MOST = 5
+OVERDUE = ("stuck", "late")
+DAY = pd.Timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A deal to call about: who, how much, where, how long there against usual, and since when overdue."""
+
+    deal_id: str
+    name: str
+    amount: float | None
+    owner: str
+    stage: str
+    days: float
+    usual_days: float
+    overdue_days: int
+    expected: pd.Timestamp
+
+
+def first_calls(records: Records, answers: Answers) -> list[Call]:
+    """Return the deals that are overdue, stuck ones first, then by amount; most overdue where there are no amounts."""
+    if answers.stuck is None:
+        return []
+    rows = answers.stuck.table[answers.stuck.table["state"].isin(OVERDUE)]
+    rows = rows.assign(overdue=(records.pipeline.as_of - rows["act_by"]) / DAY)
+    if not records.valued:
+        rows = rows.sort_values(["state", "overdue"], ascending=[True, False], kind="stable")
+    rows = rows.head(MOST)
+    deals = records.deals.set_index("deal_id")
+    model: Funnel = records.pipeline.model
+    return [_call(row, deals.loc[row["deal_id"]], model, records.valued) for row in rows.to_dict("records")]
+
+
+def _call(row: dict[str, Any], deal: pd.Series[Any], model: Funnel, valued: bool) -> Call:
+    name = next((str(deal[key]) for key in ("account", "name") if pd.notna(deal.get(key))), str(row["deal_id"]))
+    amount = row.get("amount")
+    return Call(
+        str(row["deal_id"]), name, None if not valued or amount is None or pd.isna(amount) else float(amount),
+        "" if pd.isna(deal.get("owner")) else str(deal["owner"]), str(model.stage(row["stage"]).name),
+        float(row["age_days"]), float(row["usual_days"]), max(int(row["overdue"]), 0), deal["expected_close"],
+    )  # fmt: skip
+
+
+def why(call: Call, as_of: pd.Timestamp) -> str:
+    """Return why to call: how long overdue, and when the close was, or is, expected."""
+    n = call.overdue_days
+    late = say("report.first_page.overdue_day" if n == 1 else "report.first_page.overdue", n=number(n))
+    if pd.isna(call.expected):
+        return late
+    key = "was_expected" if call.expected < as_of else "is_expected"
+    return say(f"report.first_page.{key}", late=late, day=day_words(call.expected, as_of))
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What of the page needs its words explained."""
+
+    moved: bool
+    calls: bool
+    forecast: bool
+    usual: bool
+
+
+def trust(
+    records: Records, spans: Spans | None, answers: Answers, rate: WinRate | None, shown: Shown
+) -> tuple[Text, ...]:
+    """Return the sentences that say what the words mean and how sure the figures are."""
+    said = [_usual(spans, shown)]
+    said += [_line("moved")] if shown.moved else []
+    said += [_line("overdue")] if shown.calls else []
+    unrecorded = records.unrecorded()
+    said += [_line("unrecorded", n=unrecorded)] if unrecorded else []
+    said += [_held(records, answers)] if shown.forecast else []
+    said += [_line(f"rate_{rate.basis}")] if rate is not None else []
+    loud = sum(finding.severity != "note" for finding in records.pipeline.findings)
+    said += [_line("remarks" if loud > 1 else "remark", n=loud)] if loud else []
+    return tuple(line for line in said if line is not None)
+
+
+def _line(key: str, **counts: float) -> Text:
+    return both(lambda: say(f"report.first_page.trust_{key}", **{name: number(n) for name, n in counts.items()}))
+
+
+def _usual(spans: Spans | None, shown: Shown) -> Text | None:
+    if spans is None:
+        return None
+    if spans.known:
+        usual = both(lambda: say("report.first_page.trust_usual", span=months_words(*spans.usual)))
+        return usual if shown.usual else None
+    start = spans.known_from
+    if start is None:
+        return None
+    return both(lambda: say("report.first_page.trust_no_usual", month=month_words(start, year=True)))
+
+
+def _held(records: Records, answers: Answers) -> Text | None:
+    """Return how often the past bands held the money, and the wins."""
+    wins, money = past_hits(answers, "n_won"), past_hits(answers, "value")
+    if wins is None:
+        return None
+    if money is None or not records.valued:
+        return _line("held", k=wins["in_80"].sum(), n=len(wins))
+    return _line("held_both", k=money["in_80"].sum(), n=len(money), wins=wins["in_80"].sum())

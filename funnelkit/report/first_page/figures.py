@@ -1,0 +1,310 @@
+"""Figures: five or six numbers with what they were before, and how they came to be as a small picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import pandas as pd
+
+from funnelkit.analysis import Calendar, Window, find_windows
+from funnelkit.language import Text, both, number, percent, say
+from funnelkit.report.first_page.answers import Answers
+from funnelkit.report.first_page.records import Records
+from funnelkit.report.first_page.spans import Spans
+from funnelkit.report.first_page.stages import Rates, last_year
+from funnelkit.report.first_page.words import (
+    day_words,
+    deals_words,
+    money_figure,
+    month_words,
+    period_words,
+    range_words,
+    share_words,
+    signed,
+)
+
+SPARK = 13  # periods of a small picture
+FEW_WINS = 20  # of all time; below it no forecast is shown
+LEAST_WINS = 5  # of twelve months; below it no win rate
+ROUGH = "forecast.forecast.coverage_rough"
+WANTED = 0.8
+
+
+@dataclass(frozen=True)
+class Spark:
+    """A small picture: bars from 0, a line of levels, or bands with what came of them; `name` says it in words."""
+
+    kind: str
+    values: Sequence[Any]
+    name: Text
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A figure: its label, itself, what it was before and why that may be, its picture."""
+
+    label: Text
+    figure: Text
+    changes: tuple[Text, ...]
+    spark: Spark | None = None
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the figures are of: records, the page's windows, the calendar and the windows of the period."""
+
+    records: Records
+    spans: Spans
+    calendar: Calendar
+    current: Window
+    earlier: dict[str, Window]
+
+    @classmethod
+    def of(cls, records: Records, spans: Spans, calendar: Calendar, day: pd.Timestamp) -> Asked:
+        """Find the windows of the period of a day; earlier ones before the records are none."""
+        found = find_windows(records.pipeline, calendar, day)
+        first = spans.begin
+        earlier = {name: one for name, one in found.earlier.items() if one is not None and one.start >= first}
+        return cls(records, spans, calendar, found.current, earlier)
+
+    def period(self, year: bool = False) -> Text:
+        """Return the name of the period."""
+        return both(lambda: period_words(self.calendar, self.current.start, year))
+
+    def edges(self) -> list[pd.Timestamp]:
+        """Return where the last periods begin, and where the last of them ends."""
+        number = self.current.number
+        starts = [self.calendar.start(one) for one in range(number - SPARK + 1, number + 1)]
+        return [*(start for start in starts if start >= self.spans.begin), self.current.stop]
+
+
+def tiles(asked: Asked, answers: Answers, rate: WinRate | None, target: Target | None) -> list[Tile]:
+    """Return the figures that the source can tell, in their order."""
+    found = [_won(asked), None if rate is None else _rate(rate, asked), _new(asked), _open(asked)]
+    found += [_forecast(asked, answers), _target(asked, target)]
+    return [tile for tile in found if tile is not None]
+
+
+# --- the change from earlier periods ---------------------------------------------------------------------------------
+
+
+def _changes(asked: Asked, count: Callable[[Window], float], unit: str) -> tuple[Text, ...]:
+    """Return by how many a count differs from that of the period before, and of a year before."""
+    now = count(asked.current)
+    rows = [(against, one, now - count(one)) for against, one in asked.earlier.items()]
+    return tuple(_change(against, asked, one, (gap, unit)) for against, one, gap in rows)
+
+
+def _change(against: str, asked: Asked, one: Window, gap: tuple[float, str]) -> Text:
+    def told() -> str:
+        name = period_words(asked.calendar, one.start, one.start.year != asked.current.start.year, short=True)
+        unit = say(f"report.first_page.unit_{gap[1]}")
+        return say(f"report.first_page.change_{against}", change=signed(gap[0]), period=name, unit=unit)
+
+    return both(told)
+
+
+def _led(first: Callable[[], str], changes: tuple[Text, ...]) -> tuple[Text, ...]:
+    """Put a count before its changes: 4 deals: +4 on Nov."""
+    if not changes:
+        return (both(first),)
+    return (both(lambda: say("report.first_page.led", first=first(), change=str(changes[0]))), *changes[1:])
+
+
+def _named(key: str, asked: Asked, values: Sequence[float], write: Callable[[float], str]) -> Text:
+    """Return what a small picture shows, in words."""
+    return both(
+        lambda: say(f"report.first_page.{key}", n=number(len(values)), period=asked.period(year=True),
+                    first=write(values[0]), last=write(values[-1]), most=write(max(values)))
+    )  # fmt: skip
+
+
+# --- the figures -----------------------------------------------------------------------------------------------------
+
+
+def _won(asked: Asked) -> Tile:
+    records, now = asked.records, asked.current
+    of = records.won_in(now.start, now.stop)
+    changes = _changes(asked, lambda one: float(records.won_in(one.start, one.stop).sum()), "wins")
+    n, worth = int(of.sum()), records.worth(of)
+    edges = asked.edges()
+    parts = [records.won_in(start, stop) for start, stop in pairwise(edges)]
+    values = [float(records.amounts[part].sum()) if worth is not None else float(part.sum()) for part in parts]
+    write = _amount_or_count(records, worth)
+    wins = lambda: say("report.first_page.win" if n == 1 else "report.first_page.wins", n=number(n))  # noqa: E731
+    figure = both(wins) if worth is None else both(lambda: money_figure(worth, records.pipeline.currency))
+    label = both(lambda: say("report.first_page.tile_won", period=asked.period()))
+    spark = Spark("bars", values, _named("spark_won", asked, values, write))
+    return Tile(label, figure, changes if worth is None else _led(wins, changes), spark)
+
+
+def _amount_or_count(records: Records, worth: float | None) -> Callable[[float], str]:
+    if worth is None:
+        return lambda value: number(value)
+    return lambda value: money_figure(value, records.pipeline.currency)
+
+
+def _new(asked: Asked) -> Tile | None:
+    records, now = asked.records, asked.current
+    if records.pipeline.limit("no_open_deals") is not None:  # the recent ones that are still open are not in the source
+        return None
+    n = int(records.new_in(now.start, now.stop).sum())
+    changes = _changes(asked, lambda one: float(records.new_in(one.start, one.stop).sum()), "deals")
+    edges = asked.edges()
+    values = [float(records.new_in(*pair).sum()) for pair in pairwise(edges)]
+    label = both(lambda: say("report.first_page.tile_new", period=asked.period()))
+    spark = Spark("bars", values, _named("spark_new", asked, values, number))
+    return Tile(label, both(lambda: deals_words(n)), changes, spark)
+
+
+def _open(asked: Asked) -> Tile | None:
+    records = asked.records
+    if not (records.deals["status"] == "open").any():
+        return None
+    as_of = records.pipeline.as_of
+    last = asked.current.stop >= asked.spans.end
+    moment = as_of if last else asked.current.stop
+    there = (records.deals["status"] == "open").to_numpy() if last else records.open_at(moment)
+    n, worth = int(there.sum()), records.worth(there)
+    changes = _changes(
+        asked, lambda one: float(n if one is asked.current else records.open_at(one.stop).sum()), "deals"
+    )
+    levels = [records.open_at(edge) for edge in asked.edges()[1:-1]] + [there]
+    values = [float(records.amounts[part].sum()) if worth is not None else float(part.sum()) for part in levels]
+    day = moment if last else moment - pd.Timedelta(days=1)
+    label = both(lambda: say("report.first_page.tile_open", day=day_words(day, as_of)))
+    figure = both(lambda: deals_words(n) if worth is None else money_figure(worth, records.pipeline.currency))
+    spark = Spark("line", values, _named("spark_open", asked, values, _amount_or_count(records, worth)))
+    return Tile(label, figure, changes if worth is None else _led(lambda: deals_words(n), changes), spark)
+
+
+@dataclass(frozen=True)
+class WinRate:
+    """The win rate of twelve months: of the last, of the usual ones, and of every twelve since start-up."""
+
+    rate: float
+    k: int
+    n: int
+    basis: str
+    usual: float | None
+    past: tuple[float, ...]
+
+
+def win_rate_of_year(records: Records, spans: Spans | None, rates: Rates | None) -> WinRate | None:
+    """Return the win rate of the last twelve months; None where there is none, or of too few wins."""
+    if rates is None or spans is None or last_year(spans) not in rates.tables:
+        return None
+    if records.won_in(*last_year(spans)).sum() < LEAST_WINS:
+        return None
+    rows = {span: table.iloc[0] for span, table in rates.tables.items()}
+    now, usual = rows[last_year(spans)], rows.get(spans.usual)
+    if pd.isna(now["rate"]):
+        return None
+    before = None if usual is None or pd.isna(usual["rate"]) else float(usual["rate"])
+    years = sorted(span for span in rows if span != spans.recent)
+    past = tuple(float(rows[span]["rate"]) for span in years if not pd.isna(rows[span]["rate"]))
+    return WinRate(float(now["rate"]), int(now["k"]), int(now["n"]), rates.basis, before, past)
+
+
+def _rate(found: WinRate, asked: Asked) -> Tile:
+    label = both(lambda: say("report.first_page.tile_rate"))
+    changes: tuple[Text, ...] = ()
+    if found.usual is not None:
+        until, usual = asked.spans.usual[1] - pd.Timedelta(days=1), found.usual
+        changes = (both(lambda: say("report.first_page.rate_usual", month=month_words(until), rate=percent(usual))),)
+    spark = None
+    if len(found.past) > 1:
+        spark = Spark("line", found.past, _named("spark_rate", asked, found.past, share_words))
+    return Tile(label, both(lambda: percent(found.rate)), changes, spark)
+
+
+def forecast_rows(answers: Answers) -> dict[str, Any] | None:
+    """Return the rows of all business and periods together, by measure."""
+    if answers.forecast is None:
+        return None
+    table = answers.forecast.table
+    rows = table[(table["period"] == table["period"].iloc[-1]) & (table["part"] == "total")]
+    return {row["measure"]: row for row in rows.to_dict("records")}
+
+
+def past_hits(answers: Answers, measure: str) -> pd.DataFrame | None:
+    """Return the past forecasts of a measure, of all business."""
+    if answers.backtest is None:
+        return None
+    table = answers.backtest.table
+    own = table[(table["method"] == "forecast") & (table["part"] == "total") & (table["measure"] == measure)]
+    return own if len(own) else None
+
+
+def is_rough(answers: Answers) -> bool:
+    """Return True where the record of the forecasts calls its bands rough."""
+    record = answers.backtest
+    return record is not None and ROUGH in (record.key, *(key for key, _ in record.notes))
+
+
+def _forecast(asked: Asked, answers: Answers) -> Tile | None:
+    rows = forecast_rows(answers)
+    if rows is None or asked.records.won.sum() < FEW_WINS:
+        return None
+    measure = "value" if "value" in rows and asked.records.valued else "n_won"
+    row, wins, currency = rows[measure], rows["n_won"], asked.records.pipeline.currency
+    past = past_hits(answers, measure)
+
+    def figure() -> str:
+        if measure == "value":
+            return money_figure(row["low_80"], currency, row["high_80"])
+        return wins_words(wins)
+
+    changes = [both(lambda: wins_words(wins))] if measure == "value" else []
+    if past is not None:
+        key = "report.first_page.held_rough" if is_rough(answers) else "report.first_page.held"
+        k, n = int(past["in_80"].sum()), len(past)
+        changes.append(both(lambda: say(key, k=number(k), n=number(n))))
+    label = both(
+        lambda: say("report.first_page.tile_forecast", day=day_words(row["end"], asked.records.pipeline.as_of))
+    )
+    return Tile(label, both(figure), tuple(changes), _record(past, row), wide=True)
+
+
+def wins_words(row: dict[str, Any]) -> str:
+    """Return the 80 % band of the number of wins: 1–5 wins."""
+    return say("report.first_page.wins", n=range_words(row["low_80"], row["high_80"]))
+
+
+def _record(past: pd.DataFrame | None, row: dict[str, Any]) -> Spark | None:
+    if past is None:
+        return None
+    bands = [(one["low_80"], one["high_80"], one["actual"], bool(one["in_80"])) for one in past.to_dict("records")]
+    k, n = sum(band[3] for band in bands), len(bands)
+    name = both(lambda: say("report.first_page.spark_forecast", k=number(k), n=number(n)))
+    return Spark("bands", [*bands, (row["low_80"], row["high_80"], None, True)], name)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A target: how much by when, and the probability of reaching it."""
+
+    amount: float
+    until: pd.Timestamp
+    chance: float
+
+
+def target_of(answers: Answers, amount: float, until: Any) -> Target | None:
+    """Return a target with the probability that the health of the pipeline gives it, None where there is none."""
+    if answers.health is None or not amount > 0 or not until:
+        return None
+    chance = answers.health.table["p_reached"].iloc[0]
+    return None if pd.isna(chance) else Target(amount, pd.Timestamp(until), float(chance))
+
+
+def _target(asked: Asked, found: Target | None) -> Tile | None:
+    if found is None:
+        return None
+    pipeline = asked.records.pipeline
+    label = both(lambda: say("report.first_page.tile_target", day=day_words(found.until, pipeline.as_of)))
+    figure = both(lambda: money_figure(found.amount, pipeline.currency))
+    return Tile(label, figure, (both(lambda: say("report.first_page.chance", chance=percent(found.chance, 0))),))

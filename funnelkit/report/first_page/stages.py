@@ -1,0 +1,136 @@
+"""Stages: how many reached each, what share moved on, how many are there now, and what was usual of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from funnelkit.analysis import Window, count_stages, usable_basis, window_rates
+from funnelkit.models import Stage
+from funnelkit.pipeline import Pipeline
+from funnelkit.report.first_page.records import Records
+from funnelkit.report.first_page.spans import MONTHS, Span, Spans, back
+from funnelkit.result import STAGE_LIMITS, WIN_LIMITS
+from funnelkit.stats import change_p_value
+
+YEARS_BACK = 13  # month ends at which the win rate of twelve months is told
+LEAST_LEFT = 10  # of a stage in a window: below it a rate says nothing on a page of one line a stage
+
+
+@dataclass(frozen=True)
+class Moved:
+    """The share that moved on from a stage in two windows: `k` of `n` left it; the chance of such a difference."""
+
+    rate: float
+    usual: float
+    k: int
+    n: int
+    p_value: float
+    onward: float  # chance of a win for who moves on, in the usual window
+
+
+@dataclass(frozen=True)
+class StageFacts:
+    """One stage of the funnel; what is not known is None."""
+
+    stage: Stage
+    n_reached: int | None
+    moved: Moved | None
+    n_open: int
+    worth: float | None
+    n_usual: float | None
+    band: tuple[int, int] | None
+
+    @property
+    def crowded(self) -> bool:
+        """Return True where more deals are here than in any of the usual months."""
+        return self.band is not None and self.n_open > self.band[1]
+
+
+def stage_facts(records: Records, spans: Spans | None, moves: Mapping[str, Moved]) -> list[StageFacts]:
+    """Return the facts of every stage; `moves` are those of `stage_moves`."""
+    pipeline = records.pipeline
+    timed = spans is not None and records.timed
+    reached = reached_counts(records, spans if timed else None)
+    is_open = (records.deals["status"] == "open").to_numpy()
+    now = records.stage_now()
+    n_open = np.bincount(now[is_open], minlength=len(pipeline.model.stages))
+    usual = None
+    if timed and spans is not None and spans.known and is_open.any():
+        ends = pd.date_range(spans.usual[0], spans.usual[1], freq="MS")[1:]
+        usual = records.open_by_stage(ends)
+    return [
+        StageFacts(
+            stage, None if reached is None else int(reached[place]), moves.get(stage.id), int(n_open[place]),
+            records.worth(is_open & (now == place)), None if usual is None else float(usual[:, place].mean()),
+            None if usual is None else (int(usual[:, place].min()), int(usual[:, place].max())),
+        )
+        for place, stage in enumerate(pipeline.model.stages)
+    ]  # fmt: skip
+
+
+def reached_counts(records: Records, spans: Spans | None) -> Any:
+    """Return how many reached each stage in the last twelve months; of all time where the stages are not timed."""
+    if spans is not None:
+        return records.reached_in(*last_year(spans))
+    table = count_stages(records.pipeline).table
+    stages = records.pipeline.model.stage_ids
+    return table.set_index(table["stage"].astype(str))["n_entered"].reindex(list(stages)).to_numpy()
+
+
+def last_year(spans: Spans) -> Span:
+    """Return the last twelve full months."""
+    return back(spans.stop, 12), spans.stop
+
+
+@dataclass(frozen=True)
+class Rates:
+    """The rates of windows, all computed at once: a table a span, of `basis`."""
+
+    tables: dict[Span, pd.DataFrame]
+    basis: str
+
+
+def rates_of(pipeline: Pipeline, spans: Spans | None) -> Rates | None:
+    """Return the rates of the recent and the usual months, and of every twelve months since start-up.
+
+    None where the source carries no win rate, or no span is free of start-up.
+    """
+    if spans is None or spans.usable is None or any(map(pipeline.limit, WIN_LIMITS)):
+        return None
+    ends = [back(spans.stop, months) for months in range(YEARS_BACK - 1, -1, -1)]
+    wanted = [(back(end, 12), end) for end in ends if back(end, 12) >= spans.usable]
+    wanted += [spans.recent, spans.usual] if spans.known else []
+    if not wanted:
+        return None
+    basis = usable_basis(pipeline, "period")
+    distinct = list(dict.fromkeys(wanted))
+    found = window_rates(pipeline, [_window(span, spans) for span in distinct], [], basis)
+    return Rates(dict(zip(distinct, found, strict=True)), basis)
+
+
+def stage_moves(pipeline: Pipeline, spans: Spans | None, rates: Rates | None) -> dict[str, Moved]:
+    """Return the share that moved on from each stage, recent against usual; empty where there is none."""
+    if rates is None or spans is None or not spans.known or any(map(pipeline.limit, STAGE_LIMITS)):
+        return {}
+    now, before = (rates.tables[span].set_index("stage") for span in (spans.recent, spans.usual))
+    p_values = change_p_value((now["rate"], before["rate"]), (now["worth"], before["worth"]))
+    least = np.minimum(now["n"], before["n"]) >= LEAST_LEFT
+    known = least & now["rate"].notna() & before["rate"].notna()
+    return {
+        str(stage): Moved(
+            float(now.at[stage, "rate"]), float(before.at[stage, "rate"]), int(now.at[stage, "k"]),
+            int(now.at[stage, "n"]), float(p_value), float(before.at[stage, "win"]),
+        )
+        for stage, p_value in zip(now.index, p_values, strict=True) if known[stage]
+    }  # fmt: skip
+
+
+def _window(span: Span, spans: Spans) -> Window:
+    """Return a span as the window of `window_rates`, cut where the data end."""
+    start, stop = span[0], min(span[1], spans.end)
+    return Window(int(MONTHS.number(start)), start, stop, (stop - start).days)
