@@ -201,7 +201,8 @@ def _settled(error: DataError, settings: Mapping[str, Any], proposals: Sequence[
             first = re.search(r"\((\w{3})\)$", str(problem.values.get("one", "")))
             more[name] = first[1] if name == "date_order" and first else {"decimal": "."}.get(name, "dmy")
         elif problem.key == "stage_order_unknown" and not settings.get("stages"):
-            more["stages"] = _order(proposals)
+            usual: Any = problem.values.get("order", ())
+            more["stages"] = _order(proposals, usual)
     return {name: value for name, value in more.items() if value and value != settings.get(name)}
 
 
@@ -212,10 +213,10 @@ def _likely(canonical: str, proposals: Sequence[Mapping[str, Any]]) -> str | Non
     return str(ranked[0]["column"]) if ranked else None
 
 
-def _order(proposals: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the names of stages as they first stand in the file, the win last."""
+def _order(proposals: Sequence[Mapping[str, Any]], usual: Sequence[str]) -> list[str]:
+    """Return the names of stages in the usual order or as they first stand in the file, the win last."""
     names: Mapping[str, str] = next(
         (row["names"] for row in proposals if row["meaning"] == "stage" and "names" in row), {}
     )
     won = [name for name, kind in names.items() if kind == "won"][:1]
-    return [*(name for name, kind in names.items() if kind in ("", "open")), *won]
+    return list(usual) or [*(name for name, kind in names.items() if kind in ("", "open")), *won]

@@ -238,12 +238,9 @@ def set_duplicates_aside(sheets: Sequence[Sheet]) -> None:
     deals = (rows["layout"] == "deals").to_numpy() & ~exact
     conflict = np.zeros(len(rows), dtype=bool)
     conflict[deals] = rows.loc[deals, "id"].duplicated(keep=False)
-    for number, sheet in enumerate(kept):
-        here = conflict & (owner == number)
-        spread = rows.loc[here, "id"].isin(rows.loc[conflict & (owner != number), "id"]).to_numpy()
-        mine = np.flatnonzero(here)[~spread]
-        if len(mine):
-            conflict[mine[merge_lines(sheet, place[mine], rows["id"].iloc[mine])]] = False
+    if conflict.any() and len({tuple(sorted(kept[number].table.cells.columns)) for number in owner[conflict]}) == 1:
+        at = np.flatnonzero(conflict)
+        conflict[at[merge_lines(kept, owner[at], place[at], rows["id"].iloc[at])]] = False
     for number, sheet in enumerate(kept):
         for mask, rule in ((exact, "duplicate_row"), (conflict, "duplicate_id")):
             aside = np.zeros(len(sheet.good), dtype=bool)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -89,14 +89,15 @@ def _set_id(sheet: Sheet, header: str) -> None:
 # --- rows of one deal ------------------------------------------------------------------------------------------------
 
 
-def merge_lines(sheet: Sheet, places: Any, ids: pd.Series) -> Any:
-    """Make one deal of rows that share an id and differ only in further columns and the amount; return which rows of
-    `places` that settles.
+def merge_lines(sheets: Sequence[Sheet], owner: Any, places: Any, ids: pd.Series) -> Any:
+    """Make one deal of rows that share an id and differ only in further columns and the amount; return which rows
+    that settles. Row n stands at `places[n]` of sheet `owner[n]`; the sheets have the same headers.
 
     Where the amounts of any such deal differ they are of its lines, and are added up; else each is the deal's.
     """
-    rows = sheet.table.cells.iloc[places].astype("str").reset_index(drop=True)
-    groups = rows.groupby(ids.to_numpy(), sort=False)
+    sheet, deal = sheets[int(owner[0])], pd.factorize(ids)[0]
+    rows = _picked(sheets, owner, places, lambda each: each.table.cells).astype("str")
+    groups = rows.groupby(deal, sort=False)
     amount = sheet.mapping.columns.get("amount")
     free = [header for header in sheet.mapping.extra if header not in sheet.wide and header not in sheet.ends]
     fixed = [header for header in rows.columns if header not in (*free, amount)]
@@ -106,33 +107,54 @@ def merge_lines(sheet: Sheet, places: Any, ids: pd.Series) -> Any:
         return alike
     summed = amount is not None and bool(differs.loc[alike, amount].any())
     told = [header for header in free if differs.loc[alike, header].any()]
-    first = pd.Series(places).groupby(ids.to_numpy(), sort=False).transform("first").to_numpy()
+    first = pd.Series(np.arange(len(rows))).groupby(deal, sort=False).transform("first").to_numpy()
+    kept = np.flatnonzero(alike & (first == np.arange(len(rows))))
     if summed:
-        total = sheet.frame["amount"].iloc[places[alike]].groupby(first[alike]).sum(min_count=1)
-        sheet.frame.loc[total.index, "amount"] = total
-    _join_texts(sheet, places[alike], first[alike], told)
-    dropped = places[alike & (first != places)]
-    sheet.good[dropped] = False
-    sheet.left_out[dropped] = True
+        amounts = _picked(sheets, owner, places, lambda each: each.frame[["amount"]])["amount"]
+        total = amounts[alike].groupby(first[alike]).sum(min_count=1)
+        for number in np.unique(owner[kept]):
+            mine = kept[owner[kept] == number]
+            sheets[number].frame.loc[places[mine], "amount"] = total[mine].to_numpy()
+    _join_texts(sheets, owner, places, (first, alike), told)
+    for number in np.unique(owner):
+        dropped = places[alike & (first != np.arange(len(rows))) & (owner == number)]
+        sheets[number].good[dropped] = False
+        sheets[number].left_out[dropped] = True
     rule = "lines_summed" if summed else "lines_merged"
+    at = int(np.flatnonzero(alike)[0])
+    begin = sheets[int(owner[at])].table
     sheet.journal.add(
-        rule, "warn", file=sheet.table.name, line=int(sheet.table.lines[places[alike][0]]), column=told[0],
-        n=len(set(first[alike])), rows=int(alike.sum()), columns=", ".join(told),
+        rule, "warn", file=begin.name, line=int(begin.lines[places[at]]), column=told[0], n=len(kept),
+        rows=int(alike.sum()), columns=", ".join(told),
     )  # fmt: skip
     return alike
 
 
-def _join_texts(sheet: Sheet, places: Any, first: Any, headers: Sequence[str]) -> None:
-    """Write the different texts of a deal's lines into its first row."""
-    cells = sheet.table.cells.copy()
-    for header in headers:
-        texts = cells[header].iloc[places].astype("object")
-        joined = texts.groupby(first).agg(lambda group: "; ".join(dict.fromkeys(map(str, group.dropna()))))
-        column = cells[header].astype("object").to_numpy(copy=True)
-        column[joined.index.to_numpy()] = joined.to_numpy()
-        kind = "str" if pd.api.types.is_string_dtype(cells[header].dtype) else "object"
-        cells[header] = pd.Series(column, cells.index, dtype=kind)
-    sheet.table = replace(sheet.table, cells=cells)
+def _picked(sheets: Sequence[Sheet], owner: Any, places: Any, part: Callable[[Sheet], pd.DataFrame]) -> pd.DataFrame:
+    """Return rows of several sheets under the headers of the first, in their order."""
+    parts = [part(sheets[number]).iloc[places[owner == number]] for number in np.unique(owner)]
+    order = np.argsort(np.concatenate([np.flatnonzero(owner == number) for number in np.unique(owner)]))
+    return pd.concat([each[parts[0].columns] for each in parts], ignore_index=True).iloc[order].reset_index(drop=True)
+
+
+def _join_texts(sheets: Sequence[Sheet], owner: Any, places: Any, grouped: Any, headers: Sequence[str]) -> None:
+    """Write the different texts of a deal's lines into its first row; `grouped` is (first row of each, which rows)."""
+    first, alike = grouped
+    texts = _picked(sheets, owner, places, lambda each: each.table.cells)[list(headers)][alike]
+    for number in np.unique(owner[first[alike]]):
+        cells = sheets[number].table.cells.copy()
+        for header in headers:
+            joined = texts[header].astype("object").groupby(first[alike]).agg(_joined)
+            mine = joined[owner[joined.index] == number]
+            column = cells[header].astype("object").to_numpy(copy=True)
+            column[places[mine.index]] = mine.to_numpy()
+            kind = "str" if pd.api.types.is_string_dtype(cells[header].dtype) else "object"
+            cells[header] = pd.Series(column, cells.index, dtype=kind)
+        sheets[number].table = replace(sheets[number].table, cells=cells)
+
+
+def _joined(group: pd.Series) -> str:
+    return "; ".join(dict.fromkeys(map(str, group.dropna())))
 
 
 def number_rows(sheet: Sheet, alone: bool) -> pd.Series:

@@ -225,11 +225,8 @@ def mapping_text(result: Pipeline | FunnelkitError) -> str:
     lines = [f"# {line}" for line in say("reading.mapping.head").splitlines()]
     if not failed and isinstance(result, Pipeline):
         lines.append(f"layout = {_toml(result.layout)}")
-    lines += _outcome_lines(found, None if failed else result)
-    if any(each.key.startswith("date_order") for each in problems):
-        lines.append(f'date_order = ""  # {say("reading.mapping.fill")}: dmy, mdy, ymd')
-    if any(each.key.startswith("decimal") for each in problems):
-        lines.append(f'decimal = ""  # {say("reading.mapping.fill")}: ".", ","')
+    lines += _asked_lines(problems)
+    lines += _outcome_lines(found, None if failed else result, problems)
     for file in dict.fromkeys(row["file"] for row in found):
         lines += ["", f"[columns.{_toml(file)}]"]
         rows = [row for row in found if row["file"] == file]
@@ -240,7 +237,19 @@ def mapping_text(result: Pipeline | FunnelkitError) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _outcome_lines(found: Sequence[Mapping[str, Any]], result: Any) -> Iterator[str]:
+def _asked_lines(problems: Sequence[Any]) -> Iterator[str]:
+    """Yield the settings that problems ask for, of an encoding the likely one."""
+    keys = [each.key for each in problems]
+    likely = next((each.values.get("likely") or "" for each in problems if each.key == "encoding_unclear"), None)
+    if likely is not None:
+        yield f"encoding = {_toml(likely)}  # {say('reading.mapping.perhaps')}"
+    if any(name.startswith("date_order") for name in keys):
+        yield f'date_order = ""  # {say("reading.mapping.fill")}: dmy, mdy, ymd'
+    if any(name.startswith("decimal") for name in keys):
+        yield f'decimal = ""  # {say("reading.mapping.fill")}: ".", ","'
+
+
+def _outcome_lines(found: Sequence[Mapping[str, Any]], result: Any, problems: Sequence[Any]) -> Iterator[str]:
     """Yield the stages in order, as far as known, and the names of each outcome."""
     names: dict[str, str] = {}
     for row in found:
@@ -250,6 +259,8 @@ def _outcome_lines(found: Sequence[Mapping[str, Any]], result: Any) -> Iterator[
     if result is not None:
         stages = [str(stage.name) for stage in result.model.stages]
         yield f"stages = {_toml(stages)}"
+    elif usual := next((each.values["order"] for each in problems if each.values.get("order")), None):
+        yield f"stages = {_toml(usual)}  # {say('reading.mapping.order_proposed')}"
     else:
         yield f"stages = []  # {say('reading.mapping.order')}: {_toml(list(dict.fromkeys(stages)))}"
     for kind in ("won", "lost", "void"):

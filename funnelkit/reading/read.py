@@ -80,7 +80,26 @@ def read(
     >>> read({"id": ["a"], "stage": ["Won"], "date": ["2026-01-07"]}, stages=["Lead", "Won"]).deals["status"].tolist()
     ['won']
     """
-    return _read(**with_mapping(**locals()))  # every argument as it came
+    return _read_or_ask(with_mapping(**locals()))  # every argument as it came
+
+
+def _read_or_ask(given: Mapping[str, Any]) -> Pipeline:
+    """Read; where the encoding stays open, ask for it with all that would be asked next if it is the likely one."""
+    try:
+        return _read(**given)
+    except DataError as error:
+        likely: Any = error.values.get("likely")
+        again = all(isinstance(source, (str, os.PathLike)) for source in (*given["sources"], *given["join"]))
+        if not likely or not again or given["encoding"]:
+            raise
+        first = error
+    try:
+        found = _read(**{**given, "encoding": likely, "quarantine": None, "progress": None})
+    except DataError as further:
+        problems: Any = further.values.get("problems", (further,))
+        proposals: Any = further.values.get("proposals", ())
+        ask([first, *problems], proposals)
+    ask([first], found.mapping)
 
 
 def _read(

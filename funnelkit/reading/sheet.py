@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from funnelkit.language import DataError
 from funnelkit.reading.cells.dates import as_time
-from funnelkit.reading.cells.numbers import as_number
+from funnelkit.reading.cells.numbers import as_number, is_number
 from funnelkit.reading.cells.text import Parsed, Place, as_id, cell_text
 from funnelkit.reading.layouts.evidence import unit_of
 from funnelkit.reading.layouts.outcomes import declared_ends, flag_texts, status_word
@@ -35,6 +36,8 @@ TIMES = (
     "created_at", "closed_at", "won_at", "lost_at", "ended_at", "stage_changed_at", "expected_close", "entered_at",
     "before_at", "left_at",
 )  # fmt: skip
+_MOST_SUMS = 1000  # rows that may be sums are looked at
+_GROUP = re.compile(r"\S.{0,80}[（(]\d{1,6}[)）]")  # the title of a group and how many it has
 
 
 class Sheet:
@@ -142,12 +145,7 @@ def type_sheet(sheet: Sheet) -> None:
 def _type_columns(sheet: Sheet) -> None:
     options = sheet.options
     _leave_out(sheet)
-    if sheet.has("deal_id"):
-        sheet.frame["deal_id"] = as_id(sheet.cells("deal_id"))
-        sheet.set_aside(_is_total(sheet.frame["deal_id"]) & sheet.good, "totals_row", sheet.mapping.columns["deal_id"])
-    elif len(sheet.table.cells.columns):
-        first = sheet.table.cells.columns[0]
-        sheet.set_aside(_is_total(as_id(sheet.table.cells[first])) & sheet.good, "totals_row", first)
+    _take_ids(sheet)
     if sheet.has("stage"):
         sheet.stage_names = cell_text(sheet.cells("stage"))
         if sheet.left_out.any():
@@ -179,6 +177,20 @@ def _type_columns(sheet: Sheet) -> None:
         _take_unit(sheet)
         _take_currency(sheet, parsed)
         sheet.warn((sheet.frame["amount"] < 0).to_numpy(), "negative_amount", sheet.mapping.columns["amount"])
+
+
+def _take_ids(sheet: Sheet) -> None:
+    """Take the ids; rows that sum others up are no deals."""
+    if sheet.has("deal_id"):
+        sheet.frame["deal_id"] = as_id(sheet.cells("deal_id"))
+        sheet.set_aside(
+            _totals(sheet, sheet.frame["deal_id"]) & sheet.good, "totals_row", sheet.mapping.columns["deal_id"]
+        )
+    elif len(sheet.table.cells.columns):
+        first = sheet.table.cells.columns[0]
+        sheet.set_aside(_totals(sheet, as_id(sheet.table.cells[first])) & sheet.good, "totals_row", first)
+    if sheet.has("stage"):
+        sheet.set_aside(_sums_alone(sheet) & sheet.good, "totals_row", sheet.mapping.columns["stage"])
 
 
 def _leave_out(sheet: Sheet) -> None:
@@ -233,12 +245,36 @@ def read_time(sheet: Sheet, cells: pd.Series, place: Place) -> Parsed:
     return as_time(cells, place, options.date_order, options.timezone, serial=sheet.table.kind == "workbook")
 
 
-def _is_total(ids: pd.Series) -> NDArray[np.bool_]:
-    """Return which ids are words for a total, such as `Grand total` or 合计."""
+def _totals(sheet: Sheet, ids: pd.Series) -> NDArray[np.bool_]:
+    """Return which ids are words for a total, such as `Grand total` or 合计; where no stage stands beside, also such
+    a word beside what is summed up, and the title of a group with its size."""
+    blank = sheet.is_blank(sheet.mapping.columns["stage"]) if sheet.has("stage") else np.zeros(len(ids), dtype=bool)
     wordy = pc.match_substring_regex(pa.array(ids, pa.large_string(), from_pandas=True), r"^[^0-9]{1,20}$")
     words = ids[np.asarray(pc.fill_null(wordy, False))].drop_duplicates()
-    totals = [word for word in words if key(word) in word_keys("total")]
-    return ids.isin(totals).to_numpy() if totals else np.zeros(len(ids), dtype=bool)
+    plain = [word for word in words if key(word) in word_keys("total")]
+    beside = [text for text in ids[blank].dropna().unique() if _sums_up(text)]
+    return (ids.isin(plain) | (ids.isin(beside) & blank)).to_numpy() if plain or beside else np.zeros(len(ids), bool)
+
+
+def _sums_alone(sheet: Sheet) -> NDArray[np.bool_]:
+    """Return which rows hold numbers alone, though neither an id nor a stage: sums below a group."""
+    known = [sheet.mapping.columns[name] for name in ("deal_id", "stage", "name", "account") if sheet.has(name)]
+    alone: NDArray[np.bool_] = np.all([sheet.is_blank(header) for header in known], axis=0)
+    places = np.flatnonzero(alone)[:_MOST_SUMS]
+    alone[:] = False
+    for place in places:
+        filled = cell_text(sheet.table.cells.iloc[place]).dropna()
+        alone[place] = len(filled) > 0 and all(map(is_number, filled))
+    return alone
+
+
+def _sums_up(text: str) -> bool:
+    """Return True for `Summe Nord`, `Ann Lee Total`, `华东小计`, `Nuevo (12)`."""
+    words = text.split() or [""]
+    named = bool({key(words[0]), key(words[-1])} & word_keys("total"))
+    return (
+        named or text.strip().rstrip(":：").endswith(("合计", "小计", "总计")) or bool(_GROUP.fullmatch(text.strip()))
+    )
 
 
 def _take_unit(sheet: Sheet) -> None:

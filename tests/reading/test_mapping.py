@@ -9,7 +9,7 @@ from funnelkit.cli import main
 from funnelkit.language import DataError
 from funnelkit.reading import mapping_text, read, read_mapping, write_mapping
 
-GERMAN = "Vorgang Nr,Phase,Auftragssumme,Datum,Betreuer\n1,Neu,5,1.2.2026,x\n2,Angebot,6,3.2.2026,y\n"
+GERMAN = "Akte Nr,Stufe jetzt,Auftragssumme,Datum,Betreuer\n1,Neu,5,1.2.2026,x\n2,Angebot,6,3.2.2026,y\n"
 GERMAN += "3,Gewonnen,6,13.2.2026,y\n4,Verloren,6,3.2.2026,y\n"
 
 
@@ -29,10 +29,10 @@ def refused(*sources, **options):
 def test_everything_missing_is_asked_at_once(german):
     error = refused(german)
     assert [problem.values["column"] for problem in error.values["problems"]] == ["deal_id", "stage"]
-    assert "It may be 'Vorgang Nr'." in str(error) and "It may be 'Phase'." in str(error)
+    assert "It may be 'Akte Nr'." in str(error) and "It may be 'Stufe jetzt'." in str(error)
     rows = {row["column"]: (row["meaning"], row["confidence"]) for row in error.values["proposals"]}
     assert rows == {
-        "Vorgang Nr": ("deal_id", "perhaps"), "Phase": ("stage", "perhaps"), "Auftragssumme": (None, "none"),
+        "Akte Nr": ("deal_id", "perhaps"), "Stufe jetzt": ("stage", "perhaps"), "Auftragssumme": (None, "none"),
         "Datum": ("created_at", "perhaps"), "Betreuer": (None, "none"),
     }  # fmt: skip
 
@@ -52,7 +52,7 @@ def test_a_mapping_that_is_filled_in_answers_all(german, tmp_path, capsys):
     path = tmp_path / "mapping.toml"
     assert main(["check", str(german), "--lang", "en", "--write-mapping", str(path)]) == 2
     text = path.read_text(encoding="utf-8")
-    assert 'won = ["Gewonnen"]' in text and 'stage = "Phase"  # perhaps: Neu, Angebot, Gewonnen' in text
+    assert 'won = ["Gewonnen"]' in text and 'stage = "Stufe jetzt"  # perhaps: Neu, Angebot, Gewonnen' in text
     path.write_text(text.replace("stages = []", 'stages = ["Neu", "Angebot"]'), encoding="utf-8")
     found = read(german, mapping=path)
     assert found.deals["status"].tolist() == ["open", "open", "won", "lost"] and found.rows.quarantined == 0

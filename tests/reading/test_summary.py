@@ -37,7 +37,7 @@ def check(capsys, tmp_path, text, *options):
         (GOOD, "ok", 0),
         (GOOD.rstrip(), "warn", 0),
         (GOOD + "A3,Led,2026-01-03,1\n", "quarantine", 1),
-        (GOOD.replace("stage", "phase"), "reject", 2),
+        (GOOD.replace("stage", "ablauf"), "reject", 2),
     ],
 )
 def test_json_has_the_keys_of_the_design_and_the_exit_code_of_its_outcome(capsys, tmp_path, text, outcome, code):

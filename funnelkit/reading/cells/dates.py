@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from funnelkit.language import DataError
 from funnelkit.pipeline import Finding
+from funnelkit.reading.cells.columns_of_times import behind_words, clocks, epochs, in_zone, offsets, parts_of, serials
 from funnelkit.reading.cells.text import Parsed, Place, cell_text, is_text_categories
 
 _Parts: TypeAlias = Mapping[str, str]
@@ -34,16 +35,40 @@ _COMPACT = re.compile(
     r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?:T(?P<hour>\d{2})(?P<minute>\d{2})(?P<second>\d{2})?(?P<zone>Z)?)?"
 )
 _YEAR_LAST = re.compile(r"(?P<a>\d{1,2})[-/.](?P<b>\d{1,2})[-/.](?P<c>\d{4}|\d{2})" + _CLOCK)
-_DAY_NAME = re.compile(r"(?P<d>\d{1,2})[-\s./]*(?P<name>[A-Za-z]{3,9})\.?[-\s,./]*(?P<y>\d{4})" + _CLOCK)
-_NAME_DAY = re.compile(r"(?P<name>[A-Za-z]{3,9})\.?\s+(?P<d>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<y>\d{4})" + _CLOCK)
+_DAY_NAME = re.compile(
+    r"(?P<d>\d{1,2})(?:er|º|ª)?[-\s./]*(?:de\s+)?(?P<name>[^\W\d_]{3,10})\.?[-\s,./]*(?:de[l]?\s+)?(?P<y>\d{4}|(?<=-)\d\d)"
+    + _CLOCK
+)
+_NAME_DAY = re.compile(r"(?P<name>[^\W\d_]{3,10})\.?\s+(?P<d>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<y>\d{4})" + _CLOCK)
 _EPOCH = re.compile(r"(?P<whole>\d{10}|\d{13}|\d{16}|\d{19})(?P<part>[.]\d{1,9})?")
-_MONTHS = {
-    name[:length]: number
-    for number, name in enumerate(
-        ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
-         "december"), 1)
-    for length in (3, 4, len(name))
-}  # fmt: skip
+_NAMED_MONTHS = (
+    "january january januar jänner janvier enero janeiro gennaio januari января styczeń stycznia",
+    "february februar februari février fevrier febrero fevereiro febbraio февраля lutego",
+    "march märz maerz mars marzo março maart марта marca",
+    "april avril abril aprile апреля kwietnia",
+    "may mai mayo maio maggio mei мая maja",
+    "june juni juin junio junho giugno июня czerwca",
+    "july juli juillet julio julho luglio июля lipca",
+    "august août aout agosto augustus августа sierpnia",
+    "september septembre septiembre setembro settembre сентября września",
+    "october oktober octobre octubre outubro ottobre октября października",
+    "november novembre noviembre novembro ноября listopada",
+    "december dezember décembre decembre diciembre dezembro dicembre декабря grudnia",
+)
+_SHORT = (3, 4, 5)  # letters of a month's name written short, as far as no other month's begins so
+
+
+def _months() -> dict[str, int]:
+    """Return {name of a month, whole or short: number}; what begins the names of two months is none."""
+    found: dict[str, set[int]] = {}
+    for number, names in enumerate(_NAMED_MONTHS, 1):
+        for name in names.split():
+            for text in {name, *(name[:length] for length in _SHORT)}:
+                found.setdefault(text, set()).add(number)
+    return {text: min(numbers) for text, numbers in found.items() if len(numbers) == 1}
+
+
+_MONTHS = _months()
 
 
 def as_time(
@@ -107,7 +132,65 @@ def _times_of(
             "datetime64[us]"
         )
         return _finish(times, {}, codes, index, [])
-    return _slow_times(uniques, codes, index, place, order=order, timezone=timezone)
+    found = _of_numbers(uniques, codes, index, place, timezone)
+    when = behind_words(uniques) if found is None else None
+    if when is not None:
+        found = _slow_times(when, codes, index, place, order=order, timezone=timezone)
+        found.notes.append(Finding("date_behind_words", "note", place.file, None, place.column, str(uniques[0])))
+    if found is None:
+        found = _of_one_form(uniques, codes, index, place, order=order, timezone=timezone)
+    return _slow_times(uniques, codes, index, place, order=order, timezone=timezone) if found is None else found
+
+
+def _of_numbers(
+    uniques: NDArray[np.object_], codes: NDArray[np.intp], index: pd.Index, place: Place, timezone: str | None
+) -> Parsed | None:
+    """Parse texts that are all numbers since 1970, or all day numbers of a spreadsheet; None where some are not."""
+    since = epochs(uniques)
+    if since is not None:
+        notes = [Finding("timezone_found", "note", place.file, None, place.column, timezone or "UTC"),
+                 Finding("epoch_found", "note", place.file, None, place.column)]  # fmt: skip
+        return _finish(in_zone(since, _zone(timezone, place)), {}, codes, index, notes)
+    since = serials(uniques)
+    if since is None:
+        return None
+    told = Finding("serial_found", "note", place.file, None, place.column, str(uniques[0]))
+    return _finish(pd.Series(since.astype("datetime64[us]")), {}, codes, index, [told])
+
+
+def _of_one_form(
+    uniques: NDArray[np.object_],
+    codes: NDArray[np.intp],
+    index: pd.Index,
+    place: Place,
+    *,
+    order: str | None,
+    timezone: str | None,
+) -> Parsed | None:
+    """Parse texts all of one common form at once, with the answer of `_slow_times`; None where some are of another."""
+    parts = parts_of(uniques)
+    if parts is None:
+        return None
+    east = offsets(parts["zone"], _offset)
+    if east is None and pc.any(pc.not_equal(parts["zone"], "")).as_py():
+        return None
+    coded = parts["day"].dictionary_encode()
+    which = coded.indices.to_numpy(zero_copy_only=False)
+    splits = [_split_date(day) for day in coded.dictionary.to_pylist()]
+    first = uniques[np.unique(which, return_index=True)[1]]
+    order, notes = _date_order(splits, first, np.append(which, -1)[codes], place, order)
+    days = [_time_of(split, order) for split in splits]
+    none = np.array([isinstance(day, str) for day in days], dtype=bool)
+    dates = np.array(["NaT" if isinstance(day, str) else day for day in days], dtype="datetime64[us]")
+    micros, wrong = clocks(parts)
+    wrong |= none[which]
+    total, zone = dates.astype("int64")[which] + micros, _zone(timezone, place)
+    times = pd.Series(total.astype("datetime64[us]"))
+    if east is not None:
+        wrong |= east[1]
+        times = in_zone(np.where(wrong, 0, total - east[0]), zone)
+        notes.append(Finding("timezone_found", "note", place.file, None, place.column, timezone or "UTC"))
+    return _finish(times.mask(wrong), {}, codes, index, notes)
 
 
 def _typed_time(cells: pd.Series, place: Place, timezone: str | None) -> Parsed:
@@ -200,9 +283,11 @@ def _numbers(parts: _Parts, order: str | None) -> tuple[int, int, int]:
     values = dict(zip(order or "", (parts["a"], parts["b"], parts["c"]), strict=True))
     if order == "ymd" and len(parts["c"]) == 4:
         raise ValueError("two years")
-    year = int(values["y"])
-    century = (2000 if year < 70 else 1900) if len(values["y"]) <= 2 else 0
-    return century + year, int(values["m"]), int(values["d"])
+    return _year(values["y"]), int(values["m"]), int(values["d"])
+
+
+def _year(text: str) -> int:
+    return int(text) if len(text) > 2 else int(text) + (2000 if int(text) < 70 else 1900)
 
 
 def _reading(parts: _Parts, order: str) -> date | None:
@@ -265,7 +350,7 @@ def _time_of(parts: _Parts | None, order: str | None) -> datetime | str:
             digits = (whole + part).ljust(16, "0")[:16]  # microseconds
             return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(digits))
         year, month, day = (
-            _numbers(parts, order) if "a" in parts else (int(parts["y"]), int(parts["m"]), int(parts["d"]))
+            _numbers(parts, order) if "a" in parts else (_year(parts["y"]), int(parts["m"]), int(parts["d"]))
         )
         hour, shift = int(parts.get("hour", 0)), _half(parts)
         if shift is not None:

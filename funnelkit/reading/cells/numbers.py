@@ -19,7 +19,9 @@ from funnelkit.pipeline import Finding
 from funnelkit.reading.cells.text import INVISIBLE, Parsed, Place, cell_text, is_text_categories
 
 _Parts: TypeAlias = dict[str, Any]
-_CURRENCY = r"(?:[A-Z]{3}|US\$|[$€£¥￥₩₹₽元円圆])"
+_CURRENCY = (
+    r"(?:[A-Z]{3}|(?:US|R|A|AU|C|CA|HK|NT|NZ|S|MX|AR)\$|zł|Kč|[Kk]r\.?|Ft|Fr\.|Rs\.?|руб\.?|[$€£¥￥₩₹₽₺₴₪฿₫₱元円圆])"
+)
 
 
 _NUMBER = re.compile(
@@ -51,6 +53,31 @@ _SYMBOLS = {
     "圆": "CNY",
     "円": "JPY",
     "US$": "USD",
+    "R$": "BRL",
+    "A$": "AUD",
+    "AU$": "AUD",
+    "C$": "CAD",
+    "CA$": "CAD",
+    "HK$": "HKD",
+    "NT$": "TWD",
+    "NZ$": "NZD",
+    "S$": "SGD",
+    "MX$": "MXN",
+    "AR$": "ARS",
+    "zł": "PLN",
+    "Kč": "CZK",
+    "Ft": "HUF",
+    "Fr.": "CHF",
+    "Rs": "INR",
+    "Rs.": "INR",
+    "руб": "RUB",
+    "руб.": "RUB",
+    "₺": "TRY",
+    "₴": "UAH",
+    "₪": "ILS",
+    "฿": "THB",
+    "₫": "VND",
+    "₱": "PHP",
 }
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import codecs
+import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ _BOMS = (
 )  # fmt: skip
 
 
+_BEYOND = re.compile("[^\\x00-\\x7f]+")
 _CANDIDATES = ("gb18030", "big5", "shift_jis", "cp1252")
 
 
@@ -108,7 +111,20 @@ def _detect(data: bytes, name: str, error: UnicodeDecodeError) -> tuple[str, tup
         return without_nul(readings[best], name), (said_encoding(name, best, "frequency"),)
     line = place["line"] - 1
     quoted = (f"{encoding}: {_line(text, line)!r}" for encoding, text in readings.items())
-    raise DataError("encoding_unclear", **place, readings="; ".join(quoted) or "-")
+    raise DataError("encoding_unclear", **place, readings="; ".join(quoted) or "-", likely=_likeliest(readings))
+
+
+def _likeliest(readings: Mapping[str, str]) -> str | None:
+    """Return the encoding to propose: Western where the signs beyond ASCII are letters within words of Latin letters,
+    else the one with the most everyday signs; None where nothing speaks for one."""
+    western = readings.get("cp1252", "")
+    signs = [match for match in _BEYOND.finditer(western[:200_000]) if match[0].strip()]
+    latin = sum(len(match[0]) <= 2 and (match[0].isalpha() or match[0] in "€°º²–’«»") for match in signs)
+    if signs and latin >= 0.9 * len(signs):
+        return "cp1252"
+    scores = {encoding: _common_share(readings.get(encoding), codec) for encoding, codec in _COMMON.items()}
+    best = max(scores, key=lambda encoding: scores[encoding])
+    return best if scores[best] >= 0.7 else next(iter(readings)) if len(readings) == 1 else None
 
 
 def _try(data: bytes, encoding: str) -> str | None:

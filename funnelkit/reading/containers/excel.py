@@ -22,15 +22,17 @@ import pandas as pd
 
 from funnelkit.language import DataError
 from funnelkit.pipeline import Finding
+from funnelkit.reading.containers.merged import column_number, filled_down, merged_down
 from funnelkit.reading.containers.ods import ods_sheets
 from funnelkit.reading.containers.options import Broken, ReadOptions, Table, check_header
-from funnelkit.reading.layouts.known import known_headers
+from funnelkit.reading.layouts.known import are_headers, known_headers
 
 Rows: TypeAlias = Iterable[Sequence[Any]]
 Sheets: TypeAlias = Mapping[str, Callable[[], Rows]]
 
 XLS = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _LOCKED = "EncryptedPackage".encode("utf-16-le")
+_ABOVE = 15  # rows at most between the first that looks like a header and one that is known to be
 _HEAD = 50  # rows in which a sheet shows its header
 _DENSE = 20_000_000  # cells up to the farthest that are taken into memory at once
 _PART = re.compile(r"xl/worksheets/[^/]+\.xml")
@@ -51,16 +53,22 @@ def read_workbook(data: bytes, name: str, options: ReadOptions) -> Table:
             plain = data.startswith(XLS) or _plain(data)
             sheets = _calamine_sheets(data) if plain else ods_sheets(data, name) or _openpyxl_sheets(data)
             title = _title(sheets, name, options)
-            table = _sheet_table(sheets[title](), name, options)
+            merged = {} if data.startswith(XLS) else merged_down(data, name, title)
+            table = _sheet_table(filled_down(sheets[title](), merged) if merged else sheets[title](), name, options)
             assert table is not None  # the title is that of a sheet with a header
             others = ", ".join(other for other in sheets if other != title)
             found = Finding("sheet_found", "note", name, value=title, values={"others": others or "-"})
-            table = replace(table, notes=(found, *table.notes))
+            table = replace(table, notes=(found, *_told_merged(name, merged), *table.notes))
             return table if plain else _without_uncomputed(table, data, title)
     except DataError:
         raise
     except Exception as error:  # a broken archive fails anywhere inside the parser, with any type
         raise DataError("workbook_broken", file=name, reason=f"{type(error).__name__}: {error}"[:200]) from None
+
+
+def _told_merged(name: str, merged: Mapping[int, Sequence[Any]]) -> tuple[Finding, ...]:
+    n = sum(map(len, merged.values()))
+    return (Finding("merged_filled", "note", name, min(merged) + 1, values={"n": n}),) if n else ()
 
 
 # --- sheets ----------------------------------------------------------------------------------------------------------
@@ -92,14 +100,7 @@ def _is_plain(archive: zipfile.ZipFile, part: str) -> bool:
             columns.update(_COLUMN.findall(block))
             rows = max(rows, max(map(int, _ROW.findall(block)), default=1))
             tail = block[-100:]
-    return rows * max(map(_number, columns), default=1) <= _DENSE
-
-
-def _number(column: bytes) -> int:
-    number = 0
-    for letter in column:
-        number = number * 26 + letter - 64
-    return number
+    return rows * max(map(column_number, columns), default=1) <= _DENSE
 
 
 def _calamine_sheets(data: bytes) -> Sheets:
@@ -162,10 +163,16 @@ def _title(sheets: Sheets, name: str, options: ReadOptions) -> str:
 
 
 def _header_place(head: Sequence[Sequence[Any]]) -> int | None:
-    """Return which row is the header: the first with two cells, else the first with any; titles stand above it."""
+    """Return which row is the header: the first with two cells, else the first with any; titles stand above it.
+
+    Where most cells of a row further down are known as headers, and none of those above, it is that one.
+    """
     filled = [sum(not _is_blank(cell) for cell in row) for row in head]
     two = next((place for place, n in enumerate(filled) if n > 1), None)
-    return two if two is not None else next((place for place, n in enumerate(filled) if n), None)
+    if two is None:
+        return next((place for place, n in enumerate(filled) if n), None)
+    shown = [[str(cell) for cell in row if not _is_blank(cell)] for row in head[two : two + _ABOVE]]
+    return next((two + place for place, cells in enumerate(shown) if are_headers(cells)), two)
 
 
 def _sheet_table(rows: Rows, name: str, options: ReadOptions) -> Table | None:

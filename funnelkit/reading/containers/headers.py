@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,11 @@ from numpy.typing import NDArray
 from funnelkit.pipeline import Finding
 from funnelkit.reading.cells.text import cell_text
 from funnelkit.reading.containers.options import Table
+from funnelkit.reading.layouts.presets import key
+
+_SUBITEMS = frozenset(
+    map(key, ("subitems", "sub-items", "subelementos", "subitens", "sous-éléments", "unterelemente", "子项", "子任务"))
+)
 
 
 def without_repeated(table: Table) -> Table:
@@ -21,6 +27,26 @@ def without_repeated(table: Table) -> Table:
     headers = list(table.cells.columns)
     if table.kind in ("frame", "parquet", "database") or not len(table.cells) or len(headers) < 2:
         return table
+    return _without_headers(_without_subitems(table), headers)
+
+
+def _without_subitems(table: Table) -> Table:
+    """Return the table without rows of subitems: a header of their own, whose first cell says so, and rows below it
+    whose first cell is blank."""
+    first = cell_text(table.cells.iloc[:, 0])
+    begins = first.map(lambda text: key(text) in _SUBITEMS, na_action="ignore").eq(True).to_numpy()
+    if not begins.any():
+        return table
+    blank = first.isna().to_numpy()
+    block = np.cumsum(~blank)  # a row that begins with something, and the rows below it that do not
+    inside = np.isin(block, block[begins]) & (begins | blank)
+    n, line = int(inside.sum()), int(table.lines[inside][0])
+    note = Finding("subitems_left_out", "note", table.name, line, values={"n": n})
+    cells = table.cells[~inside].reset_index(drop=True)
+    return replace(table, cells=cells, lines=table.lines[~inside], blank=table.blank + n, notes=(*table.notes, note))
+
+
+def _without_headers(table: Table, headers: Sequence[str]) -> Table:
     same = np.ones(len(table.cells), dtype=bool)
     for header in headers:
         cells = table.cells[header][same]

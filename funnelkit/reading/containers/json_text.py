@@ -1,14 +1,15 @@
 """JSON -> Table: an array of records, records under a name, columns, or one record a line (JSON lines).
 
 What is nested one level deep becomes columns: `owner.name`; the records' own wrapping (`properties`, `fields`) leaves
-no trace. What is nested deeper stays as text.
+no trace. A list of events inside a record (visits and their actions) becomes a row an event. Else what is nested deeper
+stays as text.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -23,6 +24,8 @@ _Row: TypeAlias = tuple[int, dict[str, Any]]  # physical line, record
 
 # Members that only wrap the fields of a record.
 _WRAPPERS = frozenset(("properties", "fields", "attributes", "values", "data", "event_properties", "eventProperties"))
+# Members that list what happened to a record, an event each.
+_EVENTS = ("actionDetails", "events", "history", "stageHistory", "stage_history", "transitions", "stageChanges")
 _START = re.compile(r"\s*(?:\{|\[\s*[\[{\]])")
 _SPACE = re.compile(r"[ \t\r\n]*")
 
@@ -44,6 +47,7 @@ def read_json(text: str, name: str, options: ReadOptions, notes: Sequence[Findin
     else:
         rows, blank = walker.records(options.table), 0
         notes = (*notes, *walker.notes)
+    rows = list(_unnested(rows))
     columns: dict[str, list[Any]] = {}
     for number, (line, record) in enumerate(rows):
         for header, value in _flat(record):
@@ -231,6 +235,22 @@ class _Walker:
 
 
 # --- records -> cells ------------------------------------------------------------------------------------------------
+
+
+def _unnested(rows: Iterable[_Row]) -> Iterator[_Row]:
+    """Yield a row for each event of a record that lists its events, with what the record says; others as they are."""
+    for line, record in rows:
+        name = next((name for name in _EVENTS if _are_records(record.get(name))), None)
+        if name is None:
+            yield line, record
+            continue
+        for event in record[name]:
+            outer = {key if key not in event else f"outer.{key}": cell for key, cell in record.items() if key != name}
+            yield line, {**outer, **event}
+
+
+def _are_records(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
 
 
 def _flat(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

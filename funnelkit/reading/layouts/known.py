@@ -14,6 +14,12 @@ def known_headers(headers: Sequence[str]) -> int:
     return len(keys & _known_keys()) * (10 if find_form(headers) else 1)
 
 
+def are_headers(cells: Sequence[str]) -> bool:
+    """Return True where cells are headers beyond doubt: three or more known ones, and most of them."""
+    known = sum(key(cell) in _known_keys() for cell in cells)
+    return known >= 3 and 2 * known >= len(cells)
+
+
 @cache
 def _known_keys() -> frozenset[str]:
     generic = preset_data("generic")

@@ -32,6 +32,7 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 _PIPELINE = re.compile(r"\s*C\d+:")  # Bitrix24 writes the number of the pipeline before its stages
+_SIGNS = re.compile(r"^[^\w(\[]+|[^\w)\]%]+$")
 _SHARE = re.compile(r"\s*[(\[]?\s*\d{1,3}\s*%\s*[)\]]?\s*$")
 
 
@@ -52,8 +53,8 @@ def leading(name: object) -> tuple[tuple[int, str], str] | None:
 
 
 def _bare(name: object) -> str:
-    """Return a name without what leads and without the chance behind it."""
-    plain = _PIPELINE.sub("", str(name))
+    """Return a name without signs around it (an emoji), what leads, and the chance behind it."""
+    plain = _SIGNS.sub("", _PIPELINE.sub("", str(name)))
     found = leading(plain)
     return _SHARE.sub("", found[1] if found else plain)
 

@@ -59,7 +59,9 @@ def key(name: object) -> str:
     >>> key("Deal - Close_Date *") == key("close date")
     True
     """
-    plain = re.sub(r"^\s*deal\s+-\s+", "", unicodedata.normalize("NFKC", str(name)), flags=re.IGNORECASE)
+    plain = re.sub(
+        r"^\s*(?:deal|trato|affaire|negócio)\s+-\s+", "", unicodedata.normalize("NFKC", str(name)), flags=re.IGNORECASE
+    )
     return re.sub(r"[_\-./()*:]", "", fold(plain)) or fold(plain)
 
 

@@ -9,12 +9,16 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from funnelkit.language import DataError
 from funnelkit.models import Funnel
+from funnelkit.pipeline import Finding
 from funnelkit.reading.cells.dates import as_time
 from funnelkit.reading.cells.text import Parsed, Place, cell_text
 from funnelkit.reading.containers.options import ReadOptions, Table
 from funnelkit.reading.layouts.columns import assigned, date_stem, stem
+from funnelkit.reading.layouts.evidence import holds
 from funnelkit.reading.layouts.outcomes import status_word
 from funnelkit.reading.layouts.presets import key
 from funnelkit.reading.sheet import Sheet, read_time
@@ -31,6 +35,8 @@ _ENTERED = tuple(
         r"(?P<name>.+?)(?:阶段)?的?进入(?:日期|时间)",
     )
 )
+_SAID = re.compile(r"(?i)(?:^|[\s_-])(?:date|time|datetime|timestamp|at|on|entered)(?=$|[\s_-])|(?:日期|时间)$")
+NESTED = 0.95  # of the dates of a stage must stand beside one of the stage before, and not before it
 _NO_STAGE = frozenset(
     map(key, ("at", "on", "by", "date", "time", "stage", "current stage", "阶段", "当前阶段", "in", "hs date", "last"))
 )
@@ -152,18 +158,47 @@ def with_stage(
     if "stage" in columns or "deal_id" not in columns:
         return table
     further = [header for header in table.cells.columns if header not in columns.values()]
-    dated = {header: _dated_name(table, header, model) for header in further}
-    dated = {header: name for header, name in dated.items() if name}
+    named = ((header, _dated_name(table, header, model)) for header in further)
+    dated = {header: name for header, name in named if name}
+    nested = {} if len(dated) > 1 or model is not None else _nested(table, further, options)
+    dated = nested or dated
     if len(dated) < 2 or "stage" in table.cells:
         return table
-    order, zone, serial = options.date_order, options.timezone, table.kind == "workbook"
-    places = ((table.cells[header], Place(table.name, header, table.lines)) for header in dated)
-    times = [as_time(cells, place, order, zone, serial) for cells, place in places]
-    moments = np.column_stack([parsed.values.to_numpy(dtype="datetime64[us]").astype("int64") for parsed in times])
+    told = Finding("stages_by_dates", "warn", table.name, 1, value=", ".join(nested), values={"n": len(nested)})
+    moments = _moments(table, list(dated), options)
     latest = moments.shape[1] - 1 - moments[:, ::-1].argmax(axis=1)
     blank = (moments == np.iinfo("int64").min).all(axis=1)
     names = pd.Series(np.array(list(dated.values()), dtype=object)[latest], table.cells.index).mask(blank).astype("str")
-    return replace(table, cells=table.cells.assign(stage=names))
+    return replace(table, cells=table.cells.assign(stage=names), notes=(*table.notes, *([told] if nested else [])))
+
+
+def _moments(table: Table, headers: Sequence[str], options: ReadOptions) -> NDArray[np.int64]:
+    """Return the times of columns, one beside the other."""
+    order, zone, serial = options.date_order, options.timezone, table.kind == "workbook"
+    places = ((table.cells[header], Place(table.name, header, table.lines)) for header in headers)
+    times = [as_time(cells, place, order, zone, serial) for cells, place in places]
+    return np.column_stack([parsed.values.to_numpy(dtype="datetime64[us]").astype("int64") for parsed in times])
+
+
+def _nested(table: Table, headers: Sequence[str], options: ReadOptions) -> dict[str, str]:
+    """Return {header: name} of columns such as `Demo Date` that fill up one after another, as those of stages do: each
+    has fewer dates than the one before, only where that has one, and none earlier. Nothing where they do not."""
+    found = {header: _SAID.sub("", header).strip(" _-") for header in headers if date_stem(header)}
+    kept = [header for header in found if found[header] and holds("entered_at", table.cells[header])]
+    if len(kept) < 2:
+        return {}
+    try:
+        moments = _moments(table, kept, options)
+    except DataError:  # the order of day and month is asked for where the columns are read
+        return {}
+    missing = np.iinfo("int64").min
+    ranked = moments[:, np.argsort(-(moments != missing).sum(axis=0), kind="stable")]
+    filled, both = ranked != missing, (ranked[:, 1:] != missing) & (ranked[:, :-1] != missing)
+    fewer = np.diff(filled.sum(axis=0)) < 0
+    held = (both.sum(axis=0) >= NESTED * filled[:, 1:].sum(axis=0)) & (
+        ((ranked[:, 1:] >= ranked[:, :-1]) & both).sum(axis=0) >= NESTED * both.sum(axis=0)
+    )
+    return {header: found[header] for header in kept} if (fewer & held).all() and filled.any() else {}
 
 
 def _dated_name(table: Table, header: str, model: Funnel | None) -> str | None:

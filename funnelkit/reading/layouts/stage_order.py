@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from itertools import combinations, pairwise
 from typing import Any
@@ -33,7 +35,7 @@ def order_stages(sheets: Sequence[Sheet], names: Sequence[str], won: Sequence[st
     first = None if told or entries is None else _first_entries(entries)
     if told is None:
         scores = _filled_scores(sheets, names) if first is None else _entry_scores(first, names)
-        told = _ranked(sheets, names, scores), "history" if histories else "dates"
+        told = _ranked(sheets, names, scores, won), "history" if histories else "dates"
     order, why = told
     if histories and entries is not None:
         note_branches(sheets, entries, order)
@@ -69,37 +71,80 @@ def _said_order(sheets: Sequence[Sheet], names: Sequence[str], by_chance: bool) 
             place = {key(name): number for number, name in enumerate(kind.categories)}
             if all(key(name) in place for name in names):
                 return sorted(names, key=lambda name: place[key(name)]), "categories"
-    chances = _chances(sheets, names) if by_chance else {}
-    if len(set(chances.values())) == len(names) == len(chances):
-        return sorted(names, key=lambda name: chances[name]), "chance"
+    for why in ("place", "chance") if by_chance else ("place",):
+        stated = _stated(sheets, names, why)
+        if len(set(stated.values())) == len(names) == len(stated):
+            return sorted(names, key=lambda name: stated[name]), why
     return None
 
 
-def _ranked(sheets: Sequence[Sheet], names: Sequence[str], scores: Mapping[str, object]) -> Sequence[str]:
+def _ranked(
+    sheets: Sequence[Sheet], names: Sequence[str], scores: Mapping[str, object], won: Sequence[str]
+) -> Sequence[str]:
     """Return the names by their scores; a tie is refused."""
     ranked = sorted(names, key=lambda name: scores[name])  # type: ignore[arg-type, return-value]
     tie = next(((one, other) for one, other in pairwise(ranked) if scores[one] == scores[other]), None)
     if tie:
-        raise order_unknown(sheets[0].table.name, names, *tie)
+        raise order_unknown(sheets[0].table.name, names, *tie, won=won)
     return ranked
 
 
-def order_unknown(file: str, names: Sequence[str], one: str, other: str) -> DataError:
-    """Return the refusal that asks for the order of stages, and for the names that look like exits."""
+def order_unknown(file: str, names: Sequence[str], one: str, other: str, won: Sequence[str] = ()) -> DataError:
+    """Return the refusal that asks for the order of stages, and for the names that look like exits.
+
+    `order` holds the order that the names propose, exits left out and the win last; nothing where they leave it open.
+    """
     exits = [name for name in names if holds_exit(name)]
     listed, option = ", ".join(map(repr, exits)), ",".join(exits)
     told = both(lambda: say("errors.maybe_exits", names=listed, option=option)) if exits else ""
-    return DataError("stage_order_unknown", file=file, known=", ".join(names), one=one, other=other, exits=told)
+    order = usual_order([name for name in names if name not in exits])
+    if order:
+        order = (*order, *won)
+        usual, exits_told = ",".join(order), told
+        told = both(lambda: say("errors.maybe_order", order=usual) + str(exits_told))
+    return DataError("stage_order_unknown", file=file, known=", ".join(names), one=one, other=other, exits=told,
+                     order=order)  # fmt: skip
 
 
-def _chances(sheets: Sequence[Sheet], names: Sequence[str]) -> dict[str, float]:
-    """Return the chance of a win of each name whose deals nearly all carry the same one."""
-    known = set(map(key, preset_data("generic")["signs"]["chance"]))
+def usual_order(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names in the order in which such stages usually stand, numbers by size; nothing where some are open.
+
+    >>> usual_order(["Negotiation", "Lead", "Proposal sent"]), usual_order(["10", "9"]), usual_order(["Lead", "Blue"])
+    (('Lead', 'Proposal sent', 'Negotiation'), ('9', '10'), ())
+    """
+    places = [int(name) if name.strip().isdecimal() else None for name in names]
+    if None in places:
+        places = [_usual_place(name) for name in names]
+    known = [place for place in places if place is not None]
+    if len(set(known)) < len(names):
+        return ()
+    return tuple(name for _, name in sorted(zip(known, names, strict=True)))
+
+
+def _usual_place(name: str) -> int | None:
+    """Return at which step of a usual pipeline a name stands, None where no word of it says."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    words = [word for word in re.split(r"[\W_\d]+", plain) if word]
+    steps: Sequence[Sequence[str]] = preset_data("generic")["sequence"]["steps"]
+    met = [number for number, begins in enumerate(steps) if any(_met(words, begin) for begin in begins)]
+    return max(met, default=None)
+
+
+def _met(words: Sequence[str], begin: str) -> bool:
+    """Return True where a word begins so; in Chinese, which has no blanks, where one holds it."""
+    chinese = "\u4e00" <= begin[0] <= "\u9fff"
+    return any(begin in word if chinese else word.startswith(begin) for word in words)
+
+
+def _stated(sheets: Sequence[Sheet], names: Sequence[str], what: str) -> dict[str, float]:
+    """Return the chance of a win, or the place in the pipeline, of each name whose rows nearly all carry the same."""
+    known = set(map(key, preset_data("generic")["signs"][what]))
     found: dict[str, float] = {}
     for sheet in sheets:
-        headers = (header for header in sheet.table.cells.columns if key(header) in known)
-        header = sheet.mapping.columns.get("probability", next(headers, None))
-        if header is None or sheet.mapping.layout != "deals":
+        header = next((header for header in sheet.table.cells.columns if key(header).rstrip("%") in known), None)
+        if what == "chance":
+            header = sheet.mapping.columns.get("probability", header)
+        if header is None or (what == "chance" and sheet.mapping.layout != "deals"):
             continue
         values = pd.to_numeric(cell_text(sheet.table.cells[header]).str.strip().str.rstrip("%"), errors="coerce")
         frame = pd.DataFrame({"name": sheet.stage_names.map(key, na_action="ignore"), "chance": values})

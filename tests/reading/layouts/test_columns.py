@@ -52,9 +52,9 @@ def test_declared_columns_win_and_misspelt_ones_are_named():
 
 
 def test_a_missing_column_names_those_there_are():
-    error = refused(mapping, ["id", "phase"])
+    error = refused(mapping, ["id", "ablauf"])
     assert (error.key, error.values["line"], error.values["column"]) == ("no_column", 1, "stage")
-    assert "phase" in str(error) and "--map stage=COLUMN" in str(error)
+    assert "ablauf" in str(error) and "--map stage=COLUMN" in str(error)
     assert "缺少" in error.say("zh")
     assert refused(mapping, ["id", "stage"], "rows").key == "no_such_layout"
     assert refused(mapping, ["id", "stage"], None, "sailforce").key == "no_such_preset"

@@ -114,7 +114,7 @@ def test_presets_hold_what_readers_use():
         if "stages" in raw:
             assert raw["won_stage"] in raw["stages"]
         assert set(raw) <= {"title", "stages", "own_stages", "won_stage", "flags_by_stage", "ends", "scale", "columns",
-                            "events", "counts", "signs", "words", "foreign", "likely", "forms"}  # fmt: skip
+                            "events", "counts", "signs", "words", "foreign", "likely", "sequence", "forms"}  # fmt: skip
         assert set(raw.get("ends", {})) <= {"won", "lost", "void", "open"}
         for form in raw.get("forms", {}).values():
             assert form["layout"] in ("deals", "events", "counts")
