@@ -17,7 +17,8 @@ def uniform(counter: ArrayLike) -> NDArray[np.float64]:
     state = (np.asarray(counter, dtype=np.uint64) * 0x6D2B79F5 & 0xFFFFFFFF).astype(np.uint32)
     mixed = (state ^ (state >> 15)) * (state | 1)
     mixed ^= mixed + (mixed ^ (mixed >> 7)) * (mixed | 61)
-    return (mixed ^ (mixed >> 14)) / 2.0**32
+    found: NDArray[np.float64] = (mixed ^ (mixed >> 14)) / 2.0**32
+    return found
 
 
 def draws_of(n: float, rate: float, draw: float, samples: int = SAMPLES) -> NDArray[np.bool_]:

@@ -38,7 +38,7 @@ function figures(view) {
   return [
     { label: t("observed"), value: view.percent(found.rate[0]), note: t("observed_note", { k: view.number(found.k[0]), n: view.number(state.n) }) },
     { label: t("interval"), value: t("range", ends(view, 0)), note: t("points", { points: view.number(100 * (found.high[0] - found.low[0]), 1) }) },
-    { label: t("missed"), value: missed, note: t("missed_note", { n: view.number(view.spec.samples) }) },
+    { label: t("missed"), value: missed, note: t("missed_note", { n: view.number(view.spec.samples), guess: view.number(state.guess) }) },
   ];
 }
 
@@ -69,7 +69,7 @@ function draw(view, layer, { width, height }) {
     layer.line(left, y(rate), width, y(rate), { stroke: LINE });
     layer.text(left - 6, y(rate) + 4, view.percent(rate, 0), { "text-anchor": "end", "font-size": 12, fill: SOFT });
   }
-  layer.text(left + one / 2, 12, view.t("first"), { "text-anchor": "middle", "font-size": 12, fill: SOFT });
+  if (width >= 480) layer.text(left + one / 2, 12, view.t("first"), { "text-anchor": "middle", "font-size": 12, fill: SOFT });
   layer.text(start, 12, view.t("all", { n: view.number(spec.samples) }), { "font-size": 12, fill: SOFT });
   first(view, layer, left, one, y);
   found.k.forEach((k, at) => {
