@@ -8,9 +8,8 @@ import json
 import locale
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from funnelkit import __version__
@@ -265,64 +264,40 @@ def add_new(commands: Commands) -> None:
     command.add_argument("file", metavar="FILE", help="deals, stage entries or counts; a database's URL")
     add_reading_options(command)
     command.add_argument("--out", metavar="X.ipynb", help="where to write it; default here, under the file's name")
+    command.add_argument(
+        "--page", action="store_true", help="instead, a page with sliders on this funnel, for any browser"
+    )
+    command.add_argument("--target", type=float, metavar="WINS", help="of the page: wins to reach")
     command.set_defaults(run=run_new)
 
 
 def run_new(options: argparse.Namespace) -> int:
+    if options.page:
+        return _write_page(options)
     from funnelkit.course import write_notebook
 
     print(write_notebook(options.file, options.out, **reading(options)))
     return 0
 
 
-def add_lessons(commands: Commands) -> None:
-    command = commands.add_parser("lessons", help="the course as pages, slides or handouts; building it")
-    command.add_argument("action", choices=("site", "slides", "handout", "student", "build", "translated"))
-    command.add_argument("names", nargs="*", metavar="NAME", help="lessons, such as 05_industrial_eight_step; all")
-    command.add_argument("--lang", choices=("en", "zh"), help="one edition only; both by default")
-    command.add_argument(
-        "--out", metavar="DIR", help="folder to write to (build: in place; others: out/ACTION, such as out/site)"
-    )
-    command.add_argument("--cell", action="append", default=[], help="translated: this cell only; may be repeated")
-    command.set_defaults(run=run_lessons)
+def _write_page(options: argparse.Namespace) -> int:
+    from pathlib import Path
 
+    from funnelkit.explore import WhatIf, write_page
+    from funnelkit.language import DataError
+    from funnelkit.reading import read
 
-def run_lessons(options: argparse.Namespace) -> int:
-    from funnelkit.course import build, confirm, names, student, write_site
-    from funnelkit.language import LANGUAGES, say
-
-    langs = (options.lang,) if options.lang else LANGUAGES
-    out = options.out or f"out/{options.action}"
-    if options.action == "translated":
-        for name in options.names or names():
-            changed = confirm(name, options.cell)
-            words = ", ".join(changed) or "-"
-            print(say("course.lessons.confirmed", n=len(changed), name=name, cells=words))
-        return 0
-    paths: Iterable[Path]
-    if options.action == "student":
-        paths = student(out, langs, options.names)
-    elif options.action == "site":
-        paths = write_site(out, langs, options.names)
-    elif options.action == "build":
-        paths = build(options.out, langs, options.names)
-    else:
-        paths = _printed(options.action, options.names or names(), out, langs)
-    for path in paths:
-        print(path)
-        if options.action == "site":
-            files = [file.stat().st_size for file in path.parent.rglob("*") if file.is_file()]
-            print(say("course.site.size", folder=path.parent, files=len(files), size=f"{sum(files) / 1e6:.1f}"))
+    out = Path(options.out or f"{Path(options.file).stem}.html")
+    if out.exists():
+        raise DataError("notebook_exists", file=str(out))
+    print(write_page(WhatIf.of(read(options.file, **reading(options)), target=options.target), out))
     return 0
 
 
-def _printed(action: str, names: Sequence[str], out: str, langs: Sequence[Any]) -> Iterator[Path]:
-    """Print the slides or handouts of lessons and yield the PDFs' paths."""
-    from funnelkit.course import print_handout, print_slides
+def add_lessons(commands: Commands) -> None:
+    from funnelkit.course import add_lesson_commands
 
-    for name in names:
-        for lang in langs:
-            yield (print_slides if action == "slides" else print_handout)(name, out, lang)
+    add_lesson_commands(commands)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -1,4 +1,9 @@
 from . import checks as checks
+from .classroom.grade import grade as grade
+from .classroom.grade import write_grades as write_grades
+from .classroom.roster import collect as collect
+from .classroom.roster import write_class as write_class
+from .commands import add_lesson_commands as add_lesson_commands
 from .lessons import build as build
 from .lessons import confirm as confirm
 from .lessons import names as names

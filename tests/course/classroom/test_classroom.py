@@ -1,0 +1,298 @@
+"""A class: rosters of every kind, copies with seeds of their own, notebooks collected, hostile answers survived."""
+
+import csv
+import json
+import os
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from funnelkit.cli import main
+from funnelkit.course import collect, grade, lessons, write_class
+from funnelkit.course.classroom.roster import read_roster
+from funnelkit.course.classroom.sandbox import confine
+from funnelkit.course.lessons import LessonError
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="runs are confined by POSIX means")
+LESSON = "05_made"
+STUB = "answer = None"
+
+
+def cell(kind, cell_id, source, *tags):
+    made = nbformat.v4.new_code_cell(source) if kind == "code" else nbformat.v4.new_markdown_cell(source)
+    made.id = cell_id
+    made.metadata["tags"] = list(tags)
+    return made
+
+
+@pytest.fixture
+def made(tmp_path):
+    """A small lesson with three exercises, of one language: a run of it takes no data."""
+    cells = [
+        cell("md", "title", "# Which?"),
+        cell("code", "parameters", "seed: int = 0  # a seed\nn: int = 2  # a number", "parameters"),
+        cell("code", "imports", "from funnelkit.course.checks.verdict import check_number", "imports"),
+    ]
+    for k in (1, 2, 3):
+        cells += [
+            cell("md", f"exercise-{k}", f"## Exercise {k}"),
+            cell("code", f"exercise-{k}-answer", STUB, "exercise"),
+            cell("code", f"exercise-{k}-check", f"check_number(answer, {k}.5, [({k}, 'off')])", "check"),
+            cell("code", f"exercise-{k}-solution", f"solution = {k}.5", "solution"),
+        ]
+    lessons.write_lesson(nbformat.v4.new_notebook(cells=cells), tmp_path / "notebooks" / "en" / f"{LESSON}.ipynb")
+    return tmp_path / "notebooks"
+
+
+def roster(tmp_path, *names):
+    path = tmp_path / "names.csv"
+    path.write_text("\n".join(["name", *names]) + "\n", encoding="utf-8")
+    return path
+
+
+def hand_in(home, answers, lesson=LESSON, lang="en"):
+    """Fill a learner's copy in: {exercise number: source of the answer}."""
+    path = home / lang / f"{lesson}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    for one in notebook.cells:
+        for k, source in answers.items():
+            if one.id == f"exercise-{k}-answer":
+                one.source = source
+    nbformat.write(notebook, path)
+    return path
+
+
+def graded(tmp_path, made, answers, deadline_s=20.0):
+    """Return {learner: [state of each exercise]} of a class whose answers are given by name."""
+    names = roster(tmp_path, *answers)
+    homes = list(write_class(names, tmp_path / "class", ["en"], folder=made))
+    for home, filled in zip(homes, answers.values(), strict=True):
+        if filled is not None:
+            hand_in(home, filled)
+        else:
+            (home / "en" / f"{LESSON}.ipynb").unlink()
+    list(collect(names, tmp_path / "class", tmp_path / "collected"))
+    found = {}
+    for one in grade(names, tmp_path / "collected", deadline_s=deadline_s, folder=made):
+        found.setdefault(one.learner, []).append((one.state, one.hint))
+    return found
+
+
+# --- out and in ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("name\nAnna\nBob\n", ["Anna", "Bob"]),
+        ("Anna\nBob\n", ["Anna", "Bob"]),
+        ("no;姓名\n1;李伟\n2;王磊\n", ["李伟", "王磊"]),
+        ("name,folder,seed\n'=cmd,cmd,1\n", ["=cmd"]),
+        ("\ufeffname\n\n  Anna  \n", ["Anna"]),
+    ],
+)
+def test_rosters(tmp_path, text, names):
+    path = tmp_path / "r.csv"
+    for encoding in ("utf-8", "gb18030"):
+        path.write_text(text, encoding=encoding)
+        assert [learner.name for learner in read_roster(path)] == names or (encoding == "gb18030" and "\ufeff" in text)
+
+
+def test_folders_and_seeds_are_safe_and_nobodys_twice(tmp_path):
+    names = ["Anna", "anna", "../../etc", "con", "=1+1", "a" * 90, "..", "Anna", "李 伟"]
+    learners = read_roster(roster(tmp_path, *names))
+    folders = [learner.folder for learner in learners]
+    assert [learner.name for learner in learners] == names
+    assert len({folder.casefold() for folder in folders}) == len(names) == len({learner.seed for learner in learners})
+    assert all(folder == Path(folder).name and ".." not in folder and folder.lower() != "con" for folder in folders)
+    assert learners == read_roster(roster(tmp_path, *names))
+
+
+@pytest.mark.parametrize("text", ["", "name\n\n"])
+def test_a_roster_without_names_is_refused(tmp_path, text):
+    path = tmp_path / "r.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(LessonError):
+        read_roster(path)
+    with pytest.raises(LessonError):
+        read_roster(tmp_path / "none.csv")
+
+
+def test_copies_have_a_seed_of_their_own_and_no_solutions(tmp_path):
+    names = roster(tmp_path, "Anna", "李伟")
+    homes = list(write_class(names, tmp_path / "class", chosen=["05_industrial_eight_step"]))
+    learners = read_roster(names)
+    for home, learner in zip(homes, learners, strict=True):
+        for lang in ("en", "zh"):
+            notebook = nbformat.read(home / lang / "05_industrial_eight_step.ipynb", as_version=4)
+            source = next(one.source for one in notebook.cells if one.id == "parameters")
+            assert f"seed: int = {learner.seed}  #" in source
+            assert not any("solution" in one.metadata.get("tags", []) or one.get("outputs") for one in notebook.cells)
+        assert (home / "glossary.csv").is_file() and learner.name in (home / "README.zh.md").read_text(encoding="utf-8")
+    rows = list(csv.DictReader((tmp_path / "class" / "roster.csv").open(encoding="utf-8-sig")))
+    assert [row["seed"] for row in rows] == [str(learner.seed) for learner in learners]
+    assert read_roster(tmp_path / "class" / "roster.csv") == learners
+
+
+def test_collecting_takes_the_newer_and_nobody_elses(tmp_path, made):
+    names = roster(tmp_path, "Anna", "Bob")
+    anna, bob = write_class(names, tmp_path / "class", ["en"], folder=made)
+    inbox = tmp_path / "inbox" / "mails"
+    inbox.mkdir(parents=True)
+    for k, text in enumerate(("1", "2")):
+        file = hand_in(anna, {1: f"answer = {text}"}).rename(inbox / f"my work ({k}).ipynb")
+        os.utime(file, (1_000_000 + k, 1_000_000 + k))
+        list(write_class(names, tmp_path / "class", ["en"], folder=made))
+    stranger = json.loads((bob / "en" / f"{LESSON}.ipynb").read_text(encoding="utf-8"))
+    for n, learner in enumerate(("Eve", "../Bob", ["Bob"], None)):
+        stranger["metadata"]["funnelkit"]["learner"] = learner
+        (inbox / f"s{n}.ipynb").write_text(json.dumps(stranger), encoding="utf-8")
+    (inbox / "broken.ipynb").write_text("{", encoding="utf-8")
+    (inbox / "deep.ipynb").write_text("[" * 100_000, encoding="utf-8")
+    taken = [(learner.name, path.name) for learner, _, path in collect(names, tmp_path / "inbox", tmp_path / "out")]
+    assert taken == [("Anna", "my work (1).ipynb")]
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*.ipynb")) == [f"{LESSON}.ipynb"]
+
+
+# --- grading ---------------------------------------------------------------------------------------------------------
+
+
+def test_right_wrong_empty_error_and_missing(tmp_path, made):
+    found = graded(
+        tmp_path,
+        made,
+        {
+            "Anna": {1: "answer = 1.5", 2: "half = 0.5\nanswer = 2 + half", 3: "answer = 3.5"},
+            "Bob": {1: "answer = 1", 3: "answer = 'three'"},
+            "Cem": {1: "answer = 1 / 0", 2: "answer = (", 3: "import sys\nsys.exit()"},
+            "Dora": None,
+        },
+    )
+    assert found["Anna"] == [("right", "right")] * 3
+    assert found["Bob"] == [("wrong", "off"), ("empty", "empty"), ("wrong", "no_number")]
+    assert found["Cem"] == [("error", "error")] * 3
+    assert found["Dora"] == [("missing", "")]
+
+
+HOSTILE = {
+    "ends": "import os\nos._exit(0)",
+    "loops": "while True:\n    pass",
+    "sleeps": "import time\nwhile True:\n    time.sleep(1)",
+    "writes": "open('{outside}/made-by-open', 'w').write('x')",
+    "writes low": "import os\nos.open('{outside}/made-low', os.O_CREAT | os.O_WRONLY)",
+    "links": "import os\nos.symlink('{outside}', 'in')\nopen('in/made-by-link', 'w')",
+    "removes": "import os\nos.remove('{outside}/kept')",
+    "renames": "import os\nos.rename('{outside}/kept', 'mine')",
+    "runs": "import subprocess\nsubprocess.run(['touch', '{outside}/made-by-touch'])",
+    "system": "import os\nassert os.system('touch {outside}/made-by-system') == 0",
+    "forks": "import os\nos.fork()",
+    "kills": "import os\nos.kill(os.getppid(), 9)",
+    "calls out": "import socket\nsocket.create_connection(('127.0.0.1', 9), 1)",
+    "library": "import duckdb\nduckdb.sql(\"copy (select 1) to '{outside}/made-by-library'\")",
+    "arrow": "import pyarrow as pa\npa.OSFile('{outside}/made-by-arrow', 'wb').write(b'x')",
+    "memory": "answer = bytearray(10 ** 12)",
+}
+
+
+def survive(tmp_path, made, chosen, deadline_s):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").write_text("kept")
+    answers = {
+        name: {1: "answer = 1.5", 2: HOSTILE[name].format(outside=outside), 3: "answer = 3.5"} for name in chosen
+    }
+    found = graded(tmp_path, made, answers, deadline_s=deadline_s)
+    assert set(found) == set(chosen)
+    for name, states in found.items():
+        late = ("stopped", "deadline")
+        wanted = {"ends": ("stopped", "ended"), "loops": late, "sleeps": late}.get(name, ("error", "error"))
+        assert states == [("right", "right"), wanted, ("right", "right")], name
+    assert [path.name for path in outside.iterdir()] == ["kept"] and (outside / "kept").read_text() == "kept"
+
+
+def test_hostile_answers_cost_only_themselves(tmp_path, made):
+    survive(tmp_path, made, ["ends", "sleeps", "writes"], 10.0)
+
+
+@pytest.mark.slow
+def test_hostile_answers_of_every_kind_harm_nothing(tmp_path, made):
+    survive(tmp_path, made, HOSTILE, 30.0)
+
+
+def test_a_run_may_write_to_its_own_folder(tmp_path, made):
+    source = (
+        "from pathlib import Path\nPath('mine.txt').write_text('1.5')\nanswer = float(Path('mine.txt').read_text())"
+    )
+    assert graded(tmp_path, made, {"Anna": {1: source}})["Anna"][0] == ("right", "right")
+
+
+def test_a_learner_may_add_cells_to_an_exercise_but_not_change_the_lesson(tmp_path, made):
+    names = roster(tmp_path, "Anna")
+    (home,) = write_class(names, tmp_path / "class", ["en"], folder=made)
+    path = hand_in(home, {1: "answer = x + 0.5", 2: "answer = 2.5"})
+    notebook = nbformat.read(path, as_version=4)
+    place = [one.id for one in notebook.cells].index("exercise-1")
+    notebook.cells.insert(place + 1, cell("code", "mine", "x = 1"))
+    for one in notebook.cells:
+        if one.id == "imports" or one.id.endswith("-check"):
+            one.source = "raise SystemExit"
+    nbformat.write(notebook, path)
+    list(collect(names, tmp_path / "class", tmp_path / "collected"))
+    found = [one.state for one in grade(names, tmp_path / "collected", folder=made)]
+    assert found == ["right", "right", "empty"]
+
+
+def test_the_wall_of_the_system_stands_where_the_kernel_has_it(tmp_path):
+    if sys.platform != "linux":
+        pytest.skip("Landlock is Linux's")
+    pid = os.fork()
+    if not pid:
+        code = 1
+        try:
+            if not confine(tmp_path):
+                code = 2
+            else:
+                (tmp_path / "in").write_text("x")
+                try:
+                    (tmp_path.parent / "out").write_text("x")
+                except PermissionError:
+                    code = 0
+        finally:
+            os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if code == 2:
+        pytest.skip("this kernel has no Landlock")
+    assert code == 0 and (tmp_path / "in").is_file() and not (tmp_path.parent / "out").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", lessons.names())
+def test_the_solutions_of_every_lesson_are_right_with_a_seed_of_ones_own(tmp_path, name):
+    names = roster(tmp_path, "Anna")
+    (home,) = write_class(names, tmp_path / "class", ["zh"], [name])
+    path = home / "zh" / f"{name}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    solutions = {one.id: one.source for one in lessons.read_lesson(name, "zh").cells if one.id.endswith("-solution")}
+    for one in notebook.cells:
+        source = solutions.get(one.id.replace("-answer", "-solution")) if "-answer" in one.id else None
+        if source:
+            answer = one.source.splitlines()[-1].partition("=")[0].strip()
+            lines = [line for line in source.splitlines() if not line.startswith("fk.checks.")]
+            one.source = "\n".join([one.source, *lines, f"{answer} = solution"])
+    nbformat.write(notebook, path)
+    list(collect(names, tmp_path / "class", tmp_path / "collected"))
+    found = list(grade(names, tmp_path / "collected", deadline_s=300))
+    assert len(found) >= 2 and {one.state for one in found} == {"right"}, found
+
+
+def test_the_command_line_writes_the_table(tmp_path, made, monkeypatch, capsys):
+    monkeypatch.setattr("funnelkit.course.classroom.roster.FOLDER", made)
+    names = roster(tmp_path, "Anna")
+    assert main(["lessons", "student", "00_start_here", "--roster", str(names), "--out", str(tmp_path / "c")]) == 0
+    arguments = ["--roster", str(tmp_path / "c" / "roster.csv")]
+    assert main(["lessons", "collect", *arguments, "--source", str(tmp_path / "c"), "--out", str(tmp_path / "in")]) == 0
+    assert (tmp_path / "in" / "Anna" / "zh" / "00_start_here.ipynb").is_file()
+    assert main(["lessons", "student", "--roster", str(tmp_path / "none.csv"), "--out", str(tmp_path / "d")]) == 10
+    assert "none.csv" in capsys.readouterr().err
