@@ -8,8 +8,9 @@ from __future__ import annotations
 import base64
 import copy
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
+from itertools import pairwise
 from typing import Any
 
 from funnelkit.language import number, say
@@ -34,9 +35,24 @@ def prepared(notebook: Any) -> tuple[Any, str]:
         _with(cell, outputs=[_ready(output, title, styles) for output in cell.outputs if not _is_warning(output)])
         if cell.get("outputs")
         else cell
-        for cell, title in _with_headings(notebook.cells)
+        for cell, title in _with_headings(without_empty_sections(notebook.cells))
     ]
     return found, "".join(styles)
+
+
+def without_empty_sections(cells: Sequence[Any]) -> list[Any]:
+    """Return the cells without the headings (## and below) whose code cells all show nothing: there is no section."""
+    starts = [place for place, cell in enumerate(cells) if cell.cell_type == "markdown"] + [len(cells)]
+    empty = {
+        start
+        for start, stop in pairwise(starts)
+        if cells[start].source.startswith("##") and stop > start + 1 and not any(map(_shows, cells[start + 1 : stop]))
+    }
+    return [cell for place, cell in enumerate(cells) if place not in empty]
+
+
+def _shows(cell: Any) -> bool:
+    return any(not _is_warning(output) for output in cell.get("outputs", []))
 
 
 def warnings_of(notebook: Any) -> str:

@@ -74,7 +74,8 @@ def watch_win_rate(pipeline: Pipeline, scope: Scope) -> Result:
     ----------
     pipeline : Pipeline
     scope : Scope
-        Where it names a period that is over, the watch ends with it; else with the data, as that of `stuck_deals`.
+        Where it names a period that is over, the watch ends with it; else with the data, and what is usual is what the
+        first page and `stuck_deals` take for it.
 
     Returns
     -------
@@ -95,7 +96,7 @@ def watch_win_rate(pipeline: Pipeline, scope: Scope) -> Result:
     ['solution-confirmed', 'solution-demo']
     """
     if scope.period in ("", "current"):
-        return monitor(pipeline)
+        return monitor(pipeline, scope.usual_ends)
     calendar = scope.calendar
     after = calendar.start(int(calendar.number(scope.day)) + 1)
     return monitor(pipeline if after > pipeline.as_of else pipeline.at(after))

@@ -91,6 +91,22 @@ class Answer(Result):
         return exported(self.table, self.section.exported if self.section is not None else "", self.model)
 
 
+class Unanswered(Refusal):
+    """A question of the report that the source cannot answer.
+
+    Attributes
+    ----------
+    section : Section
+        Whose question it is.
+    """
+
+    section: Section
+
+    def __init__(self, error: FunnelkitError, section: Section) -> None:
+        super().__init__(error)
+        object.__setattr__(self, "section", section)
+
+
 def attempt(verb: Callable[..., Any], pipeline: Pipeline, *args: Any, **options: Any) -> Result:
     """Ask a verb; where the source cannot support it, the answer is a Refusal that says why.
 
@@ -138,7 +154,7 @@ def _attempt(verb: Callable[..., Any], pipeline: Pipeline, args: tuple[Any, ...]
             section.check(pipeline, *args, **options)
         found = verb(pipeline, *args, **options)
     except FunnelkitError as error:
-        return Refusal(error)
+        return Refusal(error) if section is None else Unanswered(error, section)
     return found if section is None else _answer(section, found, pipeline.model)
 
 
@@ -157,28 +173,6 @@ def _of_verb() -> dict[str, Section]:
     folder = import_module(package).__path__
     modules = [import_module(f"{package}.{found.name}") for found in pkgutil.iter_modules(folder)]
     return {section.verb: section for module in modules for section in getattr(module, "SECTIONS", ())}
-
-
-def after(above: Result, below: Result) -> Result | None:
-    """Return the answer `below`, or None where it refuses for the reason that the answer above it gave.
-
-    Parameters
-    ----------
-    above, below : Result
-        Two answers of one section of the report.
-
-    Returns
-    -------
-    Result or None
-
-    Examples
-    --------
-    >>> refusal = Refusal(DataError("no_target"))
-    >>> after(refusal, refusal) is None
-    True
-    """
-    both = isinstance(above, Refusal) and isinstance(below, Refusal)
-    return None if both and above.reading() == below.reading() else below
 
 
 def exported(rows: pd.DataFrame, columns: str, model: Funnel | None) -> dict[str, Any]:

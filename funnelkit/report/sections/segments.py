@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from functools import partial
 
 from funnelkit.analysis import win_rate
-from funnelkit.language import Shown, note, number, say
+from funnelkit.language import DataError, both, day, number
 from funnelkit.pipeline import DEAL_COLUMNS, Pipeline
 from funnelkit.report.sections.section import Section
-from funnelkit.result import Result
+from funnelkit.result import Result, table_of
 
 MAX_SEGMENTS = 30
 
@@ -33,30 +33,47 @@ def _splits(pipeline: Pipeline, name: str) -> bool:
     return name in pipeline.deals and 2 <= pipeline.deals[name].nunique() <= MAX_SEGMENTS
 
 
-def segment_table(pipeline: Pipeline, segment: str = "") -> Shown:
-    """Return the win rate of every segment as a table, or why there is none."""
-    shown: Shown = _by_segment(pipeline, segment, lambda found: found.show())
-    return shown
+def rate_segments(pipeline: Pipeline, segment: str = "") -> Result:
+    """Compare the win rates of segments: of the column named, else of the first that splits the deals.
 
+    Parameters
+    ----------
+    pipeline : Pipeline
+    segment : str
+        A column of the deals.
 
-def segment_picture(pipeline: Pipeline, segment: str = "") -> Any:
-    """Return the win rate of every segment as a chart, None where `segment_table` says why there is none."""
-    drawn = _by_segment(pipeline, segment, lambda found: found.chart())
-    return None if isinstance(drawn, Shown) else drawn
+    Returns
+    -------
+    Result
+        As `win_rate`.
 
+    Raises
+    ------
+    LimitError, DataError
+        As `win_rate`; where no column splits the deals, or the one named has too many values.
 
-def _by_segment(pipeline: Pipeline, segment: str, draw: Callable[[Result], Any]) -> Any:
+    Notes
+    -----
+    A column splits that has 2 to 30 different values.
+
+    Examples
+    --------
+    >>> import funnelkit as fk
+    >>> rate_segments(fk.sample()).table["team"].tolist()
+    ['Field sales', 'Inside sales', 'Key accounts']
+    """
     by = segment_column(pipeline, segment)
-    if pipeline.counts is not None or by is None:
-        return note(say("report.segments.none", most=MAX_SEGMENTS))
-    if by not in pipeline.deals:
-        return note(say("report.segments.unknown", name=by, known=", ".join(pipeline.deals.columns)), "warn")
+    if by is None:
+        raise DataError("no_segment")
+    n = int(pipeline.deals[by].nunique()) if by in pipeline.deals else 0
+    if n > MAX_SEGMENTS:
+        raise DataError("segments_many", name=by, n=number(n), most=MAX_SEGMENTS)
     found = win_rate(pipeline, by)
-    if len(found.table) > MAX_SEGMENTS + 1:
-        return note(say("report.segments.many", name=by, n=number(len(found.table)), most=MAX_SEGMENTS), "warn")
-    return draw(found)
+    since = {"since": both(partial(day, pipeline.deals["created_at"].min()))}
+    return replace(found, notes=(*found.notes, ("report.segments.whole", since)))
 
 
 SECTIONS = (
+    Section("segments", "rate_segments", "* k n rate low high floor ceiling basis horizon_days n_open", drawn=table_of),
     Section("people", "review_people", "* k n rate expected limit_low limit_high shrunk verdict", answers=0),
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -107,6 +108,8 @@ def data_quality(pipeline: Pipeline) -> Shown:
     if day_text(pipeline) != "-":
         how = "given" if pipeline.as_of_given else "derived"
         lines.append(say(f"report.quality.as_of_{how}", as_of=day_text(pipeline)))
+        if not pipeline.as_of_given:
+            print(say("report.advice.as_of", as_of=day_text(pipeline)), file=sys.stderr)
     loud = [finding for finding in pipeline.findings if finding.severity in LOUD]
     lines += [finding.message() for finding in _examples(loud)]
     shown = bullets(lines, "warn" if loud else "good")
@@ -127,10 +130,3 @@ def _examples(findings: Sequence[Finding]) -> list[Finding]:
         else:
             rest[finding.rule] += 1
     return told + [Finding("more", "warn", values={"rule": rule, "n": number(n)}) for rule, n in rest.items()]
-
-
-def source_limits(pipeline: Pipeline) -> Shown:
-    """Return what the source cannot tell."""
-    if not pipeline.limits:
-        return note(say("report.quality.no_limits"), "good")
-    return bullets([limit.message() for limit in pipeline.limits])

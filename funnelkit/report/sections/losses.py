@@ -1,0 +1,102 @@
+"""Where and why were deals lost in the last twelve months?"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from funnelkit.analysis import furthest_stage, lost_nowhere
+from funnelkit.language import DataError, Text, both, number, percent, say
+from funnelkit.pipeline import Pipeline
+from funnelkit.report.sections.scope import Scope
+from funnelkit.report.sections.section import Section
+from funnelkit.result import FEW, WIN_LIMITS, Result, refuse_limits
+
+MONTHS = 12
+FEWEST_TOLD = 0.5  # share of the losses that must bear a reason
+
+
+def lost_reasons(pipeline: Pipeline, scope: Scope) -> Result:
+    """Count the losses of the last twelve months by the stage they happened in and their reason.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+    scope : Scope
+
+    Returns
+    -------
+    Result
+        Table: stage, reason (missing: none given), n_lost, n_stage (losses of the stage), share (of those, a fraction).
+
+    Raises
+    ------
+    LimitError, DataError
+        Where losses or their stages are not known, or most bear no reason.
+
+    Notes
+    -----
+    Each stage's reasons come in order of their number.
+
+    Examples
+    --------
+    >>> import funnelkit as fk
+    >>> pipeline = fk.sample()
+    >>> lost_reasons(pipeline, Scope(pipeline)).table.iloc[0][["reason", "n_stage"]].tolist()
+    ['No budget', 287]
+    """
+    refuse_limits(pipeline, "split_losses", *WIN_LIMITS)
+    lost = (pipeline.deals["status"] == "lost") & (pipeline.deals["closed_at"] < scope.end)
+    lost &= pipeline.deals["closed_at"] >= scope.end - pd.DateOffset(months=MONTHS)
+    nowhere = lost & lost_nowhere(pipeline)
+    if nowhere.sum() > FEW * lost.sum():
+        refuse_limits(pipeline, "split_losses", "stage_of_loss_unknown")
+    told = pipeline.deals.loc[lost, "lost_reason"].notna()
+    if not len(told) or told.mean() < FEWEST_TOLD:
+        raise DataError("no_lost_reasons", n=number(told.sum()), of=number(len(told)))
+    table = _by_stage(pipeline, lost & ~nowhere)
+    return Result(table, *_read(table, pipeline), model=pipeline.model, shown=_for_people)
+
+
+def _by_stage(pipeline: Pipeline, lost: pd.Series[bool]) -> pd.DataFrame:
+    names = pipeline.model.stage_ids
+    stage = pd.Categorical.from_codes(furthest_stage(pipeline)[lost].to_numpy(), categories=names, ordered=True)
+    reason = pipeline.deals.loc[lost, "lost_reason"].astype(object).to_numpy()
+    found = pd.DataFrame({"stage": stage, "reason": reason, "n_lost": 1})
+    found = found.groupby(["stage", "reason"], observed=True, dropna=False)["n_lost"].sum().reset_index()
+    found["n_stage"] = found.groupby("stage", observed=True)["n_lost"].transform("sum")
+    found["share"] = found["n_lost"] / found["n_stage"]
+    return found.sort_values(["stage", "n_lost"], ascending=[True, False], kind="stable", ignore_index=True)
+
+
+def _read(table: pd.DataFrame, pipeline: Pipeline) -> tuple[str, dict[str, Any]]:
+    whole = table.groupby("reason", dropna=False)["n_lost"].sum().sort_values(ascending=False, kind="stable")
+    stages = table.groupby("stage", observed=True)["n_lost"].sum()
+    most = stages.idxmax()
+    values = {"n": number(whole.sum()), "reason": _reason(whole.index[0]), "n_reason": number(whole.iloc[0]),
+              "share": percent(whole.iloc[0] / whole.sum(), 0), "stage": pipeline.model.stage(most).name,
+              "n_stage": number(stages[most])}  # fmt: skip
+    return "report.losses.most", values
+
+
+def _reason(reason: Any) -> Text | str:
+    return both(partial(say, "report.losses.no_reason")) if pd.isna(reason) else str(reason)
+
+
+def _for_people(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a row a stage: how many were lost there, and the three commonest reasons with their share."""
+    rows = []
+    for stage, group in table.groupby("stage", observed=True):
+        told = [
+            say("report.losses.counted", reason=str(_reason(row["reason"])), n=number(row["n_lost"]),
+                share=percent(row["share"], 0))
+            for row in group.head(3).to_dict("records")
+        ]  # fmt: skip
+        rows.append((stage, int(group["n_lost"].sum()), say("report.losses.between").join(told)))
+    shown = pd.DataFrame(rows, columns=["stage", "n_lost", "reasons"])
+    return shown.assign(stage=pd.Categorical(shown["stage"], categories=table["stage"].cat.categories, ordered=True))
+
+
+SECTIONS = (Section("losses", "lost_reasons", "stage reason n_lost n_stage share"),)
