@@ -140,15 +140,22 @@ def stage_spells(pipeline: Any) -> Spells:
 
 def _advances(pipeline: Any, won: int) -> pd.DataFrame:
     """Return deal (row number), stage, at (days): each first entry into a stage further than all before."""
-    events, place = pipeline.events, pd.Series(np.arange(len(pipeline.deals)), index=pipeline.deals["deal_id"])
-    rows = pd.DataFrame({"deal": events["deal_id"].map(place), "stage": events["stage"].cat.codes.astype(int)})
-    rows["at"] = days(events["entered_at"])
-    first = pd.DataFrame({"deal": place.to_numpy(), "stage": 0, "at": days(pipeline.deals["created_at"])})
-    undated = ~first["deal"].isin(rows.loc[rows["at"].notna(), "deal"])
-    rows = pd.concat([rows, first[undated]]).dropna()
-    rows = rows[(rows["stage"] < won) & (rows["stage"] >= 0)].sort_values(["deal", "at", "stage"], ignore_index=True)
-    before = rows.groupby("deal")["stage"].cummax().groupby(rows["deal"]).shift(1).fillna(-1)
-    return rows[rows["stage"] > before].astype({"deal": int})
+    events, deals = pipeline.events, pipeline.deals
+    place = pd.Index(deals["deal_id"].astype(object)).get_indexer(events["deal_id"].astype(object))
+    entered = days(events["entered_at"])
+    known = (place >= 0) & ~np.isnan(entered)
+    first = np.setdiff1d(np.arange(len(deals)), place[known])  # deals without a dated event begin in the first stage
+    deal = np.r_[place[known], first]
+    stage = np.r_[events["stage"].cat.codes.to_numpy(int)[known], np.zeros(len(first), int)]
+    at = np.r_[entered[known], days(deals["created_at"])[first]]
+    kept = ~np.isnan(at) & (stage >= 0) & (stage < won)
+    order = np.lexsort((stage[kept], at[kept], deal[kept]))
+    deal, stage, at = deal[kept][order], stage[kept][order], at[kept][order]
+    # A deal's stages stand above all stages of the deals before it, so one running maximum serves all of them.
+    level = stage + deal * (won + 1)
+    before = np.r_[-1, np.maximum.accumulate(level)[:-1]][: len(deal)]
+    further = (level > before) & (level >= deal * (won + 1))
+    return pd.DataFrame({"deal": deal[further], "stage": stage[further], "at": at[further]})
 
 
 def _seen_from(pipeline: Any) -> float:
