@@ -5,7 +5,7 @@ import shutil
 import sys
 from dataclasses import replace
 
-from harness import GRACE_S, Bench, Kit, hashes, inflict, survivors, template
+from harness import GRACE_S, Bench, Kit, block, hashes, inflict, survivors, template
 
 BEFORE, AFTER = "good before", "good after"
 
@@ -46,6 +46,8 @@ class BatchBench(Bench):
         reports = []
         for name in self.names:
             shutil.copytree(self.good, self.out / name, symlinks=True)
+            if name in self.faults and self.faults[name].latest_is_folder:
+                block(Kit, self.out / name)
             report = {"name": name, "template": str(self._template(name, self.faults.get(name)))}
             given = self.faults[name].parameters if name in self.faults else ()
             reports.append(report | {"parameters": dict(pair.rsplit("=", 1) for pair in given)})
@@ -54,7 +56,8 @@ class BatchBench(Bench):
 
     def _template(self, name, fault=None):
         cells, spec = (fault.cells, fault.kernelspec) if fault else (("1",), "python3")
-        return template(self.home / f"{name}.ipynb", cells, self.out / name, spec, self.out)
+        tags = bool(fault and fault.null_tags)
+        return template(self.home / f"{name}.ipynb", cells, self.out / name, spec, self.out, tags)
 
     def _plan(self, name, reports, deadline_s):
         path = self.home / f"{name}.yaml"
@@ -67,7 +70,7 @@ class BatchBench(Bench):
         for name in self.names:
             self._template(name)
         plan = self._plan("calm", [{**report, "parameters": {}} for report in self.reports], 300)
-        return self.start(plan, replace(self.fault, name="retry", parameters=(), env={})).wait(600)
+        return self.start(plan, replace(self.fault, name="retry", parameters=(), env={}, open_files=None)).wait(600)
 
 
 def judge_batch(good, faults):
@@ -129,14 +132,15 @@ def _code_right(bench, codes):
         return all(code in (0, 16) for code in codes) and 0 in codes
     if fault.signal:
         return codes == [fault.code]
-    if fault.free_kb is not None or fault.read_only:
+    if fault.free_kb is not None or fault.read_only or fault.open_files is not None:
         return codes[0] in (1, 14)
     return codes == [int(any(fault.code for fault in bench.faults.values()))]
 
 
 def _neighbours_right(bench, before, told):
     """The good reports are whole in every case, and new unless the command was ended or its disk was full."""
-    ended = bench.fault.signal or bench.fault.free_kb is not None or bench.fault.read_only
+    fault = bench.fault
+    ended = fault.signal or fault.free_kb is not None or fault.read_only or fault.open_files is not None
     for name in set(bench.names) - set(bench.faults):
         shown = hashes(bench.out / name / "latest")
         record = json.loads((bench.out / name / "latest" / "run.json").read_text(encoding="utf-8"))

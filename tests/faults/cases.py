@@ -21,14 +21,16 @@ class Fault:
     starts: int = 1
     kernelspec: str = "python3"
     parameters: tuple = ()
+    null_tags: bool = False  # the template's cells say `tags: null`, as some editors write it
+    latest_is_folder: bool = False  # a folder of somebody's own stands where the newest report is to be shown
+    open_files: int | None = None  # as many as a process may open
     env: dict = field(default_factory=dict)
 
     @property
     def to_command(self):
         """Tell whether it is done to the command or its disk: then a batch of its own is made for it."""
-        return bool(self.signal or self.read_only or self.kill or self.env or self.starts > 1) or (
-            self.free_kb is not None
-        )
+        limited = self.free_kb is not None or self.open_files is not None
+        return limited or bool(self.signal or self.read_only or self.kill or self.env or self.starts > 1)
 
 
 _WAIT = "import pathlib, time\npathlib.Path(marker).write_text('here')\ntime.sleep(600)"
@@ -55,6 +57,13 @@ def die(n):
     os.kill(os.getpid(), signal.SIGKILL)
 """
 _TEXT = "print('x' * {n}_000)"
+_BOMB = """import pathlib, tempfile
+import numpy as np, pyarrow as pa, pyarrow.parquet as pq
+import funnelkit as fk
+column = pa.DictionaryArray.from_arrays(pa.array(np.zeros(100_000, 'int32')), pa.array(['x' * 1_000_000]))
+path = pathlib.Path(tempfile.mkdtemp()) / 'bomb.parquet'
+pq.write_table(pa.table({'deal_id': column, 'stage': column}), path, compression='zstd')
+fk.read(path)"""
 _REMOVE = "import pathlib, shutil\nshutil.rmtree(folder)"
 
 DIED, DEADLINE, CANCELLED, CELL, WRITE = (
@@ -107,4 +116,13 @@ FAULTS = (
         parameters=("x; open(marker, 'w').write('ran'); y=1",),
     ),
     Fault("ill-typed parameter", ("1",), code=11, reason="bad_parameter", parameters=("n=012",)),
+    Fault("file name that is not UTF-8", ("1",), code=11, reason="bad_parameter", parameters=("filler=\udcff.csv",)),
+    Fault("syntax error in a cell", ("1", "def broken(:", "2"), **CELL),
+    Fault("magic that does not exist", ("1", "%no_such_magic", "2"), **CELL),
+    Fault("magics that do", ("%time 1", "%%capture\nprint(1)")),
+    Fault("tags: null", ("1", "2"), null_tags=True),
+    Fault("more output than can be taken over", ("print('x' * 250_000_000)", "1"), code=10, reason="output_too_large"),
+    Fault("Parquet file that unpacks to 200 GB", ("1", _BOMB), code=2, reason="bad_data"),
+    Fault("folder in the place of the newest report", ("1",), code=14, reason="refused", latest_is_folder=True),
+    Fault("64 open files at most", ("1",), code=14, reason="refused", open_files=64),
 )  # fmt: skip

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from funnelkit.report.kernels.processes import descendants, kill
 GRACE_S = 5
 
 
-def template(path, cells, folder, kernelspec="python3", root=None):
+def template(path, cells, folder, kernelspec="python3", root=None, null_tags=False):
     """Write a template whose cells know a marker file, the folder of the reports and a file to fill the disk with.
 
     The last two lie beside `root`, the target of the command, which is `folder` unless it is a batch.
@@ -31,14 +32,17 @@ def template(path, cells, folder, kernelspec="python3", root=None):
     first = nbformat.v4.new_code_cell("\n".join(lines), metadata={"tags": ["parameters"]}, id="parameters")
     others = [nbformat.v4.new_code_cell(source, id=f"cell-{i}") for i, source in enumerate(cells)]
     spec = {"kernelspec": {"name": kernelspec, "display_name": "Python", "language": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=[first, *others], metadata=spec), path)
+    notebook = nbformat.v4.new_notebook(cells=[first, *others], metadata=spec)
+    for cell in others if null_tags else ():
+        cell.metadata["tags"] = None
+    path.write_text(json.dumps(notebook), encoding="utf-8")  # nbformat's own writer would mend it
     return path
 
 
 class Kit:
     """`funnelkit report`."""
 
-    name = "funnelkit"
+    name, shown = "funnelkit", "latest"
 
     @staticmethod
     def command(notebook, out, fault):
@@ -68,7 +72,7 @@ class Kit:
 class Papermill:
     """`papermill in.ipynb out.ipynb`, its own limit on a cell as the deadline, then nbconvert for the page."""
 
-    name = "papermill"
+    name, shown = "papermill", "report.ipynb"
 
     @staticmethod
     def command(notebook, out, fault):
@@ -142,7 +146,10 @@ class Bench:
     def furnish(self):
         """Lay out the old report and what the command is called with."""
         shutil.copytree(self.good, self.out, symlinks=True)
-        self.notebook = template(self.home / "t.ipynb", self.fault.cells, self.out, self.fault.kernelspec)
+        fault = self.fault
+        self.notebook = template(self.home / "t.ipynb", fault.cells, self.out, fault.kernelspec, None, fault.null_tags)
+        if fault.latest_is_folder:
+            block(self.tool, self.out)
 
     def __exit__(self, *_):
         for pid in descendants(os.getpid()):
@@ -163,6 +170,8 @@ class Bench:
         for name in ("ballast", "filler"):
             (self.disk / name).unlink(missing_ok=True)
         self.out.mkdir(exist_ok=True)
+        for place in (self.out, *self.out.iterdir()):
+            unblock(self.tool, place)
 
     def start(self, notebook, fault):
         env = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHONUTF8"))}
@@ -175,14 +184,30 @@ class Bench:
         return subprocess.Popen(
             self.tool.command(notebook, self.out, fault), env=env, cwd=self.home, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=(self.home / "messages").open("w"), start_new_session=True,
-            preexec_fn=_plain_signals,
+            preexec_fn=lambda: _plain_process(fault.open_files),
         )  # fmt: skip
 
 
-def _plain_signals():
+def _plain_process(open_files):
     """A shell's background jobs ignore SIGINT, nohup's SIGHUP, and what they start inherits it: not so here."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
+    if open_files is not None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, open_files))
+
+
+def block(tool, out):
+    """Put a folder where the tool shows its newest report; what was there is kept beside it."""
+    shown = out / tool.shown
+    shown.rename(out / "aside")
+    shown.mkdir()
+    (shown / "somebody's own").write_text("keep", encoding="utf-8")
+
+
+def unblock(tool, out):
+    if (out / "aside").exists() or (out / "aside").is_symlink():
+        shutil.rmtree(out / tool.shown)
+        (out / "aside").rename(out / tool.shown)
 
 
 def _fill(path, free_kb):
@@ -305,7 +330,7 @@ def _rerun(bench, fault):
     import dataclasses
 
     calm = template(bench.home / "calm.ipynb", ("1",), bench.out)
-    plain = dataclasses.replace(fault, parameters=(), deadline_s=300, env={}, name="calm")
+    plain = dataclasses.replace(fault, parameters=(), deadline_s=300, env={}, open_files=None, name="calm")
     return bench.start(calm, plain).wait(300)
 
 
