@@ -28,7 +28,7 @@ def loop_values(request: Request, column: str) -> list[str]:
     pipeline = keep_rows(read_for(job), job.values.get("rows", ""))
     known = pipeline.deals[find_column(pipeline, column)].dropna()
     first: dict[str, str] = {}
-    for value in known.drop_duplicates().tolist():
+    for value in known.value_counts().index.tolist():  # of several spellings the usual one names the report
         first.setdefault(fold(value), _text(value))
     if not 0 < len(first) <= MOST:
         raise ReportError("plan_loop", BAD_PARAMETER, column=column, n=len(first), most=MOST)
