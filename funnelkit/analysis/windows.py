@@ -163,9 +163,7 @@ def quarter_rhythm(pipeline: Pipeline, calendar: Calendar, end: pd.Timestamp) ->
 
     Parameters
     ----------
-    pipeline, calendar : Pipeline and Calendar
-    end : Timestamp
-        Where the data end.
+    pipeline, calendar, end : Pipeline, Calendar, and where the data end
 
     Returns
     -------

@@ -11,7 +11,7 @@ from funnelkit.language import Text, both, number, say
 from funnelkit.models import Funnel
 from funnelkit.report.first_page.answers import Answers
 from funnelkit.report.first_page.figures import WinRate, past_hits
-from funnelkit.report.first_page.records import Records
+from funnelkit.report.first_page.records import DealRecords
 from funnelkit.report.first_page.spans import Spans
 from funnelkit.report.first_page.words import day_words, month_words, months_words
 
@@ -35,7 +35,7 @@ class Call:
     expected: pd.Timestamp
 
 
-def first_calls(records: Records, answers: Answers) -> list[Call]:
+def first_calls(records: DealRecords, answers: Answers) -> list[Call]:
     """Return the deals that are overdue, stuck ones first, then by amount; most overdue where there are no amounts."""
     if answers.stuck is None:
         return []
@@ -70,7 +70,7 @@ def why(call: Call, as_of: pd.Timestamp) -> str:
 
 
 @dataclass(frozen=True)
-class Shown:
+class Explained:
     """What of the page needs its words explained."""
 
     moved: bool
@@ -80,7 +80,7 @@ class Shown:
 
 
 def trust(
-    records: Records, spans: Spans | None, answers: Answers, rate: WinRate | None, shown: Shown
+    records: DealRecords, spans: Spans | None, answers: Answers, rate: WinRate | None, shown: Explained
 ) -> tuple[Text, ...]:
     """Return the sentences that say what the words mean and how sure the figures are."""
     said = [_usual(spans, shown)]
@@ -99,7 +99,7 @@ def _line(key: str, **counts: float) -> Text:
     return both(lambda: say(f"report.first_page.trust_{key}", **{name: number(n) for name, n in counts.items()}))
 
 
-def _usual(spans: Spans | None, shown: Shown) -> Text | None:
+def _usual(spans: Spans | None, shown: Explained) -> Text | None:
     if spans is None:
         return None
     if spans.known:
@@ -111,7 +111,7 @@ def _usual(spans: Spans | None, shown: Shown) -> Text | None:
     return both(lambda: say("report.first_page.trust_no_usual", month=month_words(start, year=True)))
 
 
-def _held(records: Records, answers: Answers) -> Text | None:
+def _held(records: DealRecords, answers: Answers) -> Text | None:
     """Return how often the past bands held the money, and the wins."""
     wins, money = past_hits(answers, "n_won"), past_hits(answers, "value")
     if wins is None:

@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 
 from funnelkit.analysis import Calendar, Window, find_windows
-from funnelkit.language import Text, both, number, percent, say
+from funnelkit.language import Text, both, language, number, percent, say
 from funnelkit.report.first_page.answers import Answers
-from funnelkit.report.first_page.records import Records
+from funnelkit.report.first_page.records import DealRecords
 from funnelkit.report.first_page.spans import Spans
 from funnelkit.report.first_page.stages import Rates, last_year
 from funnelkit.report.first_page.words import (
@@ -31,6 +31,7 @@ FEW_WINS = 20  # of all time; below it no forecast is shown
 LEAST_WINS = 5  # of twelve months; below it no win rate
 ROUGH = "forecast.forecast.coverage_rough"
 WANTED = 0.8
+_ONE_WORD = ("previous", "year_before")  # what Chinese has a word for
 
 
 @dataclass(frozen=True)
@@ -54,17 +55,17 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Asked:
+class FigureScope:
     """What the figures are of: records, the page's windows, the calendar and the windows of the period."""
 
-    records: Records
+    records: DealRecords
     spans: Spans
     calendar: Calendar
     current: Window
     earlier: dict[str, Window]
 
     @classmethod
-    def of(cls, records: Records, spans: Spans, calendar: Calendar, day: pd.Timestamp) -> Asked:
+    def of(cls, records: DealRecords, spans: Spans, calendar: Calendar, day: pd.Timestamp) -> FigureScope:
         """Find the windows of the period of a day; earlier ones before the records are none."""
         found = find_windows(records.pipeline, calendar, day)
         first = spans.begin
@@ -82,7 +83,7 @@ class Asked:
         return [*(start for start in starts if start >= self.spans.begin), self.current.stop]
 
 
-def tiles(asked: Asked, answers: Answers, rate: WinRate | None, target: Target | None) -> list[Tile]:
+def tiles(asked: FigureScope, answers: Answers, rate: WinRate | None, target: Target | None) -> list[Tile]:
     """Return the figures that the source can tell, in their order."""
     found = [_won(asked), None if rate is None else _rate(rate, asked), _new(asked), _open(asked)]
     found += [_forecast(asked, answers), _target(asked, target)]
@@ -92,18 +93,22 @@ def tiles(asked: Asked, answers: Answers, rate: WinRate | None, target: Target |
 # --- the change from earlier periods ---------------------------------------------------------------------------------
 
 
-def _changes(asked: Asked, count: Callable[[Window], float], unit: str) -> tuple[Text, ...]:
+def _changes(asked: FigureScope, count: Callable[[Window], float], unit: str) -> tuple[Text, ...]:
     """Return by how many a count differs from that of the period before, and of a year before."""
     now = count(asked.current)
     rows = [(against, one, now - count(one)) for against, one in asked.earlier.items()]
     return tuple(_change(against, asked, one, (gap, unit)) for against, one, gap in rows)
 
 
-def _change(against: str, asked: Asked, one: Window, gap: tuple[float, str]) -> Text:
+def _change(against: str, asked: FigureScope, one: Window, gap: tuple[float, str]) -> Text:
     def told() -> str:
-        name = period_words(asked.calendar, one.start, one.start.year != asked.current.start.year, short=True)
-        unit = say(f"report.first_page.unit_{gap[1]}")
-        return say(f"report.first_page.change_{against}", change=signed(gap[0]), period=name, unit=unit)
+        before = say(f"report.first_page.against_{against}") if language() == "zh" and against in _ONE_WORD else ""
+        if not before:
+            name = period_words(asked.calendar, one.start, one.start.year != asked.current.start.year, short=True)
+            before = say("report.first_page.against_period", period=name)
+        return say(
+            "report.first_page.change", gap=say(f"report.first_page.gap_{gap[1]}", n=signed(gap[0])), before=before
+        )
 
     return both(told)
 
@@ -115,7 +120,7 @@ def _led(first: Callable[[], str], changes: tuple[Text, ...]) -> tuple[Text, ...
     return (both(lambda: say("report.first_page.led", first=first(), change=str(changes[0]))), *changes[1:])
 
 
-def _named(key: str, asked: Asked, values: Sequence[float], write: Callable[[float], str]) -> Text:
+def _named(key: str, asked: FigureScope, values: Sequence[float], write: Callable[[float], str]) -> Text:
     """Return what a small picture shows, in words."""
     return both(
         lambda: say(f"report.first_page.{key}", n=number(len(values)), period=asked.period(year=True),
@@ -126,8 +131,10 @@ def _named(key: str, asked: Asked, values: Sequence[float], write: Callable[[flo
 # --- the figures -----------------------------------------------------------------------------------------------------
 
 
-def _won(asked: Asked) -> Tile:
+def _won(asked: FigureScope) -> Tile | None:
     records, now = asked.records, asked.current
+    if records.lacks("no_outcome"):
+        return None
     of = records.won_in(now.start, now.stop)
     changes = _changes(asked, lambda one: float(records.won_in(one.start, one.stop).sum()), "wins")
     n, worth = int(of.sum()), records.worth(of)
@@ -142,15 +149,15 @@ def _won(asked: Asked) -> Tile:
     return Tile(label, figure, changes if worth is None else _led(wins, changes), spark)
 
 
-def _amount_or_count(records: Records, worth: float | None) -> Callable[[float], str]:
+def _amount_or_count(records: DealRecords, worth: float | None) -> Callable[[float], str]:
     if worth is None:
         return lambda value: number(value)
     return lambda value: money_figure(value, records.pipeline.currency)
 
 
-def _new(asked: Asked) -> Tile | None:
+def _new(asked: FigureScope) -> Tile | None:
     records, now = asked.records, asked.current
-    if records.pipeline.limit("no_open_deals") is not None:  # the recent ones that are still open are not in the source
+    if not records.whole:  # earlier periods lack the deals that were lost, or recent ones those that are still open
         return None
     n = int(records.new_in(now.start, now.stop).sum())
     changes = _changes(asked, lambda one: float(records.new_in(one.start, one.stop).sum()), "deals")
@@ -161,9 +168,9 @@ def _new(asked: Asked) -> Tile | None:
     return Tile(label, both(lambda: deals_words(n)), changes, spark)
 
 
-def _open(asked: Asked) -> Tile | None:
+def _open(asked: FigureScope) -> Tile | None:
     records = asked.records
-    if not (records.deals["status"] == "open").any():
+    if not (records.deals["status"] == "open").any() or records.lacks("no_open_deals"):
         return None
     as_of = records.pipeline.as_of
     last = asked.current.stop >= asked.spans.end
@@ -179,6 +186,8 @@ def _open(asked: Asked) -> Tile | None:
     label = both(lambda: say("report.first_page.tile_open", day=day_words(day, as_of)))
     figure = both(lambda: deals_words(n) if worth is None else money_figure(worth, records.pipeline.currency))
     spark = Spark("line", values, _named("spark_open", asked, values, _amount_or_count(records, worth)))
+    if not records.whole:
+        return Tile(label, figure, () if worth is None else (both(lambda: deals_words(n)),))
     return Tile(label, figure, changes if worth is None else _led(lambda: deals_words(n), changes), spark)
 
 
@@ -194,7 +203,7 @@ class WinRate:
     past: tuple[float, ...]
 
 
-def win_rate_of_year(records: Records, spans: Spans | None, rates: Rates | None) -> WinRate | None:
+def win_rate_of_year(records: DealRecords, spans: Spans | None, rates: Rates | None) -> WinRate | None:
     """Return the win rate of the last twelve months; None where there is none, or of too few wins."""
     if rates is None or spans is None or last_year(spans) not in rates.tables:
         return None
@@ -210,7 +219,7 @@ def win_rate_of_year(records: Records, spans: Spans | None, rates: Rates | None)
     return WinRate(float(now["rate"]), int(now["k"]), int(now["n"]), rates.basis, before, past)
 
 
-def _rate(found: WinRate, asked: Asked) -> Tile:
+def _rate(found: WinRate, asked: FigureScope) -> Tile:
     label = both(lambda: say("report.first_page.tile_rate"))
     changes: tuple[Text, ...] = ()
     if found.usual is not None:
@@ -246,7 +255,7 @@ def is_rough(answers: Answers) -> bool:
     return record is not None and ROUGH in (record.key, *(key for key, _ in record.notes))
 
 
-def _forecast(asked: Asked, answers: Answers) -> Tile | None:
+def _forecast(asked: FigureScope, answers: Answers) -> Tile | None:
     rows = forecast_rows(answers)
     if rows is None or asked.records.won.sum() < FEW_WINS:
         return None
@@ -301,7 +310,7 @@ def target_of(answers: Answers, amount: float, until: Any) -> Target | None:
     return None if pd.isna(chance) else Target(amount, pd.Timestamp(until), float(chance))
 
 
-def _target(asked: Asked, found: Target | None) -> Tile | None:
+def _target(asked: FigureScope, found: Target | None) -> Tile | None:
     if found is None:
         return None
     pipeline = asked.records.pipeline

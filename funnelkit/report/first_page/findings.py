@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import log10
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,7 @@ from funnelkit.language import Text, both, number, percent, say
 from funnelkit.report.first_page.answers import EXPLAINS, Answers
 from funnelkit.report.first_page.counts import Months
 from funnelkit.report.first_page.figures import WANTED, Target, forecast_rows, is_rough, wins_words
-from funnelkit.report.first_page.records import Records
+from funnelkit.report.first_page.records import DealRecords
 from funnelkit.report.first_page.spans import Spans
 from funnelkit.report.first_page.stages import StageFacts
 from funnelkit.report.first_page.words import day_words, deals_words, money_words, month_words, share_words, stage_words
@@ -62,7 +61,7 @@ class Found:
 class Evidence:
     """All that findings are made from."""
 
-    records: Records
+    records: DealRecords
     spans: Spans
     stages: Sequence[StageFacts]
     wins: Months | None
@@ -302,13 +301,13 @@ def _target(evidence: Evidence) -> list[Found]:
 
 def _from_others(evidence: Evidence) -> list[Found]:
     """Return what other cells found and the page's own windows do not show: never silent where another part speaks."""
-    found = [_of_monitor(evidence, one) for one in evidence.answers.insights() if one.kind != "stuck"]
-    found += [_of_comparison(evidence, one) for one in _clear_changes(evidence)]
+    seen = evidence.answers.insights() if evidence.records.whole else ()  # a past without its losses looks faster
+    found = [_of_monitor(evidence, one) for one in seen if one.kind != "stuck"]
     found += [_as_told(one) for one in evidence.answers.others if one.kind != EXPLAINS]
-    return [one for one in found if one is not None]
+    return found
 
 
-def _of_monitor(evidence: Evidence, one: Insight) -> Found | None:
+def _of_monitor(evidence: Evidence, one: Insight) -> Found:
     """Return a signal of the monitor in the words of the page."""
     facts = evidence.stage(one.subject)
     kind = "held_up" if one.kind == "slower" and facts is not None and facts.crowded else one.kind
@@ -343,35 +342,6 @@ def _counted(evidence: Evidence, one: Insight) -> tuple[pd.Timestamp, float, flo
         return None
     rows = rows[rows["period"] >= since]
     return since, float(rows["n_observed"].sum()), float(rows["n_expected"].sum()), float(rows["n"].sum())
-
-
-def _clear_changes(evidence: Evidence) -> list[dict[str, Any]]:
-    comparison = evidence.answers.comparison
-    if comparison is None:
-        return []
-    table = comparison.table[comparison.table["clear"].astype(bool)]
-    segmented = list(table.columns[: table.columns.get_loc("against")])
-    return [] if segmented else table.to_dict("records")
-
-
-def _of_comparison(evidence: Evidence, row: dict[str, Any]) -> Found | None:
-    """Return a clear change against an earlier period, where that is not what the page shows anyway."""
-    facts = evidence.stage(str(row["stage"]))
-    fell = float(row["change"]) < 0
-    kind = "fewer_promoted" if fell else "more_promoted"
-
-    def sentence() -> str:
-        key, stage = ("period_stage", stage_words(facts.stage.name)) if facts else ("period_rate", "")
-        return say(f"report.first_page.{key}", period=row["period"], before=row["period_before"], stage=stage,
-                   rate=share_words(row["rate"]), usual=share_words(row["rate_before"]))  # fmt: skip
-
-    size = abs(float(row["change"])) * float(row["n_entered"])
-    each = evidence.records.mean_amount(evidence.records.won) * float(row["win"])
-    stage = None if facts is None else facts.stage.id
-    return Found(
-        kind if facts else f"rate_{'fall' if fell else 'rise'}", "watch", both(sentence), None, stage, None,
-        round(size), None if np.isnan(each) else size * each, float(row["rate_before"]), float(row["p_value"]),
-    )  # fmt: skip
 
 
 def _as_told(one: Insight) -> Found:

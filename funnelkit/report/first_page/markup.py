@@ -71,7 +71,7 @@ def picture(heading: str, note: str, inner: str) -> str:
     return div("picture", f"<h2>{escape(heading)}</h2>", said, inner)
 
 
-def funnel(rows: Sequence[StageFacts], marks: dict[str, str], words: dict[str, str]) -> str:
+def funnel_table_html(rows: Sequence[StageFacts], marks: dict[str, str], words: dict[str, str]) -> str:
     """Return the funnel as a table: reached, moved on against usual, open now against usual."""
     moved = any(row.moved is not None for row in rows)
     usual = any(row.band is not None for row in rows)
@@ -80,7 +80,7 @@ def funnel(rows: Sequence[StageFacts], marks: dict[str, str], words: dict[str, s
     cells = [("l", escape(words["stage"]))]
     cells += [("bar", escape(words["reached"]))] if reached else []
     cells += [("r", words["moved"]), ("r fp-soft", escape(words["usual"]))] if moved else []
-    cells += [("dots", "")] if top else []
+    cells += [("dots", "")] if usual else []
     cells += [("r", escape(words["open"]))] if top else []
     cells += [("r fp-soft", escape(words["usual"]))] if usual else []
     header = "".join(f'<th scope="col" class="fp-{kind}">{text}</th>' if text else f'<td class="fp-{kind}"></td>'
@@ -102,8 +102,9 @@ def _stage_row(row: StageFacts, mark: str, tops: tuple[int, int], shown: tuple[b
         rates = ("", "") if row.moved is None else (share_words(row.moved.rate), share_words(row.moved.usual))
         cells.append(f'<td class="fp-r fp-moved">{rates[0]}</td><td class="fp-r fp-soft">{rates[1]}</td>')
     last = not row.n_open and row.n_usual in (None, 0.0)  # the won stage holds nobody
-    if top:
+    if usual:
         cells.append(f'<td class="fp-dots">{"" if last else band_dot(row.n_open, row.band, top, mark == "act")}</td>')
+    if top:
         cells.append(f'<td class="fp-r fp-open">{"" if last else number(row.n_open)}</td>')
     if usual:
         cells.append(f'<td class="fp-r fp-soft">{"" if last else number(row.n_usual)}</td>')

@@ -16,10 +16,11 @@ from funnelkit.stats import days
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
+MIN_KNOWN = 0.8  # share of the amounts that must be known for their sum to be one
 
 
 @dataclass(frozen=True, eq=False)
-class Records:
+class DealRecords:
     """All but void deals. `ended` is inf for open ones; `valued` tells whether their amounts can be added."""
 
     pipeline: Pipeline
@@ -30,7 +31,7 @@ class Records:
     valued: bool
 
     @classmethod
-    def of(cls, pipeline: Pipeline) -> Records:
+    def of(cls, pipeline: Pipeline) -> DealRecords:
         """Take the deals of a pipeline."""
         deals = pipeline.deals[pipeline.deals["status"] != "void"].reset_index(drop=True)
         is_open = (deals["status"] == "open").to_numpy()
@@ -47,8 +48,10 @@ class Records:
         return found
 
     def worth(self, of: Any) -> float | None:
-        """Return the sum of the amounts of these deals, None where amounts cannot be added."""
-        return float(self.amounts[of].sum()) if self.valued else None
+        """Return the sum of the amounts of these deals, None where too few are known or they cannot be added."""
+        known = self.deals["amount"].notna().to_numpy()[of]
+        enough = not len(known) or known.mean() >= MIN_KNOWN
+        return float(self.amounts[of].sum()) if self.valued and enough else None
 
     def mean_amount(self, of: Any) -> float:
         """Return the mean of the known amounts of these deals; NaN where none is known."""
@@ -78,6 +81,15 @@ class Records:
         """Count the wins between the edges."""
         at = np.sort(self.ended[self.won & np.isfinite(self.ended)])
         return np.diff(np.searchsorted(at, days(edges)))
+
+    def lacks(self, *codes: str) -> bool:
+        """Tell whether the source has one of these limits."""
+        return any(map(self.pipeline.limit, codes))
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether deals that were open at a past time are all in the source: none that were lost, or are open, miss."""
+        return not self.lacks("no_lost_deals", "no_open_deals", "no_outcome")
 
     @cached_property
     def timed(self) -> bool:

@@ -12,7 +12,7 @@ import pandas as pd
 from funnelkit.analysis import Window, count_stages, usable_basis, window_rates
 from funnelkit.models import Stage
 from funnelkit.pipeline import Pipeline
-from funnelkit.report.first_page.records import Records
+from funnelkit.report.first_page.records import DealRecords
 from funnelkit.report.first_page.spans import MONTHS, Span, Spans, back
 from funnelkit.result import STAGE_LIMITS, WIN_LIMITS
 from funnelkit.stats import change_p_value
@@ -51,16 +51,16 @@ class StageFacts:
         return self.band is not None and self.n_open > self.band[1]
 
 
-def stage_facts(records: Records, spans: Spans | None, moves: Mapping[str, Moved]) -> list[StageFacts]:
+def stage_facts(records: DealRecords, spans: Spans | None, moves: Mapping[str, Moved]) -> list[StageFacts]:
     """Return the facts of every stage; `moves` are those of `stage_moves`."""
     pipeline = records.pipeline
     timed = spans is not None and records.timed
     reached = reached_counts(records, spans if timed else None)
-    is_open = (records.deals["status"] == "open").to_numpy()
+    is_open = (records.deals["status"] == "open").to_numpy() & (not records.lacks("no_open_deals"))
     now = records.stage_now()
     n_open = np.bincount(now[is_open], minlength=len(pipeline.model.stages))
     usual = None
-    if timed and spans is not None and spans.known and is_open.any():
+    if timed and spans is not None and spans.known and is_open.any() and records.whole:
         ends = pd.date_range(spans.usual[0], spans.usual[1], freq="MS")[1:]
         usual = records.open_by_stage(ends)
     return [
@@ -73,7 +73,7 @@ def stage_facts(records: Records, spans: Spans | None, moves: Mapping[str, Moved
     ]  # fmt: skip
 
 
-def reached_counts(records: Records, spans: Spans | None) -> Any:
+def reached_counts(records: DealRecords, spans: Spans | None) -> Any:
     """Return how many reached each stage in the last twelve months; of all time where the stages are not timed."""
     if spans is not None:
         return records.reached_in(*last_year(spans))

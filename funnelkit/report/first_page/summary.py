@@ -12,11 +12,11 @@ import pandas as pd
 from funnelkit.language import Text, both, number, numbers_of_run, percent, sample_files, say
 from funnelkit.pipeline import Pipeline
 from funnelkit.report.first_page import markup
-from funnelkit.report.first_page.answers import sort_answers
-from funnelkit.report.first_page.calls import Call, Shown, first_calls, trust
-from funnelkit.report.first_page.figures import Asked, Tile, WinRate, target_of, tiles, win_rate_of_year
+from funnelkit.report.first_page.answers import Answers, sort_answers
+from funnelkit.report.first_page.calls import Call, Explained, first_calls, trust
+from funnelkit.report.first_page.figures import FigureScope, Tile, WinRate, target_of, tiles, win_rate_of_year
 from funnelkit.report.first_page.findings import MOST, SEVERITIES, Evidence, Found, rank
-from funnelkit.report.first_page.records import Records
+from funnelkit.report.first_page.records import DealRecords
 from funnelkit.report.first_page.spans import Spans, find_spans
 from funnelkit.report.first_page.stages import StageFacts, last_year, rates_of, stage_facts, stage_moves
 from funnelkit.report.first_page.wins_picture import WinsByMonth, wins_by_month, wins_svg
@@ -29,10 +29,11 @@ from funnelkit.report.first_page.words import (
     stage_words,
 )
 from funnelkit.report.sections.scope import Scope
-from funnelkit.result import Insight, Result
+from funnelkit.result import Insight, Result, require_pipeline
 
 COLUMNS = ["rank", "severity", "kind", "stage", "segment", "sentence", "action", "n_deals", "amount", "usual",
            "evidence"]  # fmt: skip
+OWN_MODEL = "custom"  # of stages found in the data
 FIRST_DAY = pd.Timestamp(0)  # of another year, so that a day is told with its own
 LONGEST_SOURCE = 60  # characters of the names of files
 KEPT = "rows_kept"  # the finding that tells of a filter
@@ -91,7 +92,7 @@ class Summary(Result):
 class Page:
     """All that the page shows besides the findings; what is missing is empty or None."""
 
-    records: Records | None
+    records: DealRecords | None
     spans: Spans | None
     meta: tuple[Text, ...]
     tiles: tuple[Tile, ...] = ()
@@ -110,18 +111,12 @@ def summary(
 
     Parameters
     ----------
-    pipeline : Pipeline
+    pipeline, title : Pipeline, and the report's name (the period's, where it is empty)
     *answers : Result
-        What other cells have found: of `monitor`, `stuck_deals`, `compare_periods`, `forecast_open`, `backtest`,
-        `health` and others with findings. Nothing is computed twice; what is missing is left out.
+        What `monitor`, `stuck_deals`, `compare_periods`, `forecast_open`, `backtest`, `health` and others found.
     scope : Scope, optional
         Calendar and period of the figures, the day of the target; the last full month.
-    files : list of str
-        The files read, for the line below the title.
-    target : float
-        Revenue wanted by the scope's target date.
-    title : str
-        Instead of the period's.
+    files, target : names of the files read, and the revenue wanted by the scope's target date
 
     Returns
     -------
@@ -136,17 +131,16 @@ def summary(
 
     Notes
     -----
-    Recent are the last six full months, usual the twelve before. Findings are ranked by the money concerned times the
-    evidence; the page's own tests hold together at 5 % (Holm 1979), and what a season explains is none.
+    Recent are the last six full months, usual the twelve before. Findings rank by money concerned times evidence; the
+    page's own tests hold together at 5 % (Holm 1979, weighted), and what a season explains is none.
 
     Examples
     --------
-    >>> from funnelkit import monitor, sample, stuck_deals
-    >>> pipeline = sample()
-    >>> found = summary(pipeline, monitor(pipeline), stuck_deals(pipeline))
-    >>> found.table[["severity", "kind", "stage"]].head(2).values.tolist()
-    [['act', 'held_up', 'solution-confirmed'], ['act', 'fewer_promoted', 'solution-demo']]
+    >>> from funnelkit import sample
+    >>> summary(sample()).table[["severity", "kind", "stage"]].head(1).values.tolist()
+    [['act', 'fewer_promoted', 'solution-demo']]
     """
+    require_pipeline(pipeline)
     scope = scope or Scope(pipeline)
     meta = _meta(pipeline, scope, files)
     name = both(lambda: title or _title(scope))
@@ -159,7 +153,7 @@ def _whole(
     pipeline: Pipeline, answers: Sequence[Result], scope: Scope, told: tuple[Text, tuple[Text, ...], float]
 ) -> Summary:
     name, meta, amount = told
-    records, spans, known = Records.of(pipeline), find_spans(pipeline), sort_answers(answers)
+    records, spans, known = DealRecords.of(pipeline), find_spans(pipeline), sort_answers(answers)
     target = target_of(known, amount, scope.target_date)
     rates = rates_of(pipeline, spans)
     stages = stage_facts(records, spans, stage_moves(pipeline, spans, rates))
@@ -170,22 +164,30 @@ def _whole(
     if spans is not None:
         usual = None if wins is None else wins.usual
         found = rank(Evidence(records, spans, stages, usual, known, target))
-        drawn = tiles(Asked.of(records, spans, scope.calendar, scope.day), known, rate, target)
+        drawn = tiles(FigureScope.of(records, spans, scope.calendar, scope.day), known, rate, target)
     calls = first_calls(records, known)
-    shown = Shown(any(row.moved for row in stages), bool(calls), any(tile.wide for tile in drawn),
+    shown = Explained(any(row.moved for row in stages), bool(calls), any(tile.wide for tile in drawn),
                   wins is not None or any(row.band for row in stages))  # fmt: skip
     page = Page(
         records, spans, meta, tuple(drawn), tuple(stages), wins, tuple(calls),
         trust(records, spans, known, rate, shown), _counts(pipeline, records, rate),
     )  # fmt: skip
-    return _result(name, tuple(found[:MOST]) or _nothing(pipeline, spans, wins), page)
+    judged = any(row.moved or row.band for row in stages)
+    return _result(name, tuple(found[:MOST]) or _nothing(spans, wins, known, judged), page)
 
 
-def _nothing(pipeline: Pipeline, spans: Spans | None, wins: WinsByMonth | None) -> tuple[Found, ...]:
-    """Return the one sentence where nothing stands out; none where nothing could be judged."""
+def _nothing(spans: Spans | None, wins: WinsByMonth | None, known: Answers, judged: bool) -> tuple[Found, ...]:
+    """Return the one sentence where nothing stands out; none where nothing could be judged.
+
+    `judged` tells whether stages were too. Where a single period differs clearly from an earlier one, the sentence says
+    that the details tell of it.
+    """
     if spans is None or not spans.known or wins is None or wins.usual is None:
         return ()
-    return (Found("nothing", "steady", both(lambda: say("report.first_page.nothing"))),)
+    clear = known.comparison is not None and known.comparison.findings
+    key = "report.first_page.nothing_but" if clear else "report.first_page.nothing"
+    key = key if judged else "report.first_page.nothing_wins"
+    return (Found("nothing", "steady", both(lambda: say(key))),)
 
 
 def _result(title: Text, found: tuple[Found, ...], page: Page) -> Summary:
@@ -214,7 +216,7 @@ def _as_json(place: int, one: Found) -> dict[str, Any]:
     return {names.get(name, name): value for name, value in _as_dict(place, one).items()}
 
 
-def _counts(pipeline: Pipeline, records: Records, rate: WinRate | None) -> dict[str, Any]:
+def _counts(pipeline: Pipeline, records: DealRecords, rate: WinRate | None) -> dict[str, Any]:
     """Return the figures of summary.json: counts, the win rate of the page, won money by currency, limits."""
     counted = {f"n_{status}": int((pipeline.deals["status"] == status).sum())
                for status in ("won", "lost", "open", "void")}  # fmt: skip
@@ -248,7 +250,7 @@ def _meta(pipeline: Pipeline, scope: Scope, files: Sequence[Any]) -> tuple[Text,
     parts = [both(lambda: say("report.first_page.sample") if sample else names)]
     kept = next((one.value for one in pipeline.findings if one.rule == KEPT), None)
     parts += [] if kept is None else [both(lambda: say("report.first_page.kept", filter=kept))]
-    parts.append(both(lambda: str(pipeline.model.name)))
+    parts += [both(lambda: str(pipeline.model.name))] if pipeline.model.id != OWN_MODEL else []
     if scope.end is not pd.NaT:
         number_of = int(scope.calendar.number(scope.day))
         start, stop = scope.calendar.start(number_of), min(scope.calendar.start(number_of + 1), scope.end)
@@ -310,7 +312,7 @@ def _funnel(page: Page, found: Sequence[Found]) -> str:
     words["open"] = say("report.first_page.open_now")
     words["reached"] = _reached(page)
     words["moved"] = say("report.first_page.moved_since", month=since)
-    return markup.picture(heading, note, markup.funnel(page.stages, marks, words))
+    return markup.picture(heading, note, markup.funnel_table_html(page.stages, marks, words))
 
 
 def _reached(page: Page) -> str:

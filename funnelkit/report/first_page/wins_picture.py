@@ -10,7 +10,7 @@ import pandas as pd
 
 from funnelkit.language import number, say
 from funnelkit.report.first_page.counts import OF_QUARTER, Months, months_of
-from funnelkit.report.first_page.records import Records
+from funnelkit.report.first_page.records import DealRecords
 from funnelkit.report.first_page.spans import RECENT, USUAL, Spans
 from funnelkit.report.first_page.svg import BAND, BLUE, GREY, INK, LINE, RED, dot, line, rect, svg, text
 from funnelkit.report.first_page.words import month_words, months_words, range_words
@@ -40,7 +40,7 @@ class WinsByMonth:
         return bands[(place - first) % OF_QUARTER] if self.usual.phased else bands[0]
 
 
-def wins_by_month(records: Records, spans: Spans | None) -> WinsByMonth | None:
+def wins_by_month(records: DealRecords, spans: Spans | None) -> WinsByMonth | None:
     """Return the wins of the last 24 full months; None where none was ever won in a full month."""
     if spans is None:
         return None

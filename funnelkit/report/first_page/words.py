@@ -86,7 +86,7 @@ class ColumnUnit:
         size, word, decimals = scale_of(max(map(abs, values), default=0.0))
         if word == "亿":
             size, word, decimals = 1e4, "万", 0
-        return cls(size, 0 if word == "万" else decimals, word, currency)
+        return cls(size, decimals, word, currency)
 
     @property
     def name(self) -> str:
