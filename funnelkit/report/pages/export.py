@@ -13,7 +13,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from funnelkit.language import Fault, Record, ReportError, check, close_names, fits, is_between, is_one_of
+from funnelkit.language import (
+    Fault,
+    Record,
+    ReportError,
+    check,
+    close_names,
+    fits,
+    is_between,
+    is_one_of,
+    label,
+    say,
+    texts,
+    width,
+)
 from funnelkit.pipeline import DEAL_COLUMNS
 from funnelkit.report.runs.parameters import BAD_PARAMETER
 
@@ -23,6 +36,16 @@ _FORMULA = re.compile(r"[\s\"'\ufeff\u200b-\u200f\u202a-\u202e\u2066-\u2069]*[=+
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _CELL = 32_767  # characters a workbook's cell may hold
 HIDDEN = "<"
+# Columns of fractions and of money, as a workbook shows them.
+_FRACTIONS = re.compile(
+    r"(rate|low|high|floor|ceiling|share|level|chance|p_best|expected|shrunk|limit_(low|high)|stable|growth|gap)"
+    r"|(rate|low|high)_before|change(_low|_high)?|(target|true)_rate"
+)
+_WHOLE_MONEY = "#,##0"
+# Labels of the codes that columns hold.
+_CODES = {"part": ("part_of_{}", "part_{}"), "state": ("is_{}",), "measure": ("measure_{}",), "against": ("{}",),
+          "outcome": ("{}",), "verdict": ("{}",), "class": ("class_{}",)}  # fmt: skip
+_MONEY = re.compile(r"amount|(?!p_)value|value_\w+|change|median|actual|(low|high)_(80|95)")
 # Columns that count people or deals, and those that tell of a count that is hidden.
 _COUNTS = re.compile(r"(k|n|rows|deals|[nk]_.*|.*_n|actual|entries|result)")
 _RATES = re.compile(r".*(rate|low|high|share|floor|ceiling|value|amount).*")
@@ -153,25 +176,68 @@ def csv_text(table: Table) -> str:
     return buffer.getvalue()
 
 
+def sheet_of(table: Table) -> Table:
+    """Return a table as a workbook shows it: stages by their names alone, headers in the language in force."""
+    names = list(table["columns"])
+    kept = [i for i, name in enumerate(names) if not (name == "stage" and "stage_name" in names)]
+    forms = formats_of(table)
+    heads = ["stage" if names[i] == "stage_name" else names[i] for i in kept]
+    heads = ["amount" if name == "change" and form == _WHOLE_MONEY else name
+             for name, form in zip(heads, forms, strict=True)]  # fmt: skip
+    rows = [[_word(names[i], row[i]) for i in kept] for row in table["rows"]]
+    return {"columns": [label(name) if name in texts("labels") else name for name in heads], "rows": rows}
+
+
+def _word(column: str, value: Any) -> Any:
+    """Return the word for a code where people have one."""
+    found = [form.format(value) for form in _CODES.get(column, ()) if form.format(value) in texts("labels")]
+    return label(found[0]) if found else value
+
+
+def formats_of(table: Table) -> list[str | None]:
+    """Return the number format of each column as `sheet_of` leaves it: of fractions percent, of money whole units."""
+    found = []
+    for i, name in enumerate(table["columns"]):
+        if name == "stage" and "stage_name" in table["columns"]:
+            continue
+        numbers = [row[i] for row in table["rows"] if isinstance(row[i], (int, float)) and not isinstance(row[i], bool)]
+        fraction = _FRACTIONS.fullmatch(name) and numbers and all(-1 <= value <= 1 for value in numbers)
+        found.append("0.0%" if fraction else _WHOLE_MONEY if _MONEY.fullmatch(name) else None)
+    return found
+
+
 def workbook(found: Mapping[str, Table]) -> bytes:
-    """Return a workbook of named tables as bytes, the same for the same tables: no time, texts typed as texts."""
+    """Return a workbook for people as bytes, the same for the same tables: no time, texts typed as texts."""
     from openpyxl import Workbook
 
     book = Workbook()
     book.remove(book.worksheets[0])
     taken: set[str] = set()
-    for name, table in found.items():
-        sheet = book.create_sheet(_sheet_name(name, taken))
+    called = texts("report.sheets")
+    for name, raw in found.items():
+        table, forms = sheet_of(raw), formats_of(raw)
+        sheet = book.create_sheet(_sheet_name(say(f"report.sheets.{name}") if name in called else name, taken))
         for r, row in enumerate([table["columns"], *table["rows"]], start=1):
             for c, value in enumerate(row, start=1):
                 if value is not None:
                     cell = sheet.cell(r, c)
                     cell.value = harmless(value)
                     cell.data_type = "s" if isinstance(value, str) else cell.data_type
+                    cell.number_format = forms[c - 1] or cell.number_format
+        _set_widths(sheet, table)
         sheet.freeze_panes = "A2"
     buffer = io.BytesIO()
     book.save(buffer)
     return _same_bytes(buffer)
+
+
+def _set_widths(sheet: Any, table: Table) -> None:
+    """Make each column as wide as its longest text, within reason."""
+    from openpyxl.utils import get_column_letter
+
+    for c, column in enumerate(zip(table["columns"], *table["rows"], strict=True), start=1):
+        longest = max(width(str(value)) if isinstance(value, str) else 10 for value in column)
+        sheet.column_dimensions[get_column_letter(c)].width = min(max(longest + 2, 8), 48)
 
 
 def _sheet_name(name: str, taken: set[str]) -> str:
