@@ -52,6 +52,7 @@ def blocks(path, language):
 
 
 def test_the_plan_is_one(tmp_path, monkeypatch):
+    from funnelkit.language import sample_files
     from funnelkit.report.pages.export import check_policy
     from funnelkit.report.runs.notebooks import read_template
     from funnelkit.report.runs.parameters import check_values, declared
@@ -60,6 +61,8 @@ def test_the_plan_is_one(tmp_path, monkeypatch):
     monkeypatch.setenv("FUNNELKIT_HASH_KEY", "secret")
     (block,) = blocks(ROOT / "README.md", "yaml")
     (tmp_path / "weekly.yaml").write_text(block, encoding="utf-8")
+    for file in sample_files():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
     items = read_plan(tmp_path / "weekly.yaml", tmp_path / "reports")
     assert len(items) == 4 and items[0].request.keep == 8 and items[0].request.pdf
     assert check_policy(items[0].request.export)["min_cell"] == 5

@@ -1,4 +1,4 @@
-"""What of an answer is worth a mail: signals beyond chance, deals held up, a target hardly reached."""
+"""What of an answer is worth a mail: signals beyond chance, deals held up, a target probably missed."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _target(found: Result) -> list[dict[str, Any]]:
         {
             "alert": "target", "kind": "short", "subject": "target", "n_deals": int(row["n"]), "amount": None,
             "usual": None, "found": float(row["p_reached"]), "evidence": None,
-            "sentence": say("report.alert.target", chance=percent(max(row["p_reached"], 0.01), 0), n=number(row["n"])),
+            "sentence": say("report.alert.target", chance=percent(row["p_reached"]), n=number(row["n"])),
         }
         for row in rows.to_dict("records")
     ]  # fmt: skip
