@@ -64,7 +64,8 @@ def test_the_plan_is_one(tmp_path, monkeypatch):
     for file in sample_files():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     items = read_plan(tmp_path / "weekly.yaml", tmp_path / "reports")
-    assert len(items) == 4 and items[0].request.keep == 8 and items[0].request.pdf
+    assert len(items) == 9 and items[0].name == "East segment=team" and items[-1].name == "R&D"
+    assert items[0].request.keep == 8 and items[0].request.pdf
     assert check_policy(items[0].request.export)["min_cell"] == 5
     for item in items:
         check_values(item.request.values, declared(read_template(item.request.template)))
