@@ -1,4 +1,3 @@
-from .allocation import AllocationPicture as AllocationPicture
 from .allocation import allocation_chart as allocation_chart
 from .change import bridge_chart as bridge_chart
 from .change import compare_chart as compare_chart
@@ -12,16 +11,10 @@ from .funnel import funnel_chart as funnel_chart
 from .funnel import rate_chart as rate_chart
 from .monitor import loss_chart as loss_chart
 from .monitor import monitor_chart as monitor_chart
-from .picture import LivePicture as LivePicture
-from .planning import CascadePicture as CascadePicture
-from .planning import LoopPicture as LoopPicture
-from .planning import WhatIfPicture as WhatIfPicture
 from .planning import cascade_chart as cascade_chart
 from .planning import loop_chart as loop_chart
-from .planning import lowest_levels as lowest_levels
 from .planning import tornado_chart as tornado_chart
 from .planning import what_if_chart as what_if_chart
-from .position import MapPicture as MapPicture
 from .position import adopters_chart as adopters_chart
 from .position import map_chart as map_chart
 from .position import space_chart as space_chart

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 
-from funnelkit.charts.picture import Found, LivePicture
+from funnelkit.charts.picture import Found, StagedChart
 from funnelkit.charts.style import COLOURS, Chart, alt_text, drawn, new_figure, percent_axis, rows_axis
 from funnelkit.language import number, say
 from funnelkit.models import Funnel
@@ -29,10 +27,10 @@ def allocation_chart(found: Found, model: Funnel | None = None) -> Chart:
     Chart
         Its alt text says what each row gets.
     """
-    return AllocationPicture(drawn(found, model)[1]).chart(found)
+    return _AllocationChart(drawn(found, model)[1]).chart(found)
 
 
-class AllocationPicture(LivePicture):
+class _AllocationChart(StagedChart):
     """Bars of the shares of a budget; the title names the row where effort earns most."""
 
     def __init__(self, model: Funnel | None = None) -> None:
@@ -54,9 +52,6 @@ class AllocationPicture(LivePicture):
         percent_axis(ax.xaxis)
         ax.set_xlabel(say("charts.planning.share_axis"))
         self.axes = (ax,)
-
-    def _moving(self) -> list[Any]:
-        return [*self.bars, *self.words]
 
     def _words(self, table: pd.DataFrame) -> list[str]:
         unit = unit_words(_unit(table))

@@ -1,8 +1,4 @@
-"""Charts of planning: cascade, what-if, which stage helps most, influence loop.
-
-A picture's `update(found)` moves the artists of its one figure and returns PNG bytes, for panels; the `_chart`
-functions return the same picture as a Chart, for pages without a kernel.
-"""
+"""Charts of planning: cascade, what-if, which stage helps most, influence loop."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from funnelkit.charts.picture import Found, LivePicture
+from funnelkit.charts.picture import Found, StagedChart
 from funnelkit.charts.style import (
     COLOURS,
     Chart,
@@ -58,27 +54,16 @@ def cascade_chart(
         Its alt text names every level.
     """
     model = drawn(found, model)[1]
-    return CascadePicture(model, weak=lowest_levels if weak is None else weak, source=source).chart(found)
+    return _CascadeChart(model, weak=_lowest_levels if weak is None else weak, source=source).chart(found)
 
 
-def lowest_levels(rows: pd.DataFrame) -> list[str]:
-    """Return the levels of the lowest ratio.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        The levels of a cascade: point, ratio.
-
-    Returns
-    -------
-    list of str
-        Their ids.
-    """
+def _lowest_levels(rows: pd.DataFrame) -> list[str]:
+    """Return the levels of the lowest ratio."""
     ratios = rows["ratio"].tolist()
     return list(compress(rows["point"].tolist(), [ratio == min(ratios) for ratio in ratios]))
 
 
-class CascadePicture(LivePicture):
+class _CascadeChart(StagedChart):
     """The cascade with its weak levels marked; `weak` may be a function of the table's levels."""
 
     def __init__(
@@ -112,9 +97,6 @@ class CascadePicture(LivePicture):
         ax.set_xlabel(say("charts.planning.cascade_axis", n=number(1e15), source=self.source))
         legend_above(ax, 2)
         self.axes = (ax,)
-
-    def _moving(self) -> list[Any]:
-        return [*self.stays, *self.drops, *self.words, self.axes[0].xaxis.label]
 
     def _move(self, found: Found) -> None:
         rows = self._levels(found)
@@ -170,11 +152,11 @@ def what_if_chart(found: Found, model: Funnel | None = None) -> Chart:
     Chart
         Its alt text says what the change does.
     """
-    return WhatIfPicture(drawn(found, model)[1]).chart(found)
+    return _WhatIfChart(drawn(found, model)[1]).chart(found)
 
 
-class WhatIfPicture(LivePicture):
-    """Counts by stage beside the baseline; the axis follows a bar that outgrows it."""
+class _WhatIfChart(StagedChart):
+    """Counts by stage beside the baseline; the axis reaches as far as the longest bar."""
 
     def __init__(self, model: Funnel | None) -> None:
         super().__init__()
@@ -193,9 +175,6 @@ class WhatIfPicture(LivePicture):
         number_axis(ax.xaxis)
         ax.legend(loc="lower right", fontsize=9, frameon=False)
         self.axes = (ax,)
-
-    def _moving(self) -> list[Any]:
-        return [*self.bars, *self.words]
 
     def _move(self, found: Found) -> None:
         table = table_of(found)
@@ -294,10 +273,10 @@ def loop_chart(found: Result) -> Chart:
     """
     if not isinstance(found, Result) or "growth" not in found.values:
         raise DataError("needs_result", verb="influence_loop", found=type(found).__name__)
-    return LoopPicture().chart(found)
+    return _LoopChart().chart(found)
 
 
-class LoopPicture(LivePicture):
+class _LoopChart(StagedChart):
     """Two lines over the turns; the title says whether the loop settles or explodes."""
 
     def _draw(self, found: Result) -> None:
@@ -312,9 +291,6 @@ class LoopPicture(LivePicture):
         self.legend = ax.legend(loc="upper left", fontsize=9, frameon=False)
         ax.set_ylim(0, 1e6)
         self.axes = (ax,)
-
-    def _moving(self) -> list[Any]:
-        return [self.potential, self.bought, self.level, self.legend]
 
     def _move(self, found: Result) -> None:
         table, level = found.table, found.values.get("level")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from funnelkit.charts.picture import Found, LivePicture
+from funnelkit.charts.picture import Found, StagedChart
 from funnelkit.charts.style import (
     COLOURS,
     Chart,
@@ -52,10 +52,10 @@ def map_chart(found: PerceptualMap, *, ours: str | None = None) -> Chart:
     """
     if not isinstance(found, PerceptualMap):
         raise DataError("needs_result", verb="perceptual_map", found=type(found).__name__)
-    return MapPicture(ours=ours or found.values.get("ours")).chart(found)
+    return _MapChart(ours=ours or found.values.get("ours")).chart(found)
 
 
-class MapPicture(LivePicture):
+class _MapChart(StagedChart):
     """A biplot; names that would cover each other are pushed apart, up and down."""
 
     def __init__(self, *, ours: str | None = None) -> None:
@@ -75,9 +75,6 @@ class MapPicture(LivePicture):
         ax.set_xticks([])
         ax.set_yticks([])
         self.axes = (ax,)
-
-    def _moving(self) -> list[Any]:
-        return [self.points, *self.arrows, *self.names, self.axes[0].xaxis.label, self.axes[0].yaxis.label]
 
     def _move(self, found: PerceptualMap) -> None:
         table = found.table

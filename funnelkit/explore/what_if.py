@@ -8,9 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from funnelkit.analysis import count_stages, rate_table
 from funnelkit.explore.base import Explorable, Input, Judgement, in_both, module, rounded, said
 from funnelkit.language import Text, number, percent
 from funnelkit.models import Funnel, model_names
+from funnelkit.pipeline import Pipeline
 from funnelkit.planning import sensitivity, what_if
 from funnelkit.result import Result
 
@@ -93,6 +95,14 @@ class WhatIf(Explorable):
         }  # fmt: skip
         challenge = _challenge(rates, levers["volume"], most, target)
         super().__init__(spec | ({"challenge": challenge} if challenge else {}), self._sliders(rates, most), baseline)
+
+    @classmethod
+    def of(cls, pipeline: Pipeline, *, target: float | None = None) -> WhatIf:
+        """Return the card of one's own funnel: its rates, how many entered, the mean amount of its wins."""
+        rates, entered = rate_table(pipeline), count_stages(pipeline).table["n_entered"].iloc[0]
+        won = pipeline.deals.loc[pipeline.deals["status"] == "won", "amount"].dropna()
+        value = float(won.mean()) if len(won) else 0.0
+        return cls(rates, float(entered), value, model=pipeline.model, target=target, currency=pipeline.currency)
 
     @property
     def _wins(self) -> bool:

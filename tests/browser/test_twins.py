@@ -51,7 +51,7 @@ def check(page, name, n, seed, source=None):
                 values += 1
                 equal = one == other or (
                     not isinstance(one, (str, type(None), bool)) and not isinstance(other, (str, type(None)))
-                    and math.isclose(one, other, rel_tol=RELATIVE, abs_tol=1e-300)
+                    and math.isclose(one, other, rel_tol=RELATIVE, abs_tol=case.tolerance)
                 )  # fmt: skip
                 assert equal, f"state {place}, {key}: {one!r} in the browser, {other!r} in Python: {asked[place]}"
     return values

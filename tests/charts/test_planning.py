@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from funnelkit.charts.planning import CascadePicture, cascade_chart, loop_chart, tornado_chart
+from funnelkit.charts.planning import _CascadeChart, cascade_chart, loop_chart, tornado_chart
 from funnelkit.charts.position import adopters_chart, map_chart, space_chart
 from funnelkit.charts.style import style
 from funnelkit.language import use_language
@@ -94,8 +94,7 @@ def test_names_on_the_map_do_not_cover_each_other(drawn):
 
 def test_cascade_bars_are_the_table():
     table = cascade({"diagnosis-rate": 0.6}, population=500)
-    picture = CascadePicture(weak=["diagnosis-rate"])
-    picture.chart(cascade())
+    picture = _CascadeChart(weak=["diagnosis-rate"])
     picture.chart(table)
     rows = table.table.tail(7)
     assert [bar.get_width() for bar in picture.stays] == pytest.approx((rows["remaining"] / 500).tolist())

@@ -12,7 +12,7 @@ class Case:
     """`make()` gives the card that the browser tests look at; `states(rng, n)` yields cards at random states.
 
     `expected(card)` is {key of the module's `compute`: Python's value}; `solution` solves the challenge of `make()`;
-    `verb` is what the copied Python calls.
+    `verb` is what the copied Python calls; `tolerance` is absolute, for what a decomposition leaves open.
     """
 
     make: Callable
@@ -20,6 +20,7 @@ class Case:
     expected: Callable
     solution: dict
     verb: str
+    tolerance: float = 1e-300
 
 
 def whatever(values):

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from funnelkit.explore import Allocation, Cascade, InfluenceLoop, WhatIf
+from funnelkit.explore import Allocation, Cascade, InfluenceLoop, MixAndRate, PositioningMap, WhatIf
 from funnelkit.models import funnel
 
 from .case import Case, whatever
@@ -117,6 +117,58 @@ def allocation_expected(panel):
     return {name: whatever(value) for name, value in found.items()}
 
 
+# --- perceptual map --------------------------------------------------------------------------------------------------
+
+RATINGS = pd.DataFrame({
+    "product": ["Ours", "Rival A", "Rival B", "Rival C"], "safety": [7.8, 6.1, 8.3, 5.0],
+    "performance": [7.2, 7.6, 6.0, 5.5], "appearance": [5.3, 8.4, 6.2, 6.0], "convenience": [8.5, 4.4, 5.9, 5.1],
+    "economy": [4.6, 3.9, 5.5, 8.6],
+})  # fmt: skip
+
+
+def map_states(rng, n):
+    for _ in range(n):
+        shape = int(rng.integers(4, 10)), int(rng.integers(3, 9))
+        table = pd.DataFrame(rng.uniform(1, 10, shape).round(2), columns=[f"a{at}" for at in range(shape[1])])
+        panel = PositioningMap(table.assign(product=[f"p{at}" for at in range(shape[0])]))
+        panel.state = {f"need{at}": float(rng.uniform(0.5, 10)) for at in range(shape[1])}
+        yield panel
+
+
+def map_expected(panel):
+    table, found = panel.table, panel.result
+    products, arrows = (table[table["kind"] == kind] for kind in ("product", "attribute"))
+    places = {"x": products["x"], "y": products["y"], "arrow_x": arrows["x"], "arrow_y": arrows["y"]}
+    sizes = np.sqrt(found.explained[:3])
+    if len(sizes) == 3 and min(-np.diff(sizes)) < 1e-3:
+        places = {}  # components of one size are free to turn
+    needs = {"needs": table.loc[table["kind"] == "needs", ["x", "y"]]} if places else {}
+    rest = {"score": products["score"], "weight": arrows["weight"], "explained": found.explained}
+    return {name: whatever(value) for name, value in {**places, **needs, **rest}.items()}
+
+
+# --- mix and rate ----------------------------------------------------------------------------------------------------
+
+
+def mix_states(rng, n):
+    for _ in range(n):
+        groups = int(rng.integers(2, 4))
+        frame = pd.DataFrame({"group": list("abc")[:groups], "k": 1.0, "n": 10.0})
+        panel = MixAndRate(frame, frame)
+        state = {f"n_{when}{at}": float(rng.integers(1, 5000)) for when in ("before", "after") for at in range(groups)}
+        rates = {f"rate_{when}{at}": float(rng.random()) for when in ("before", "after") for at in range(groups)}
+        panel.state = state | rates
+        yield panel
+
+
+def mix_expected(panel):
+    found = panel.result
+    change = dict(zip(found.table["part"], found.table["change"], strict=True))
+    names = found.segments
+    return {"mix": change["mix"], "rate": change["rate"], "share_before": whatever(names["share_before"]),
+            "share_after": whatever(names["share_after"])}  # fmt: skip
+
+
 CASES = {
     "what_if": Case(
         make=lambda: WhatIf(funnel("industrial-8"), 1000, 50_000, currency="CNY"),
@@ -138,6 +190,14 @@ CASES = {
         make=lambda: Allocation(STATES, 3000.0, model=funnel("industrial-8"), currency="CNY"),
         states=allocation_states, expected=allocation_expected, verb="fk.allocate",
         solution={"hours0": 0.0, "hours1": 2530.0, "hours2": 96.0},
+    ),
+    "positioning_map": Case(
+        make=lambda: PositioningMap(RATINGS, {"economy": 4.0, "appearance": 4.0, "convenience": 1.0}, ours="Ours"),
+        states=map_states, expected=map_expected, verb="fk.perceptual_map", solution={"need3": 5.0}, tolerance=1e-9,
+    ),
+    "mix_and_rate": Case(
+        make=MixAndRate, states=mix_states, expected=mix_expected, verb="fk.split_change",
+        solution={"n_after0": 500.0, "n_after1": 500.0}, tolerance=1e-12,
     ),
 }  # fmt: skip
 

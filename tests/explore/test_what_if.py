@@ -63,3 +63,27 @@ def test_counts_that_grow_and_stages_of_ones_own():
     own = custom(["Lead", "Offer", "Won"], won_stage="Won")
     panel = WhatIf(pd.DataFrame({"stage": ["Lead", "Offer", "Won"], "rate": [0.5, 0.4, 1.0]}), model=own)
     assert "fk.custom(['Lead', 'Offer', 'Won'], won_stage='Won')" in panel.to_python()
+
+
+def test_a_page_of_ones_own_funnel(tmp_path, capsys):
+    """`funnelkit new FILE --page` writes one file with the sliders of this funnel, and never over another."""
+    from funnelkit.cli import main
+    from funnelkit.language import sample_files
+
+    out = tmp_path / "mine.html"
+    asked = [
+        "new",
+        *map(str, sample_files()[:1]),
+        "--stages",
+        "industrial-8",
+        "--page",
+        "--target",
+        "250",
+        "--out",
+        str(out),
+    ]
+    assert main(asked) == 0 and capsys.readouterr().out.strip() == str(out)
+    text = out.read_text(encoding="utf-8")
+    assert "Reach 250 wins" in text and "Content-Security-Policy" in text and '"currency": "CNY"' in text
+    before = out.stat().st_mtime_ns
+    assert main(asked) != 0 and out.stat().st_mtime_ns == before
