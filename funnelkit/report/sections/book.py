@@ -19,6 +19,8 @@ from funnelkit.report.sections.scope import Scope
 from funnelkit.report.sections.section import Answer, Section
 from funnelkit.result import Result, refuse_limits
 
+FEWEST_VALUED = 0.5  # share of the open deals that must carry an amount
+_BEFORE = pd.Timedelta(microseconds=1)  # a day's events belong to it, those of bare dates at midnight too
 MOST_ACCOUNTS = MOST_SLIPPED = 10
 _CATEGORY = re.compile(r"forecast_?categor(y|ies)(_?name)?|hs_(manual_)?forecast_category|预测(类别|分类)", re.I)
 
@@ -53,16 +55,25 @@ def open_flow(pipeline: Pipeline, scope: Scope) -> Result:
     >>> open_flow(pipeline, Scope(pipeline, "quarter")).table["part"].tolist()[:2]
     ['opening', 'created']
     """
-    refuse_limits(pipeline, "waterfall", "no_open_deals")
+    _need_amounts(pipeline, "waterfall")
     first = scope.calendar.start(int(scope.calendar.number(scope.day)))
     stop = scope.calendar.start(int(scope.calendar.number(scope.day)) + 1)
     if first <= pipeline.deals["created_at"].min():
         raise DataError("no_earlier_period", period=scope.calendar.name(int(scope.calendar.number(scope.day))))
-    found = waterfall(pipeline.at(first), pipeline if stop >= pipeline.as_of else pipeline.at(stop))
+    found = waterfall(pipeline.at(first - _BEFORE), pipeline if stop > pipeline.as_of else pipeline.at(stop - _BEFORE))
     table = found.table
     levels = table["part"].isin(["opening", "closing"])
     table = table[levels | (table["change"] != 0) | table["part"].isin(["created", "won", "lost"])]
     return replace(found, table=table.reset_index(drop=True), notes=_moves(table, pipeline, found))
+
+
+def _need_amounts(pipeline: Pipeline, analysis: str) -> None:
+    """Refuse sums of open money where most open deals carry no amount, or only a close reveals it."""
+    refuse_limits(pipeline, analysis, "no_open_deals", "no_amount")
+    open_ones = pipeline.deals[pipeline.deals["status"] == "open"]
+    known = int(open_ones["amount"].notna().sum()) if pipeline.limit("lost_value_zero") is None else 0
+    if known < FEWEST_VALUED * len(open_ones):
+        raise DataError("no_open_amounts", n=number(known), of=number(len(open_ones)))
 
 
 def _moves(table: pd.DataFrame, pipeline: Pipeline, found: Result) -> tuple[tuple[str, Mapping[str, Any]], ...]:
@@ -111,6 +122,7 @@ def key_accounts(pipeline: Pipeline) -> Result:
     >>> key_accounts(fk.sample()).table["class"].unique().tolist()
     ['high']
     """
+    _need_amounts(pipeline, "rank_accounts")
     ranked = rank_accounts(pipeline).table
     deals = pipeline.deals[pipeline.deals["account"].notna()]
     sums = {

@@ -103,7 +103,9 @@ def test_every_section_says_something_and_labels_every_column(found, name, lang)
     assert all(answer.sentences())
     if isinstance(answer, Refusal) or not len(answer.table):
         return
-    assert {answer.names.get(column, column) for column in answer._for_people()} <= {*texts("labels"), *RATE_COLUMNS}, "no label"
+    assert {answer.names.get(column, column) for column in answer._for_people()} <= {*texts("labels"), *RATE_COLUMNS}, (
+        "no label"
+    )
     text = answer.show().text
     assert "nan" not in text.lower() and text.splitlines()[0]
 
@@ -283,6 +285,25 @@ def test_waterfall_of_the_period_balances(found):
     table = found["waterfall"].table
     assert table["change"].iloc[:-1].sum() == pytest.approx(table["change"].iloc[-1])
     assert table["part"].tolist()[0] == "opening" and {"created", "won", "lost"} <= set(table["part"])
+
+
+def test_waterfall_of_bare_dates_counts_the_wins_of_the_whole_period():
+    days = pd.date_range("2026-01-01", "2026-03-31", freq="D")
+    deals = pd.DataFrame({"deal_id": [f"D{at}" for at in range(len(days))], "created_at": days - pd.Timedelta(days=40)})
+    deals = deals.assign(stage="Won", closed_at=days, amount=100.0)
+    rest = deals.assign(deal_id="L" + deals["deal_id"], stage=["Lost", "Lead"] * 45)
+    rest["closed_at"] = rest["closed_at"].where(rest["stage"] == "Lost")
+    pipeline = read(pd.concat([deals, rest]), stages=["Lead", "Won"], as_of="2026-03-31")
+    table = report.open_flow(pipeline, report.Scope(pipeline, "month", "2026-02-01")).table.set_index("part")
+    assert table.loc["won", "n_deals"] == 28
+
+
+def test_open_money_that_nobody_knows_is_not_summed(sample):
+    unknown = sample.deals["amount"].where(sample.deals["status"] != "open")
+    blank = replace(sample, deals=sample.deals.assign(amount=unknown))
+    scope = report.Scope(blank)
+    for answer in (fk.attempt(report.open_flow, blank, scope), fk.attempt(report.key_accounts, blank)):
+        assert "only 0 of the 185 open deals carry an amount" in answer.reading().lower()
 
 
 def test_slipped_closes_are_those_before_the_last_day(sample, found):
