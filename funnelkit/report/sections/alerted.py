@@ -56,7 +56,10 @@ _READERS = {"signal": _signals, "stuck": _held_up, "health": _target}
 
 
 def newest_day(pipeline: Pipeline) -> str | None:
-    """Return the day of the newest time in the data, None where they have none."""
+    """Return the day of the newest time in the export, also where a filter keeps a part of it; None without times."""
+    whole = [finding.values["newest"] for finding in pipeline.findings if "newest" in finding.values]
+    if whole:
+        return str(whole[0]) if whole[0] else None
     times = [pipeline.events["entered_at"].max(), pipeline.deals["closed_at"].max(), pipeline.deals["created_at"].max()]
     known = [time for time in times if time == time]
     return f"{max(known):%Y-%m-%d}" if known else None

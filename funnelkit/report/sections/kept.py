@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from funnelkit.language import DataError, close_names, fold, label, number
 from funnelkit.pipeline import Finding, Pipeline
 from funnelkit.report.runs.rows import Both, Condition, Not, Test, parse_rows
+from funnelkit.report.sections.alerted import newest_day
 
 RULE = "rows_kept"
 Mask = NDArray[np.bool_]
@@ -31,6 +32,7 @@ def keep_rows(pipeline: Pipeline, rows: str) -> Pipeline:
         raise DataError("rows_none", text=rows, n=len(pipeline.deals))
     ids = pipeline.events["deal_id"].astype(object).isin(kept["deal_id"].astype(object))
     values = {"kept": number(len(kept)), "left": number(len(pipeline.deals) - len(kept))}
+    values["newest"] = newest_day(pipeline) or ""  # of the whole export: a small region may have had nothing for weeks
     total = None if pipeline.amount_total is None else float(kept["amount"].sum())
     return replace(
         pipeline, deals=kept, events=pipeline.events[ids].copy(), amount_total=total,

@@ -239,7 +239,6 @@ def test_forty_regions_from_one_file_one_of_them_broken(tmp_path):
     assert "as_of" in (out / "Region 03" / "latest" / "report.html").read_text(encoding="utf-8")
     runs = {name: len(list((out / name / "runs").glob("*"))) for name in regions if name != "Region 07"}
 
-    template(tmp_path / "t.ipynb", READ, broken, "report.data_quality(pipeline)", parameters=PARAMETERS + "\n")
     deals = pd.read_csv(tmp_path / "d.csv", dtype=str, keep_default_na=False)
     again = funnelkit("batch", path, "--out", out, "--retry", FUNNELKIT_TODAY=str(MONDAY))
     assert again[0] == 1 and load_json(out / "batch.json")["n_failed"] == 1
