@@ -123,6 +123,10 @@ def key_accounts(pipeline: Pipeline) -> Result:
     ['high']
     """
     _need_amounts(pipeline, "rank_accounts")
+    return _key_accounts(pipeline)
+
+
+def _key_accounts(pipeline: Pipeline) -> Result:
     ranked = rank_accounts(pipeline).table
     deals = pipeline.deals[pipeline.deals["account"].notna()]
     sums = {
@@ -179,6 +183,10 @@ def slipped_closes(pipeline: Pipeline) -> Result:
     [28]
     """
     refuse_limits(pipeline, "stuck_deals", "no_open_deals")
+    return _slipped(pipeline)
+
+
+def _slipped(pipeline: Pipeline) -> Result:
     deals = pipeline.deals.assign(stage=furthest_stage(pipeline).to_numpy())
     deals = deals[(deals["status"] == "open") & deals["expected_close"].notna()]
     if deals.empty:
@@ -238,6 +246,10 @@ def forecast_categories(pipeline: Pipeline, forecast: Result) -> Result:
     name = next((name for name in pipeline.deals if name not in DEAL_COLUMNS and _CATEGORY.fullmatch(name)), None)
     if name is None:
         raise DataError("no_categories")
+    return _categories(pipeline, forecast, str(name))
+
+
+def _categories(pipeline: Pipeline, forecast: Result, name: str) -> Result:
     made = forecast.found if isinstance(forecast, Answer) else forecast
     chances = made.deals if isinstance(made, Forecast) else forecast.table  # a Refusal raises its reason
     deals = pipeline.deals[pipeline.deals["status"] == "open"].merge(chances[["deal_id", "chance"]], "left", "deal_id")

@@ -56,7 +56,7 @@ def unanswered(pipeline: Pipeline, *answers: Result) -> Shown:
     Returns
     -------
     Shown
-        Advice to whoever runs the report, such as which parameter to set, goes to stderr.
+        Advice to the operator, such as which parameter to set, goes to stderr.
 
     Raises
     ------
@@ -82,9 +82,8 @@ def unanswered(pipeline: Pipeline, *answers: Result) -> Shown:
     lines = [paragraph([*filter(None, names), why]) for why, names in asked.items()]
     said = " ".join(asked)
     lines += [text for text in (limit.message() for limit in pipeline.limits) if text not in said]
-    facts = {"limits": [limit.as_dict() for limit in pipeline.limits]}
     shown = bullets(lines) if lines else note(say("report.unanswered.none"), "good")
-    return Shown(shown.html, shown.text, facts)
+    return Shown(shown.html, shown.text, {"limits": [limit.as_dict() for limit in pipeline.limits]})
 
 
 def _reason(error: FunnelkitError) -> str:
