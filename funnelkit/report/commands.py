@@ -176,7 +176,7 @@ def _batch(options: argparse.Namespace) -> int:
     if options.dry_run:
         return _rehearse(items)
     others = [item for item in planned if item not in items]
-    results = run_batch(items, out, options.jobs, options.retry, sys.stderr.isatty(), others)
+    results = run_batch(items, out, options.jobs, options.retry, sys.stderr.isatty(), others=others)
     for result in results:
         if result.error is not None:
             message = say("report.batch.one_failed", name=result.name, message=result.error.say())

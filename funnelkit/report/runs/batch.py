@@ -50,7 +50,7 @@ class Outcome:
 
 def run_batch(
     items: Sequence[PlannedReport], out: str | Path, jobs: int = 1, only_failed: bool = False, progress: bool = False,
-    others: Sequence[PlannedReport] = (),
+    *, others: Sequence[PlannedReport] = (),
 ) -> list[Outcome]:  # fmt: skip
     """Make the reports of a plan and return their Outcomes in the plan's order; `others` of it are shown as they stand.
 
