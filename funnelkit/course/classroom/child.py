@@ -52,8 +52,9 @@ def run_cells(cells: list[dict[str, str]], folder: Path, channel: TextIO) -> Non
 
 
 def _load_first() -> None:
-    """Load what draws before answers are watched: its first import asks the system for fonts."""
-    import_module("matplotlib.pyplot")
+    """Load what draws before answers are watched, where a lesson has tables to draw: it asks the system for fonts."""
+    if "pandas" in sys.modules:
+        import_module("matplotlib.pyplot")
 
 
 def _run(source: str, names: dict[str, Any], wanted: bool) -> Any:
