@@ -22,9 +22,8 @@ from funnelkit.report.sections.shared_read import read_once
 
 
 def read_source(
-    data: Sequence[Any] = (), model: str = "", stages: Sequence[str] = (), *, as_of: str = "",
+    data: Sequence[Any] = (), model: str = "", stages: Sequence[str] = (), *, as_of: str = "", rows: str = "",
     ends: Mapping[str, Sequence[str]] | None = None, mapping: str = "", reading: Mapping[str, Any] | None = None,
-    rows: str = "",
 ) -> Pipeline:  # fmt: skip
     """Read a report's data; empty parameters mean what they mean to `read`, no data means the sample.
 
@@ -37,7 +36,7 @@ def read_source(
     ends, mapping, reading : dict, str, dict
         The names that mean won, lost and void; path of a mapping file; further keywords of `fk.read`.
     rows : str
-        A filter such as `region = North`; the pipeline then holds the deals that it keeps.
+        A filter such as `region = North`: the deals to keep.
 
     Returns
     -------
@@ -57,12 +56,11 @@ def read_source(
         data, model = sample_files(), model or "industrial-8"
     for name in reading or {}:
         if name not in READING_OPTIONS:
-            known = ", ".join(READING_OPTIONS)
-            raise DataError("no_such_reading", name=name, nearest=nearest(name, READING_OPTIONS), known=known)
+            near, known = nearest(name, READING_OPTIONS), ", ".join(READING_OPTIONS)
+            raise DataError("no_such_reading", name=name, nearest=near, known=known)
     named = {kind: list(names) for kind, names in (ends or {}).items() if names}
-    how = {**(reading or {}), **named, **({"mapping": mapping} if mapping else {})}
-    how = {"model": model or None, "stages": list(stages) or None, "as_of": as_of or None, **how}
-    return keep_rows(_whole_day(read_once(data, how)), rows)
+    how = {"model": model or None, "stages": list(stages) or None, "as_of": as_of or None, **(reading or {}), **named}
+    return keep_rows(_whole_day(read_once(data, how | ({"mapping": mapping} if mapping else {}))), rows)
 
 
 def _whole_day(pipeline: Pipeline) -> Pipeline:
