@@ -146,7 +146,8 @@ def test_a_wrong_type_is_refused_with_what_is_wanted(verb, wrong):
     needed = [
         parameter
         for parameter in list(inspect.signature(VERBS[verb]).parameters.values())[1:]
-        if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
     ]
     others = {parameter.name: "2026-12-31" for parameter in needed}
     with pytest.raises(fk.errors.DataError) as caught:

@@ -114,25 +114,21 @@ def summary(
     pipeline, title : Pipeline, and the report's name (the period's, where it is empty)
     *answers : Result
         What `monitor`, `stuck_deals`, `compare_periods`, `forecast_open`, `backtest`, `health` and others found.
-    scope : Scope, optional
-        Calendar and period of the figures, the day of the target; the last full month.
-    files, target : names of the files read, and the revenue wanted by the scope's target date
+    scope, files, target : Scope (period, day of the target), names of the files read, revenue wanted by that day
 
     Returns
     -------
     Summary
-        Table: rank, severity (act, watch, steady), kind, stage, segment, sentence, action, n_deals, amount (in the
-        deals' currency), usual, evidence (-log10 p, at most 6), the weightiest first.
+        Table, the weightiest first: rank, severity (act, watch, steady), kind, stage, segment, sentence, action,
+        n_deals, amount (the deals' currency), usual, evidence (-log10 p, at most 6).
 
     Raises
     ------
-    DataError
-        For what is no Pipeline.
+    DataError : for what is no Pipeline
 
     Notes
     -----
-    Recent are the last six full months, usual the twelve before. Findings rank by money concerned times evidence; the
-    page's own tests hold together at 5 % (Holm 1979, weighted), and what a season explains is none.
+    Recent are the last six full months, usual the twelve before; the tests hold together at 5 % (Holm 1979, weighted).
 
     Examples
     --------

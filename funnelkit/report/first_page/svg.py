@@ -70,7 +70,7 @@ def _bars(values: Sequence[float]) -> list[str]:
 def _line(values: Sequence[float]) -> list[str]:
     low, high = min(values), max(values)
     span = (high - low) or 1.0
-    at = [(3 + 92 * i / max(len(values) - 1, 1), 25 - 20 * (value - low) / span) for i, value in enumerate(values)]
+    at = [(3 + 83 * i / max(len(values) - 1, 1), 25 - 20 * (value - low) / span) for i, value in enumerate(values)]
     return [*(line(a, b, "#7b93a8", 2) for a, b in pairwise(at)), dot(*at[-1], 4, BLUE)]
 
 
