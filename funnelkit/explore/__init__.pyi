@@ -11,3 +11,5 @@ from .page import write_page as write_page
 from .positioning_map import PositioningMap as PositioningMap
 from .small_sample import SmallSample as SmallSample
 from .what_if import WhatIf as WhatIf
+from .young_cohorts import YoungCohorts as YoungCohorts
+from .young_cohorts import cohort_deals as cohort_deals

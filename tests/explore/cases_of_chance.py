@@ -1,6 +1,6 @@
 """The explorables of chance and time as the tests take them."""
 
-from funnelkit.explore import SmallSample
+from funnelkit.explore import SmallSample, YoungCohorts
 
 from .case import Case, whatever
 
@@ -24,8 +24,41 @@ def sample_expected(panel):
     return found | {"missed": samples["missed"].tolist(), "n_missed": int(samples["missed"].sum())}
 
 
+# --- young cohorts ---------------------------------------------------------------------------------------------------
+
+
+def cohort_states(rng, n):
+    panel, days = YoungCohorts(), rng.integers(120, 821, max(n // 25, 3))
+    for at in range(n):
+        day = int(days[at % len(days)])
+        panel.state = {"data": "AB"[day % 2], "day": float(day), "window": float(rng.integers(30, 241))}
+        if at % 40 == 7:
+            panel.state = {"day": 728.0, "window": 90.0}
+        yield panel
+
+
+QUARTERS = {}  # of a data set and day; nothing else moves them
+
+
+def cohort_expected(panel):
+    key = panel.state["data"], panel.state["day"]
+    if key not in QUARTERS:
+        QUARTERS[key] = panel.result.table
+    found = {
+        name: whatever(QUARTERS[key][column]) for name, column in (("q_n", "n"), ("q_open", "n_open"), ("q_raw", "raw"))
+    }
+    for name in ("months", "parts"):
+        table = getattr(panel, name)
+        found |= {f"{name}_{column}": whatever(table[column].astype(float)) for column in table}
+    return found
+
+
 CHANCE = {
     "small_sample": Case(
-        make=SmallSample, states=sample_states, expected=sample_expected, verb="fk.win_rate", solution={"n": 320.0}
-    )
-}
+        make=SmallSample, states=sample_states, expected=sample_expected, verb="fk.win_rate", solution={"n": 320.0},
+    ),
+    "young_cohorts": Case(
+        make=YoungCohorts, states=cohort_states, expected=cohort_expected, verb="fk.compare_cohorts",
+        solution={"day": 728.0},
+    ),
+}  # fmt: skip
