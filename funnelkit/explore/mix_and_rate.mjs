@@ -48,7 +48,7 @@ function table(view) {
 function slopes(view, layer, box) {
   const { found, spec, state } = view, rates = spec.groups.map((_, at) => [state[`rate_before${at}`], state[`rate_after${at}`]]);
   const top = Math.max(0.02, ...rates.flat(), found.before, found.after) * 1.15, y = (rate) => box.y + box.height * (1 - rate / top);
-  const [left, right] = [box.x + 52, box.x + box.width - 52];
+  const [left, right] = [box.x + 64, box.x + box.width - 64];
   for (const [x, key] of [[left, "before"], [right, "after"]]) {
     layer.line(x, box.y, x, box.y + box.height);
     layer.text(x, box.y + box.height + 16, view.t(key), { "text-anchor": "middle", fill: SOFT, "font-size": 12 });
