@@ -13,10 +13,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
-from funnelkit.course.classroom.sandbox import confine, watch
+from funnelkit.course.classroom.sandbox import confine, forbid
 
 
-def main() -> None:
+def check_answers() -> None:
     """Confine this process, then run the cells of spec.json."""
     folder = Path.cwd()
     confine(folder)
@@ -34,7 +34,7 @@ def run_cells(cells: list[dict[str, str]], folder: Path, channel: TextIO) -> Non
         exercise = cell["exercise"]
         if cell["kind"] == "answer" and not watched:
             _load_first()
-            watch(folder)
+            forbid(folder)
             watched = True
         if exercise in broken:
             continue
@@ -71,4 +71,4 @@ def _tell(channel: TextIO, **said: Any) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    check_answers()

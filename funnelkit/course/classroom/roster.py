@@ -94,8 +94,7 @@ def write_class(
     roster : str or Path
         CSV with a column of names.
     out : str or Path
-        Folder of the class: one folder a learner, with notebooks without solutions, the glossary and a README, and
-        roster.csv (name, folder, seed).
+        Folder of the class: roster.csv (name, folder, seed), and a folder with notebooks for each learner.
     langs, chosen, folder
         As `build` takes them.
 
@@ -115,19 +114,22 @@ def write_class(
     learners, out = read_roster(roster), Path(out)
     lessons = {(name, lang): read_lesson(name, lang, folder) for name in chosen or names(folder) for lang in langs}
     for learner in learners:
-        home = out / learner.folder
         for (name, lang), notebook in lessons.items():
-            write_lesson(learner_copy(notebook, learner, name, lang), home / lang / f"{name}.ipynb")
-        shutil.copyfile(share("data") / "glossary.csv", home / "glossary.csv")
-        for lang in langs:
-            with speaking(lang):
-                text = say("course.classroom.readme", name=learner.name, seed=learner.seed)
-            file = home / ("README.md" if lang == "en" else "README.zh.md")
-            file.write_text(text, encoding="utf-8", newline="\n")
-        yield home
+            write_lesson(learner_copy(notebook, learner, name, lang), out / learner.folder / lang / f"{name}.ipynb")
+        yield _with_papers(learner, out / learner.folder, langs)
     rows = [[learner.name, learner.folder, learner.seed] for learner in learners]
     table = csv_text({"columns": ["name", "folder", "seed"], "rows": rows})
     (out / ROSTER).write_text(table, encoding="utf-8-sig", newline="")
+
+
+def _with_papers(learner: Learner, home: Path, langs: Sequence[Lang]) -> Path:
+    """Put the glossary and a README into a learner's folder and return it."""
+    shutil.copyfile(share("data") / "glossary.csv", home / "glossary.csv")
+    for lang in langs:
+        with speaking(lang):
+            text = say("course.classroom.readme", name=learner.name, seed=learner.seed)
+        (home / ("README.md" if lang == "en" else "README.zh.md")).write_text(text, encoding="utf-8", newline="\n")
+    return home
 
 
 def learner_copy(notebook: Any, learner: Learner, name: str, lang: str) -> Any:

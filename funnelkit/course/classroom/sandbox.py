@@ -69,7 +69,7 @@ def _landlock(folder: Path) -> bool:
     return stands
 
 
-def watch(folder: Path) -> None:
+def forbid(folder: Path) -> None:
     """Refuse from here on, in this process and for good, what an answer has no need of."""
     inside = os.path.realpath(folder)
 
