@@ -1,6 +1,6 @@
 from .allocation import Allocation as Allocation
 from .cascade import Cascade as Cascade
-from .draws import draw_deals as draw_deals
+from .draws import draw_samples as draw_samples
 from .influence_loop import InfluenceLoop as InfluenceLoop
 from .mix_and_rate import MixAndRate as MixAndRate
 from .page import Embedded as Embedded

@@ -27,7 +27,7 @@ def draws_of(n: float, rate: float, draw: float, samples: int = SAMPLES) -> NDAr
     return uniform(start[:, None] + np.arange(round(n))) < rate
 
 
-def draw_deals(n: float, rate: float, *, draw: float = 1, samples: int = SAMPLES) -> pd.DataFrame:
+def draw_samples(n: float, rate: float, *, draw: float = 1, samples: int = SAMPLES) -> pd.DataFrame:
     """Draw samples of decided deals from one true win rate, the same ones as the card `SmallSample`.
 
     Parameters
@@ -52,7 +52,7 @@ def draw_deals(n: float, rate: float, *, draw: float = 1, samples: int = SAMPLES
 
     Examples
     --------
-    >>> draw_deals(3, 0.5, samples=2)["status"].tolist()
+    >>> draw_samples(3, 0.5, samples=2)["status"].tolist()
     ['lost', 'lost', 'lost', 'lost', 'lost', 'won']
     """
     won = draws_of(n, rate, draw, samples)

@@ -100,8 +100,8 @@ function verdict(view, judged) {
 const again = { key: "again", run: (spec, { draw }) => ({ draw: draw >= spec.controls.find(({ id }) => id === "draw").max ? 1 : draw + 1 }) };
 
 function code(spec, state) {
-  const drawn = `draw_deals(${python(state.n)}, ${python(state.rate)}, draw=${python(state.draw)}, samples=${spec.shown})`;
-  return `import funnelkit as fk\nfrom funnelkit.explore import draw_deals\n\nfk.win_rate(${drawn}, "sample")\n`;
+  const drawn = `draw_samples(${python(state.n)}, ${python(state.rate)}, draw=${python(state.draw)}, samples=${spec.shown})`;
+  return `import funnelkit as fk\nfrom funnelkit.explore import draw_samples\n\nfk.win_rate(${drawn}, "sample")\n`;
 }
 
 const legend = { now: "legend_holds", lost: "legend_misses" };

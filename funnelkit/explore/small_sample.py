@@ -9,7 +9,7 @@ import pandas as pd
 
 from funnelkit.analysis import win_rate
 from funnelkit.explore.base import Explorable, Input, Judgement, in_both, module, rounded, said
-from funnelkit.explore.draws import SAMPLES, draw_deals, draws_of
+from funnelkit.explore.draws import SAMPLES, draw_samples, draws_of
 from funnelkit.language import number, percent
 from funnelkit.result import Result
 from funnelkit.stats import LEVEL, rate_columns, wilson
@@ -71,7 +71,7 @@ class SmallSample(Explorable):
     def result(self) -> Result:
         """Return what `win_rate` finds in the first ten samples."""
         state = self.state
-        return win_rate(draw_deals(state["n"], state["rate"], draw=state["draw"], samples=SHOWN), "sample")
+        return win_rate(draw_samples(state["n"], state["rate"], draw=state["draw"], samples=SHOWN), "sample")
 
     @property
     def samples(self) -> pd.DataFrame:
@@ -94,8 +94,8 @@ class SmallSample(Explorable):
     def to_python(self) -> str:
         """Return the lines that give `result` without the card."""
         n, rate, draw = (self.state[name] for name in ("n", "rate", "draw"))
-        drawn = f"draw_deals({n!r}, {rate!r}, draw={draw!r}, samples={SHOWN})"
-        return f'import funnelkit as fk\nfrom funnelkit.explore import draw_deals\n\nfk.win_rate({drawn}, "sample")\n'
+        drawn = f"draw_samples({n!r}, {rate!r}, draw={draw!r}, samples={SHOWN})"
+        return f'import funnelkit as fk\nfrom funnelkit.explore import draw_samples\n\nfk.win_rate({drawn}, "sample")\n'
 
 
 def _half(n: float, rate: float) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from funnelkit.explore import SmallSample, draw_deals
+from funnelkit.explore import SmallSample, draw_samples
 from funnelkit.explore.draws import draws_of, uniform
 from funnelkit.stats import wilson
 
@@ -27,7 +27,7 @@ def test_the_generator_is_mulberry32_and_spreads_evenly():
 def test_a_longer_sample_goes_on_where_the_shorter_ended():
     short, long = draws_of(20, 0.3, 4), draws_of(500, 0.3, 4)
     assert (long[:, :20] == short).all() and not (draws_of(20, 0.3, 5) == short).all()
-    assert draw_deals(7, 0.5, samples=3).groupby("sample").size().tolist() == [7, 7, 7]
+    assert draw_samples(7, 0.5, samples=3).groupby("sample").size().tolist() == [7, 7, 7]
 
 
 @pytest.mark.parametrize("n", [20, 200])
