@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class WindowSegments:
-    """The overall rows of two windows, what these are called and, of each segment in them: name, rate, trials it is as sure as, and size."""
+    """The overall rows of two windows and, of each segment in them: name, rate, trials it is as sure as, and size."""
 
     whole: tuple[dict[str, Any], dict[str, Any]]
     periods: tuple[Text, Text]

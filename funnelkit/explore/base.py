@@ -188,9 +188,9 @@ def module(name: str) -> str:
 @cache
 def styles(name: str) -> str:
     """Return the styles of every card, and those of the explorable where it has any."""
-    own = files(__package__).joinpath(f"{name}.css")
+    own = files("funnelkit.explore").joinpath(f"{name}.css")
     return _file("core.css") + (own.read_text(encoding="utf-8") if own.is_file() else "")
 
 
 def _file(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return files("funnelkit.explore").joinpath(name).read_text(encoding="utf-8")

@@ -49,9 +49,7 @@ def _add_target(command: argparse.ArgumentParser, out: str) -> None:
 def _add_rehearsal(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dry-run", action="store_true", help="say what would be made, from what, and what is wrong")
     command.add_argument(
-        "--today",
-        metavar="DATE",
-        help="the day that last-week-end and the like are seen from; default the clock's",
+        "--today", metavar="DATE", help="the day that last-week-end and the like are seen from; default the clock's"
     )
 
 

@@ -113,7 +113,7 @@ def _refuse_no_text(name: str, value: Any) -> None:
         raise ReportError("parameter_no_text", BAD_PARAMETER, name=name, value=shown) from None
 
 
-def is_date(kind: str) -> bool:
+def takes_day(kind: str) -> bool:
     """Tell whether a parameter of this kind takes a day."""
     return "date" in kind.split(" | ")
 

@@ -7,9 +7,9 @@ status != lost, closed_at >= 2026-01-01, account is not empty
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeAlias
+from typing import NoReturn, TypeAlias
 
 from funnelkit.language import ReportError
 from funnelkit.report.runs.days import BAD_PARAMETER
@@ -83,7 +83,7 @@ class _Parser:
         self.text, self.place, self.depth = text, 0, 0
         self.tokens = list(self._cut())
 
-    def _cut(self) -> Any:
+    def _cut(self) -> Iterator[tuple[str, str, int]]:
         """Yield (kind, text, place) of each token: sign, word, or quoted for what stood in quotes."""
         place = 0
         while place < len(self.text):

@@ -87,7 +87,7 @@ def prepare(request: Request) -> Job:
         "parameters": {}, "given": list(values), "inputs": inputs, "pdf": request.pdf, "export": request.export or {},
     }  # fmt: skip
     defaults = {name: parameter.default for name, parameter in declared.items()}
-    days = {name: values[name] for name in values if parameters.is_date(declared[name].kind) and values[name]}
+    days = {name: values[name] for name in values if parameters.takes_day(declared[name].kind) and values[name]}
     return Job(request, notebook, defaults | values, identity, stamp(Path(path) for path in request.inputs), days)
 
 

@@ -38,7 +38,7 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types
         super().flatten_mapping(node)
 
 
-_Loader.add_constructor("tag:yaml.org,2002:map", lambda loader, node: loader.construct_mapping(node))
+_Loader.add_constructor("tag:yaml.org,2002:map", _Loader.construct_mapping)
 
 
 def load_yaml(text: str) -> Any:
