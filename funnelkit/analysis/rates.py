@@ -110,7 +110,7 @@ def _rates_of_counts(counts: pd.DataFrame, keys: list[str]) -> dict[str, Any]:
 def _lost_nowhere(counts: pd.DataFrame, stages: pd.DataFrame, keys: list[str], model: Funnel | None) -> ArrayLike:
     """Return for each row of `stages` how many lost deals of its group may have been lost there or elsewhere."""
     rows = counts[counts["stage"] == STAGE_UNKNOWN]
-    if not len(rows):
+    if not len(rows) or "n_lost" not in rows:
         return 0
     if keys:
         n = stages[keys].merge(rows[[*keys, "n_lost"]], on=keys, how="left")["n_lost"].fillna(0).to_numpy()

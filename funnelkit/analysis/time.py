@@ -74,7 +74,7 @@ def _stays(pipeline: Pipeline, by: By, delayed_entry: bool | None) -> Result:
     rows = [{**dict(zip(keys, key, strict=True)), **_stay_row(group)} for key, group in groups]
     table = pd.DataFrame(rows, columns=[*keys, *_stay_row(spells.iloc[:0])])
     table["stage"] = pd.Categorical(table["stage"], categories=pipeline.model.stage_ids, ordered=True)
-    picture = "stay_chart" if len(keys) == 1 else ""
+    picture = "stay_chart" if len(keys) == 1 and (table["n"] > 0).any() else ""
     reading, shown = _read_stays(table, pipeline, spells), partial(_stays_for_people, keys)
     return Result(table, *reading, model=pipeline.model, picture=picture, shown=shown)
 

@@ -251,7 +251,7 @@ def flow_chart(found: Result | pd.DataFrame, model: Funnel | None = None, title:
     with canvas(9.8, 1.8 + 0.46 * len(rows), title) as ax:
         names = [say("forecast.health.all_stages"), *stage_labels(rows.iloc[1:], model, 24)]
         words = [_flow_words(row) for row in rows.to_dict("records")]
-        top = 1.08 * max(float(rows[["figure", "high"]].max().max()), 1.0)
+        top = 1.08 * float(np.nanmax([*rows["figure"], *rows["high"], 1.0]))
         ax.axvline(1, color=COLOURS["ink"], linewidth=0.8)
         ax.barh(rows.index, rows["high"] - rows["low"], left=rows["low"], height=0.5, color=COLOURS["n_lost"])
         _draw_flow(ax, rows)

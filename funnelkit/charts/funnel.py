@@ -107,7 +107,7 @@ def _draw_counts(ax: Any, counts: pd.DataFrame) -> None:
         )  # fmt: skip
         base = base + counts[part]
     rest = counts["n_entered"] - base  # lost somewhere: it shows in the first stage, and as a row of its own
-    if known and (rest > 0).any() and counts["n_lost"].notna().any():
+    if known and (rest > 0).any() and "n_lost" in counts and counts["n_lost"].notna().any():
         ax.barh(
             range(len(counts)), rest, left=base, height=0.66, color="white", hatch="....", edgecolor=GREY,
             linewidth=0.6, label=label("stage_unknown"),

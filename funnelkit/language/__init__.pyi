@@ -40,6 +40,7 @@ from .tables import show as show
 from .terminal import align as align
 from .terminal import longest_word as longest_word
 from .terminal import tame as tame
+from .terminal import tame_cell as tame_cell
 from .terminal import text_table as text_table
 from .terminal import width as width
 from .terminal import wrap_text as wrap_text

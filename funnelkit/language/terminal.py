@@ -13,7 +13,7 @@ NOT_FIRST = set("，。、；：？！）》」』”’％·,.;:?!)]}%")
 NOT_LAST = set("（《「『“‘([{")
 # What steers a terminal or turns the direction of what follows; none of it is ever part of a name.
 _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-_BREAKS = re.compile(r"\s*[\r\n\t]\s*")
+_BREAKS = re.compile(r"\s*[\r\n\t\xa0]\s*")  # and a no-break space, which not every terminal shows
 LONGEST = 300  # signs of a cell that are shown
 
 

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from funnelkit.language import DataError, FunnelkitError, nearest, say
+from funnelkit.language import DataError, FunnelkitError, nearest, say, tame_cell
 from funnelkit.pipeline import Pipeline
 from funnelkit.reading.containers.options import ReadOptions, Table
 from funnelkit.reading.layouts.presets import key, preset_data, preset_names
@@ -274,7 +274,7 @@ def _only(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
 
 def _column_line(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
     """Return a column with its first values: as taken or proposed, or as kept."""
-    shown = ", ".join(row["values"]).replace("\n", " ").replace("\r", " ")
+    shown = tame_cell(", ".join(row["values"]))
     confidence = row["confidence"]
     comment = "# " + say(f"reading.mapping.{confidence}") + ": " + shown
     if row["meaning"] in (None, "stage_date"):

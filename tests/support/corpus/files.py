@@ -98,7 +98,7 @@ case(
 case(
     "two-files-in-one.csv",
     PLAIN + PLAIN.replace(b"A", b"B"),
-    Expected("quarantine", "not_a_date", 5, "date", "date", good=6, bad=1, total=2 * TOTAL),
+    Expected("ok", good=6, total=2 * TOTAL),
 )
 case(
     "quotes-wrong-in-a-row.csv",
