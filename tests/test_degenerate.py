@@ -49,6 +49,7 @@ CALLS = {
     "state_table": lambda p: fk.state_table(p),
     "stuck_deals": lambda p: fk.stuck_deals(p),
     "stuck_deals since": lambda p: fk.stuck_deals(p, since="2025-05-01"),
+    "summary": lambda p: fk.summary(p),
     "time_in_stage": lambda p: fk.time_in_stage(p),
     "time_in_stage by": lambda p: fk.time_in_stage(p, "region"),
     "waterfall": lambda p: fk.waterfall(p.at("2025-05-31"), p),

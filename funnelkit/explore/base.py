@@ -123,8 +123,12 @@ class Explorable(anywidget.AnyWidget):
         raise NotImplementedError
 
     def bundle(self) -> dict[str, Any]:
-        """Return all that a page without a kernel needs to show this card; a saved notebook carries it."""
-        return {"name": self.name, "spec": self.spec, "state": self.state, "lang": self.lang, "revealed": self.revealed}
+        """Return all that a page without a kernel needs to show this card; a saved notebook carries it.
+
+        Decimals beyond the eighth differ from processor to processor, so that nobody sees them.
+        """
+        found = {"name": self.name, "spec": self.spec, "state": self.state, "lang": self.lang}
+        return {**_short(found), "revealed": self.revealed}
 
     def twin(self) -> dict[str, str]:
         """Return the card as HTML and text for places without scripts: its question and what the verb shows."""
@@ -139,6 +143,14 @@ class Explorable(anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.state})"
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, float):
+        return rounded(value)
+    if isinstance(value, Mapping):
+        return {name: _short(part) for name, part in value.items()}
+    return [_short(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
 def _value(control: Input, value: Any) -> Any:
@@ -157,7 +169,7 @@ def _value(control: Input, value: Any) -> Any:
 
 def rounded(value: Any) -> float:
     """Return a number without what another processor may compute otherwise: a saved notebook keeps its bytes."""
-    return float(f"{float(value):.12g}")
+    return round(float(value), 8)
 
 
 def in_both(text: Text | str) -> dict[str, str]:

@@ -106,7 +106,7 @@ def forecast_open(
     --------
     >>> import funnelkit as fk
     >>> float(round(forecast_open(fk.sample(), "2026-03-31", paths=500).table["median"].iloc[-1], -5))
-    5300000.0
+    5700000.0
     """
     return _forecast(pipeline, until, (unit, by, record), (paths, rng or np.random.default_rng(0)))
 

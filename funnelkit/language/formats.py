@@ -10,8 +10,6 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
 from typing import Any
 
-import pandas as pd
-
 from funnelkit.language.texts import language, say
 
 DASH = "–"
@@ -42,6 +40,8 @@ def _pattern(pattern: str) -> Any:
 
 
 def _missing(value: Any) -> bool:
+    import pandas as pd  # which a command that only supervises does without
+
     return value is None or bool(pd.isna(value)) or (isinstance(value, float) and math.isinf(value))
 
 
@@ -173,11 +173,12 @@ def day(when: Any) -> str:
 
     Examples
     --------
-    >>> day(pd.Timestamp("2026-05-12"))
+    >>> day(date(2026, 5, 12))
     '12 May 2026'
     """
     if _missing(when):
         return DASH
+    import pandas as pd
     from babel.dates import format_date
 
     found = pd.Timestamp(when)

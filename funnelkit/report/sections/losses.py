@@ -44,8 +44,8 @@ def lost_reasons(pipeline: Pipeline, scope: Scope) -> Result:
     --------
     >>> import funnelkit as fk
     >>> pipeline = fk.sample()
-    >>> lost_reasons(pipeline, Scope(pipeline)).table.iloc[0][["reason", "n_stage"]].tolist()
-    ['No budget', 287]
+    >>> lost_reasons(pipeline, Scope(pipeline)).table["reason"].iloc[0]
+    'No need'
     """
     refuse_limits(pipeline, "split_losses", *WIN_LIMITS)
     lost = (pipeline.deals["status"] == "lost") & (pipeline.deals["closed_at"] < scope.end)

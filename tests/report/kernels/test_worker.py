@@ -23,9 +23,9 @@ def test_a_cell_that_prints_faster_than_it_is_read_is_a_fault_of_the_cell(tmp_pa
 
     monkeypatch.setattr(papermill, "execute_notebook", flooded)
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", id="c0")])
-    spec = {"folder": str(tmp_path), "parameters": {}, "cwd": str(tmp_path)}
+    spec = {"folder": str(tmp_path), "parameters": {}, "cwd": str(tmp_path), "memory_mb": None}
     _, result = execute_report(notebook, spec)
-    assert (result["exit_code"], result["reason"], result["cell"]) == (10, "cell_error", "c0")
+    assert (result["exit_code"], result["reason"], result["cell"]) == (10, "output_too_large", "c0")
 
 
 @pytest.mark.slow
