@@ -95,11 +95,7 @@ case(
     PLAIN.decode() + "# exported by nobody\n",
     Expected("quarantine", "row_width", 5, good=3, bad=1, total=TOTAL),
 )
-case(
-    "two-files-in-one.csv",
-    PLAIN + PLAIN.replace(b"A", b"B"),
-    Expected("ok", good=6, total=2 * TOTAL),
-)
+case("two-files-in-one.csv", PLAIN + PLAIN.replace(b"A", b"B"), Expected("ok", good=6, total=2 * TOTAL))
 case(
     "quotes-wrong-in-a-row.csv",
     PLAIN.replace(b"Borealis", b'"Bor"ealis'),
