@@ -305,7 +305,8 @@ class Card {
     range.addEventListener("change", () => this.send(true));
     range.addEventListener("keydown", (event) => this.page(event, control, range));
     box.addEventListener("input", () => { this.typing = box; });
-    box.addEventListener("change", () => this.typed(control, box));
+    // Enter has taken what was typed, and the box shows it shortened: the change that follows is none.
+    box.addEventListener("change", () => { if (this.typing === box) this.typed(control, box); });
     box.addEventListener("keydown", (event) => { if (event.key === "Enter") this.typed(control, box); });
     return { control, row, label, range, tick, box };
   }
