@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from funnelkit.language import CatalogError, Text, nearest
 from funnelkit.models.checking import CASE, COMMON, read_model_file, refuse, told
-from funnelkit.models.funnel import CATALOG, Topic, build_part
+from funnelkit.models.funnel import CATALOG, Topic, build_part, find_topic
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +35,10 @@ class Case:
     lines: tuple[Line, ...]
     notes: tuple[Text, ...] = ()
     topics: tuple[Topic, ...] = ()
+
+    def topic(self, topic_id: str) -> Topic:
+        """Return the topic of this id."""
+        return find_topic(self.topics, topic_id)
 
     def table(self) -> pd.DataFrame:
         """Return the figures, one row a year and product line.
@@ -65,8 +69,8 @@ def common() -> tuple[Topic, ...]:
 
     Examples
     --------
-    >>> [item.id for item in common()[0].items]
-    ['volume', 'flow']
+    >>> [item.id for item in common()[0].items][:2]
+    ['large-deals', 'language']
     """
     raw = read_model_file(CATALOG / "common" / "topics.toml", COMMON)
     return tuple(build_part(Topic, row) for row in raw["topics"])

@@ -5,7 +5,7 @@ The catalogue's models are `catalogue/*.toml`; a model of one's own is a file of
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from dataclasses import field as default
 from functools import cache, cached_property
@@ -14,7 +14,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from funnelkit.language import CatalogError, Text, as_text, fold, nearest
+from funnelkit.language import CatalogError, Text, as_text, fold, nearest, say
 from funnelkit.models.checking import MODEL, STAGE, read_model_file, refuse, told
 
 # The catalogue's ids in teaching order: editors complete them, and a test holds them against the files.
@@ -77,13 +77,28 @@ class Item:
     share: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Topic:
-    """What a model teaches beside its stages: benefits, questions, tactics."""
+    """What a model teaches beside its stages: benefits, questions, tactics. In a notebook it shows itself."""
 
     id: str
     title: Text
     items: tuple[Item, ...]
+
+    def __repr__(self) -> str:
+        return "\n".join([str(self.title), *(f"- {line}" for line in self._lines())])
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        items = "".join(f"<li>{escape(line)}</li>" for line in self._lines())
+        html = f'<div class="fk"><p><b>{escape(str(self.title))}</b></p><ul>{items}</ul></div>'
+        return {"text/html": html, "text/plain": repr(self)}
+
+    def _lines(self) -> list[str]:
+        """Return name, text and remedy of each item as one line."""
+        colon = say("models.catalogue.colon")
+        names = [f"{item.name}{colon}" if item.name else "" for item in self.items]
+        ends = [f" {say('models.catalogue.remedy')}{colon}{item.remedy}" if item.remedy else "" for item in self.items]
+        return [f"{name}{item.text}{end}" for name, item, end in zip(names, self.items, ends, strict=True)]
 
     def item(self, item_id: str) -> Item:
         """Return the item of this id."""
@@ -153,7 +168,7 @@ class Funnel:
 
     def topic(self, topic_id: str) -> Topic:
         """Return the topic of this id."""
-        return next(topic for topic in self.topics if topic.id == topic_id)
+        return find_topic(self.topics, topic_id)
 
     def chose(self, stage_id: str, field: str) -> bool:
         """Return True where the value of this field is the kit's own choice, the source being silent.
@@ -175,6 +190,14 @@ class Funnel:
             return self.stage(stage_id).win_probability
         position = self.stage_ids.index(self.stage(stage_id).id)
         return self.stages[position - 1].win_probability if position else 0.0
+
+
+def find_topic(topics: Sequence[Topic], topic_id: str) -> Topic:
+    """Return the topic of this id; CatalogError names the nearest."""
+    for topic in topics:
+        if topic.id == topic_id:
+            return topic
+    raise CatalogError("no_such_topic", name=topic_id, nearest=nearest(topic_id, [topic.id for topic in topics]))
 
 
 def _stage_names(stage: Stage) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ from funnelkit.models.cases import case, common
 def test_common_topics():
     sizes = {topic.id: len(topic.items) for topic in common()}
     assert sizes == {
-        "conditions": 2, "comparison": 5, "indicators": 4, "follow-up": 4, "principles": 4, "controls": 3,
-        "negotiation-coaching": 4,
+        "purpose": 6, "data": 4, "building": 7, "conditions": 2, "comparison": 5, "indicators": 4, "follow-up": 4,
+        "principles": 4, "controls": 3, "negotiation-coaching": 4,
     }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from funnelkit.language import Text, fold
 from funnelkit.language.errors import CatalogError
-from funnelkit.language.texts import texts
+from funnelkit.language.texts import speaking, texts
 from funnelkit.models import CATALOG, case, catalog, common, funnel, model_names
 
 ROOT = Path(__file__).parents[2]
@@ -247,7 +247,7 @@ def test_the_glossary_holds_the_domains_vocabulary():
     domain = {
         "Funnel": "销售漏斗", "Pipeline": "销售管线", "Stage": "阶段", "Promotion marker": "阶段升迁标志",
         "Promotion rate": "阶段升迁率", "Time in stage": "阶段耗时", "Promotion cycle": "升迁周期",
-        "Stage tasks": "阶段任务", "Loss": "流失", "Win probability": "赢单率", "MoM": "环比", "YoY": "同比",
+        "Stage tasks": "阶段任务", "Loss": "流失", "Win probability": "赢单概率", "MoM": "环比", "YoY": "同比",
         "Bottleneck": "瓶颈", "Volume": "销售预计", "Flow": "销售进展", "Closing rate": "成交率",
     }  # fmt: skip
     assert {en: pairs.get(en) for en in domain} == domain
@@ -259,3 +259,11 @@ def test_labels_are_those_of_the_glossary(group):
     assert len(shared) >= 5
     for row in shared:
         assert texts(group)[row["term"]] == {"en": row["en"], "zh": row["zh"]}, row["term"]
+
+
+def test_topics_show_themselves_in_the_language_in_force():
+    with speaking("zh"):
+        assert "成交客户" in funnel("selling-5").topic("labels")._repr_mimebundle_()["text/html"]
+        assert "对策：" in repr(funnel("purchase-5").topic("challenges"))
+    with pytest.raises(CatalogError, match="no topic named 'benefit'"):
+        funnel("purchase-5").topic("benefit")
