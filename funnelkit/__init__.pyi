@@ -39,6 +39,7 @@ from .events import dropped as dropped
 from .events import journeys as journeys
 from .events import paths_between as paths_between
 from .events import preset as preset
+from .events import step_matrix as step_matrix
 from .events import step_rates as step_rates
 from .events import time_histogram as time_histogram
 from .events import time_to_convert as time_to_convert

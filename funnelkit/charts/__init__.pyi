@@ -2,6 +2,14 @@ from .allocation import allocation_chart as allocation_chart
 from .change import bridge_chart as bridge_chart
 from .change import compare_chart as compare_chart
 from .change import peer_chart as peer_chart
+from .conversion import convert_time_chart as convert_time_chart
+from .conversion import odds_chart as odds_chart
+from .conversion import rules_chart as rules_chart
+from .conversion import time_histogram_chart as time_histogram_chart
+from .conversion import trend_chart as trend_chart
+from .flows import journey_chart as journey_chart
+from .flows import path_chart as path_chart
+from .flows import step_matrix_chart as step_matrix_chart
 from .forecast import backtest_chart as backtest_chart
 from .forecast import fan_table as fan_table
 from .forecast import flow_chart as flow_chart

@@ -11,6 +11,7 @@ from .journeys import journeys as journeys
 from .log import LogColumns as LogColumns
 from .odds import attribute_odds as attribute_odds
 from .paths import paths_between as paths_between
+from .paths import step_matrix as step_matrix
 from .rule import Rule as Rule
 from .rule import preset as preset
 from .warehouse import count_on as count_on

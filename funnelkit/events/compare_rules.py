@@ -81,7 +81,7 @@ def _compared(steps: Sequence[str], chosen: Mapping[str, Rule], counts: Mapping[
     values |= {"most": Later(number, last.max()), "most_rule": most["rule"], "n": len(table)}
     key = "events.rules.same_answer" if last.min() == last.max() else "events.rules.answers"
     shown = ["rule", "window", *names, "k", "n", "rate", "low", "high", "basis", "n_open", "reading"]
-    return Result(table, key, values, shown=shown, names={"rate": "conversion_rate"})
+    return Result(table, key, values, picture="rules_chart", shown=shown, names={"rate": "conversion_rate"})
 
 
 def _row(name: str, rule: Rule, counted: tuple[pd.DataFrame, list[str], int]) -> dict[str, Any]:

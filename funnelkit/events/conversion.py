@@ -27,8 +27,7 @@ def time_to_convert(found: Journeys, by: str | Sequence[str] | None = None) -> R
     ----------
     found : Journeys
         What `journeys` found.
-    by : str or list of str, optional
-        Attributes to split by.
+    by : str or list of str, optional, attributes to split by
 
     Returns
     -------
@@ -59,7 +58,8 @@ def time_to_convert(found: Journeys, by: str | Sequence[str] | None = None) -> R
     table = _times(as_journeys(found), names)
     shown = [*names, "stage", "n", "p10_days", "p50_days", "p90_days", "mean_days"]
     notes = [] if found.rule.window is not None else [("events.conversion.quick", {"as_of": Later(day, found.as_of)})]
-    return Result(table, *_read_times(found, table, names), notes if found.as_of is not None else [], shown=shown)
+    notes, picture = notes * (found.as_of is not None), "convert_time_chart" * bool(len(table) and table["n"].any())
+    return Result(table, *read_times(found, table, names), notes, picture=picture, shown=shown)
 
 
 def _times(found: Journeys, by: tuple[str, ...]) -> pd.DataFrame:
@@ -87,7 +87,7 @@ def require_attribute(table: pd.DataFrame, name: str) -> None:
         raise DataError("no_such_column", name=name, nearest=nearest(name, table.columns))
 
 
-def _read_times(found: Journeys, table: pd.DataFrame, by: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
+def read_times(found: Journeys, table: pd.DataFrame, by: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
     """Return the sentence on the whole funnel: of all, or of the quickest and slowest group."""
     whole = table[(table["stage"] == "total") & (table["n"] > 0)] if len(table) else table
     ends: dict[str, Any] = {"first": found.steps[0], "last": found.steps[-1]}
@@ -179,7 +179,8 @@ def _histogram(found: Journeys, step: str | None, bins: int) -> Result:
     before = found.steps[0] if step is None else found.steps[found.place(step) - 2]
     values = {"n": Later(number, len(days)), "first": before, "last": step or found.steps[-1]}
     values |= {"days": Later(number, longest, 1)}
-    return Result(table, "events.conversion.histogram" if len(days) else "events.conversion.nobody_through", values)
+    key = "events.conversion.histogram" if len(days) else "events.conversion.nobody_through"
+    return Result(table, key, values, picture="time_histogram_chart" if len(days) else "")
 
 
 def _gaps(found: Journeys, table: pd.DataFrame, step: str | None) -> Array:
@@ -234,9 +235,9 @@ def conversion_trend(found: Journeys, unit: str = "month") -> Result:
     if unit not in UNITS:
         raise DataError("bad_unit", found=repr(unit), known=", ".join(UNITS))
     trend = _trend(as_journeys(found), UNITS[unit])
-    (key, values), *notes = _read_trend(found, trend)
+    (key, values), *notes = read_trend(found, trend)
     shown = ["cohort", "n_entered", "n_converted", "k", "n", "rate", "low", "high", "n_open", "is_mature"]
-    return Result(trend, key, values, notes, shown=shown, names={"rate": "conversion_rate"})
+    return Result(trend, key, values, notes, picture="trend_chart", shown=shown, names={"rate": "conversion_rate"})
 
 
 def _trend(found: Journeys, unit: str) -> pd.DataFrame:
@@ -248,17 +249,24 @@ def _trend(found: Journeys, unit: str) -> pd.DataFrame:
     entered, converted, n_open, k, n = (
         np.bincount(cohort if part is None else cohort[part], minlength=len(ordinals)) for part in parts
     )
-    whole = found.rule.whole_us(len(found.steps) - 1)
-    basis = np.where(n == 0, "unknown", "share" if whole is None else "matured").astype(object)
-    rates = rate_columns(k, n, n_open, "matured", np.nan if whole is None else whole / DAY_US) | {"basis": basis}
+    first_days = pd.PeriodIndex.from_ordinals(ordinals, freq=unit).start_time.astype("datetime64[us]")
+    counts = (entered, converted, n_open, k, n)
+    return cohort_table(first_days, counts, found.rule.whole_us(len(found.steps) - 1))
+
+
+def cohort_table(first_days: pd.DatetimeIndex, counts: Sequence[Array], whole_us: int | None) -> pd.DataFrame:
+    """Return the trend of cohorts' counts: entered, converted so far, open; k and n of the matured."""
+    entered, converted, n_open, k, n = counts
+    basis = np.where(n == 0, "unknown", "share" if whole_us is None else "matured").astype(object)
+    horizon = np.nan if whole_us is None else whole_us / DAY_US
+    rates = rate_columns(k, n, n_open, "matured", horizon) | {"basis": basis}
     bounds = rate_columns(converted, entered - n_open, n_open, "matured")
     rates |= {name: bounds[name] for name in ("floor", "ceiling")}
-    first_days = pd.PeriodIndex.from_ordinals(ordinals, freq=unit).start_time.astype("datetime64[us]")
     trend = pd.DataFrame({"cohort": first_days, "n_entered": entered, "n_converted": converted, **rates})
-    return trend.assign(is_mature=(n == entered) & ((n_open == 0) | (whole is not None)))
+    return trend.assign(is_mature=(n == entered) & ((n_open == 0) | (whole_us is not None)))
 
 
-def _read_trend(found: Journeys, trend: pd.DataFrame) -> list[tuple[str, dict[str, Any]]]:
+def read_trend(found: Journeys, trend: pd.DataFrame) -> list[tuple[str, dict[str, Any]]]:
     """Return the sentences on the first and last cohort whose outcome is known, and on those still open."""
     mature = trend[trend["is_mature"]]
     if not len(mature):

@@ -129,7 +129,8 @@ def _followed(table: pd.DataFrame, search: Search) -> Journeys:
         "as_of": search.as_of,
         "log_columns": search.log.columns,
     }
-    return Journeys(table, key, values, search.notes(), shown=partial(_journeys_for_people, steps), **about)
+    shown = partial(_journeys_for_people, steps)
+    return Journeys(table, key, values, search.notes(), picture="journey_chart", shown=shown, **about)
 
 
 def _journeys_for_people(steps: Sequence[str], table: pd.DataFrame) -> pd.DataFrame:

@@ -65,7 +65,9 @@ def _odds_of(found: Journeys, attributes: Sequence[str], level: float) -> Result
     table = _table(found, attributes, level)
     notes: list[tuple[str, dict[str, Any]]] = [("events.odds.no_cause", {})]
     shown = ["attribute", "value", "k", "n", "odds_ratio", "q_value"]
-    return Result(table, *_read(table), notes, shown=shown, names={"value": "attribute_value", "k": "n_converted"})
+    names = {"value": "attribute_value", "k": "n_converted"}
+    picture = "odds_chart" if table["odds_ratio"].notna().any() else ""
+    return Result(table, *_read(table), notes, picture=picture, shown=shown, names=names)
 
 
 def _table(found: Journeys, attributes: Sequence[str], level: float) -> pd.DataFrame:

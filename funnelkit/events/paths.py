@@ -65,7 +65,7 @@ def _read_paths(grouped: pd.DataFrame, first: str, last: str, limit: int) -> Res
             "n_paths": Later(number, len(grouped)),
         }
     key = "events.paths.found" if len(grouped) else "events.paths.none"
-    return Result(grouped.head(limit), key, values, shown=_paths_for_people)
+    return Result(grouped.head(limit), key, values, picture="path_chart", shown=_paths_for_people)
 
 
 def _paths_for_people(table: pd.DataFrame) -> pd.DataFrame:
@@ -107,3 +107,57 @@ def _between(log: Any, columns: LogColumns, spans: pd.DataFrame) -> dict[str, st
             "WHERE moment > since AND moment < until AND what IS NOT NULL GROUP BY who"
         ).fetchall()
     return dict(rows)
+
+
+def step_matrix(log: Any, found: Journeys, first: str, last: str, positions: int = 6) -> Result:
+    """Count which event stands at which position on the way from one step to another.
+
+    Parameters
+    ----------
+    log, found, first, last
+        As of `paths_between`.
+    positions : int
+        How many events after `first` are counted.
+
+    Returns
+    -------
+    Result
+        Table: position (1 is the event right after `first`), event, n, share of all who went from `first` to `last`.
+        Who has arrived stays at `last`, so that the shares of a position add up to 1.
+
+    Raises
+    ------
+    DataError
+        Where there is no such step.
+
+    Examples
+    --------
+    >>> from funnelkit.events import journeys
+    >>> log = pd.DataFrame({"deal_id": [1, 1, 1, 2, 2], "stage": ["A", "x", "B", "A", "B"],
+    ...                     "entered_at": pd.to_datetime(["2026-01-01", "2026-01-02", "2026-01-03", "2026-01-01",
+    ...                                                    "2026-01-02"])})
+    >>> step_matrix(log, journeys(log, ["A", "B"]), "A", "B", 2).table
+       position event  n  share
+    0         1     B  1    0.5
+    1         1     x  1    0.5
+    2         2     B  2    1.0
+    """
+    return _matrix(_paths(log, as_journeys(found), first, last), first, last, positions)
+
+
+def _matrix(grouped: pd.DataFrame, first: str, last: str, positions: int) -> Result:
+    counted: dict[tuple[int, str], int] = {}
+    for path, n in zip(grouped["path"], grouped["n"], strict=True):
+        events = path.split(" > ") if path else []
+        for position in range(1, positions + 1):
+            event = events[position - 1] if position <= len(events) else last
+            counted[position, event] = counted.get((position, event), 0) + int(n)
+    rows = [(position, event, n) for (position, event), n in counted.items()]
+    rows.sort(key=lambda row: (row[0], -row[2], row[1]))
+    table = pd.DataFrame(rows, columns=["position", "event", "n"])
+    whole = int(grouped["n"].sum())
+    values: dict[str, Any] = {"n": Later(number, whole), "first": first, "last": last}
+    if len(table):
+        values |= {"event": table["event"].iloc[0], "share": Later(percent, table["n"].iloc[0] / whole)}
+    key = "events.paths.matrix" if len(table) else "events.paths.none"
+    return Result(table.assign(share=table["n"] / max(1, whole)), key, values, picture="step_matrix_chart")

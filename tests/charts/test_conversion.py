@@ -1,0 +1,120 @@
+"""Charts of event logs: labels fit in both languages, alt texts hold the numbers, what is open is drawn as open."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from funnelkit.charts import conversion, flows
+from funnelkit.events import (
+    Rule,
+    attribute_odds,
+    compare_rules,
+    conversion_trend,
+    journeys,
+    paths_between,
+    step_matrix,
+    time_histogram,
+    time_to_convert,
+)
+from funnelkit.language import use_language
+from tests.charts.test_funnel import assert_inside, strict  # noqa: F401
+
+STEPS = ["view a product", "put it into the basket", "订单付款"]
+RULE = Rule(window="30d")
+
+
+@pytest.fixture(scope="module")
+def log():
+    """Return 400 visitors over four months: two in three go on within days, some by way of other events."""
+    rng = np.random.default_rng(5)
+    rows = []
+    for who in range(400):
+        at, source = rng.uniform(0, 120), ("mail", "search", "$x$ <b>")[who % 3]
+        for step in STEPS:
+            rows.append((who, step, at, source))
+            if rng.random() < 0.3:
+                rows.append((who, "help page", at + 0.01, source))
+            at += rng.gamma(2, 2)
+            if rng.random() > (0.8 if source == "mail" else 0.55) or at > 120:
+                break
+    table = pd.DataFrame(rows, columns=["deal_id", "stage", "day", "source"])
+    return table.assign(entered_at=pd.Timestamp("2026-01-01") + pd.to_timedelta(table.pop("day"), unit="D"))
+
+
+@pytest.fixture(scope="module")
+def found(log):
+    return journeys(log, STEPS, RULE, attributes="source")
+
+
+@pytest.fixture
+def results(log, found):
+    return {
+        "journeys": found,
+        "times": time_to_convert(found, "source"),
+        "histogram": time_histogram(found),
+        "trend": conversion_trend(found),
+        "odds": attribute_odds(found, "source"),
+        "rules": compare_rules(log, STEPS, window="30d", rules=["default", "hubspot_any", "ga4_open"]),
+        "paths": paths_between(log, found, STEPS[0], STEPS[2]),
+        "matrix": step_matrix(log, found, STEPS[0], STEPS[2], 3),
+    }
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_every_result_draws_itself_within_its_picture(results, lang, strict):  # noqa: F811
+    use_language(lang)
+    for name, result in results.items():
+        chart = result.chart()
+        assert_inside(chart)
+        assert len(chart.alt) > 40 and chart.png(), name
+
+
+def test_the_open_part_of_a_trend_is_drawn_as_open(results):
+    trend = results["trend"].table
+    chart = conversion.trend_chart(results["trend"])
+    hatched = [bar for bar in chart.ax.patches if bar.get_hatch()]
+    is_open = trend[trend["n_open"] > 0]
+    assert len(hatched) == len(is_open) > 0
+    np.testing.assert_allclose([bar.get_y() for bar in hatched], is_open["floor"])
+    np.testing.assert_allclose([bar.get_y() + bar.get_height() for bar in hatched], is_open["ceiling"])
+    filled = [line for line in chart.ax.lines if line.get_marker() == "o" and line.get_mfc() != "white"]
+    assert len(filled) == trend["is_mature"].sum()
+
+
+def test_bars_and_curve_are_the_histogram(results):
+    table = results["histogram"].table
+    chart = conversion.time_histogram_chart(table)
+    np.testing.assert_allclose([bar.get_height() for bar in chart.axes[0].patches], table["n"])
+    np.testing.assert_allclose(chart.axes[1].lines[0].get_ydata()[1:], table["n"].cumsum() / table["n"].sum())
+
+
+def test_bars_of_journeys_are_how_many_reached_each_step(results):
+    found = results["journeys"]
+    heights = [bar.get_height() for bar in flows.journey_chart(found).ax.patches]
+    reached = [(found.table["depth"] >= place).mean() for place in (1, 2, 3)]
+    np.testing.assert_allclose(heights, reached)
+
+
+def test_ways_and_matrix_agree_on_who_went_straight(results):
+    ways, matrix = results["paths"].table, results["matrix"].table
+    straight = ways.loc[ways["path"] == "", "n"].sum()
+    first = matrix[(matrix["position"] == 1) & (matrix["event"] == STEPS[2])]
+    assert first["n"].tolist() == [straight] or not straight
+    np.testing.assert_allclose(matrix.groupby("position")["share"].sum(), 1)
+    assert f"{straight:,}, " in flows.path_chart(results["paths"]).alt
+
+
+def test_clear_values_are_filled(results):
+    table = results["odds"].table
+    chart = conversion.odds_chart(table)
+    points = [line for line in chart.ax.lines if line.get_marker() == "o"]
+    assert [line.get_mfc() != "white" for line in points] == (table["q_value"] < 0.05).tolist()
+    assert (table["q_value"] < 0.05).any(), "mail converts better by construction"
+
+
+def test_nothing_to_draw_is_no_picture_and_no_crash():
+    log = pd.DataFrame({"deal_id": [1], "stage": ["A"], "entered_at": pd.to_datetime(["2026-01-01"])})
+    found = journeys(log, ["A", "B"], RULE)
+    for result in (time_to_convert(found), time_histogram(found), conversion_trend(found), found):
+        assert result._repr_mimebundle_()["text/plain"]
+    assert paths_between(log, found, "A", "B")._repr_mimebundle_()
