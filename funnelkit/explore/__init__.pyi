@@ -9,6 +9,8 @@ from .page import embed as embed
 from .page import explorable_page as explorable_page
 from .page import write_page as write_page
 from .positioning_map import PositioningMap as PositioningMap
+from .signal_or_noise import SignalOrNoise as SignalOrNoise
+from .signal_or_noise import draw_months as draw_months
 from .small_sample import SmallSample as SmallSample
 from .what_if import WhatIf as WhatIf
 from .young_cohorts import YoungCohorts as YoungCohorts

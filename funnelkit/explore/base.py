@@ -104,6 +104,26 @@ class Explorable(anywidget.AnyWidget):
         kept = self.state if set(self.state) == set(known) else self.spec["baseline"]
         return {**kept, **{name: _value(known[name], value) for name, value in given.items()}}
 
+    @classmethod
+    def said(cls, key: str, **values: Any) -> Text:
+        """Return a text of this explorable in both languages."""
+        return said(f"explore.{cls.name}.{key}", **values)
+
+    @classmethod
+    def presets(cls, tried: Mapping[str, State], **values: Any) -> list[dict[str, Any]]:
+        """Return the presets as the module takes them, from {key of the name: what changes}."""
+        return [{"name": in_both(cls.said(key, **values)), "state": state} for key, state in tried.items()]
+
+    @classmethod
+    def options(cls, keys: Mapping[str, str]) -> list[tuple[str, Text | str]]:
+        """Return the options of a choice, from {value: key of its name}."""
+        return [(value, cls.said(key)) for value, key in keys.items()]
+
+    @classmethod
+    def goal(cls, rule: Mapping[str, Any], key: str = "challenge_text", **values: Any) -> dict[str, Any]:
+        """Return a challenge as the module takes it."""
+        return {"text": in_both(cls.said(key, **values)), "rule": dict(rule)}
+
     def reset(self) -> None:
         """Put everything back to the baseline."""
         self.state, self.revealed = dict(self.spec["baseline"]), False

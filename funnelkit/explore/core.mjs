@@ -118,6 +118,12 @@ export function wilson(k, n, z2) {
   return [k === 0 ? 0 : centre - half, k === n ? 1 : centre + half];
 }
 
+// The operations of `fk.newcombe` in its order: change, low, high.
+export function newcombe(k, n, k0, n0, z2) {
+  const [low, high] = wilson(k, n, z2), [low0, high0] = wilson(k0, n0, z2), p = k / n, p0 = k0 / n0, change = p - p0;
+  return [change, change - Math.hypot(p - low, high0 - p0), change + Math.hypot(high - p, p0 - low0)];
+}
+
 // --- nodes ------------------------------------------------------------------------------------------------------------
 
 export function node(tag, attributes = {}, ...inside) {
@@ -340,7 +346,7 @@ class Card {
       this.button(this.presets, preset.name, () => this.glide({ ...this.spec.baseline, ...preset.state }), "chip");
     }
     for (const action of this.parts.actions ?? []) {
-      this.button(this.guess, action.key, () => { this.move(action.run(this.spec, this.state)); this.send(true); }, "chip");
+      this.button(this.guess, action.key, () => this.act(action), "chip");
     }
     if (this.parts.answer) {
       this.reveal = this.button(this.guess, "reveal", () => this.setRevealed(!this.revealed), "chip reveal");
@@ -442,6 +448,12 @@ class Card {
   reset() {
     this.glide({ ...this.spec.baseline });
     if (this.revealed) this.setRevealed(false);
+  }
+
+  act({ run, hides }) {
+    if (hides && this.revealed) this.setRevealed(false);
+    this.move(run(this.spec, this.state));
+    this.send(true);
   }
 
   setRevealed(revealed) {

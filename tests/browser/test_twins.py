@@ -33,6 +33,7 @@ def page(browser):
 
 
 def flat(value):
+    value = list(value.values()) if isinstance(value, dict) else value
     return list(np.ravel(value)) if isinstance(value, list) else [value]
 
 

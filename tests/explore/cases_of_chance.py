@@ -1,6 +1,6 @@
 """The explorables of chance and time as the tests take them."""
 
-from funnelkit.explore import SmallSample, YoungCohorts
+from funnelkit.explore import SignalOrNoise, SmallSample, YoungCohorts
 
 from .case import Case, whatever
 
@@ -53,7 +53,35 @@ def cohort_expected(panel):
     return found
 
 
+# --- signal or noise -------------------------------------------------------------------------------------------------
+
+
+def signal_states(rng, n):
+    panel = SignalOrNoise()
+    for at in range(n):
+        size = float(rng.choice([0.0, 0.09, 0.1, 0.11])) if at % 4 == 0 else float(rng.uniform(0, 0.3))
+        drawn = {"n": float(round(10 ** rng.uniform(1, 2 if at % 9 else 2.6))), "rate": float(rng.uniform(0.05, 0.95))}
+        free = {} if at % 4 == 0 else {**drawn, "months": float(rng.integers(2, 13))}
+        panel.reset()
+        panel.state = {"size": size, "round": float(rng.integers(1, 41)), **free}
+        yield panel
+
+
+def signal_expected(panel):
+    months, rounds, change = panel.monthly, panel.rounds, panel.change
+    if panel.state["round"] == 1:
+        assert panel.result.table["k"].tolist() == months["k"].tolist()
+    named = {"won": months["k"], "rate": months["rate"], "low": months["low"], "high": months["high"]}
+    found = {name: whatever(values) for name, values in named.items()}
+    found |= {name: rounds[name].tolist() for name in rounds}
+    return found | {"contrast": {name: float(value) for name, value in change.items()}}
+
+
 CHANCE = {
+    "signal_or_noise": Case(
+        make=SignalOrNoise, states=signal_states, expected=signal_expected, verb="fk.win_rate", solution={"size": 0.1},
+        tolerance=1e-14,
+    ),
     "small_sample": Case(
         make=SmallSample, states=sample_states, expected=sample_expected, verb="fk.win_rate", solution={"n": 320.0},
     ),
