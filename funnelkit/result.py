@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
 from html import escape
 from importlib import import_module
-from operator import methodcaller
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -21,6 +21,9 @@ from funnelkit.language import (
     Shown,
     Text,
     bullets,
+    compared,
+    compared_shown,
+    is_report,
     label,
     nearest,
     note,
@@ -54,6 +57,8 @@ class Picture(Protocol):
     def alt(self) -> str: ...
 
     def png(self) -> bytes: ...
+
+    def svg(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,7 @@ class Result:
         with speaking(lang):
             return show(self._for_people(), model=self.model, names=self.names, currency=self.currency, most=MOST_ROWS)
 
-    def against(self, values: Any, column: str) -> Result:
+    def against(self, values: Any, column: str = "rate", name: str = "") -> Result:
         """Put one's own figures beside those of a column and say how far apart they are.
 
         Parameters
@@ -147,7 +152,9 @@ class Result:
         values : Series, array, list or number
             One's own figures, row by row in the order of the table.
         column : str
-            The column of the table that they should equal.
+            The column of the table that they should equal; words in its place are the `name`.
+        name : str
+            What one's own figures are called, such as "open deals counted as lost"; by hand by default.
 
         Returns
         -------
@@ -159,25 +166,26 @@ class Result:
         DataError
             Where there is no such column, or not as many figures as rows.
         """
+        if column not in self.table and not (column.isascii() and column.isidentifier()):
+            column, name = "rate", column
         if column not in self.table:
             raise DataError("no_such_column", name=column, nearest=nearest(column, self.table.columns))
         own = np.atleast_1d(np.asarray(values, dtype=float))
         if len(own) != len(self.table):
             raise DataError("by_hand_rows", n=len(own), expected=len(self.table))
+        return self._against(own, column, name)
+
+    def _against(self, own: NDArray[np.float64], column: str, name: str) -> Result:
         theirs = self.table[column].to_numpy(dtype=float)
         lead = self.table.columns[: self.table.columns.get_loc(column)]
-        table = self.table[[name for name in lead if not pd.api.types.is_numeric_dtype(self.table[name].dtype)]]
+        table = self.table[[key for key in lead if not pd.api.types.is_numeric_dtype(self.table[key].dtype)]]
         apart = np.round(own - theirs, 12)  # the last bits are the processor's, not the verb's
         table = table.assign(**{column: theirs, "by_hand": own, "difference": apart})
-        most = float(np.nanmax(np.abs(apart), initial=0.0))
-        key = "result.same_by_hand" if most < 1e-9 else "result.apart_by_hand"
-        # Shown in the format that the column's name stands for.
-        own_names = {f"{column}_{name}": name for name in ("by_hand", "difference")}
-        return Result(
-            table, key, {"most": f"{most:.3g}", "column": label(self.names.get(column, column))}, model=self.model,
-            names={**self.names, **own_names}, currency=self.currency,
-            shown=methodcaller("rename", columns={name: full for full, name in own_names.items()}),
-        )  # fmt: skip
+        # One's own figures are shown in the format that the column's name stands for.
+        names = {**self.names, f"{column}_by_hand": name or "by_hand"}
+        said = compared(table, column, name, self.model)
+        shown = partial(compared_shown, column)
+        return Result(table, *said, model=self.model, names=names, currency=self.currency, shown=shown)
 
     def _for_people(self) -> pd.DataFrame:
         if callable(self.shown):
@@ -253,9 +261,13 @@ class Refusal(Result):
 
 
 def image(picture: Picture) -> str:
-    """Return a picture as an HTML image that carries its words: notebooks ignore an alt text beside the picture."""
-    data = base64.b64encode(picture.png()).decode("ascii")
-    return f'<img class="fk" alt="{escape(picture.alt)}" src="data:image/png;base64,{data}">'
+    """Return a picture as an HTML image that carries its words: notebooks ignore an alt text beside the picture.
+
+    A report's page is enlarged, printed and read on dense screens, so there it is lines, not pixels.
+    """
+    drawn = (picture.svg().encode(), "svg+xml") if is_report() else (picture.png(), "png")
+    data = base64.b64encode(drawn[0]).decode("ascii")
+    return f'<img class="fk" alt="{escape(picture.alt)}" src="data:image/{drawn[1]};base64,{data}">'
 
 
 def _unit(name: str) -> str:

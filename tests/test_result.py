@@ -77,7 +77,12 @@ def test_figures_by_hand_stand_beside_those_of_the_table():
     same = found.against([0.5, 0.25], "rate")
     assert same.table["difference"].tolist() == [0.0, 0.0]
     assert same.reading() == "Computed by hand and by the kit: the same in every row."
-    assert "0.05" in found.against([0.5, 0.3], "rate").reading()
+    assert found.against([0.5, 0.3], "rate").reading() == "By hand: 30.0% instead of 25.0% for b, 5.0 points too high."
+    assert found.against([0.5, 0.2], "open deals counted as lost").reading() == (
+        "Open deals counted as lost: 20.0% instead of 25.0% for b, 5.0 points too low."
+    )
+    assert found.against([0.5, 0.25], name="the shortcut").reading() == "The shortcut: the same in every row."
+    assert found.against([0.5, float("nan")]).reading() == same.reading(), "what has no figure is not compared"
     with pytest.raises(DataError, match="Give one for each row"):
         found.against([0.5], "rate")
     with pytest.raises(DataError, match="rate"):

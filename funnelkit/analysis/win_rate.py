@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from funnelkit.analysis.matured import matured_rates
 from funnelkit.analysis.shared import By, keys_of, require_columns
 from funnelkit.analysis.stays import timed_outcomes
 from funnelkit.language import DataError, number, percent
@@ -26,7 +27,7 @@ _SHOWN = (
 Said = tuple[str, Mapping[str, Any]]
 
 
-def win_rate(deals: Pipeline | Result | pd.DataFrame, by: By = None) -> Result:
+def win_rate(deals: Pipeline | Result | pd.DataFrame, by: By = None, within: float | None = None) -> Result:
     """Give the share of deals that is won, in one row or one for each value of `by`.
 
     Parameters
@@ -34,36 +35,35 @@ def win_rate(deals: Pipeline | Result | pd.DataFrame, by: By = None) -> Result:
     deals : Pipeline, Result or DataFrame
         A Pipeline, or a table of deals with the column status (won, lost, open, void), which has no dates.
     by : str or list of str, optional
-        Columns of the deals to split by.
+        Columns of the deals to split by; with `within` also "stage" or "state", counted from reaching it.
+    within : float, optional
+        The share won within so many days, of a matured cohort.
 
     Returns
     -------
     Result
         Table: [by], n_won, n_lost, n_open, n_void (deals), k (won within the horizon), n (known by then), rate, low,
-        high (95 %), floor, ceiling (the rate if none or all of those not yet known are won), basis, horizon_days (age
-        in days; the same in every row). Deals without a value of `by` form a row of their own.
+        high (95 %), floor, ceiling (if none or all of those not yet known are won), basis, horizon_days (age in days).
+        Deals without a value of `by` form a row of their own.
 
     Raises
     ------
-    DataError
-        Where a column is missing, or the source is a table of counts, which holds no deals.
+    DataError : for a column that is missing, a source of counts
 
     Notes
     -----
     Basis incidence: Aalen-Johansen at the horizon of `choose_horizon`, open deals censored. won / (won + lost) would
     favour what ends fast. It stays where a source has no dates or no open deals (basis decided). Without losses there
-    is no rate, only k of n so far (basis unknown). Void deals are neither won nor lost.
+    is no rate, only k of n so far (basis unknown). With `within` only deals watched for all these days count (matured).
 
     Examples
     --------
     >>> deals = pd.DataFrame({"status": ["won", "lost", "open", "won"], "team": ["N", "N", "S", "S"]})
-    >>> win_rate(deals, "team").table[["team", "n_won", "n_lost", "n_open", "rate"]]
-      team  n_won  n_lost  n_open  rate
-    0    N      1       1       0   0.5
-    1    S      1       0       1   1.0
+    >>> win_rate(deals, "team").table["rate"].tolist()
+    [0.5, 1.0]
     """
     if isinstance(deals, Pipeline):
-        return _of_pipeline(deals, by)
+        return _of_pipeline(deals, by) if within is None else matured_rates(deals, by, within)
     listed = table_of(deals)
     return _result(_decided(listed, by), [_closed_so_far(_decided(listed, None))])
 

@@ -158,8 +158,8 @@ def _rate_axis(table: pd.DataFrame) -> str:
     """Return the words of the axis: what the rates are, and over what they are taken."""
     of = "rate" if "stage" in table else "win"
     basis = table["basis"].value_counts().idxmax() if "basis" in table and len(table) else "decided"
-    named = basis in ("incidence", "unknown") or (basis in ("share", "matured") and of == "rate")
-    days = number(table["horizon_days"].max()) if basis == "incidence" else ""
+    named = basis in ("incidence", "unknown", "matured") or (basis == "share" and of == "rate")
+    days = number(table["horizon_days"].max()) if basis in ("incidence", "matured") else ""
     return say(f"charts.funnel.{of}_axis{f'_{basis}' if named else ''}", days=days)
 
 
@@ -262,5 +262,6 @@ def _is_win(stage: Any, model: Funnel | None) -> bool:
 def _segment_name(values: Sequence[Any], model: Funnel | None) -> str:
     names = [say("charts.funnel.no_segment") if pd.isna(value) or value == "" else str(value) for value in values]
     if model is not None:
-        names = [stage_name(name, model) if name in model.stage_ids else name for name in names]
+        states = {state.id: str(state.name) for state in model.states}
+        names = [stage_name(name, model) if name in model.stage_ids else states.get(name, name) for name in names]
     return " / ".join(names)

@@ -9,6 +9,8 @@ from .checking import is_between as is_between
 from .checking import is_list_of as is_list_of
 from .checking import is_one_of as is_one_of
 from .checking import is_text as is_text
+from .comparison import compared as compared
+from .comparison import compared_shown as compared_shown
 from .errors import CatalogError as CatalogError
 from .errors import DataError as DataError
 from .errors import FunnelkitError as FunnelkitError
@@ -33,6 +35,7 @@ from .tables import TABLE as TABLE
 from .tables import Shown as Shown
 from .tables import bullets as bullets
 from .tables import cell_texts as cell_texts
+from .tables import is_report as is_report
 from .tables import note as note
 from .tables import numbers_of_run as numbers_of_run
 from .tables import raw as raw

@@ -6,6 +6,7 @@ from .funnel import CATALOG as CATALOG
 from .funnel import Funnel as Funnel
 from .funnel import ModelName as ModelName
 from .funnel import Stage as Stage
+from .funnel import Topic as Topic
 from .funnel import catalog as catalog
 from .funnel import custom as custom
 from .funnel import funnel as funnel

@@ -24,3 +24,22 @@ def test_whole_glossary_and_wrong_term():
 
 def test_models_are_shown_by_name():
     assert "industrial-8" in models().show().text
+
+
+def test_one_model_shows_the_buyer_next_to_the_stage_by_state():
+    found = models("industrial-8")
+    assert found.table["state"].tolist() == ["search"] * 2 + ["in-funnel"] * 3 + ["best"] * 3
+    shown = found.show().text.splitlines()
+    assert shown[0].split("  ")[0] == "State" and sum(line.startswith("Best") for line in shown) == 1
+    assert "Win probability" not in shown[0], "what is this kit's own choice alone is not shown as the source's"
+    assert "20%" in models("selling-5").show().text and "50%*" in models("selling-5").show().text
+
+
+def test_parts_of_a_model():
+    assert models("industrial-8", "states").table["state"].value_counts().to_dict() == {
+        "in-funnel": 3, "best": 3, "search": 2,
+    }  # fmt: skip
+    assert models("project-7", "information").table["stage"].nunique() == 3
+    assert models("common", "principles").reading() == "Four principles"
+    with pytest.raises(DataError, match=r"no part named 'sapce' in this model\. Nearest: space"):
+        models("pharma", "sapce")
