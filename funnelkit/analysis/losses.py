@@ -23,14 +23,15 @@ _COLUMNS = (
     "link", "n", "n_lost", "lost", "low", "high", "n_within", "within", "within_low", "within_high",
     "n_beyond", "beyond", "beyond_low", "beyond_high", "main_reason", "regained",
 )  # fmt: skip
-# Invented: share lost within our reach, share lost beyond it, and a reason for each (keys of analysis.invented).
+# Invented: avoidable share lost, unavoidable share lost, a reason and a kind for each (keys of analysis.invented). Who is
+# lost before the purchase did not convert; after it customers switch network or are gone.
 _LINKS = (
-    ("aware", 0.05, 0.40, "no_leaflet", "no_need"),
-    ("interested", 0.08, 0.15, "offer_unclear", "content_with_rival"),
-    ("apply", 0.04, 0.06, "form_too_long", "moves_away"),
-    ("install", 0.22, 0.05, "installed_too_late", "no_line"),
-    ("first_bill", 0.10, 0.02, "bill_not_understood", "shop_closed"),
-    ("second_year", 0.09, 0.07, "faults_not_mended", "only_mobile"),
+    ("aware", 0.05, 0.40, "no_leaflet", "no_need", "not_converted", "not_converted"),
+    ("interested", 0.08, 0.15, "offer_unclear", "content_with_rival", "not_converted", "not_converted"),
+    ("apply", 0.04, 0.06, "form_too_long", "moves_away", "not_converted", "not_converted"),
+    ("install", 0.22, 0.05, "installed_too_late", "no_line", "not_converted", "not_converted"),
+    ("first_bill", 0.10, 0.02, "bill_not_understood", "shop_closed", "switched", "lost"),
+    ("second_year", 0.09, 0.07, "faults_not_mended", "only_mobile", "switched", "lost"),
 )
 ALARM = 0.2  # disconnections above this share of additions
 
@@ -302,9 +303,9 @@ def synthesize_losses(rng: np.random.Generator, n: int = 20_000) -> tuple[pd.Dat
     Returns
     -------
     losses : DataFrame
-        What `split_losses` takes, links and reasons in the language in force, with synthetic = True in every row.
+        What `split_losses` takes, with loss_kind and synthetic = True, in words of the language in force.
     truth : DataFrame
-        One row a link: link, within, beyond (the shares that generated the losses), reason_within, reason_beyond.
+        One row a link: link, within, beyond (the shares that generated the losses), reason and kind of each.
 
     Raises
     ------
@@ -322,14 +323,15 @@ def synthesize_losses(rng: np.random.Generator, n: int = 20_000) -> tuple[pd.Dat
     ['no leaflet', 'no need for a line']
     """
     words = [[part if isinstance(part, float) else say(f"analysis.invented.{part}") for part in row] for row in _LINKS]
-    truth = pd.DataFrame(words, columns=["link", "within", "beyond", "reason_within", "reason_beyond"])
+    columns = ["link", "within", "beyond", "reason_within", "reason_beyond", "kind_within", "kind_beyond"]
+    truth = pd.DataFrame(words, columns=columns)
     return _drawn_losses(rng, n, truth).assign(synthetic=True), truth
 
 
 def _drawn_losses(rng: np.random.Generator, n: int, truth: pd.DataFrame) -> pd.DataFrame:
     rows = []
-    for link, near, far, *reasons in truth.itertuples(index=False):
+    for link, near, far, *words in truth.itertuples(index=False):
         *lost, left = rng.multinomial(n, [near, far, 1 - near - far])
-        rows += [(link, n, reasons[at], int(lost[at]), at == 0) for at in (0, 1)]
+        rows += [(link, n, words[2 + at], words[at], int(lost[at]), at == 0) for at in (0, 1)]
         n = int(left)
-    return pd.DataFrame(rows, columns=["link", "n", "reason", "n_lost", "within"])
+    return pd.DataFrame(rows, columns=["link", "n", "loss_kind", "reason", "n_lost", "within"])
