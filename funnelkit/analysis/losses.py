@@ -23,8 +23,8 @@ _COLUMNS = (
     "link", "n", "n_lost", "lost", "low", "high", "n_within", "within", "within_low", "within_high",
     "n_beyond", "beyond", "beyond_low", "beyond_high", "main_reason", "regained",
 )  # fmt: skip
-# Invented: avoidable share lost, unavoidable share lost, a reason and a kind for each (keys of analysis.invented). Who is
-# lost before the purchase did not convert; after it customers switch network or are gone.
+# Invented: avoidable share lost, unavoidable share lost, a reason and a kind for each (keys of analysis.invented). Who
+# is lost before the purchase did not convert; after it customers switch network or are gone.
 _LINKS = (
     ("aware", 0.05, 0.40, "no_leaflet", "no_need", "not_converted", "not_converted"),
     ("interested", 0.08, 0.15, "offer_unclear", "content_with_rival", "not_converted", "not_converted"),
