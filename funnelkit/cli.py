@@ -18,6 +18,7 @@ from funnelkit.language import FunnelkitError, Lang, speaking
 if TYPE_CHECKING:
     from funnelkit.events import EventCount
     from funnelkit.pipeline import Pipeline
+    from funnelkit.result import Result
 
     Commands = argparse._SubParsersAction[Any]
 
@@ -71,6 +72,8 @@ def run_synth(options: argparse.Namespace) -> int:
 
 
 def add_count(commands: Commands) -> None:
+    from funnelkit.events import add_answers
+
     command = commands.add_parser("count", help="a funnel table from an event log")
     command.add_argument("file", nargs="+", help="files, one row an event; with --engine URL a table there")
     command.add_argument(
@@ -86,6 +89,7 @@ def add_count(commands: Commands) -> None:
     command.add_argument("--stage", default="stage", metavar="COL", help="the column that says which step")
     command.add_argument("--at", default="entered_at", metavar="COL", help="the column that says when")
     command.add_argument("--engine", default="duckdb", metavar="URL", help="where to count: here, or a URL for Ibis")
+    add_answers(command)
     add_source_options(command)
     command.add_argument("--quarantine", metavar="FILE", help="a CSV for the rows set aside, with reasons")
     command.add_argument("--json", action="store_true", help="print JSON")
@@ -93,25 +97,26 @@ def add_count(commands: Commands) -> None:
 
 
 def run_count(options: argparse.Namespace) -> int:
+    from funnelkit.events import answers_json, answers_text
     from funnelkit.language import say
 
-    found = _count(options)
+    found, answers = _count(options)
     notes = [say(key, **values) for key, values in found.notes if key.startswith("events.notes.")]
     if options.json:
         rows = found.table.rename(columns={"stage": "step"}).to_json(orient="records", force_ascii=False)
         answer = {"rule": options.rule, "steps": options.steps, "rows": json.loads(rows), "notes": notes}
-        print(json.dumps(answer, ensure_ascii=False))
+        print(json.dumps(answer | answers_json(answers), ensure_ascii=False))
     else:
-        print("\n".join([found.show().text, *found.sentences()]))
+        print("\n".join([found.show().text, *found.sentences(), *answers_text(answers)]))
     return 0
 
 
-def _count(options: argparse.Namespace) -> EventCount:
-    from funnelkit.events import LogColumns, count_events, count_on, preset
+def _count(options: argparse.Namespace) -> tuple[EventCount, dict[str, Result]]:
+    from funnelkit.events import LogColumns, count_events, count_on, more_answers, preset, refuse_answers, with_fields
     from funnelkit.language import RuleError
 
     columns = LogColumns(options.id, options.stage, options.at)
-    rule = preset(options.rule, options.window, tuple(options.exclude))
+    rule = with_fields(preset(options.rule, options.window, tuple(options.exclude)), options)
     settings = _log_settings(options)
     won, lost, void = (_listed(settings.pop(kind)) for kind in _OUTCOMES)
     rule = replace(rule, lost=tuple(lost), void=tuple(void))
@@ -119,12 +124,15 @@ def _count(options: argparse.Namespace) -> EventCount:
     options.steps += ["|".join(won)] if won else []
     as_of = settings.pop("as_of")
     if options.engine == "duckdb":
-        how = {"columns": columns, "by": options.by, "as_of": as_of, "progress": sys.stderr.isatty()}
-        return count_events(options.file, options.steps, rule, reading=settings, **how)
+        how = {"columns": columns, "as_of": as_of, "reading": settings}
+        answers = more_answers(options, options.file, options.steps, rule, **how)
+        bar = sys.stderr.isatty()
+        return count_events(options.file, options.steps, rule, by=options.by, progress=bar, **how), answers
     if options.by or len(options.file) > 1:
         field = "--by" if options.by else "FILE"
         raise RuleError("engine_option", engine=options.engine, option=field)
-    return count_on(options.engine, options.file[0], options.steps, rule, columns=columns, as_of=as_of)
+    refuse_answers(options)
+    return count_on(options.engine, options.file[0], options.steps, rule, columns=columns, as_of=as_of), {}
 
 
 def _log_settings(options: argparse.Namespace) -> dict[str, Any]:

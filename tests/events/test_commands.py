@@ -1,0 +1,69 @@
+"""`funnelkit count`: times, trend, dropped entities and fields of the rule; refusals leave nothing half-written."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from funnelkit import cli
+
+# Three entities: 1 comes through in two days, 2 stops at A, 3 changes its colour on the way.
+LOG = pd.DataFrame(
+    {
+        "deal_id": ["1", "1", "1", "=2", "3", "3"],
+        "stage": ["A", "A", "B", "A", "A", "B"],
+        "entered_at": ["2026-01-01", "2026-01-09", "2026-01-11", "2026-01-05", "2026-02-01", "2026-02-02"],
+        "colour": ["red", "red", "red", "red", "red", "blue"],
+    }
+)
+
+
+@pytest.fixture
+def count(tmp_path, capsys):
+    path = tmp_path / "log.csv"
+    LOG.to_csv(path, index=False)
+
+    def run(*options, code=0):
+        given = ["count", str(path), "--steps", "A,B", "--lang", "en", "--as-of", "2026-03-01", *options]
+        assert cli.main(given) == code
+        told = capsys.readouterr()
+        return told.err if code else json.loads(told.out) if "--json" in options else told.out
+
+    return run
+
+
+def entered(answer):
+    return [row["n_entered"] for row in answer["rows"]]
+
+
+def test_reentry_hold_and_attribute_change_the_rule(count):
+    assert entered(count("--window", "3d", "--json")) == [3, 1]
+    assert entered(count("--window", "3d", "--reentry", "latest", "--json")) == [3, 2]
+    assert entered(count("--hold", "colour", "--json")) == [3, 1]
+    rows = count("--by", "colour", "--attribute", "last", "--json")["rows"]
+    assert {row["colour"]: row["n_entered"] for row in rows if row["step"] == "B"} == {"blue": 1, "red": 1}
+
+
+def test_journeys_trend_and_dropped_stand_beside_the_counts(count, tmp_path):
+    file = tmp_path / "dropped.csv"
+    answer = count("--window", "20d", "--journeys", "--trend", "--dropped", str(file), "--json")
+    assert answer["journeys"] == {"n": 3, "n_through": 2, "n_open": 0}
+    assert [row["p50_days"] for row in answer["times"]] == [5.5, 5.5]
+    assert [(row["cohort"][:7], row["k"], row["n"]) for row in answer["trend"]] == [
+        ("2026-01", 1, 2),
+        ("2026-02", 1, 1),
+    ]
+    assert answer["dropped"] == [{"step": "A", "n": 1}]
+    table = pd.read_csv(file)
+    assert table[["step", "id"]].values.tolist() == [["A", "'=2"]], "what a spreadsheet would run is text"
+    shown = count("--window", "20d", "--journeys", "--trend", "week", "--dropped", str(file))
+    for words in ("3 began with A; 2 went all the way to B", "half of the 2 who made it", "are listed in"):
+        assert words in shown
+
+
+def test_refusals_name_the_nearest_and_write_nothing(count, tmp_path):
+    assert "Nearest: colour" in count("--hold", "color", code=2)
+    assert "skip" in count("--rule", "hubspot_any", "--journeys", code=2)
+    assert "does not take --trend" in count("--engine", "duckdb://", "--trend", code=2)
+    assert "cannot be written" in count("--dropped", str(tmp_path / "no" / "d.csv"), code=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log.csv"]
