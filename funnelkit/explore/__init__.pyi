@@ -1,5 +1,6 @@
 from .allocation import Allocation as Allocation
 from .cascade import Cascade as Cascade
+from .conversion_rules import ConversionRules as ConversionRules
 from .draws import draw_samples as draw_samples
 from .influence_loop import InfluenceLoop as InfluenceLoop
 from .mix_and_rate import MixAndRate as MixAndRate

@@ -8,6 +8,7 @@ from funnelkit.models import funnel
 
 from .case import Case, whatever
 from .cases_of_chance import CHANCE
+from .cases_of_rules import RULES
 
 # --- what if ---------------------------------------------------------------------------------------------------------
 
@@ -201,4 +202,4 @@ CASES = {
     ),
 }  # fmt: skip
 
-CASES |= CHANCE
+CASES |= CHANCE | RULES
