@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ DPI = 110
 BACKING: dict[str, Any] = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
 GRID: dict[str, Any] = {"axis": "x", "color": "#e4e7eb"}
 Drawable = Result | pd.DataFrame
+_UNSAID = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # of an SVG: the same picture, the same bytes
+_IN_POINTS = re.compile(r'width="[\d.]+pt" height="[\d.]+pt"')
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,17 @@ class Chart:
             else:
                 figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
         return buffer.getvalue()
+
+    def svg(self) -> str:
+        """Return the picture as SVG of the size of `png()`, its letters as outlines: faster drawn, sharp everywhere."""
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+        buffer, figure = io.StringIO(), self.figure
+        with style():
+            FigureCanvasSVG(figure).print_svg(buffer, metadata=_UNSAID)  # type: ignore[no-untyped-call]
+        text = buffer.getvalue()
+        width_px, height_px = (round(DPI * inches) for inches in figure.get_size_inches())
+        return _IN_POINTS.sub(f'width="{width_px}" height="{height_px}"', text[text.index("<svg") :], count=1)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {"text/html": image(self), "text/plain": self.alt}
@@ -167,10 +181,23 @@ def use(
 
 def _use_style() -> None:
     import matplotlib as mpl
-    import seaborn as sns
 
-    sns.set_theme(style="ticks", palette=[COLOURS["n_advanced"], COLOURS["n_open"], COLOURS["accent"], "#5d7f5d"])
-    mpl.rcParams.update(_settings())
+    mpl.rcParams.update(_theme() | _settings())
+
+
+def _theme() -> dict[str, Any]:
+    """Return what `sns.set_theme(style="ticks", palette=...)` sets: seaborn's import takes longer than most charts."""
+    from cycler import cycler
+
+    colours = [COLOURS["n_advanced"], COLOURS["n_open"], COLOURS["accent"], "#5d7f5d"]
+    sizes = {"major.size": 6.0, "major.width": 1.25, "minor.size": 4.0, "minor.width": 1.0, "color": ".15"}
+    ticks = {f"{axis}tick.{name}": value for axis in "xy" for name, value in sizes.items()}
+    return ticks | {
+        "axes.prop_cycle": cycler(color=colours), "axes.axisbelow": True, "axes.linewidth": 1.25,
+        "axes.titlesize": 12.0, "grid.color": ".8", "grid.linewidth": 1.0, "legend.fontsize": 11.0,
+        "legend.title_fontsize": 12.0, "lines.solid_capstyle": "round", "patch.edgecolor": "w",
+        "patch.force_edgecolor": True,
+    }  # fmt: skip
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:

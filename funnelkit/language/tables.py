@@ -58,9 +58,14 @@ class Shown:
         return bundle | numbers_of_run(self.figures, self.table)
 
 
+def is_report() -> bool:
+    """Return whether this is the kernel of a report."""
+    return os.environ.get(RUN) == "1"
+
+
 def numbers_of_run(figures: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a report's kernel sends beside what is shown; nothing elsewhere: no notebook keeps hidden numbers."""
-    if os.environ.get(RUN) != "1":
+    if not is_report():
         return {}
     return {kind: dict(content) for kind, content in ((FIGURES, figures), (TABLE, table)) if content}
 

@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import matplotlib as mpl
 import pytest
 from fontTools.ttLib import TTFont
 
-from funnelkit.charts.style import FONT_FILE
+import funnelkit as fk
+from funnelkit.charts.style import COLOURS, FONT_FILE, _settings, _use_style
 
 ROOT = Path(__file__).parents[2]
 EAST_ASIAN = 0x2E80  # what begins here comes from the bundled font, what lies before it from DejaVu Sans
@@ -60,3 +62,27 @@ def test_characters_of_chinese_names_are_in_the_font(covered):
     """Names use the third level of the table of general standard characters, which GB 2312 lacks."""
     assert not {name for name in "叡彧旻芃喆珺璟堃祎玥瑄燚犇淼昇堃煊镕啰瞭" if ord(name) not in covered}
     assert sum(0x4E00 <= sign < 0xA000 or sign >= 0x20000 for sign in covered) > 8_105
+
+
+def test_the_theme_is_seaborns_without_its_import():
+    import seaborn as sns
+
+    colours = [COLOURS["n_advanced"], COLOURS["n_open"], COLOURS["accent"], "#5d7f5d"]
+    with mpl.rc_context():
+        sns.set_theme(style="ticks", palette=colours)
+        mpl.rcParams.update(_settings())
+        wanted = dict(mpl.rcParams)
+        mpl.rcdefaults()
+        _use_style()
+        differing = {name for name, value in wanted.items() if mpl.rcParams[name] != value}
+        own = [mpl.colors.to_hex(part["color"]) for part in mpl.rcParams["axes.prop_cycle"]]
+    assert own == colours
+    assert differing <= {"image.cmap", "axes.prop_cycle", "font.sans-serif", "backend", "backend_fallback"}
+
+
+def test_a_report_holds_lines_and_notebooks_pixels(monkeypatch):
+    drawn = fk.plot.funnel_chart(fk.count_stages(fk.sample()))
+    assert "data:image/png" in drawn._repr_mimebundle_()["text/html"]
+    monkeypatch.setenv("FUNNELKIT_RUN", "1")
+    assert "data:image/svg+xml" in drawn._repr_mimebundle_()["text/html"]
+    assert drawn.svg() == drawn.svg() and drawn.svg().startswith("<svg") and 'width="1056"' in drawn.svg()
