@@ -168,17 +168,33 @@ def _judge(table: pd.DataFrame, cells: Cells, overdispersion: bool) -> pd.DataFr
 
 def _wins_pmf(n: NDArray[Any], rate: NDArray[Any], dispersion: float = 1.0) -> NDArray[np.float64]:
     """Return the chances of 0, 1, ... wins of deals in cells: a sum of binomials, or a beta-binomial like it."""
-    from scipy.stats import betabinom, binom
-
     total, mean = int(n.sum()), float((n * rate).sum() / n.sum())
     if dispersion > 1 and total > 1 and 0 < mean < 1:
         rho = min((dispersion - 1) / (total - 1), 0.99)
         weight = (1 - rho) / rho
-        return np.asarray(betabinom.pmf(np.arange(total + 1), total, mean * weight, (1 - mean) * weight))
+        return _beta_binomial(total, mean * weight, (1 - mean) * weight)
     pmf = np.ones(1)
     for size, share in zip(n, rate, strict=True):
-        pmf = np.convolve(pmf, binom.pmf(np.arange(size + 1), size, share))
+        pmf = np.convolve(pmf, _binomial(int(size), float(share)))
     return np.asarray(pmf, dtype=np.float64)
+
+
+def _binomial(n: int, p: float) -> NDArray[np.float64]:
+    """Return the chances of 0 to n; of `scipy.special`, for the import of `scipy.stats` takes a second."""
+    from scipy.special import betaln, xlog1py, xlogy
+
+    k = np.arange(n + 1)
+    found: NDArray[np.float64] = np.exp(xlogy(k, p) + xlog1py(n - k, -p) - betaln(n - k + 1, k + 1)) / (n + 1)
+    return found
+
+
+def _beta_binomial(n: int, a: float, b: float) -> NDArray[np.float64]:
+    """Return the chances of 0 to n where p itself follows Beta(a, b)."""
+    from scipy.special import betaln
+
+    k = np.arange(n + 1)
+    found: NDArray[np.float64] = np.exp(betaln(k + a, n - k + b) - betaln(n - k + 1, k + 1) - betaln(a, b)) / (n + 1)
+    return found
 
 
 def _dispersion(table: pd.DataFrame, cells: Cells) -> float:
@@ -212,7 +228,7 @@ def _shrink(table: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
 
 def _pace(pipeline: Pipeline, by: str) -> pd.DataFrame:
     """Return n_exits, expected_exits, pace, pace_p per person: exits of stages, against the hazards of all."""
-    from scipy.stats import poisson
+    from scipy.special import gammainc, pdtr
 
     empty = pd.DataFrame({by: [], "n_exits": [], "expected_exits": [], "pace": [], "pace_p": []}).astype({by: "object"})
     if pipeline.limit("no_history") is not None and pipeline.limit("one_date_per_stage") is None:
@@ -226,7 +242,7 @@ def _pace(pipeline: Pipeline, by: str) -> pd.DataFrame:
     frame = pd.DataFrame({by: who, "n_exits": spells.kind != OPEN, "expected_exits": hoped})
     table = frame.groupby(by).sum().astype({"n_exits": "int64"}).reset_index()
     seen, mean = table["n_exits"], table["expected_exits"]
-    tail = np.minimum(poisson.cdf(seen, mean), poisson.sf(seen - 1, mean))
+    tail = np.minimum(pdtr(seen, mean), gammainc(seen, mean))  # of at most, and at least, so many (Poisson)
     return table.assign(pace=seen / mean, pace_p=np.minimum(1, 2 * tail))
 
 

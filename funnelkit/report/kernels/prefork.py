@@ -96,7 +96,7 @@ def _open_doors() -> None:
         for name in door.__all__:
             with contextlib.suppress(ImportError):
                 getattr(door, name)
-    for name in ("seaborn", "matplotlib.backends.backend_agg", "scipy.stats", "babel.numbers", "babel.dates"):
+    for name in ("matplotlib.backends.backend_svg", "scipy.special", "babel.numbers", "babel.dates"):
         _try_import(name)
 
 
