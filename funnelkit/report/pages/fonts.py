@@ -14,7 +14,7 @@ from funnelkit.charts import FONT_FILE
 from funnelkit.language import language
 
 _FOLDER = Path(__file__).with_name("fonts")
-_WEIGHTS = {400: "FunnelSans-Regular.ttf", 600: "FunnelSans-SemiBold.ttf"}
+_WEIGHTS = {400: "FunnelSans-Regular", 600: "FunnelSans-SemiBold"}
 _FACE = '@font-face{font-family:"%s";font-weight:%s;src:url(data:font/%s;base64,%s) format("%s");unicode-range:%s}'
 _CJK = "U+2E80-9FFF,U+F900-FAFF,U+FE30-FE4F,U+FF00-FFEF,U+20000-323AF"
 # In Chinese text quotes, dashes and dots are as wide as its characters, so they come from its font.
@@ -68,15 +68,38 @@ def font_face(body: str) -> str:
 
 
 def latin_faces(body: str) -> str:
-    """Return the style that holds the page's Latin font in two weights, cut to the characters of a page."""
+    """Return the style that holds the page's Latin font in two weights.
+
+    The characters of most pages come as they are bundled: cutting a font to each page took as long as drawing four
+    charts. What others a page shows (Greek, Cyrillic) is cut for it.
+    """
     text = unescape(_TAG.sub(" ", body))
     shared = language() == "zh"
-    signs = "".join(sorted(sign for sign in set(text) if ord(sign) < 0x2E80 and not (shared and sign in _SHARED)))
     cover = _REST if shared else "U+0-2E7F"
-    return "".join(
-        _FACE % ("fk-sans", weight, "ttf", _cut_latin(name, signs), "truetype", cover)
-        for weight, name in _WEIGHTS.items()
-    )
+    faces = [_FACE % ("fk-sans", weight, "woff", _bundled(name), "woff", cover) for weight, name in _WEIGHTS.items()]
+    rest = {sign for sign in text if ord(sign) < 0x2E80 and not sign.isspace() and not (shared and sign in _SHARED)}
+    signs = "".join(sorted(rest - _basic()))
+    if signs:
+        cover = ",".join(f"U+{ord(sign):X}" for sign in signs)
+        faces += [
+            _FACE % ("fk-sans", weight, "ttf", _cut_latin(f"{name}.ttf", signs), "truetype", cover)
+            for weight, name in _WEIGHTS.items()
+        ]
+    return "".join(faces)
+
+
+@cache
+def _bundled(name: str) -> str:
+    return base64.b64encode(_file(f"{name}-Basic.woff")).decode()
+
+
+@cache
+def _basic() -> frozenset[str]:
+    """Return the characters of the bundled cut."""
+    from fontTools.ttLib import TTFont
+
+    font = TTFont(io.BytesIO(_file(f"{_WEIGHTS[400]}-Basic.woff")))
+    return frozenset(map(chr, font.getBestCmap()))
 
 
 @lru_cache(maxsize=8)
@@ -89,7 +112,10 @@ def _cut_chinese(signs: str) -> str:
 def _cut_latin(name: str, signs: str) -> str:
     from fontTools.ttLib import TTFont
 
-    return _cut(TTFont(io.BytesIO(_file(name)), recalcTimestamp=False), signs, ["kern", "tnum", "lnum"])
+    font = TTFont(io.BytesIO(_file(name)), recalcTimestamp=False)
+    for table in ("GPOS", "GSUB", "GDEF"):  # a few characters need no kerning, whose parsing takes the longest
+        del font[table]
+    return _cut(font, signs, [])
 
 
 @cache
