@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from funnelkit.language import LANGUAGES, FunnelkitError, Lang, nearest, say, share
+from funnelkit.report import warm_kernels
 
 FOLDER = share("lessons")
 EXPLORABLE = "application/vnd.funnelkit.explorable+json"  # what a page needs to show an explorable without a kernel
@@ -25,6 +26,7 @@ TAGS = (
     "hook", "card", "parameters", "imports", "idea", "question", "notice", "work", "method", "mistake", "explore",
     "widget", "exercise", "check", "solution", "takeaways", "next", "fixed", "offline",
 )  # fmt: skip
+MODULES = ("funnelkit", "numpy", "pandas", "seaborn", "matplotlib", "anywidget", "ipywidgets")  # what lessons import
 LIMIT_S = 300  # longest that one cell may take
 
 
@@ -112,16 +114,25 @@ def build(
     A run without a change gives the same bytes on the same machine; on another processor pictures may differ in a few
     bytes, and nothing else: outputs hold no digit that is not shown.
     """
-    for name in chosen or names(folder):
-        for lang in langs:
-            notebook = execute(read_lesson(name, lang, folder), f"{lang}/{name}.ipynb", folder / lang)
-            yield write_lesson(notebook, Path(out or folder) / lang / f"{name}.ipynb")
+    with warm_kernels(MODULES) as environment:
+        for name in chosen or names(folder):
+            for lang in langs:
+                lesson = read_lesson(name, lang, folder)
+                notebook = execute(lesson, f"{lang}/{name}.ipynb", folder / lang, environment=environment)
+                yield write_lesson(notebook, Path(out or folder) / lang / f"{name}.ipynb")
 
 
-def execute(notebook: Any, name: str, folder: Path, parameters: Mapping[str, Any] | None = None) -> Any:
+def execute(
+    notebook: Any,
+    name: str,
+    folder: Path,
+    parameters: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Any:
     """Return a notebook executed in `folder` and tidied; `parameters` replace those of its parameters cell.
 
-    Raises LessonError with lesson, cell and the last line of the error.
+    The kernel has this environment; one of `warm_kernels` spares it its imports. Raises LessonError with lesson, cell
+    and the last line of the error.
     """
     from nbclient.exceptions import CellExecutionError
 
@@ -129,7 +140,7 @@ def execute(notebook: Any, name: str, folder: Path, parameters: Mapping[str, Any
         notebook = _with_parameters(notebook, parameters)
     try:
         with TemporaryDirectory(prefix="fk") as runtime:
-            _client(notebook, folder, runtime).execute(env={**os.environ, "PYTHONHASHSEED": "0", "MPLBACKEND": "agg"})
+            _client(notebook, folder, runtime).execute(env={**environment, "PYTHONHASHSEED": "0"})
     except CellExecutionError as error:
         failed = next((cell.id for cell in notebook.cells if _failed(cell)), "?")
         raise LessonError("lesson_failed", lesson=name, cell=failed, reason=f"{error.ename}: {error.evalue}") from None
@@ -151,7 +162,9 @@ def _client(notebook: Any, folder: Path, runtime: str) -> Any:
     from nbclient import NotebookClient
     from traitlets.config import Config
 
-    manager = {} if sys.platform == "win32" else {"transport": "ipc", "connection_file": f"{runtime}/kernel.json"}
+    manager = {"client_factory": "funnelkit.report.kernels.client.Client"}
+    if sys.platform != "win32":
+        manager |= {"transport": "ipc", "connection_file": f"{runtime}/kernel.json"}
     return NotebookClient(
         notebook, timeout=LIMIT_S, kernel_name="python3", record_timing=False, store_widget_state=False,
         resources={"metadata": {"path": str(folder)}}, config=Config({"KernelManager": manager}),

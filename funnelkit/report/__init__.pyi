@@ -1,6 +1,7 @@
 from .commands import ADD as ADD
 from .first_page.summary import Summary as Summary
 from .first_page.summary import summary as summary
+from .kernels.pool import warm_kernels as warm_kernels
 from .kernels.processes import descendants as descendants
 from .pages.export import csv_text as csv_text
 from .pages.fonts import font_face as font_face

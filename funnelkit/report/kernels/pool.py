@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import IO, Any
@@ -100,6 +100,13 @@ class Workers:
         order = {"do": "report", "folder": str(folder), "env": env, "cwd": str(folder), "log": str(log)}
         return Worker(Forked(str(self.runtime / "forge"), order), mark, private)
 
+    def kernel_environment(self) -> dict[str, str]:
+        """Return the environment of kernels that a process other than a worker starts."""
+        mark = self.token + secrets.token_hex(4)
+        private = self.runtime / mark[8:]
+        private.mkdir(mode=0o700)
+        return self._environment(mark, private) | {SOCKET: str(self.runtime / "forge")}
+
     def _ensure_forge(self) -> None:
         """Start the preloaded parent, also anew where somebody killed it."""
         if self.forge is not None and self.forge.poll() is None:
@@ -134,6 +141,27 @@ class Workers:
         )
         fixed = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "SOURCE_DATE_EPOCH": "315532800"}
         return {**kept, **dict.fromkeys(folders, str(private)), **fixed, processes.MARK: mark}
+
+
+@contextlib.contextmanager
+def warm_kernels(modules: Iterable[str]) -> Iterator[dict[str, str]]:
+    """Yield an environment: kernels that this process starts with it are forks of a parent that has `modules` loaded.
+
+    Where kernels cannot be forked it is this process's own, and they start as usual.
+    """
+    if not can_fork():
+        yield dict(os.environ)
+        return
+    from jupyter_client.provisioning.factory import KernelProvisionerFactory
+
+    factory = KernelProvisionerFactory.instance()
+    usual, factory.default_provisioner_name = factory.default_provisioner_name, NAME
+    try:
+        with Workers(modules) as workers:
+            workers.warm(lambda: False)
+            yield workers.kernel_environment()
+    finally:
+        factory.default_provisioner_name = usual
 
 
 class Worker:

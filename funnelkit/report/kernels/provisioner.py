@@ -19,16 +19,16 @@ _LOOK_S, _OBEY_S = 0.005, 0.5
 
 
 class ForkProvisioner(LocalProvisioner):
-    """Launch the kernel as a fork of the process that listens at the path in $FUNNELKIT_FORGE.
+    """Launch the kernel as a fork of the process that listens at the path in its environment's FUNNELKIT_FORGE.
 
     Where there is none, or the command is not this Python's own kernel, it is started as usual.
     """
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
-        address = os.environ.get(SOCKET)
+        env = dict(kwargs.get("env") or os.environ)
+        address = env.get(SOCKET)
         if not address or not _is_own_kernel(cmd):
             return await super().launch_kernel(cmd, **kwargs)
-        env = dict(kwargs.get("env") or os.environ)
         log = env.pop("FUNNELKIT_LOG", os.devnull)
         for name in (SOCKET, "JPY_PARENT_PID", "JUPYTER_DEFAULT_PROVISIONER_NAME"):
             env.pop(name, None)
