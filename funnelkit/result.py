@@ -252,6 +252,10 @@ class Refusal(Result):
         """Raise the reason: there is nothing to draw."""
         raise self.error
 
+    def against(self, values: Any, column: str = "rate", name: str = "") -> Result:
+        """Return the refusal itself: there is nothing to compare with."""
+        return self
+
     def show(self, lang: Lang | None = None) -> Shown:
         """Return the reason, ready to display."""
         return note(self.reading(lang))

@@ -11,7 +11,7 @@ from funnelkit.analysis.shared import By, keys_of
 from funnelkit.analysis.stays import refuse_without_times, timed_outcomes
 from funnelkit.language import DataError, Text, both, day, label, number, say
 from funnelkit.pipeline import Pipeline
-from funnelkit.result import WIN_LIMITS, Result, refuse_limits, row_words
+from funnelkit.result import WIN_LIMITS, Refusal, Result, refuse_limits, row_words
 from funnelkit.stats import rate_columns
 
 PARTS = ("stage", "state")  # of the model: what a deal reaches, not what it has
@@ -28,7 +28,7 @@ def matured_rates(pipeline: Pipeline, by: By, within: float) -> Result:
     rows = _of_parts(pipeline, str(by)) if by in PARTS else _of_deals(pipeline, keys)
     seen = rows[rows["days_seen"] >= within]
     if not len(seen):
-        raise DataError("nothing_matured", days=number(within))
+        return Refusal(DataError("nothing_matured", days=number(within)))
     won = (seen["days_to_win"] <= within).astype("int64")
     groups = won.groupby([seen[key] for key in keys], dropna=False, observed=False) if keys else None
     found = groups.agg(["sum", "size"]).reset_index() if groups is not None else pd.DataFrame([_sums(won)])

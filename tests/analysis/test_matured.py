@@ -88,8 +88,11 @@ def test_the_order_is_said_only_where_every_interval_bears_it():
 
 
 def test_an_empty_cohort_and_a_source_without_open_deals_have_no_rate():
+    empty = win_rate(sample(), "state", 5000)
+    assert empty.reading() == "No deal has been observed for 5,000 days yet. Choose a smaller `within`."
+    assert empty.against([0.1, 0.2, 0.3]) is empty
     with pytest.raises(DataError, match="observed for 5,000 days"):
-        win_rate(sample(), "state", 5000)
+        _ = empty.table
     with pytest.raises(DataError, match="above 0"):
         win_rate(sample(), within=0)
     closed = DEALS[DEALS["status"].isin(["won", "lost"])]

@@ -30,7 +30,7 @@ def check_gain(answer: Any, rows: Result | pd.DataFrame, state: str) -> Verdict:
     Verdict
     """
     row = table_of(rows).set_index("state").loc[state]
-    deals, chance = row["n_valued"], row["win_probability_after"] - row["win_probability"]
+    deals, chance = max(row["n_valued"], 1), row["win_probability_after"] - row["win_probability"]
     gain = row["value_open"] * chance / deals / row["cost"]
     wrong = [
         (gain * deals, "gain_of_all"),
