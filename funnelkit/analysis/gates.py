@@ -42,7 +42,8 @@ def check_gates(evidence: Result | pd.DataFrame, model: Funnel) -> Result:
     Notes
     -----
     A marker of an earlier stage that no longer holds moves the deal back to the earliest such stage. Otherwise the
-    deal advances if the marker of its own stage is met: no evidence is no advance. Later markers open no gate.
+    deal advances if the marker of its own stage is met: no evidence is no advance. Later markers open no gate. What a
+    missed one of its own does is the model's (`Stage.missed`): the deal stays, or moves back one stage.
 
     Examples
     --------
@@ -84,6 +85,8 @@ def _verdict(deal: Any, group: pd.DataFrame, model: Funnel) -> tuple[Any, ...]:
         verdict, target, gate = "move_back", ids[broken[0]], broken[0]
     elif met.get(here) is True:
         verdict, target, gate = "advance", ids[here + 1] if here + 1 < len(ids) else None, here
+    elif met.get(here) is False and here and model.stages[here].missed == "back":
+        verdict, target, gate = "move_back", ids[here - 1], here
     else:
         verdict, target, gate = "stay", ids[here], here
     n_met = sum(met.get(place) is True for place in range(here + 1))
@@ -128,4 +131,5 @@ def _sentence(row: dict[str, Any], model: Funnel) -> tuple[str, dict[str, Any]]:
     values: dict[str, Any] = {"deal": row["deal_id"], "stage": model.stage(row["stage"]).name, "gate": gate.name}
     values["marker"] = gate.marker or both(lambda: label("marker"))
     values["to_stage"] = "" if pd.isna(row["to_stage"]) else model.stage(row["to_stage"]).name
-    return f"analysis.gates.{'last' if last else row['verdict']}", values
+    missed = row["verdict"] == "move_back" and row["gate"] == row["stage"]
+    return f"analysis.gates.{'last' if last else 'missed' if missed else row['verdict']}", values

@@ -64,6 +64,7 @@ YEARS = fits("expected_years", is_list_of(is_between(1900, 2200)))
 DAYS = fits("expected_days", is_between(0, 36525, (int, float)))
 KIND = fits("expected_kind", is_one_of("pipeline", "influence", "cascade"))
 MOMENT = fits("expected_moment", is_one_of("stage", "leaving"))
+MISSED = fits("expected_missed", is_one_of("stay", "back"))
 INPUT = fits("expected_input", is_one_of("count", "share"))
 ANY = fits("expected_table", lambda value: isinstance(value, dict))
 ITEM = Record({"id": ID, "name": TEXT, "en": ID, "zh": ID, "remedy": TEXT, "share": RATE}, ("en", "zh"))
@@ -75,7 +76,7 @@ STAGE = Record(
         "state": ID, "definition": TEXT, "entry": TEXT, "marker": TEXT, "conditions": TEXT, "tools": TEXTS,
         "information": TEXTS, "tasks": TEXTS, "tactics": TEXTS, "buyer": TEXT, "role": TEXT, "push": TEXT,
         "message": TEXT, "audience": TEXT, "rate": GROWTH, "count": COUNT, "duration_days": DAYS,
-        "win_probability": RATE,
+        "win_probability": RATE, "missed": MISSED,
     },
     ("id", "name"),
 )  # fmt: skip

@@ -64,6 +64,7 @@ class Stage:
     count: int | None = None
     duration_days: float | None = None
     win_probability: float | None = None
+    missed: str | None = None  # what an aim checked and found wanting does: stay (where nothing is said) or back
 
 
 @dataclass(frozen=True)

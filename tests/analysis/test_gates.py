@@ -126,3 +126,20 @@ def test_reading_in_both_languages():
         "C：由“商务谈判”倒退到“初步接触”，标志已不成立：上门拜访，搞定线人。",
     ]
     assert [(one.kind, one.subject) for one in found.findings] == [("moves_back", "C")]
+
+
+@pytest.mark.parametrize(
+    ("stage", "met", "verdict", "to"),
+    [
+        ("find-opportunity", False, "stay", "find-opportunity"),
+        ("confirm-intent", False, "stay", "confirm-intent"),
+        ("lead-to-approval", False, "move_back", "confirm-intent"),
+        ("negotiate", False, "move_back", "win-approval"),
+        ("lead-to-approval", None, "stay", "lead-to-approval"),
+        ("lead-to-approval", True, "advance", "win-approval"),
+    ],
+)
+def test_from_approval_on_a_missed_aim_moves_back(stage, met, verdict, to):
+    """Up to stage 3 little is lost by waiting; not yet checked is not missed."""
+    row = check_gates(evidence(("a", stage, stage, met)), MODEL).table.iloc[0]
+    assert (row["verdict"], row["to_stage"]) == (verdict, to)

@@ -174,7 +174,9 @@ def test_project_7_holds_the_gate_rule_and_says_what_is_inferred():
     assert rule.item("stay").name.zh == "原地逗留" and rule.item("back").name.zh == "倒退"
     assert "never advances" in rule.item("never").text.en
     inferred = [stage for stage in model.stage_ids if model.chose(stage, "role")]
-    assert inferred == ["locate-targets", "confirm-intent", "close"]
+    assert inferred == ["locate-targets", "confirm-intent", "negotiate", "close"]
+    assert [stage.missed for stage in model.stages] == ["stay"] * 3 + ["back"] * 4
+    assert not model.chose("locate-targets", "missed"), "the source says it of the first stage"
     assert all(stage.role for stage in model.stages)
     assert [item.id for item in model.topic("fab").items] == ["features", "advantages", "benefits"]
 

@@ -51,15 +51,24 @@ def _content(screen: Screen, lesson: Lesson, writer: Writer) -> tuple[str, str]:
     texts = [block for block in screen.blocks if not block.is_code]
     shown = "".join(_frozen(writer.shown(block)) for block in screen.blocks if block.is_code)
     if screen.role == "hook":
-        return f"{site_text('lesson', no=lesson.number)} · {escape(short_title(lesson))}", writer.text(texts[0])
+        said_twice = rf"<p><strong>{site_text('lesson', no=lesson.number)}</strong>.*?</p>\s*"
+        html = re.sub(said_twice, "", writer.text(texts[0]), count=1, flags=re.DOTALL)
+        return f"{site_text('lesson', no=lesson.number)} · {escape(short_title(lesson))}", html
     if screen.role == "takeaways":
         return site_text("takeaways"), _points(writer.text(texts[0]))
     said = [f'<div class="said">{_lead(block, writer)}</div>' for block in texts]
     if screen.role == "mistake":
-        return site_text("mistake"), _laid_out(shown, said[0], "".join(said[1:]))
+        lead = _without(site_text("mistake"), said[0])
+        return site_text("mistake"), _laid_out(shown, lead, "".join(said[1:]))
     if screen.role == "question":
-        return site_text("question"), "".join(said)
+        return site_text("question"), _without(site_text("question"), "".join(said))
     return ("" if said and not shown else _eyebrow(screen, texts)), _laid_out(shown, "", "".join(said))
+
+
+def _without(words: str, html: str) -> str:
+    """Return a text without the words that it begins with, where the line above them says the same."""
+    begun = rf"(<(?:p|h2)[^>]*>)(?:<strong>)?{re.escape(words)}[.:：。]?(?:</strong>)?[:：]?\s*(\w)"
+    return re.sub(begun, lambda found: found[1] + found[2].upper(), html, count=1)
 
 
 def _eyebrow(screen: Screen, texts: Sequence[Block]) -> str:
