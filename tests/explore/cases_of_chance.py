@@ -1,6 +1,9 @@
 """The explorables of chance and time as the tests take them."""
 
-from funnelkit.explore import SignalOrNoise, SmallSample, YoungCohorts
+import numpy as np
+
+from funnelkit.explore import SignalOrNoise, SmallSample, StuckOrSlow, YoungCohorts
+from funnelkit.explore.stuck_or_slow import _found
 
 from .case import Case, whatever
 
@@ -77,7 +80,37 @@ def signal_expected(panel):
     return found | {"contrast": {name: float(value) for name, value in change.items()}}
 
 
+# --- stuck or slow ---------------------------------------------------------------------------------------------------
+
+
+def stuck_states(rng, n):
+    """Few ages of our deal, each with many shares: the verb learns its stage anew for every age."""
+    panel, pairs = StuckOrSlow(), [("steady", 59), ("scattered", 140), ("steady", 40)]
+    while len(pairs) < max(n // 170, 3):
+        pairs.append((str(rng.choice(["steady", "scattered"])), int(rng.integers(1, 201))))
+    for at in range(n):
+        stage, age = pairs[at % len(pairs)]
+        share = 0.05 if at < 2 * len(pairs) else round(float(rng.uniform(0.01, 0.5)), 3)
+        panel.state = {"stage": stage, "age": float(age), "false_share": share}
+        yield panel
+
+
+def stuck_expected(panel):
+    """The verb's rows at a share of 5 %; at another the same q-values name those below it."""
+    stage, age, share = (panel.state[name] for name in ("stage", "age", "false_share"))
+    table = _found(stage, age, 0.05).table.set_index("deal_id").loc[[*panel.spec["stages"][stage]["ids"], "ours"]]
+    wait = (table["act_by"] - panel.pipeline.as_of).dt.days
+    calm = np.select([wait <= 0, wait <= 14], ["late", "soon"], "in_time")
+    states = np.where(table["q_value"] <= share, "stuck", calm).tolist()
+    assert share != 0.05 or states == table["state"].tolist()
+    named = {"still_here": "still_here", "p": "p_value", "q": "q_value", "ages": "age_days"}
+    return {name: whatever(table[column]) for name, column in named.items()} | {"states": states}
+
+
 CHANCE = {
+    "stuck_or_slow": Case(
+        make=StuckOrSlow, states=stuck_states, expected=stuck_expected, verb="fk.stuck_deals", solution={"age": 59.0},
+    ),
     "signal_or_noise": Case(
         make=SignalOrNoise, states=signal_states, expected=signal_expected, verb="fk.win_rate", solution={"size": 0.1},
         tolerance=1e-14,
