@@ -11,7 +11,7 @@ import pandas as pd
 
 from funnelkit.events.count import count_events
 from funnelkit.events.log import LogColumns
-from funnelkit.events.rule import PRESETS, Rule, Window, preset
+from funnelkit.events.rule import PRESETS, Rule, Window, duration, preset
 from funnelkit.events.search import Later, step_names
 from funnelkit.language import both, number, paragraph, say
 from funnelkit.result import Result
@@ -124,4 +124,4 @@ def _window(rule: Rule) -> str:
     if rule.window is None:
         return say("events.rules.no_window")
     origin = say(f"events.rules.from_{rule.window_from}")
-    return say("events.rules.window", hours=f"{rule.window.total_seconds() / 3600:g}", origin=origin)
+    return say("events.rules.window", time=duration(rule.window), origin=origin)

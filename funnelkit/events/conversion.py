@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from funnelkit.events.engine.arrays import Array
 from funnelkit.events.journeys import Journeys, as_journeys
 from funnelkit.events.search import Later, by_names
 from funnelkit.events.tally import DAY_US
-from funnelkit.language import DataError, day, nearest, number
+from funnelkit.language import DataError, day, label, nearest, number
 from funnelkit.result import Result, rate_words
 from funnelkit.stats import rate_columns
 
@@ -59,7 +60,12 @@ def time_to_convert(found: Journeys, by: str | Sequence[str] | None = None) -> R
     shown = [*names, "stage", "n", "p10_days", "p50_days", "p90_days", "mean_days"]
     notes = [] if found.rule.window is not None else [("events.conversion.quick", {"as_of": Later(day, found.as_of)})]
     notes, picture = notes * (found.as_of is not None), "convert_time_chart" * bool(len(table) and table["n"].any())
-    return Result(table, *read_times(found, table, names), notes, picture=picture, shown=shown)
+    return Result(table, *read_times(found, table, names), notes, picture=picture, shown=partial(_times_for_people, shown))
+
+
+def _times_for_people(shown: Sequence[str], table: pd.DataFrame) -> pd.DataFrame:
+    whole = table["stage"] == "total"
+    return table.assign(stage=table["stage"].astype(str).mask(whole, label("total")))[[*shown]]
 
 
 def _times(found: Journeys, by: tuple[str, ...]) -> pd.DataFrame:

@@ -1,6 +1,9 @@
 from .change import check_expected as check_expected
 from .change import check_half_regained as check_half_regained
 from .change import check_mix as check_mix
+from .conversion import check_buyers as check_buyers
+from .conversion import check_complete_day as check_complete_day
+from .conversion import check_restarted as check_restarted
 from .eight_step import check_gain as check_gain
 from .eight_step import check_price_of_least as check_price_of_least
 from .eight_step import check_verdicts as check_verdicts
