@@ -83,5 +83,5 @@ $(VENV)/.dev: $(FILES) $(VENV)/.report
 
 # The peers' own engines are oracles of the slow tests.
 $(VENV)/.bench: $(FILES) $(VENV)/.dev
-	$(call install,report$(comma)sql$(comma)dev$(comma)bench)
+	$(call install,report$(comma)sql$(comma)dev$(comma)bench$(comma)spark$(comma)dask)
 comma := ,

@@ -21,3 +21,5 @@ from .paths import step_matrix as step_matrix
 from .rule import Rule as Rule
 from .rule import preset as preset
 from .warehouse import count_on as count_on
+from .warehouse import times_on as times_on
+from .warehouse import trend_on as trend_on

@@ -1,143 +1,95 @@
-"""The same rule as one Ibis expression: nested running-max windows, run by an engine that is already there.
-
-Partitioned by entity and ordered by time and step, each level carries the start of the latest chain alive; one sort
-serves all levels. Exact on DuckDB, ClickHouse and Spark; on one machine the chain of `chain.py` is faster.
-"""
+"""Event logs counted where they lie: each verb is one group-by in the engine, and only its small table comes back."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from funnelkit.events.conversion import QUANTILES, UNITS, cohort_table, read_times, read_trend
 from funnelkit.events.count import EventCount, event_count
+from funnelkit.events.journeys import Journeys
 from funnelkit.events.log import LogColumns
-from funnelkit.events.rule import Rule, as_rule, refuse_unsupported
-from funnelkit.events.search import alternatives, instant, step_names
-from funnelkit.events.tally import horizon_days, level_sums, sums_table
-from funnelkit.language import DataError, RuleError, nearest
+from funnelkit.events.rule import Rule, as_rule
+from funnelkit.events.search import Later, instant, step_names
+from funnelkit.events.tally import DAY_US, horizon_days, level_sums, sums_table
+from funnelkit.events.warehouse_chains import depth_expression, log_time, refuse_unheld, times_expression
+from funnelkit.events.warehouse_engines import guarded, open_engine, open_table, warehouse_name
+from funnelkit.language import DataError, RuleError, day
+from funnelkit.result import Result
 
-_SUPPORTED: dict[str, Collection[Any]] = {
-    "order": ("ordered",),
-    "window_from": ("first", "previous"),
-    "reentry": ("first", "latest"),
-    "ties": ("progress", "strict", "grace"),
-    "attribute": ("first", "last", "step"),  # a breakdown is refused, so where it comes from does not matter
-    "exclusion": ("person", "keep"),  # likewise without excluded events
-    "skip": ("drop",),
-    "once": (True, False),
-}
+_EXACT = ("duckdb", "pyspark", "databricks", "postgres", "snowflake")  # quantiles of others are estimates
 
 
-def _refuse(rule: Rule, steps: Sequence[str], engine: str) -> None:
-    """Refuse, before anything runs, a rule that the expression does not hold, naming the engine and the field."""
-    refuse_unsupported(rule, engine, {**_SUPPORTED, "grace_s": (rule.grace_s,)})
-    if isinstance(rule.window, tuple):
-        rule.windows_us(len(steps) - 1)
-    repeated = len(set(steps)) < len(steps)
-    if repeated and (not rule.once or rule.ties == "grace"):
-        field = "once" if not rule.once else "ties"
-        raise RuleError("rule_unsupported", engine=engine, field=field, value=repr(getattr(rule, field)))
+@dataclass(frozen=True)
+class _Asked:
+    """A rule over a log in an engine, opened: its table up to the as-of date."""
+
+    engine: Any
+    connection: Any
+    table: Any
+    rule: Rule
+    names: list[str]
+    columns: LogColumns
+    as_of: pd.Timestamp
+
+    @property
+    def name(self) -> str:
+        return warehouse_name(self.connection)
+
+    @property
+    def limit_us(self) -> int:
+        return int(self.as_of.value) // 1000
+
+    @property
+    def whole_us(self) -> int | None:
+        return self.rule.whole_us(len(self.names) - 1)
+
+    def run(self, expression: Any) -> Any:
+        with guarded("engine_failed", self.engine):
+            return self.connection.execute(expression)
+
+    def is_mature(self, found: Any) -> Any:
+        return found.depth > 0 if self.whole_us is None else found.since <= self.limit_us - self.whole_us
+
+    def sums(self, *further: str) -> pd.DataFrame:
+        """Return how many entities there are of each depth, undecided or not, matured or not, and day of beginning."""
+        found = depth_expression(self.table, self.names, self.rule, self.columns, self.name)
+        undecided = (found.until > self.limit_us) if self.whole_us is not None else found.depth > 0
+        found = found.select("depth", undecided=undecided, mature=self.is_mature(found), day=found.since // DAY_US)
+        counts = found.group_by("depth", "undecided", "mature", *further).aggregate(n=found.count())
+        return pd.DataFrame(self.run(counts)).astype({"undecided": bool, "mature": bool, "depth": int, "n": "int64"})
 
 
-def depth_expression(
-    table: Any,
-    steps: Iterable[object],
-    rule: Rule | str | None,
-    columns: LogColumns | None = None,
-    engine: str = "ibis",
-) -> Any:
-    """Return the Ibis expression of who, depth, since, until (us; first beginning, latest end of a window of theirs).
-
-    `table` is an Ibis table of the log. Rows without id or time, and events that are none of the steps, are left out.
-    """
-    import ibis
-
-    rule, spelled = as_rule(rule), alternatives(steps)
-    names = ["|".join(events) for events in spelled]
-    _refuse(rule, names, engine)
-    events = _events(table, dict(zip(names, spelled, strict=True)), columns or LogColumns())
-    codes = [list(dict.fromkeys(names)).index(step) for step in names]
-    reach = rule.windows_us(len(names) - 1)
-    over = _before(rule)
-    first = ibis.cases((events.code == codes[0], events.at_us))
-    if rule.reentry == "first":
-        earliest = first.min().over(ibis.window(group_by="who"))
-        first = ibis.cases((events.at_us == earliest, first))
-    events = events.mutate(alive1=first)
-    for level, code in enumerate(codes[1:], 2):
-        last = events[f"alive{level - 1}"].max().over(over)
-        fits = (events.code == code) & last.notnull()
-        if reach is not None:
-            fits = fits & (events.at_us - last <= reach[level - 2])
-        carried = events.at_us if rule.window_from == "previous" else last
-        events = events.mutate(**{f"alive{level}": ibis.cases((fits, carried))})
-    return _by_entity(events, rule, reach, len(codes))
-
-
-def _events(table: Any, steps: Mapping[str, Sequence[str]], columns: LogColumns) -> Any:
-    """Return who, code, at_us of the usable events of the steps."""
-    import ibis
-
-    who, moment = table[columns.id], table[columns.at]
-    who = who if who.type().is_integer() else who.cast("string").nullif("")
-    moment = moment if moment.type().is_timestamp() else moment.try_cast("timestamp")
-    what = table[columns.stage].cast("string")
-    code = ibis.cases(*[(what.isin(list(events)), place) for place, events in enumerate(steps.values())])
-    events = table.select(who=who, code=code.cast("int64"), at_us=moment.epoch_seconds() * 1_000_000 + _micros(moment))
-    return events.filter(events.who.notnull(), events.code.notnull(), events.at_us.notnull())
-
-
-def _micros(moment: Any) -> Any:
-    return moment.microsecond().cast("int64")
-
-
-def _before(rule: Rule) -> Any:
-    """Return the window of the rows that may come before a row."""
-    import ibis
-
-    if rule.ties == "progress":
-        return ibis.window(group_by="who", order_by=["at_us", "code"], rows=(None, -1))
-    if rule.ties == "strict":
-        return ibis.window(group_by="who", order_by="at_us", range=(None, -1))
-    return ibis.window(group_by="who", order_by="at_us", range=(None, round(rule.grace_s * 1e6)))
-
-
-def _by_entity(events: Any, rule: Rule, reach: tuple[int, ...] | None, size: int) -> Any:
-    """Return who, depth, since, until."""
-    import ibis
-
-    depth = ibis.greatest(*[ibis.ifelse(events[f"alive{k}"].notnull(), k, 0) for k in range(1, size + 1)])
-    until = ibis.null("int64")
-    if reach is not None:
-        levels = range(1, size) if rule.window_from == "previous" else (1,)
-        ends = [ibis.ifelse(events[f"alive{k}"].notnull(), events.at_us + reach[k - 1], -(2**62)) for k in levels]
-        until = ibis.greatest(*ends) if len(ends) > 1 else ends[0]
-    marked = events.mutate(depth=depth, until=until)
-    since = ibis.cases((events.code == 0, events.at_us))
-    marked = marked.mutate(since=since)
-    found = marked.group_by("who").aggregate(
-        depth=marked.depth.max(), since=marked.since.min(), until=marked.until.max()
-    )  # fmt: skip
-    return found.filter(found.depth > 0)
+def _open(
+    engine: Any, log: str, steps: Iterable[object], rule: Rule | str | None, *, columns: Any, as_of: Any
+) -> _Asked:
+    rule, names, where, moment = as_rule(rule), list(step_names(steps)), LogColumns.of(columns), instant(as_of)
+    refuse_unheld(rule, names, warehouse_name(engine))
+    with guarded("engine_refuses", engine, log=log):
+        connection = open_engine(engine)
+    table = open_table(engine, connection, log, where)
+    at = log_time(table, where, warehouse_name(connection))
+    if moment is not None:
+        return _Asked(engine, connection, table.filter(at <= moment.to_pydatetime()), rule, names, where, moment)
+    with guarded("engine_failed", engine):
+        latest = pd.Timestamp(connection.execute(at.max()))
+    latest = latest if latest.tzinfo is None else latest.tz_convert("UTC").tz_localize(None)
+    return _Asked(engine, connection, table, rule, names, where, latest)
 
 
 def count_on(
-    engine: Any,
-    log: Any,
-    steps: Iterable[object],
-    rule: Rule | str | None = None,
-    *,
-    columns: LogColumns | Mapping[str, str] | None = None,
-    as_of: Any = None,
-) -> EventCount:
+    engine: Any, log: str, steps: Iterable[object], rule: Rule | str | None = None, *,
+    columns: LogColumns | Mapping[str, str] | None = None, as_of: Any = None,
+) -> EventCount:  # fmt: skip
     """Count an event log where it lies, on an engine that Ibis reaches.
 
     Parameters
     ----------
-    engine : str or Ibis connection; a URL such as "duckdb:///file.duckdb" or "clickhouse://host/db"
+    engine : str or Ibis connection; a URL such as "spark://host:7077", "postgresql://host/db", "duckdb:///file.duckdb"
     log : str, the name of a table there, or a CSV or Parquet file that the engine can read
     steps, rule : list of str, in order; what counts as a conversion, a Rule or the name of a preset
     columns, as_of : LogColumns or dict; the date the log is as of, default its latest time
@@ -150,7 +102,7 @@ def count_on(
     Raises
     ------
     RuleError : for a rule that the expression does not hold, before anything runs
-    DataError : for an engine, table or column that is not there
+    DataError : for an engine, table or column that is not there, and what an engine needs to be installed
 
     Examples
     --------
@@ -161,51 +113,128 @@ def count_on(
     ...     print(error)
     engine duckdb does not count rules with order='any'. Choose another rule or engine.
     """
-    return _count_on(engine, str(log), as_rule(rule), list(step_names(steps)), (LogColumns.of(columns), instant(as_of)))
-
-
-def _count_on(
-    engine: Any, log: str, rule: Rule, names: list[str], where: tuple[LogColumns, pd.Timestamp | None]
-) -> EventCount:
-    name = str(engine).split(":", 1)[0] if isinstance(engine, str) else engine.name
-    _refuse(rule, names, name)
-    table, moment = _until(_table(engine, log, where[0]), *where)
-    found = depth_expression(table, names, rule, where[0], name)
-    limit, whole = moment.value // 1000, rule.whole_us(len(names) - 1)
-    undecided = (found.until > limit) if whole is not None else found.depth > 0
-    mature = (found.since <= limit - whole) if whole is not None else found.depth > 0
-    counts = found.group_by("depth", undecided=undecided, mature=mature).aggregate(n=found.count()).execute()
-    at = np.zeros((3, len(names) + 1), dtype="int64")
+    asked = _open(engine, str(log), steps, rule, columns=columns, as_of=as_of)
+    counts, size = asked.sums(), len(asked.names)
+    at = np.zeros((3, size + 1), dtype="int64")
     for place, chosen in enumerate((counts["depth"] > 0, counts["undecided"], counts["mature"])):
-        part = counts[chosen.astype(bool)]
-        np.add.at(at[place], part["depth"].astype(int), part["n"])
-    notes: list[Any] = [("events.notes.no_window", {})] if rule.window is None else []
-    table = sums_table(level_sums(*at[:, 1:]), names, horizon_days(rule, len(names)))
-    return event_count(table, names, (rule, moment), (notes, ()))
+        np.add.at(at[place], counts["depth"][chosen], counts["n"][chosen])
+    table = sums_table(level_sums(*at[:, 1:]), asked.names, horizon_days(asked.rule, size))
+    notes: list[Any] = [("events.notes.no_window", {})] if asked.rule.window is None else []
+    return event_count(table, asked.names, (asked.rule, asked.as_of), (notes, ()))
 
 
-def _until(table: Any, columns: LogColumns, as_of: pd.Timestamp | None) -> tuple[Any, pd.Timestamp]:
-    """Return the table up to the as-of date, and that date: by default the latest time."""
-    at = table[columns.at]
-    if as_of is not None:
-        return table.filter(at.cast("timestamp") <= as_of.to_pydatetime()), as_of
-    return table, pd.Timestamp((at if at.type().is_timestamp() else at.try_cast("timestamp")).max().execute())
+def trend_on(
+    engine: Any, log: str, steps: Iterable[object], rule: Rule | str | None = None, *, unit: str = "month",
+    columns: LogColumns | Mapping[str, str] | None = None, as_of: Any = None,
+) -> Result:  # fmt: skip
+    """Follow the conversion by entry cohort where the log lies; a row a day of beginning comes back.
+
+    Parameters
+    ----------
+    engine, log, steps, rule, columns, as_of : as of `count_on`
+    unit : {"day", "week", "month", "quarter", "year"}, length of a cohort; weeks begin on Monday
+
+    Returns
+    -------
+    Result
+        Table as of `conversion_trend`.
+
+    Raises
+    ------
+    RuleError, DataError : as of `count_on`; for an unknown unit
+
+    Examples
+    --------
+    >>> from funnelkit.language import DataError
+    >>> try:
+    ...     trend_on("duckdb://", "log", ["A", "B"], unit="hour")
+    ... except DataError as error:
+    ...     print(error.key)
+    bad_unit
+    """
+    if unit not in UNITS:
+        raise DataError("bad_unit", found=repr(unit), known=", ".join(UNITS))
+    asked = _open(engine, str(log), steps, rule, columns=columns, as_of=as_of)
+    trend = _trend_of(asked, UNITS[unit])
+    (key, values), *notes = read_trend(_reading(asked), trend)
+    shown = ["cohort", "n_entered", "n_converted", "k", "n", "rate", "low", "high", "n_open", "is_mature"]
+    return Result(trend, key, values, notes, shown=shown, names={"rate": "conversion_rate"})
 
 
-def _table(engine: Any, log: str, columns: LogColumns) -> Any:
-    """Return the Ibis table of the log, its columns checked."""
-    try:
-        import ibis
-    except ImportError:
-        raise DataError("engine_needs_ibis", engine=str(engine)) from None
-    try:
-        connection = ibis.connect(engine) if isinstance(engine, str) else engine
-        suffix = log.lower().rpartition(".")[2]
-        reader = {"csv": "read_csv", "parquet": "read_parquet"}.get(suffix)
-        table = getattr(connection, reader)(log) if reader else connection.table(log)
-    except Exception as error:  # each engine raises its own kind
-        raise DataError("engine_refuses", engine=str(engine), log=log, reason=str(error).splitlines()[0]) from None
-    for name in (columns.id, columns.stage, columns.at):
-        if name not in table.columns:
-            raise DataError("no_such_column", name=name, nearest=nearest(name, table.columns))
-    return table
+def _trend_of(asked: _Asked, freq: str) -> pd.DataFrame:
+    """Return the cohorts' table: the days of beginning, added up."""
+    sums = asked.sums("day")
+    days = pd.to_datetime(sums["day"].astype("int64"), unit="D")
+    ordinals, cohort = np.unique(pd.PeriodIndex(days, freq=freq).asi8, return_inverse=True)
+    through = (sums["depth"] == len(asked.names)).to_numpy()
+    undecided, mature = sums["undecided"].to_numpy(), sums["mature"].to_numpy()
+    parts = (through | True, through, undecided & ~through, through & mature, mature)
+    first_days = pd.PeriodIndex.from_ordinals(ordinals, freq=freq).start_time.astype("datetime64[us]")
+    n = sums["n"].to_numpy()
+    counts = [np.bincount(cohort, weights=n * part, minlength=len(ordinals)).astype("int64") for part in parts]
+    return cohort_table(first_days, counts, asked.whole_us)
+
+
+def times_on(
+    engine: Any, log: str, steps: Iterable[object], rule: Rule | str | None = None, *,
+    columns: LogColumns | Mapping[str, str] | None = None, as_of: Any = None,
+) -> Result:  # fmt: skip
+    """Measure how long each step took where the log lies; a row comes back.
+
+    Parameters
+    ----------
+    engine, log, steps, rule, columns, as_of : as of `count_on`
+
+    Returns
+    -------
+    Result
+        Table as of `time_to_convert`: stage, n, mean_days, p10_days, p25_days, p50_days, p75_days, p90_days.
+
+    Raises
+    ------
+    RuleError, DataError : as of `count_on`; for an engine whose quantiles are estimates, and for ties="grace"
+
+    Examples
+    --------
+    >>> from funnelkit.language import DataError
+    >>> try:
+    ...     times_on("clickhouse://host/db", "log", ["A", "B"])
+    ... except DataError as error:
+    ...     print(error.key)
+    engine_quantiles
+    """
+    rule, name = as_rule(rule), warehouse_name(engine)
+    if name not in _EXACT:
+        raise DataError("engine_quantiles", engine=name)
+    if rule.ties == "grace":  # a step may then come before the one before it, and the latest is not the last
+        raise RuleError("rule_unsupported", engine=name, field="ties", value=repr(rule.ties))
+    asked = _open(engine, str(log), steps, rule, columns=columns, as_of=as_of)
+    found = times_expression(asked.table, asked.names, asked.rule, asked.columns, asked.name)
+    row = asked.run(_times_of(found.filter(asked.is_mature(found)), len(asked.names))).iloc[0]
+    table = pd.DataFrame([_times(row, place, stage) for place, stage in enumerate([*asked.names[1:], "total"])])
+    notes = [("events.conversion.quick", {"as_of": Later(day, asked.as_of)})] if rule.window is None else []
+    shown = ["stage", "n", "p10_days", "p50_days", "p90_days", "mean_days"]
+    return Result(table, *read_times(_reading(asked), table, ()), notes, shown=shown)
+
+
+def _times_of(found: Any, size: int) -> Any:
+    """Return the only row of n, mean and quantiles of each step's times and of the whole (us)."""
+    ends = [(place, place + 1) for place in range(1, size)] + [(1, size)]
+    gaps = {f"gap_{place}": (found[f"at_{b}"] - found[f"at_{a}"]).cast("float64") for place, (a, b) in enumerate(ends)}
+    found = found.select(**gaps)
+    figures: dict[str, Any] = {}
+    for name in gaps:
+        figures |= {f"{name}_n": found[name].count(), f"{name}_mean": found[name].mean()}
+        figures |= {f"{name}_p{q * 100:.0f}": found[name].quantile(q) for q in QUANTILES}
+    return found.aggregate(**figures)
+
+
+def _times(row: pd.Series[Any], place: int, stage: str) -> dict[str, Any]:
+    days = {name: row[f"gap_{place}_{name}"] for name in ("mean", *(f"p{q * 100:.0f}" for q in QUANTILES))}
+    told = {f"{name}_days": np.nan if pd.isna(value) else float(value) / DAY_US for name, value in days.items()}
+    return {"stage": stage, "n": int(row[f"gap_{place}_n"]), **told}
+
+
+def _reading(asked: _Asked) -> Journeys:
+    """Return journeys of nobody: what the sentences on times and cohorts ask for beside the table."""
+    return Journeys(pd.DataFrame(), "", {}, (), steps=tuple(asked.names), rule=asked.rule, as_of=asked.as_of)

@@ -1,6 +1,7 @@
 from .cells.dates import YEARS as YEARS
 from .cells.text import cell_text as cell_text
 from .containers.database import is_url as is_url
+from .containers.database import postgresql_engine as postgresql_engine
 from .containers.database import shown as shown
 from .containers.database import without_password as without_password
 from .containers.detect import open_source as open_source

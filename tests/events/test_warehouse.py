@@ -1,21 +1,26 @@
-"""The Ibis expression on DuckDB: the third answer beside the chain and the plain-Python reference."""
+"""The Ibis expression on DuckDB and PostgreSQL: the third answer beside the chain and the plain-Python reference."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from funnelkit import cli
+from funnelkit.events import conversion_trend, journeys, time_to_convert
 from funnelkit.events.count import count_events
 from funnelkit.events.rule import PRESETS, Rule, preset
 from funnelkit.language.errors import DataError, RuleError
+from tests.support import postgres
 from tests.support.randomlogs import COLUMNS, by_entity, kit_depths, random_log
 from tests.support.reference import deepest
 
 ibis = pytest.importorskip("ibis", reason="Ibis is in the bench and spark extras")
 
-from funnelkit.events.warehouse import count_on, depth_expression  # noqa: E402
+from funnelkit.events import warehouse_engines  # noqa: E402
+from funnelkit.events.warehouse import count_on, times_on, trend_on  # noqa: E402
+from funnelkit.events.warehouse_chains import depth_expression  # noqa: E402
 
 N = 10_000
 RULES = {
@@ -27,11 +32,24 @@ RULES = {
     "posthog": preset("posthog", "6s"),
     "no_window": Rule(),
 }
+# Every combination of what the expression holds; three windows, the last one for each transition.
+GRID = [
+    Rule(window=window, window_from=since, reentry=reentry, ties=ties, grace_s=2 if ties == "grace" else 0, once=once)
+    for window, since in ((None, "first"), ("5s", "first"), ("3s", "previous"), ("2s,3s,4s", "previous"))
+    for reentry, ties, once in product(("first", "latest"), ("progress", "strict", "grace"), (True, False))
+]
 
 
 @pytest.fixture(scope="module")
 def log():
     return random_log(np.random.default_rng(11), N)
+
+
+@pytest.fixture(scope="module")
+def fine(log):
+    """The log with microseconds in its times, and a moment when some windows have run and others have not."""
+    at = log["at"] + pd.to_timedelta(np.random.default_rng(12).integers(0, 1_000_000, len(log)), unit="us")
+    return log[["id", "name"]].assign(at=at.astype("datetime64[us]")), at.min() + pd.Timedelta(seconds=11)
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -44,6 +62,48 @@ def test_three_answers_agree_on_random_logs(log, name):
     ours = kit_depths(log, steps, rule, N)
     plain = np.array([deepest(events, steps, rule) for events in by_entity(log, N)])
     assert (ours == theirs).all() and (ours == plain).all()
+
+
+@pytest.mark.slow
+def test_a_thousand_random_logs_under_every_supported_rule():
+    rng, logs, each, steps = np.random.default_rng(1000), 1_000, 3, list("ABCD")
+    shapes = [(int(rng.integers(4, 9)), int(rng.integers(4, 16))) for _ in range(logs)]
+    parts = [random_log(rng, each, "AABBCCDX", longest, span_s) for longest, span_s in shapes]
+    log = pd.concat([part.assign(id=part["id"] + number * each) for number, part in enumerate(parts)])
+    connection = ibis.duckdb.connect()
+    table, entities = connection.create_table("logs", log), by_entity(log, logs * each)
+    for rule in GRID:
+        found = depth_expression(table, steps, rule, COLUMNS, "duckdb").execute()
+        theirs = np.zeros(logs * each, dtype=int)
+        theirs[found["who"]] = found["depth"]
+        assert (theirs == kit_depths(log, steps, rule, logs * each)).all(), repr(rule)
+        if rule.once:  # steps of different names: whether an event counts for several changes nothing
+            assert theirs.tolist() == [deepest(events, steps, rule) for events in entities], repr(rule)
+
+
+@pytest.mark.parametrize("name", ["clickhouse", "strict_increase", "ga4_closed", "no_window"])
+def test_times_and_cohorts_come_back_as_small_tables(name, fine):
+    log, as_of = fine
+    connection = ibis.duckdb.connect()
+    connection.create_table("log", log)
+    options = {"columns": COLUMNS, "as_of": as_of}
+    found = journeys(log, "ABCD", RULES[name], **options)
+    times = times_on(connection, "log", "ABCD", RULES[name], **options)
+    pd.testing.assert_frame_equal(times.table, time_to_convert(found).table)
+    assert times.table["n"].iloc[0] > 0
+    trend = trend_on(connection, "log", "ABCD", RULES[name], unit="week", **options)
+    pd.testing.assert_frame_equal(trend.table, conversion_trend(found, "week").table)
+    assert trend.sentences() == conversion_trend(found, "week").sentences()
+
+
+def test_a_window_is_exact_to_the_microsecond():
+    at = pd.to_datetime(["2026-01-01 00:00:00.500001", "2026-01-01 00:00:05.500001", "2026-01-01 00:00:05.500002"])
+    log = pd.DataFrame({"id": [1, 1, 2], "name": ["A", "B", "B"], "at": at}).astype({"at": "datetime64[us]"})
+    log = pd.concat([log, log.iloc[[0]].assign(id=2)])
+    for engine in ("duckdb", "generic"):
+        found = depth_expression(ibis.memtable(log), "AB", Rule(window="5s"), COLUMNS, engine).execute()
+        assert dict(zip(found["who"], found["depth"], strict=True)) == {1: 2, 2: 1}
+        assert found["since"].tolist() == [1767225600500001] * 2
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -108,3 +168,87 @@ def test_command_line_counts_on_an_engine(tmp_path, capsys, log):
     log.to_csv(tmp_path / "log.csv", index=False)
     assert cli.main(["count", str(tmp_path / "log.csv"), *options]) == 0
     assert capsys.readouterr().out == on_engine
+
+
+# --- other engines -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(postgres.programs() is None, reason="no PostgreSQL server: apt-get install postgresql")
+def test_postgresql_counts_as_the_kit(fine, capsys):
+    sqlalchemy = pytest.importorskip("sqlalchemy", reason="the driver is in the extra sql")
+    log, as_of = fine[0][fine[0]["id"] < N // 10], fine[1]
+    with postgres.server("fun nel:@") as port:
+        url = f"postgresql://owner:fun%20nel%3A%40@127.0.0.1:{port}/postgres"
+        writing = sqlalchemy.create_engine(url.replace("postgresql:", "postgresql+pg8000:"))
+        log.assign(zoned=log["at"].dt.tz_localize("UTC"), said=log["at"].astype(str)).to_sql("log", writing)
+        writing.dispose()
+        for name, rule in RULES.items():
+            theirs = count_on(url, "public.log", "ABCD", rule, columns=COLUMNS, as_of=as_of).table
+            ours = count_events(log, "ABCD", rule, columns=COLUMNS, as_of=as_of).table
+            same = ours.columns[:5] if "incidence" in set(ours["basis"]) else ours.columns
+            pd.testing.assert_frame_equal(theirs[same], ours[same], obj=name)
+        options = {"columns": {"id": "id", "stage": "name", "at": "zoned"}, "as_of": as_of}
+        found = journeys(log, "ABCD", RULES["ga4_closed"], columns=COLUMNS, as_of=as_of)
+        times = times_on(url, "log", "ABCD", RULES["ga4_closed"], **options).table
+        pd.testing.assert_frame_equal(times, time_to_convert(found).table)
+        trend = trend_on(url, "log", "ABCD", RULES["ga4_closed"], **options).table
+        pd.testing.assert_frame_equal(trend, conversion_trend(found).table)
+        with pytest.raises(DataError, match="does not read times from text: column 'said'"):
+            count_on(url, "log", "AB", columns={"id": "id", "stage": "name", "at": "said"})
+        assert cli.main(["count", "nothing", "--engine", url, "--steps", "A,B"]) != 0
+        assert "fun" not in capsys.readouterr().err.replace("funnel", "")
+
+
+@pytest.mark.parametrize("dialect", ["clickhouse", "bigquery", "snowflake", "pyspark", "postgres"])
+def test_each_dialect_gets_sql_that_its_grammar_reads(dialect):
+    """What sqlglot's grammar of a dialect accepts; ClickHouse, BigQuery and Snowflake were not there to run it."""
+    import sqlglot
+
+    table = ibis.table({"id": "int64", "name": "string", "at": "timestamp"}, name="log")
+    for rule in RULES.values():
+        found = depth_expression(table, list("ABCD"), rule, COLUMNS, dialect)
+        counts = found.group_by("depth").aggregate(n=found.count())
+        sql = str(ibis.to_sql(counts, dialect=dialect))
+        read = sqlglot.parse_one(sql, dialect={"pyspark": "spark"}.get(dialect, dialect))
+        windows = 3 + (rule.reentry == "first")
+        assert len({node.sql() for node in read.find_all(sqlglot.exp.Window)}) == windows
+
+
+@pytest.mark.parametrize(
+    ("missing", "url", "said"),
+    [
+        ("ibis", "clickhouse://host/db", "needs Ibis, which is not installed. Run: pip install 'funnelkit[spark]'"),
+        ("pyspark", "spark://host:7077", "needs PySpark, which is not installed. Run: pip install 'funnelkit[spark]'"),
+    ],
+)
+def test_a_missing_extra_says_what_to_install(missing, url, said, monkeypatch):
+    found = warehouse_engines.find_spec
+    monkeypatch.setattr(warehouse_engines, "find_spec", lambda name: None if name == missing else found("ibis"))
+    with pytest.raises(DataError) as caught:
+        count_on(url, "log", "AB")
+    assert said in str(caught.value)
+
+
+def test_missing_java_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(warehouse_engines, "find_spec", lambda name: True)
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(DataError, match=r"needs Java 17 or newer.*apt-get install openjdk-17-jre-headless"):
+        count_on("spark://127.0.0.1:7077", "log", "AB")
+
+
+def test_an_engine_that_is_not_reachable_is_said_at_once(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(warehouse_engines, "find_spec", lambda name: True)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["count", "log", "--engine", "spark://127.0.0.1:1", "--steps", "A,B"]) != 0
+    assert "no connection to 127.0.0.1:1 (Connection refused)" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_times_are_refused_where_they_would_be_estimates():
+    with pytest.raises(DataError, match="engine clickhouse estimates quantiles"):
+        times_on("clickhouse://host/db", "log", "AB")
+    with pytest.raises(RuleError, match="ties='grace'"):
+        times_on("duckdb://", "log", "AB", "mixpanel")

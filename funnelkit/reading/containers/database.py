@@ -331,25 +331,53 @@ def _sqlite(path: Path) -> sqlite3.Connection:
     return connection
 
 
-@contextmanager
-def _open_postgresql(rest: str) -> Iterator[_Database]:
+def postgresql_engine(url: str) -> Any:
+    """Return the SQLAlchemy engine of a PostgreSQL URL, for reading only; nothing connects yet.
+
+    Parameters
+    ----------
+    url : str
+        Without a password in it, PGPASSWORD is used.
+
+    Returns
+    -------
+    sqlalchemy.Engine
+
+    Raises
+    ------
+    DataError
+        For options other than sslmode.
+    ImportError
+        Where the extra `sql` is not installed.
+
+    Examples
+    --------
+    >>> postgresql_engine("postgresql://ann@db.example/crm").url.host
+    'db.example'
+    """
     import pg8000  # noqa: F401  (named in the message where it is missing)
-    from sqlalchemy import create_engine, make_url, text
+    from sqlalchemy import create_engine, make_url
     from sqlalchemy.pool import NullPool
 
-    url = make_url(f"postgresql+pg8000://{rest}")
-    unknown = set(url.query) - {"sslmode"}
-    mode = str(url.query.get("sslmode", "prefer"))
+    address = make_url(f"postgresql+pg8000://{url.partition('://')[2]}")
+    unknown = set(address.query) - {"sslmode"}
+    mode = str(address.query.get("sslmode", "prefer"))
     if unknown or mode not in _SSL:
         raise DataError("database_option", value=", ".join(sorted(unknown)) or "sslmode", known=", ".join(_SSL))
     settings = {"timeout": 30, "application_name": "funnelkit", "ssl_context": _SSL[mode]}
-    if url.password is None and os.environ.get("PGPASSWORD"):
-        url = url.set(password=os.environ["PGPASSWORD"])
-    engine = create_engine(
-        url.set(query={}), connect_args=settings, poolclass=NullPool, hide_parameters=True,
+    if address.password is None and os.environ.get("PGPASSWORD"):
+        address = address.set(password=os.environ["PGPASSWORD"])
+    return create_engine(
+        address.set(query={}), connect_args=settings, poolclass=NullPool, hide_parameters=True,
         isolation_level="REPEATABLE READ", execution_options={"postgresql_readonly": True},
     )  # fmt: skip
-    with _connected(engine) as database:
+
+
+@contextmanager
+def _open_postgresql(rest: str) -> Iterator[_Database]:
+    from sqlalchemy import text
+
+    with _connected(postgresql_engine(f"postgresql://{rest}")) as database:
         database.connection.execute(text("SET LOCAL lock_timeout = '30s'"))
         yield database
 
