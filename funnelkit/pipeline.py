@@ -74,8 +74,9 @@ class Finding:
     def as_dict(self) -> dict[str, Any]:
         """Return the keys that `funnelkit check --json` prints."""
         row = asdict(self)
-        row.pop("values")
-        return {**row, "message": self.message()}
+        values = row.pop("values")
+        counted = {"of": values["rule"], "n": values["n"]} if self.rule == "more" else {}
+        return {**row, **counted, "message": self.message()}
 
 
 @dataclass(frozen=True, repr=False)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from funnelkit.language import FunnelkitError, label, say
+from funnelkit.language import FunnelkitError, label, number, say
 from funnelkit.pipeline import Pipeline
 
 MOST = 10  # lines of a kind that a person is shown
@@ -136,25 +136,27 @@ _COUNTS = ("rows_in", "rows_good", "rows_quarantined", "rows_ignored")
 
 def _grouped(findings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield the findings by rule, column and value: the first with the lines of the others, at most MOST."""
+    unlisted = {finding["of"]: finding["n"] for finding in findings if finding["rule"] == "more"}
     rules: dict[str, dict[tuple[Any, ...], list[Mapping[str, Any]]]] = {}
-    for finding in findings:
+    for finding in (finding for finding in findings if finding["rule"] != "more"):
         place = (finding["file"], finding["column"], finding["value"])
         same = place if finding["line"] is not None else (finding["message"],)
         rules.setdefault(finding["rule"], {}).setdefault(same, []).append(finding)
-    for groups in rules.values():
+    for rule, groups in rules.items():
         for alike in list(groups.values())[:MOST]:
-            yield _sentence(alike[0]) + _further(alike[1:])
-        hidden = [finding for alike in list(groups.values())[MOST:] for finding in alike]
+            yield _sentence(alike[0]) + _further(alike[1:], rule in unlisted)
+        hidden = sum(len(alike) for alike in list(groups.values())[MOST:]) + unlisted.get(rule, 0)
         if hidden:
-            yield say("reading.check.hidden", n=len(hidden), rule=hidden[0]["rule"])
+            yield say("reading.check.hidden", n=number(hidden), rule=rule)
 
 
-def _further(alike: Sequence[Mapping[str, Any]]) -> str:
-    """Return where the same stands again."""
+def _further(alike: Sequence[Mapping[str, Any]], at_least: bool) -> str:
+    """Return where the same stands again: how often is known only where every finding of the rule is listed."""
     if not alike:
         return ""
     lines = ", ".join(str(finding["line"]) for finding in alike[:MOST]) + (" ..." if len(alike) > MOST else "")
-    return say("reading.check.alike", n=len(alike), lines=lines)
+    key = "alike_least" if at_least else "alike" if len(alike) > 1 else "alike_one"
+    return say(f"reading.check.{key}", n=number(len(alike)), lines=lines)
 
 
 def _sentence(finding: Mapping[str, Any]) -> str:

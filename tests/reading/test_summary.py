@@ -51,6 +51,20 @@ def test_json_has_the_keys_of_the_design_and_the_exit_code_of_its_outcome(capsys
         assert got["sample"][1]["status"] == "won" and got["sample"][0]["created_at"] == "2026-01-01T00:00:00"
 
 
+def test_a_thousand_faults_of_a_kind_are_told_in_ten_lines_that_count_all(tmp_path):
+    """What stands beyond the listed findings is counted, and nothing is said of how often one value occurs there."""
+    path = tmp_path / "d.csv"
+    rows = [f"B{i},L{i % 40},2026-01-03,1" for i in range(1000)] + ["C1,Won,2026-13-01,1", "C2,Won,2026-13-01,1"]
+    path.write_text(GOOD + "\n".join(rows) + "\n", encoding="utf-8")
+    told = check_text(check_summary(read(path, stages=["Lead", "Won"]), [path]))
+    unknown = [line for line in told.splitlines() if "no stage is named" in line]
+    assert len(unknown) == 10 and all("More of the same, for example in line " in line for line in unknown)
+    (rest,) = [line for line in told.splitlines() if "more of this kind (stage_unknown)" in line]
+    shown = sum(1 + len(line.split("in line ")[1].split(",")) for line in unknown)
+    assert int(rest.split()[1].replace(",", "")) == 1000 - shown
+    assert "'2026-13-01' is not a date; the row is set aside. Write YYYY-MM-DD. The same in line 1005." in told
+
+
 def test_people_read_a_summary_in_their_language(tmp_path):
     path = tmp_path / "d.csv"
     path.write_text(GOOD + "A3,Led,2026-01-03,1\n", encoding="utf-8")

@@ -58,5 +58,5 @@ def test_many_faulty_rows_of_one_kind_are_told_by_three():
     rows = [(f"d{i}", "Nowhere" if i < 200 else "Lead", "2026-01-05", None) for i in range(400)]
     pipeline = read_rows(rows, stages=["Lead", "Won"])
     shown = data_quality(pipeline)
-    assert shown.text.count("'Nowhere'") == 3 and "197 more findings of the rule stage_unknown." in shown.text
+    assert shown.text.count("'Nowhere'") == 3 and "197 more findings of this kind (stage_unknown)." in shown.text
     assert len(shown.figures["findings"]) == len(pipeline.findings) > 100
