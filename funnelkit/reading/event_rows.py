@@ -13,10 +13,10 @@ from funnelkit.pipeline import Finding
 from funnelkit.reading.containers.detect import open_source
 from funnelkit.reading.containers.options import ReadOptions, Source
 from funnelkit.reading.findings import Journal
-from funnelkit.reading.layouts.columns import REQUIRED, map_columns
+from funnelkit.reading.layouts.columns import REQUIRED
 from funnelkit.reading.mapping import options_for
 from funnelkit.reading.quarantine import merge_corrections, write_quarantine
-from funnelkit.reading.read import _take_structure
+from funnelkit.reading.read import map_sheets, take_structure
 from funnelkit.reading.sheet import Sheet, type_sheet
 
 
@@ -71,11 +71,10 @@ def read_events(*sources: Source, preset: str | None = None, **how: Any) -> Even
 def _read_events(sources: Sequence[Source], preset: str | None, options: ReadOptions, journal: Journal) -> EventRows:
     tables = merge_corrections([open_source(source, options) for source in sources], options)
     sheets = []
-    for table, own in zip(tables, options_for(tables, options), strict=True):
-        mapping = map_columns(table, own, "events", preset)
-        needed = {name: mapping.columns[name] for name in REQUIRED["events"]}
-        sheets.append(Sheet(table, replace(mapping, columns=needed), journal, options))
-        _take_structure(sheets[-1])
+    for sheet in map_sheets(tables, journal, options_for(tables, options), "events", preset, every=True):
+        needed = {name: sheet.mapping.columns[name] for name in REQUIRED["events"]}
+        sheets.append(Sheet(sheet.table, replace(sheet.mapping, columns=needed), journal, options))
+        take_structure(sheets[-1])
         type_sheet(sheets[-1])
     if options.quarantine:
         write_quarantine(sheets, options.quarantine)

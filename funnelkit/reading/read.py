@@ -116,7 +116,7 @@ def _read(
     tables = merge_corrections([open_source(source, options) for source in sources], options)
     settings = options_for(tables, options)
     tables = [with_stage(table, own, funnel, preset) for table, own in zip(tables, settings, strict=True)]
-    sheets = _sheets(tables, journal, settings, layout, preset)
+    sheets = map_sheets(tables, journal, settings, layout, preset)
     if isinstance(join, (str, os.PathLike, Mapping)) or not isinstance(join, Sequence):
         refuse_type("join", join, "sources")
     joined = merge_corrections([open_source(source, options) for source in join], options)
@@ -124,7 +124,7 @@ def _read(
     del tables, joined
     for sheet in (*sheets, *lookups):
         sheet.joining = bool(lookups)
-        _take_structure(sheet)
+        take_structure(sheet)
     proposals = _proposals(sheets)
     if any(sheet.mapping.layout == "counts" for sheet in sheets):
         pipeline = read_counts(sheets, funnel, journal)
@@ -139,11 +139,13 @@ def _read(
     return replace(pipeline, rows=_rows([*sheets, *lookups]), findings=journal.close())
 
 
-def _sheets(
-    tables: Sequence[Table], journal: Journal, settings: Sequence[ReadOptions], layout: str | None, preset: str | None
-) -> list[Sheet]:
-    """Return the tables with their columns mapped; parts of one table, by their headers, have one layout."""
-    layouts, sheets, errors = {tuple(tables[0].cells.columns): layout}, [], []
+def map_sheets(
+    tables: Sequence[Table], journal: Journal, settings: Sequence[ReadOptions], layout: str | None, preset: str | None,
+    *, every: bool = False,
+) -> list[Sheet]:  # fmt: skip
+    """Return the tables with their columns mapped; the layout given is that of the first table and its parts."""
+    layouts = {tuple(table.cells.columns): layout for table in (tables if every else tables[:1])}
+    sheets, errors = [], []
     unread, beside = [], len({tuple(table.cells.columns) for table in tables}) > 1
     for table, options in zip(tables, settings, strict=True):
         headers = tuple(table.cells.columns)
@@ -162,7 +164,7 @@ def _sheets(
     return sheets
 
 
-def _take_structure(sheet: Sheet) -> None:
+def take_structure(sheet: Sheet) -> None:
     """Write down what opening and mapping the table found, and the rows that do not fit its header."""
     sheet.journal.findings.extend((*sheet.table.notes, *sheet.mapping.notes))
     for row in sheet.table.broken:
