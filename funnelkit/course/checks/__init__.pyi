@@ -6,7 +6,6 @@ from .conversion import check_complete_day as check_complete_day
 from .conversion import check_restarted as check_restarted
 from .eight_step import check_gain as check_gain
 from .eight_step import check_price_of_least as check_price_of_least
-from .eight_step import check_verdicts as check_verdicts
 from .first_funnel import check_bottleneck as check_bottleneck
 from .first_funnel import check_list as check_list
 from .first_funnel import check_share as check_share
@@ -16,9 +15,14 @@ from .forecast_target import check_wins as check_wins
 from .layers import check_layers as check_layers
 from .layers import check_points as check_points
 from .layers import tasks_to_place as tasks_to_place
+from .own_data import check_columns as check_columns
+from .own_data import check_kept_rate as check_kept_rate
+from .own_data import check_quarantined as check_quarantined
 from .pharma_target import check_best_level as check_best_level
 from .pharma_target import check_equal_ratio as check_equal_ratio
 from .pharma_target import check_halved as check_halved
+from .project_sales import check_near_border as check_near_border
+from .project_sales import check_verdicts as check_verdicts
 from .reading import check_open_rate as check_open_rate
 from .reading import check_peer_verdicts as check_peer_verdicts
 from .reading import check_year_growth as check_year_growth
@@ -30,5 +34,8 @@ from .time import check_median as check_median
 from .verdict import Verdict as Verdict
 from .verdict import check_choices as check_choices
 from .verdict import check_number as check_number
+from .weekly_report import check_mails as check_mails
+from .weekly_report import check_month_end as check_month_end
+from .weekly_report import check_parts as check_parts
 from .word_of_mouth import check_growth as check_growth
 from .word_of_mouth import check_level as check_level

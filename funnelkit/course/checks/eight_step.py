@@ -6,9 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from funnelkit.analysis import VERDICTS, check_gates
-from funnelkit.course.checks.verdict import Verdict, check_choices, check_number
-from funnelkit.models import Funnel
+from funnelkit.course.checks.verdict import Verdict, check_number
 from funnelkit.planning import allocate
 from funnelkit.result import Result, table_of
 
@@ -66,24 +64,3 @@ def check_price_of_least(answer: Any, rows: Result | pd.DataFrame, budget: float
     free, held = (table_of(allocate(states, budget))["value_won_more"].sum() for states in (table, bound))
     wrong = [(held - free, "price_sign"), (held, "price_is_total"), (free, "price_is_total")]
     return check_number(answer, free - held, wrong)
-
-
-def check_verdicts(answer: Any, evidence: pd.DataFrame, model: Funnel) -> Verdict:
-    """Judge {deal_id: verdict} against the gate rule, deal by deal; the first wrong one is named.
-
-    Parameters
-    ----------
-    answer : dict or None
-        What was answered.
-    evidence : DataFrame
-        As `check_gates` takes it.
-    model : Funnel
-        Whose stages they are.
-
-    Returns
-    -------
-    Verdict
-    """
-    gates = table_of(check_gates(evidence, model))
-    right = dict(zip(gates["deal_id"], gates["verdict"], strict=True))
-    return check_choices(answer, right, VERDICTS, lambda given, wanted: f"{wanted}_not_{given}")

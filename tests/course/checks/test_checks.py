@@ -5,7 +5,7 @@ import re
 import pandas as pd
 import pytest
 
-from funnelkit.course.checks import check_number, eight_step
+from funnelkit.course.checks import check_near_border, check_number, eight_step, project_sales
 from funnelkit.language import LANGUAGES, texts, use_language
 from funnelkit.models.funnel import funnel
 from funnelkit.planning.allocate import allocate
@@ -89,7 +89,7 @@ RIGHT = {"P": "stay", "Q": "advance", "R": "move_back"}
     ],
 )
 def test_verdicts(answer, hint):
-    assert eight_step.check_verdicts(answer, EVIDENCE, MODEL).hint == hint
+    assert project_sales.check_verdicts(answer, EVIDENCE, MODEL).hint == hint
 
 
 def test_hints_never_hold_the_answer():
@@ -119,5 +119,14 @@ def test_every_hint_is_used_and_displays_in_both_languages():
 
 
 def test_an_answer_becomes_no_markup():
-    shown = eight_step.check_verdicts({**RIGHT, "<b>X": "stay"}, EVIDENCE, MODEL)._repr_mimebundle_()["text/html"]
+    shown = project_sales.check_verdicts({**RIGHT, "<b>X": "stay"}, EVIDENCE, MODEL)._repr_mimebundle_()["text/html"]
     assert "<b>" not in shown and "&lt;b&gt;X" in shown
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [(1, "right"), (None, "empty"), ([1], "no_number"), (3, "border_turned"), (4, "border_all"), (0.25, "border_share"),
+     (2, "off"), ("one", "no_number")],
+)  # fmt: skip
+def test_accounts_near_a_border(answer, hint):
+    assert check_near_border(answer, pd.DataFrame({"stable": [1.0, 0.79, 0.8, 0.95]})).hint == hint
