@@ -138,7 +138,8 @@ def _split(frame: _Frame, measure: str, model: Funnel | None) -> Split:
     return Split(
         table, *_reading(frame, table, (factors, slopes), measure), model=model, picture="bridge_chart",
         shown=partial(_for_people, model, unit), start=start, unit=unit,
-        segments=_segment_table(frame, factors, names), findings=_findings(table, errors, unit, model),
+        segments=_segment_table(frame, factors, names),
+        findings=() if frame.windows is not None and frame.windows.disputed else _findings(table, errors, unit, model),
     )  # fmt: skip
 
 
@@ -362,9 +363,9 @@ def _of_the_windows(windows: WindowSegments) -> dict[str, Any]:
     """Return the two periods, and the change of the rate of all with the verdict on it."""
     _, low, high = windows.change
     clear = low > 0 or high < 0
-    verdict = both(lambda: say(f"analysis.change.{'clear' if clear else 'unclear'}"))
+    verdict = "unclear" if not clear else "disputed" if windows.disputed else "clear"
     return {"period_before": windows.periods[0], "period": windows.periods[1], "low": points(low), "high": points(high),
-            "verdict": verdict}  # fmt: skip
+            "verdict": both(lambda: say(f"analysis.change.{verdict}"))}  # fmt: skip
 
 
 def _levels(frame: _Frame, totals: Floats, measure: str) -> tuple[Text | str, ...]:

@@ -107,7 +107,7 @@ def _compared(asked: _Asked) -> pd.DataFrame:
     now, *before = window_rates(asked.pipeline, [windows.current, *known.values()], asked.keys, asked.basis)
     befores = dict(zip(known, before, strict=True))
     parts = [_pair(asked, against, now, befores.get(against)) for against in windows.earlier]
-    return _judge(pd.concat(parts, ignore_index=True), asked.keys)
+    return _judge(pd.concat(parts, ignore_index=True), asked.keys, windows.rhythm is not None)
 
 
 def _pair(asked: _Asked, against: str, now: pd.DataFrame, before: pd.DataFrame | None) -> pd.DataFrame:
@@ -137,8 +137,11 @@ def _too_early(asked: _Asked, window: Window) -> bool:
     return bool(won.any() and (window.start - asked.since) / DAY < np.median((spells.end - spells.born)[won]))
 
 
-def _judge(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Add the changes with the interval that decides; overall rows are a family of tests, the stages another."""
+def _judge(table: pd.DataFrame, keys: list[str], rhythm: bool) -> pd.DataFrame:
+    """Add the changes with the interval that decides; overall rows are a family of tests, the stages another.
+
+    Where wins crowd at quarter ends, a change is clear only if what was counted went the same way.
+    """
     known = (table["status"] == "compared").to_numpy()
     rates = tuple(np.where(known, table[name].astype(float), np.nan) for name in ("rate", "rate_before"))
     worth = tuple(table[name].to_numpy(dtype=float) for name in ("worth", "worth_before"))
@@ -146,6 +149,8 @@ def _judge(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     whole, level, clear = (table["stage"] == OVERALL).to_numpy(), np.empty(len(table)), np.zeros(len(table), dtype=bool)
     for family in (whole, ~whole):
         level[family], clear[family] = holm_levels(p_value[family])
+    if rhythm:
+        clear &= ~went_otherwise(table, rates[0] - rates[1])
     change, low, high = change_interval((rates[0], rates[1]), (worth[0], worth[1]), level)
     growth, growth_low, growth_high = _growth(table["n_entered"], table["n_entered_before"])
     table = table.assign(growth=growth, growth_low=growth_low, growth_high=growth_high, change=change, change_low=low)
@@ -153,6 +158,20 @@ def _judge(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     counts = ["n_entered_before", "k_before", "n_before"]
     table[counts] = table[counts].fillna(0).astype("int64")
     return table[[*keys, *_COLUMNS]]
+
+
+def went_otherwise(table: pd.DataFrame, change: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return where a rate by age moved one way and k of n, as counted, the other.
+
+    A month of a quarter's rhythm is lived by few young deals where the intake has changed: the rates of their ages then
+    decide the whole, and no interval knows how much such months differ of themselves.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        now, before = (
+            table[k].to_numpy(float) / table[n].to_numpy(float) for k, n in (("k", "n"), ("k_before", "n_before"))
+        )
+    found: NDArray[np.bool_] = change * (now - before) < 0
+    return found
 
 
 _COLUMNS = (
@@ -272,6 +291,8 @@ def _sentence(row: dict[str, Any]) -> str:
 
 def _side(row: dict[str, Any]) -> Text:
     side = "unclear" if not row["clear"] else "rise" if row["change"] > 0 else "fall"
+    if not row["clear"] and row["basis"] == "period" and row["change_low"] * row["change_high"] > 0:
+        side = "disputed"
     return both(lambda: say(f"analysis.compare.is_{side}"))
 
 

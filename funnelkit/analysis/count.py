@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from funnelkit.analysis.shared import By, keys_of
+from funnelkit.analysis.shared import By, keys_of, one_currency
 from funnelkit.language import number
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
@@ -160,7 +160,7 @@ def _count_one(deals: pd.DataFrame, model: Funnel, losses: bool, unknown: bool) 
     stays = (status == "open") | ((status == "won") & (furthest < size - 1))
     still_open = np.bincount(furthest[stays], minlength=size)
     unplaced = np.bincount(furthest[nowhere], minlength=size)
-    amount = deals["amount"].to_numpy(dtype=float)
+    amount = deals["amount"].to_numpy(dtype=float) if one_currency(deals) else np.full(len(deals), np.nan)
     value = np.bincount(furthest, weights=np.nan_to_num(amount), minlength=size)[::-1].cumsum()[::-1]
     known = np.bincount(furthest[~np.isnan(amount)], minlength=size)[::-1].cumsum()[::-1]
     counts = pd.DataFrame(

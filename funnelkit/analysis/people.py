@@ -275,7 +275,8 @@ def _read(
         if mix
         else ("analysis.people.no_mix", {})
     ]
-    notes.append(("analysis.people.mature", {"days": number(cutoff), "n_open": number(table["n_open"].sum())}))
+    mature = "mature" if table["n_open"].sum() else "mature_closed"
+    notes.append((f"analysis.people.{mature}", {"days": number(cutoff), "n_open": number(table["n_open"].sum())}))
     if table["pace_p"].isna().all():
         notes.append(("analysis.people.no_pace", {}))
     else:

@@ -41,6 +41,13 @@ def size_of(pipeline: Pipeline, n_deals: float, chance: float = 1.0) -> dict[str
     return {"n_deals": round(n_deals), "amount": None if pd.isna(amount) else float(amount)}
 
 
+def one_currency(deals: pd.DataFrame) -> bool:
+    """Return whether the amounts of deals can be added: they are never added across currencies."""
+    if "currency" not in deals:
+        return True
+    return bool(deals.loc[deals["amount"].notna(), "currency"].dropna().nunique() <= 1)
+
+
 def with_ends(row: Mapping[str, Any], name: str, ends: tuple[str, str], decimals: int = 1) -> str:
     """Return a figure of a row with its interval, as people read it.
 

@@ -11,13 +11,22 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from funnelkit.analysis.monitor import StandingSignal, find_changes
-from funnelkit.analysis.shared import DAY, By, insight, keys_of
+from funnelkit.analysis.shared import DAY, By, insight, keys_of, one_currency
 from funnelkit.analysis.stays import spells_of
 from funnelkit.analysis.typed_in import older_than_any
 from funnelkit.language import DataError, Text, both, label, money, number, percent
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Insight, Result, refuse_limits
-from funnelkit.stats import LEAST_EXITS, expected_open, fit, snapshot_chance, stay_chance, usual_days
+from funnelkit.stats import (
+    LEAST_EXITS,
+    aalen_johansen,
+    expected_open,
+    fit,
+    quantile,
+    snapshot_chance,
+    stay_chance,
+    usual_days,
+)
 
 FALSE_SHARE = 0.05
 LATE = 0.1  # a deal is late when only one in ten would still be there
@@ -45,8 +54,8 @@ def stuck_deals(pipeline: Pipeline, by: By = None, *, since: Any = None, false_s
     Result
         Table, most urgent and valuable first: deal_id, name, account, owner, amount, stage, [by], entered_at, age_days,
         n_left (stays that teach the stage), usual_days (half have left by then), still_here (share still there at this
-        age), p_value (share of open deals at least this old), q_value, act_by (date when only one in ten would still be
-        there), older_than_any and state: stuck, late (past act_by), soon (within 14 days), in_time, too_few.
+        age), p_value (share of open deals at least this old), q_value, act_by (when only one in ten would still be
+        there, of the stuck now), older_than_any, state: stuck, late (past act_by), soon (14 days), in_time, too_few.
 
     Raises
     ------
@@ -173,8 +182,21 @@ def _judge(running: pd.DataFrame, group: pd.DataFrame, lessons: pd.DataFrame) ->
     ages, entries, days = begun[seen], group.loc[seen, "entry_days"], running["days"].to_numpy()
     expected = expected_open(families, ages, entries)[0][0]
     running = running.assign(share=expected / len(running), still_here=stay_chance(families, days))
-    running = running.assign(usual_days=usual_days(families, 0.5), late_days=usual_days(families, LATE))
+    half, tenth = _usual(lessons, families, 0.5), _usual(lessons, families, LATE)
+    running = running.assign(usual_days=half, late_days=tenth)
     return running.assign(p_value=snapshot_chance(families, days, ages, entries))
+
+
+def _usual(lessons: pd.DataFrame, families: Any, share: float) -> float:
+    """Return after how many days only a share would still be there: of the fit, unless the stays themselves deny it.
+
+    Where many never leave no curve of one piece follows both those that do and the rest; the Kaplan-Meier quantile
+    does, and `time_in_stage` shows the same.
+    """
+    curves = aalen_johansen(lessons["days"], (lessons["exit"] != "open").astype(int), 1, lessons["entry_days"])
+    seen, low, high = quantile(curves, 1 - share)
+    fitted = usual_days(families, share)
+    return fitted if np.isnan(seen) or not (fitted < low or fitted > high) else seen
 
 
 def _finish(judged: pd.DataFrame, pipeline: Pipeline, keys: list[str], false_share: float) -> pd.DataFrame:
@@ -182,7 +204,9 @@ def _finish(judged: pd.DataFrame, pipeline: Pipeline, keys: list[str], false_sha
     deals = pipeline.deals.set_index("deal_id")
     act_by = judged["entered_at"] + pd.to_timedelta(judged["late_days"].round(), unit="D")
     wait = (act_by - pipeline.as_of) / DAY
-    conditions = [judged["p_value"].isna(), judged["q_value"] <= false_share, wait <= 0, wait <= SOON_DAYS]
+    stuck = judged["q_value"] <= false_share
+    act_by = act_by.mask(stuck & (wait > 0), pipeline.as_of)  # a deal that is stuck cannot wait for its tenth part
+    conditions = [judged["p_value"].isna(), stuck, wait <= 0, wait <= SOON_DAYS]
     state = np.select(conditions, ["too_few", "stuck", "late", "soon"], "in_time")
     judged = judged.assign(older_than_any=judged["deal_id"].isin(older_than_any(pipeline)))
     judged = judged.assign(act_by=act_by.dt.normalize(), state=pd.Categorical(state, categories=STATES, ordered=True))
@@ -199,6 +223,7 @@ def _read(
     table: pd.DataFrame, pipeline: Pipeline, slowed: list[StandingSignal], false_share: float
 ) -> tuple[str, Mapping[str, Any], tuple[tuple[str, Mapping[str, Any]], ...]]:
     """Return (key, values, notes): how many are stuck, where, what is at stake, which come next."""
+    table = table if one_currency(pipeline.deals) else table.assign(amount=np.nan)  # sums of several are none
     groups = {state: table[table["state"] == state] for state in STATES}
     stuck = groups["stuck"]
     notes: list[tuple[str, Mapping[str, Any]]] = []
@@ -230,7 +255,7 @@ def _read(
 
 
 def _valued(key: str, deals: pd.DataFrame, values: dict[str, Any], currency: str | None) -> tuple[str, dict[str, Any]]:
-    """Return a sentence that tells what deals are worth; where no amount is known, the one that leaves it out."""
+    """Return a sentence that tells what deals are worth; where that is not known, the one that leaves it out."""
     known = deals["amount"].notna().any()
     return (key, values | {"value": _worth(deals, currency)}) if known else (f"{key}_unvalued", values)
 

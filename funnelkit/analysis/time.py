@@ -18,6 +18,7 @@ from funnelkit.pipeline import Pipeline
 from funnelkit.result import WIN_LIMITS, Result, refuse_limits
 from funnelkit.stats import aalen_johansen, cause_quantile, interval, quantile
 
+FEWEST_STAYS = 20  # of a stage that is said to take the longest
 HORIZONS = (30, 60, 90, 120)
 _OUTCOMES = ("won", "lost", "open")
 _MEDIAN = ("low_days", "high_days")
@@ -105,7 +106,8 @@ def _read_stays(table: pd.DataFrame, pipeline: Pipeline, spells: pd.DataFrame) -
     known = table[table["median_days"].notna()]
     if not len(known):
         return "analysis.time.stays_unknown", {"n": number(len(spells))}, ()
-    longest = known.loc[known["median_days"].idxmax()]
+    often = known[known["n"] >= FEWEST_STAYS]  # a handful of stays in a side stage does not lead
+    longest = known.loc[(often if len(often) else known)["median_days"].idxmax()]
     values = {
         "stage": pipeline.model.stage(longest["stage"]).name, "days": number(longest["median_days"], 1),
         "low": number(longest["low_days"], 1), "high": number(longest["high_days"], 1), "n": number(longest["n"]),

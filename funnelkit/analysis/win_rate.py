@@ -135,7 +135,8 @@ def _incidences(table: pd.DataFrame, row: ArrayLike, times: pd.DataFrame, horizo
 
 def _closed_so_far(whole: pd.DataFrame) -> Said:
     row = whole.iloc[0]
-    return "analysis.rates.won", {"rate": row_words(row), "n_open": number(row["n_open"])}
+    key = "won" if row["n_open"] else "won_all_closed"
+    return f"analysis.rates.{key}", {"rate": row_words(row), "n_open": number(row["n_open"])}
 
 
 def _within(decided: pd.DataFrame, whole: pd.DataFrame, times: pd.DataFrame) -> list[Said]:

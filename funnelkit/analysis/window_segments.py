@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from funnelkit.analysis.periods import Calendar
 from funnelkit.analysis.window_rates import pair_rates, pair_windows
-from funnelkit.analysis.windows import Window
+from funnelkit.analysis.windows import Window, Windows
 from funnelkit.language import DataError, Text, both, label, say
 from funnelkit.pipeline import Pipeline
 from funnelkit.stats import change_interval
@@ -31,6 +31,13 @@ class WindowSegments:
     rate: Floats
     worth: Floats
     size: Floats
+    rhythm: bool
+
+    @property
+    def disputed(self) -> bool:
+        """Return whether, wins crowding at quarter ends, what was counted went the other way than the rate by age."""
+        before, now = (float(row["k"]) / max(float(row["n"]), 1.0) for row in self.whole)
+        return self.rhythm and self.change[0] * (now - before) < 0
 
     @property
     def change(self) -> tuple[float, float, float]:
@@ -63,13 +70,13 @@ def window_segments(pipeline: Pipeline, calendar: Calendar, asked: tuple[Any, st
     rate, worth = (np.where(blank, totals[:, [at]], part) for at, part in enumerate((rate, worth)))
     rate = np.where(np.isnan(rate), rate[::-1], rate)  # in one of the two only: as in the other, so it counts as mix
     named: list[Any] = [_others(keys) if at == _POOLED else names[at] for at in parts[0].index]
-    periods = _periods(pipeline, calendar, asked)
-    return WindowSegments((whole[0], whole[1]), periods, named, _scaled(rate, size, totals[:, :1]), worth, size)
-
-
-def _periods(pipeline: Pipeline, calendar: Calendar, asked: tuple[Any, str]) -> tuple[Text, Text]:
-    """Return what people call the two windows; of a part of a period how many days."""
     windows, earlier = pair_windows(pipeline, calendar, asked)
+    scaled, rhythm = _scaled(rate, size, totals[:, :1]), windows.rhythm is not None
+    return WindowSegments((whole[0], whole[1]), _periods(windows, earlier), named, scaled, worth, size, rhythm)
+
+
+def _periods(windows: Windows, earlier: Window) -> tuple[Text, Text]:
+    """Return what people call the two windows; of a part of a period how many days."""
 
     def name(window: Window) -> Text:
         kind = "first_days" if windows.unfinished else "whole"

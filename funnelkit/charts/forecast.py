@@ -25,7 +25,7 @@ from funnelkit.charts.style import (
     stage_labels,
     wrap,
 )
-from funnelkit.forecast import Forecast
+from funnelkit.forecast import Forecast, first_forecast_day
 from funnelkit.language import DataError, label, money, number, percent, say
 from funnelkit.models import Funnel
 from funnelkit.result import Result, table_of
@@ -178,7 +178,9 @@ def backtest_chart(found: Result | pd.DataFrame, title: str | None = None, measu
     measure = measure or ("value" if (table["measure"] == "value").any() else "n_won")
     rows = table[(table["part"] == "total") & (table["measure"] == measure)]
     own, title = rows[rows["method"] == "forecast"], title or say("charts.forecast.past_title")
-    names = [f"{origin:%Y-%m-%d}" for origin in own["origin"]]
+    names = [
+        f"{first_forecast_day(origin, end):%Y-%m-%d}" for origin, end in zip(own["origin"], own["end"], strict=True)
+    ]
     with canvas(9.8, 4.4, title) as ax:
         _draw_record(ax, rows, own)
         step = -(-len(names) // 8)

@@ -1,4 +1,5 @@
 from .backtest import backtest as backtest
+from .backtest import first_forecast_day as first_forecast_day
 from .backtest import score_table as score_table
 from .backtest import weighted_pipeline as weighted_pipeline
 from .calibrate import calibrate as calibrate

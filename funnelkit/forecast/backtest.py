@@ -27,6 +27,7 @@ BOOTSTRAPS = 400
 FEWEST_PERIODS = 5  # fewer tell nothing of a band
 DOUBT, WIDE = 0.25, 0.05  # chance of so few, or so many, hits of honest bands below which they are called otherwise
 _DAY = pd.Timedelta(days=1)
+MOST_DAYS_OF_A_WEEK = 8  # from its origin, which may be the day before, to its end
 
 
 def backtest(
@@ -93,10 +94,23 @@ def _for_people(currency: str | None, table: pd.DataFrame) -> pd.DataFrame:
     for row in own.to_dict("records"):
         came, low, high = (amount_text(row["measure"], row[name], currency) for name in ("actual", "low_80", "high_80"))
         rows.append({
-            "from_day": row["origin"], "to_day": row["end"], "measure": label(f"measure_{row['measure']}"),
+            "from_day": first_forecast_day(row["origin"], row["end"]), "to_day": row["end"],
+            "measure": label(f"measure_{row['measure']}"),
             "actual": str(came), "band_80": f"{low} – {high}", "held": bool(row["in_80"]),
         })  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def first_forecast_day(origin: pd.Timestamp, end: pd.Timestamp) -> pd.Timestamp:
+    """Return the first day that was forecast: of bare dates the day after the origin, which is wholly known.
+
+    >>> str(first_forecast_day(pd.Timestamp("2017-04-30"), pd.Timestamp("2017-05-31")).date())
+    '2017-05-01'
+    """
+    stop = end + _DAY
+    week = (stop - origin).days <= MOST_DAYS_OF_A_WEEK
+    begins = origin.weekday() == stop.weekday() if week else origin.day == 1
+    return origin if begins else origin + _DAY
 
 
 def score_table(found: Result | pd.DataFrame) -> Result:

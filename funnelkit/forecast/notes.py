@@ -21,6 +21,7 @@ from funnelkit.stats import OUT, UP, days
 
 FEW_WINS, FEW_SPANS = 20, 4
 LIKELY, SURE = 0.5, 0.9  # chance from which a shift, and a change of amounts at the close, are spoken of
+LEAST_TOLD = 0.0005  # a chance that percent with one decimal would call none
 PLAIN = 0.1  # shifts of less than this are followed without a word
 MONTH_DAYS = 365.25 / 12
 Notes = tuple[tuple[str, Mapping[str, Any]], ...]
@@ -140,7 +141,8 @@ def _old(fit: Fit, deals: pd.DataFrame, currency: str | None) -> list[tuple[str,
     edge = np.minimum(spells.start + longest, spells.born + fit.longest_cycle)
     waited = np.maximum(spells.end - np.maximum(edge, spells.seen), 0)
     moved = (spells.kind == UP) & (waited > 0)
-    return [("forecast.forecast.beyond", {
+    none = beyond["chance_high"].mean() < LEAST_TOLD
+    return [(f"forecast.forecast.beyond{'_hardly' if none else ''}", {
         "n": number(len(beyond)), "n_open": number(len(deals)),
         "value": amount_text("value", beyond["amount"].sum(), currency),
         "n_unvalued": number(beyond["amount"].isna().sum()), "days": number(waited.sum()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -12,7 +13,9 @@ from typing import Any
 
 from funnelkit.language.texts import language, say
 
-DASH = "–"
+DASH, NBSP = "–", "\u00a0"
+RUN = "FUNNELKIT_RUN"  # environment variable of a report's kernel
+_EN, _ZH = ((1e9, "B"), (1e6, "M"), (1e3, "K")), ((1e8, "亿"), (1e4, "万"))
 _LOCALES = {"en": "en_GB", "zh": "zh_CN"}
 
 
@@ -127,6 +130,44 @@ def points(change: Any) -> str:
     return f"{found:+,}" if found else "0.0"
 
 
+def is_report() -> bool:
+    """Return whether this is the kernel of a report."""
+    return os.environ.get(RUN) == "1"
+
+
+def scale_of(value: float) -> tuple[float, str, int]:
+    """Return the unit that an amount is told in, its word, and how many decimals it then has."""
+    size = abs(value)
+    if language() == "zh":
+        for unit, word in _ZH:
+            if size >= unit:
+                return unit, word, 2 if word == "亿" else int(size < 10 * unit)
+        return 1.0, "", 0
+    for unit, word in _EN:
+        if size >= 0.9995 * unit:
+            return unit, word, 0 if word == "K" else 1
+    return 1.0, "", 0
+
+
+def short_money(value: float, currency: str | None) -> str:
+    """Return an amount as a report has it: CNY 23.9 M; ¥2,393万."""
+    unit, word, decimals = scale_of(value)
+    text = number(value / unit, decimals)
+    if language() == "zh":
+        sign, text = ("-", text[1:]) if text.startswith("-") else ("", text)
+        return sign + symbol_of(currency) + text + word
+    return NBSP.join(part for part in (currency or "", text, word) if part)
+
+
+def symbol_of(currency: str | None) -> str:
+    """Return the symbol of a currency in Chinese text, nothing for none."""
+    if not currency:
+        return ""
+    from babel.numbers import get_currency_symbol
+
+    return str(get_currency_symbol(currency, locale="zh_CN"))
+
+
 def money(value: Any, currency: str | None = None, *, short: bool = False) -> str:
     """Return an amount in its currency, as the language writes it; a missing one is a dash.
 
@@ -148,6 +189,8 @@ def money(value: Any, currency: str | None = None, *, short: bool = False) -> st
     ('CN¥1,234,567', 'CN¥120M', '99')
     """
     unit = currency or settings.currency
+    if is_report() and not _missing(value):
+        return short_money(value, unit)
     if _missing(value) or not unit:
         return number(value)
     from babel.numbers import format_compact_currency, format_currency

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,20 +16,19 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from funnelkit.language.formats import DASH, change_text, day, money, number, percent, rate_text
+from funnelkit.language.formats import DASH, change_text, day, is_report, money, number, percent, rate_text
 from funnelkit.language.terminal import align, tame_cell
 from funnelkit.language.texts import label, say
 
 FIGURES = "application/vnd.funnelkit.figures+json"
 TABLE = "application/vnd.funnelkit.table+json"
-RUN = "FUNNELKIT_RUN"  # environment variable of a report's kernel: what is shown brings its numbers along for exports
 _RATE_PARTS = ("k", "n", "low", "high", "floor", "ceiling")
 _RATE_WINDOW = ("basis", "horizon_days")  # together they tell of the rate beside them; a basis alone is a column
 _CHANGE_PARTS = ("change_low", "change_high")
 _MONEY = ("value", "amount", "price", "sales")
 _WORDS = ("status", "state", "verdict", "basis")
 # A number with sign, currency and percent, and behind it an interval, a count or the end of a range.
-_NUMBER = re.compile(r"[+-]?(?:CN¥|US\$|[¥€$£])?\d[\d,]*(?:\.\d+)?[KMB万亿]?%?(?: ?[\[(（–].*)?")
+_NUMBER = re.compile(r"[+-]?(?:CN¥|US\$|[¥€$£]|[A-Z]{3}\xa0)?-?\d[\d,]*(?:\.\d+)?\xa0?[KMB万亿]?%?(?: ?[\[(（–～].*)?")
 _FRACTIONS = ("share", "rate", "ratio", "win_probability", "p_best", "peer_rate")
 
 
@@ -56,11 +54,6 @@ class Shown:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         bundle: dict[str, Any] = {"text/html": self.html, "text/plain": self.text}
         return bundle | numbers_of_run(self.figures, self.table)
-
-
-def is_report() -> bool:
-    """Return whether this is the kernel of a report."""
-    return os.environ.get(RUN) == "1"
 
 
 def numbers_of_run(figures: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
@@ -207,7 +200,9 @@ def _cell(value: Any, name: str, decimals: int, currency: str | None) -> str:
     if isinstance(value, (int, float)) or pd.api.types.is_number(value):
         if name.startswith(_FRACTIONS):
             return percent(value)
-        return money(value, currency) if name.startswith(_MONEY) and currency else number(value, decimals)
+        return (
+            money(value, currency) if name.startswith(_MONEY) and (currency or is_report()) else number(value, decimals)
+        )
     if value is None or value is pd.NA or value is pd.NaT:
         return DASH
     return label(value) if name in _WORDS else tame_cell(str(value))

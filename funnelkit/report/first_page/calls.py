@@ -89,7 +89,11 @@ def trust(
     unrecorded = records.unrecorded()
     said += [_line("unrecorded", n=unrecorded)] if unrecorded else []
     said += [_held(records, answers)] if shown.forecast else []
-    said += [_line(f"rate_{rate.basis}")] if rate is not None else []
+    said += (
+        [_line(f"rate_{rate.basis}", **({"months": rate.months} if rate.basis == "period" else {}))]
+        if rate is not None
+        else []
+    )
     loud = sum(finding.severity != "note" for finding in records.pipeline.findings)
     said += [_line("remarks" if loud > 1 else "remark", n=loud)] if loud else []
     return tuple(line for line in said if line is not None)

@@ -13,8 +13,8 @@ from funnelkit.analysis import Calendar, Window, find_windows
 from funnelkit.language import Text, both, language, number, percent, say
 from funnelkit.report.first_page.answers import Answers
 from funnelkit.report.first_page.records import DealRecords
-from funnelkit.report.first_page.spans import Spans
-from funnelkit.report.first_page.stages import Rates, last_year
+from funnelkit.report.first_page.spans import USUAL, Spans, back
+from funnelkit.report.first_page.stages import Rates, rate_months
 from funnelkit.report.first_page.words import (
     day_words,
     deals_words,
@@ -193,7 +193,10 @@ def _open(asked: FigureScope) -> Tile | None:
 
 @dataclass(frozen=True)
 class WinRate:
-    """The win rate of twelve months: of the last, of the usual ones, and of every twelve since start-up."""
+    """The win rate of twelve months: of the last, of the usual ones, and of every twelve since start-up.
+
+    Records too short for twelve give that of fewer `months`.
+    """
 
     rate: float
     k: int
@@ -201,26 +204,29 @@ class WinRate:
     basis: str
     usual: float | None
     past: tuple[float, ...]
+    months: int = 12
 
 
 def win_rate_of_year(records: DealRecords, spans: Spans | None, rates: Rates | None) -> WinRate | None:
-    """Return the win rate of the last twelve months; None where there is none, or of too few wins."""
-    if rates is None or spans is None or last_year(spans) not in rates.tables:
+    """Return the win rate of the page's months; None where there is none, or of too few wins."""
+    months = None if spans is None else rate_months(spans)
+    if rates is None or spans is None or months is None:
         return None
-    if records.won_in(*last_year(spans)).sum() < LEAST_WINS:
+    span = back(spans.stop, months), spans.stop
+    if records.won_in(*span).sum() < LEAST_WINS:
         return None
     rows = {span: table.iloc[0] for span, table in rates.tables.items()}
-    now, usual = rows[last_year(spans)], rows.get(spans.usual)
+    now, usual = rows[span], rows.get(spans.usual) if months == USUAL else None
     if pd.isna(now["rate"]):
         return None
     before = None if usual is None or pd.isna(usual["rate"]) else float(usual["rate"])
     years = sorted(span for span in rows if span != spans.recent)
     past = tuple(float(rows[span]["rate"]) for span in years if not pd.isna(rows[span]["rate"]))
-    return WinRate(float(now["rate"]), int(now["k"]), int(now["n"]), rates.basis, before, past)
+    return WinRate(float(now["rate"]), int(now["k"]), int(now["n"]), rates.basis, before, past, months)
 
 
 def _rate(found: WinRate, asked: FigureScope) -> Tile:
-    label = both(lambda: say("report.first_page.tile_rate"))
+    label = both(lambda: say("report.first_page.tile_rate", months=number(found.months)))
     changes: tuple[Text, ...] = ()
     if found.usual is not None:
         until, usual = asked.spans.usual[1] - pd.Timedelta(days=1), found.usual

@@ -18,6 +18,7 @@ from funnelkit.result import STAGE_LIMITS, WIN_LIMITS
 from funnelkit.stats import change_p_value
 
 YEARS_BACK = 13  # month ends at which the win rate of twelve months is told
+RATE_MONTHS = (12, 9, 6)  # of the page's win rate, whole quarters: some close most in a quarter's last month
 LEAST_LEFT = 10  # of a stage in a window: below it a rate says nothing on a page of one line a stage
 
 
@@ -87,6 +88,12 @@ def last_year(spans: Spans) -> Span:
     return back(spans.stop, 12), spans.stop
 
 
+def rate_months(spans: Spans) -> int | None:
+    """Return of how many months the page's win rate is: twelve, else whole quarters free of start-up, six at least."""
+    known = (months for months in RATE_MONTHS if spans.usable is not None and back(spans.stop, months) >= spans.usable)
+    return next(known, None)
+
+
 @dataclass(frozen=True)
 class Rates:
     """The rates of windows, all computed at once: a table a span, of `basis`."""
@@ -105,8 +112,10 @@ def rates_of(pipeline: Pipeline, spans: Spans | None) -> Rates | None:
     ends = [back(spans.stop, months) for months in range(YEARS_BACK - 1, -1, -1)]
     wanted = [(back(end, 12), end) for end in ends if back(end, 12) >= spans.usable]
     wanted += [spans.recent, spans.usual] if spans.known else []
-    if not wanted:
+    months = rate_months(spans)
+    if months is None:
         return None
+    wanted += [(back(spans.stop, months), spans.stop)]
     basis = usable_basis(pipeline, "period")
     distinct = list(dict.fromkeys(wanted))
     found = window_rates(pipeline, [_window(span, spans) for span in distinct], [], basis)

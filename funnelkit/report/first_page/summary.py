@@ -220,7 +220,7 @@ def _counts(pipeline: Pipeline, records: DealRecords, rate: WinRate | None) -> d
     values = won.groupby(won["currency"].fillna(""), observed=True)["amount"].sum()
     shown = None
     if rate is not None:
-        shown = {"k": rate.k, "n": rate.n, "rate": round(rate.rate, 6), "basis": rate.basis, "months": 12}
+        shown = {"k": rate.k, "n": rate.n, "rate": round(rate.rate, 6), "basis": rate.basis, "months": rate.months}
     return counted | {
         "win_rate": shown, "won_value": {str(name): round(float(value), 2) for name, value in values.items()},
         "limits": [limit.as_dict() for limit in pipeline.limits],
@@ -298,7 +298,7 @@ def _funnel(page: Page, found: Sequence[Found]) -> str:
     marks = {one.stage: one.severity if one.kind == "held_up" else "watch" for one in reversed(found) if one.stage}
     lead = _lead(found, "held_up", "fewer_promoted", "more_promoted")
     names = {row.stage.id: str(row.stage.name) for row in page.stages}
-    heading = say("report.first_page.funnel_plain")
+    heading = say(f"report.first_page.funnel_{'plain' if any(row.n_open for row in page.stages) else 'reached'}")
     if lead is not None and lead.stage is not None:
         heading = say(f"report.first_page.funnel_{lead.kind}", stage=stage_words(names[lead.stage]))
     usual = any(row.band for row in page.stages) and page.spans is not None

@@ -10,34 +10,17 @@ from typing import Any
 import pandas as pd
 
 from funnelkit.analysis import Calendar
-from funnelkit.language import language, number, percent, say
+from funnelkit.language import NBSP, language, number, percent, say, scale_of, short_money, symbol_of
 
-MINUS, NBSP = "\u2212", "\u00a0"
-_EN = ((1e9, "B"), (1e6, "M"), (1e3, "K"))
-_ZH = ((1e8, "亿"), (1e4, "万"))
-
-
-def scale_of(value: float) -> tuple[float, str, int]:
-    """Return the unit that an amount is told in, its word, and how many decimals it then has."""
-    size = abs(value)
-    if language() == "zh":
-        for unit, word in _ZH:
-            if size >= unit:
-                return unit, word, 2 if word == "亿" else int(size < 10 * unit)
-        return 1.0, "", 0
-    for unit, word in _EN:
-        if size >= 0.9995 * unit:
-            return unit, word, 0 if word == "K" else 1
-    return 1.0, "", 0
+MINUS = "\u2212"
 
 
 def money_words(value: float, currency: str | None) -> str:
     """Return an amount as a sentence has it: CNY 23.9 M; 2,393 万元."""
-    unit, word, decimals = scale_of(value)
-    text = number(value / unit, decimals)
     if language() == "zh":
-        return f"{text}{NBSP}{word}{_name(currency)}"
-    return NBSP.join(part for part in (currency or "", text, word) if part)
+        unit, word, decimals = scale_of(value)
+        return f"{number(value / unit, decimals)}{NBSP}{word}{_name(currency)}"
+    return short_money(value, currency)
 
 
 def money_figure(low: float, currency: str | None, high: float | None = None) -> str:
@@ -47,20 +30,12 @@ def money_figure(low: float, currency: str | None, high: float | None = None) ->
         for value in (low,) if high is None else (low, high):
             unit, word, decimals = scale_of(value)
             parts.append(number(value / unit, decimals) + word)
-        return _symbol(currency) + "～".join(parts)
+        return symbol_of(currency) + "～".join(parts)
     if high is None:
         return money_words(low, currency)
     unit, word, decimals = scale_of(high)
     text = f"{number(low / unit, decimals)}–{number(high / unit, decimals)}"
     return NBSP.join(part for part in (currency or "", text, word) if part)
-
-
-def _symbol(currency: str | None) -> str:
-    if not currency:
-        return ""
-    from babel.numbers import get_currency_symbol
-
-    return str(get_currency_symbol(currency, locale="zh_CN"))
 
 
 def _name(currency: str | None) -> str:
@@ -102,7 +77,7 @@ class ColumnUnit:
     def whole(self, value: float) -> str:
         """Return an amount with its unit, as it stands alone."""
         if language() == "zh":
-            return _symbol(self.currency) + self.cell(value) + self.word
+            return symbol_of(self.currency) + self.cell(value) + self.word
         return NBSP.join(part for part in (self.currency or "", self.cell(value), self.word) if part)
 
 

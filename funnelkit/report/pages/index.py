@@ -48,7 +48,7 @@ def index_page(status: Mapping[str, Any], out: Path, messages: Mapping[str, str]
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hashed}'"
     title = say("report.batch.title")
     words = [*(say(f"report.batch.{name}") for name in ("report", "state", "link", "made", "data_to")),
-             label("won"), say("report.headline.win_rate"), label("open"), say("report.batch.earlier")]  # fmt: skip
+             label("won"), say("report.batch.win_rate"), label("open"), say("report.batch.earlier")]  # fmt: skip
     head = "".join(f'<th scope="col">{escape(word)}</th>' for word in words)
     entries = sorted(_entries(status), key=lambda one: (_ORDER.index(one["outcome"]), not one.get("alerts")))
     rows = "\n".join(_row(entry, out, (messages or {}).get(entry["name"], ""), _moment(status)) for entry in entries)
@@ -157,10 +157,20 @@ def _figures(record: Mapping[str, Any]) -> list[str]:
     """Return the day the data reach to, deals won, win rate, open deals of the published report."""
     figures = record.get("figures", {})
     rate = figures.get("win_rate")
-    share = rate.get("rate") if isinstance(rate, Mapping) else None
+    rate = rate if isinstance(rate, Mapping) else {}
+    share = rate.get("rate")
     counts = [figures.get(name) for name in ("n_won", "n_open")]
     won, still = (number(count) if isinstance(count, int) else "–" for count in counts)
-    return [str(figures.get("as_of") or "–"), won, "–" if share is None else percent(share), still]
+    return [
+        str(figures.get("as_of") or "–"),
+        won,
+        "–" if share is None else _rate(share, rate.get("months", 12)),
+        still,
+    ]
+
+
+def _rate(share: float, months: int) -> str:
+    return percent(share) if months == 12 else say("report.batch.win_rate_of", rate=percent(share), months=months)
 
 
 def _link(path: str, word: str) -> str:

@@ -75,7 +75,7 @@ def _figures(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield say(f"labels.{status}"), number(figures[f"n_{status}"])
     rate = figures.get("win_rate", {})
     if isinstance(rate, Mapping) and rate.get("rate") is not None:
-        yield say("report.headline.win_rate"), percent(rate["rate"])
+        yield say("report.first_page.tile_rate", months=rate.get("months", 12)), percent(rate["rate"])
 
 
 def _closing(alert: Mapping[str, Any]) -> str:

@@ -120,7 +120,7 @@ def note_refusal(out: Path, error: FunnelkitError) -> None:
     """Where reports exist already, their status must not go on saying that all is well."""
     if not out.is_dir():
         return
-    reason = {2: "bad_data", 11: "bad_parameter"}.get(error.exit_code, "refused")
+    reason = {2: "bad_data", 11: "bad_parameter"}.get(error.exit_code, error.key)
     with contextlib.suppress(FunnelkitError), publish.locked(out):
         publish.try_status(out, {"outcome": "failed", "exit_code": error.exit_code, "reason": reason, "run": None})
 

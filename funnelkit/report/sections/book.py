@@ -71,9 +71,15 @@ def _need_amounts(pipeline: Pipeline, analysis: str) -> None:
     """Refuse sums of open money where most open deals carry no amount, or only a close reveals it."""
     refuse_limits(pipeline, analysis, "no_open_deals", "no_amount")
     open_ones = pipeline.deals[pipeline.deals["status"] == "open"]
+    currencies = sorted(open_ones.loc[open_ones["amount"].notna(), "currency"].dropna().unique())
+    if len(currencies) > 1:
+        raise DataError("mixed_currencies", found=", ".join(currencies))
     known = int(open_ones["amount"].notna().sum()) if pipeline.limit("lost_value_zero") is None else 0
     if known < FEWEST_VALUED * len(open_ones):
-        raise DataError("no_open_amounts", n=number(known), of=number(len(open_ones)))
+        of = number(len(open_ones))
+        raise (
+            DataError("no_open_amounts", n=number(known), of=of) if known else DataError("no_open_amount_at_all", of=of)
+        )
 
 
 def _moves(table: pd.DataFrame, pipeline: Pipeline, found: Result) -> tuple[tuple[str, Mapping[str, Any]], ...]:
@@ -198,7 +204,8 @@ def _slipped(pipeline: Pipeline) -> Result:
     late = late.sort_values(["amount", "overdue_days"], ascending=False, kind="stable", ignore_index=True)
     values = {"n": number(len(late)), "of": number(len(deals)), "days": number(late["overdue_days"].median()),
               "value": _worth(late, pipeline.currency)}  # fmt: skip
-    key = "none" if late.empty else "some" if late["amount"].notna().any() else "some_unvalued"
+    valued = late["amount"].notna().any() and late["currency"].dropna().nunique() <= 1
+    key = "none" if late.empty else "some" if valued else "some_unvalued"
     table = late[["deal_id", "account", "owner", "amount", "stage", "expected_close", "overdue_days"]]
     return Result(table, f"report.slipped.{key}", values, model=pipeline.model, currency=pipeline.currency)
 

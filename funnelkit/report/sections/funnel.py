@@ -38,4 +38,5 @@ def _amounts_known(pipeline: Pipeline) -> bool:
     """A sum over amounts that are mostly blank, or 0 for every lost deal, would pass for the value of a stage."""
     amounts = pipeline.deals["amount"]
     known = len(amounts) > 0 and amounts.notna().mean() >= MIN_VALUED
+    known &= pipeline.deals["currency"].dropna().nunique() <= 1
     return bool(known) and pipeline.limit("lost_value_zero") is None

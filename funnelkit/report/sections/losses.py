@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from funnelkit.analysis import furthest_stage, lost_nowhere
-from funnelkit.language import DataError, Text, both, number, percent, say
+from funnelkit.language import DataError, Text, both, day, number, percent, say
 from funnelkit.pipeline import Pipeline
 from funnelkit.report.sections.scope import Scope
 from funnelkit.report.sections.section import Section
@@ -55,9 +55,18 @@ def lost_reasons(pipeline: Pipeline, scope: Scope) -> Result:
         refuse_limits(pipeline, "split_losses", "stage_of_loss_unknown")
     told = pipeline.deals.loc[lost, "lost_reason"].notna()
     if not len(told) or told.mean() < FEWEST_TOLD:
-        raise DataError("no_lost_reasons", n=number(told.sum()), of=number(len(told)))
+        raise _untold(told, scope)
     table = _by_stage(pipeline, lost & ~nowhere)
-    return Result(table, *_read(table, pipeline), model=pipeline.model, shown=_for_people)
+    return Result(table, *_read(table, pipeline, scope), model=pipeline.model, shown=_for_people)
+
+
+def _untold(told: pd.Series[bool], scope: Scope) -> DataError:
+    key = "no_lost_reasons" if told.any() else "no_lost_reason_at_all"
+    return DataError(key, n=number(told.sum()), of=number(len(told)), day=_last_day(scope))
+
+
+def _last_day(scope: Scope) -> Text:
+    return both(lambda: day(scope.end - pd.Timedelta(days=1)))
 
 
 def _by_stage(pipeline: Pipeline, lost: pd.Series[bool]) -> pd.DataFrame:
@@ -71,14 +80,14 @@ def _by_stage(pipeline: Pipeline, lost: pd.Series[bool]) -> pd.DataFrame:
     return found.sort_values(["stage", "n_lost"], ascending=[True, False], kind="stable", ignore_index=True)
 
 
-def _read(table: pd.DataFrame, pipeline: Pipeline) -> tuple[str, dict[str, Any]]:
+def _read(table: pd.DataFrame, pipeline: Pipeline, scope: Scope) -> tuple[str, dict[str, Any]]:
     whole = table.groupby("reason", dropna=False)["n_lost"].sum().sort_values(ascending=False, kind="stable")
     stages = table.groupby("stage", observed=True)["n_lost"].sum()
     most = stages.idxmax()
     values = {"n": number(whole.sum()), "reason": _reason(whole.index[0]), "n_reason": number(whole.iloc[0]),
               "share": percent(whole.iloc[0] / whole.sum(), 0), "stage": pipeline.model.stage(most).name,
-              "n_stage": number(stages[most])}  # fmt: skip
-    return "report.losses.most", values
+              "n_stage": number(stages[most]), "day": _last_day(scope)}  # fmt: skip
+    return "report.losses.most_of_one" if len(stages) == 1 else "report.losses.most", values
 
 
 def _reason(reason: Any) -> Text | str:

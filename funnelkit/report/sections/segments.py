@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+import pandas as pd
+
 from funnelkit.analysis import win_rate
 from funnelkit.language import DataError, both, day, number
 from funnelkit.pipeline import DEAL_COLUMNS, Pipeline
@@ -69,6 +71,8 @@ def rate_segments(pipeline: Pipeline, segment: str = "") -> Result:
     if n > MAX_SEGMENTS:
         raise DataError("segments_many", name=by, n=number(n), most=MAX_SEGMENTS)
     found = win_rate(pipeline, by)
+    if pipeline.deals["created_at"].min() > pipeline.as_of - pd.DateOffset(years=1):
+        return found  # no other rate of the page can be of other deals
     since = {"since": both(partial(day, pipeline.deals["created_at"].min()))}
     return replace(found, notes=(*found.notes, ("report.segments.whole", since)))
 

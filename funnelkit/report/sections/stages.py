@@ -53,6 +53,8 @@ def find_bottleneck(pipeline: Pipeline) -> Result:
     rates = rate_table(counts).table
     if pipeline.model.won_stage == pipeline.model.stage_ids[-1]:
         rates = rates.iloc[:-1]  # entering the last stage is the win: it promotes to nothing
+    if len(rates) < 2:
+        raise DataError("one_stage_only", stage=", ".join(pipeline.model.label(stage) for stage in rates["stage"]))
     unknown = rates.loc[rates["rate"].isna(), "stage"]
     if len(unknown):
         refuse_limits(pipeline, "find_bottleneck", *STAGE_LIMITS)

@@ -88,13 +88,12 @@ def unanswered(pipeline: Pipeline, *answers: Result) -> Shown:
 
 def _reason(error: FunnelkitError) -> str:
     """Return why there is no answer, without what to do about it: that is for the operator."""
-    whole = error.say()
-    text = whole if isinstance(error, LimitError) else _SENTENCE.split(whole)[0]
+    text = error.limit.message() if isinstance(error, LimitError) else _SENTENCE.split(error.say())[0]
     return text[0].upper() + text[1:]
 
 
 def _advise(error: FunnelkitError) -> None:
     if error.key in ADVISED:
         print(say(f"report.advice.{error.key}"), file=sys.stderr)
-    elif _reason(error) != error.say():
+    elif not isinstance(error, LimitError) and _reason(error) != error.say():
         print(error.say(), file=sys.stderr)
