@@ -20,14 +20,22 @@ import pytest
 import funnelkit as fk
 from funnelkit.cli import main
 from funnelkit.course import lessons
+from funnelkit.course.site.lesson import open_lesson
 from funnelkit.language.texts import say, texts
 from funnelkit.models import catalog
+from funnelkit.report import warm_kernels
 
 NOTEBOOKS = [(lang, name) for name in lessons.names() for lang in lessons.LANGUAGES]
 IDS = [f"{lang}/{name}" for lang, name in NOTEBOOKS]
 each = pytest.mark.parametrize(("lang", "name"), NOTEBOOKS, ids=IDS)
 CJK = re.compile(r"[\u4e00-\u9fff]")
-MAX_LINES, MEDIAN_LINES, MAX_WORDS, MAX_SIGNS = 20, 10, 120, 240
+MAX_LINES, MOST_LINES, MEDIAN_LINES, MAX_WIDTH, MAX_WORDS, MAX_SIGNS = 12, 6, 3, 78, 120, 240
+NOT_SHOWN = re.compile(r"<!--.*?-->|</?blockquote[^>]*>", re.S)  # trainers' notes and the frames of boxes
+
+
+def old_form(name):
+    """Return True where a lesson has not been rewritten to the form yet: no takeaways."""
+    return not cells("en", name, "markdown", "takeaways")
 
 
 def cells(lang, name, kind, tag=None):
@@ -43,9 +51,29 @@ def plain(cell):
     )
 
 
+def words_of(cell):
+    """Return the text of a cell as learners read it: without the trainer's notes and the marks of a box."""
+    return re.sub(r"<[^>]+>", "", re.sub(r"<!--.*?-->", "", cell.source, flags=re.DOTALL))
+
+
+ENVIRONMENT = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warm():
+    """Let the kernels of this file be forks of one parent that has the imports done."""
+    with warm_kernels(lessons.MODULES) as environment:
+        ENVIRONMENT.update(environment)
+        yield
+
+
+def execute(notebook, name, folder, parameters=None):
+    return lessons.execute(notebook, name, folder, parameters, ENVIRONMENT)
+
+
 @cache
 def executed(lang, name):
-    return lessons.execute(lessons.read_lesson(name, lang), f"{lang}/{name}.ipynb", lessons.FOLDER / lang)
+    return execute(lessons.read_lesson(name, lang), f"{lang}/{name}.ipynb", lessons.FOLDER / lang)
 
 
 # --- house style -----------------------------------------------------------------------------------------------------
@@ -64,13 +92,29 @@ def test_one_title_that_asks_and_headings_in_order(lang, name):
 
 @each
 def test_cells_keep_their_size(lang, name):
-    code = {cell.id: len(cell.source.splitlines()) for cell in cells(lang, name, "code")}
-    assert max(code.values()) <= MAX_LINES, code
-    assert statistics.median(code.values()) <= MEDIAN_LINES
     for cell in cells(lang, name, "markdown"):
-        signs = len(CJK.findall(cell.source))
-        words = len(re.findall(r"\w+(?:['-]\w+)*", CJK.sub(" ", cell.source)))
+        text = NOT_SHOWN.sub(" ", cell.source)
+        signs = len(CJK.findall(text))
+        words = len(re.findall(r"\w+(?:['-]\w+)*", CJK.sub(" ", text)))
         assert signs <= MAX_SIGNS and (words <= MAX_WORDS or signs), f"{cell.id}: {words} words, {signs} signs"
+    if old_form(name):
+        return
+    body = [cell for cell in cells(lang, name, "code") if "parameters" not in cell.metadata.get("tags", [])]
+    code = {cell.id: [line for line in cell.source.splitlines() if line.strip()] for cell in body}
+    lines = {cell: len(source) for cell, source in code.items()}
+    assert max(lines.values()) <= MAX_LINES and statistics.median(lines.values()) <= MEDIAN_LINES, lines
+    assert statistics.quantiles(lines.values(), n=10)[-1] <= MOST_LINES, lines
+    wide = {cell: max(map(len, source)) for cell, source in code.items()}
+    assert max(wide.values()) <= MAX_WIDTH, {cell: n for cell, n in wide.items() if n > MAX_WIDTH}
+
+
+@each
+def test_the_minutes_of_the_notes_are_those_of_the_card(lang, name):
+    if old_form(name):
+        return
+    lesson = open_lesson(name, lang)
+    exercises = sum(part.minutes for part in lesson.sections if part.id.startswith("exercise"))
+    assert (sum(part.minutes for part in lesson.sections) - exercises, exercises) == lesson.minutes
 
 
 @each
@@ -137,51 +181,42 @@ def test_words_in_code_are_in_the_language(lang, name):
 CODE = r"\w+ / \w+"
 
 
-# --- numbers in prose ------------------------------------------------------------------------------------------------
+# --- prose follows the data ------------------------------------------------------------------------------------------
 
-NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
-# What is no finding of the data: code, ordinals, list numbers, the level of every interval.
-NOT_QUOTED = re.compile(
-    r"```.*?```|`[^`]*`|\]\([^)]*\)|^\s*\d+\.\s|(?i:\b(?:step|stage|exercise|lesson|level)\s+\d+)"
-    r"|(?:第|练习|阶段)\s*\d+|\b95%",
+FIGURE = re.compile(r"(?<![A-Za-z])\d[\d,]*(?:\.\d+)?%?")
+# What is no finding of the data: notes and frames, code, links, list numbers, ordinals, the level of every interval,
+# the ends of a share.
+NOT_FIGURES = re.compile(
+    r"<!--.*?-->|</?blockquote[^>]*>|```.*?```|`[^`]*`|\]\([^)]*\)|^\s*\d+\.\s|\b95%|(?<![\d.,])[01](?![\d%]|[.,]\d)"
+    r"|(?i:\b(?:step|stage|exercise|lesson|level)s?\s+\d+)|第\s*\d+|(?:练习|阶段)\s*\d+",
     re.M | re.S,
 )
+# What only one run of the data can know.
+CLAIM = re.compile(r"\b[io]n the sample( data)?\b|\bmore than luck\b|\bluck alone\b|样例数据(?:中|里|上)|靠运气", re.I)
 
 
-def figures(text):
-    return {number.replace(",", "").rstrip(".") for number in NUMBER.findall(text)}
-
-
-def catalogue_facts(code):
-    """Return how many stages and states the models have that the lesson's code names."""
-    named = [model for model in catalog() if any(f'"{model.id}"' in cell.source for cell in code)]
-    return {str(len(part)) for model in named for part in (model.stages, model.states)}
-
-
-def unsupported_numbers(notebook):
-    """Return (cell id, number) of each number in prose that the code cell above does not show."""
-    facts = catalogue_facts([cell for cell in notebook.cells if cell.cell_type == "code"])
-    above, missing = set(), []
+def claims(notebook):
+    """Return (cell id, figure or claim) of prose that another seed, parameter or file could contradict."""
+    found = []
     for cell in notebook.cells:
-        if cell.cell_type == "code":
-            above = figures(plain(cell))
-        elif "card" not in cell.metadata.get("tags", []):
-            quoted = figures(NOT_QUOTED.sub(" ", cell.source))
-            missing += [(cell.id, number) for number in sorted(quoted - above - facts)]
-    return missing
+        if cell.cell_type == "markdown" and not {"card", "fixed"} & set(cell.metadata.get("tags", [])):
+            text = NOT_FIGURES.sub(" ", cell.source)
+            found += [(cell.id, words[0]) for rule in (FIGURE, CLAIM) for words in rule.finditer(text)]
+    return found
 
 
 @each
-def test_numbers_in_prose_are_shown_above(lang, name):
-    assert unsupported_numbers(lessons.read_lesson(name, lang)) == []
+def test_prose_states_no_finding_of_the_data(lang, name):
+    if not old_form(name):
+        assert claims(lessons.read_lesson(name, lang)) == []
 
 
-def test_the_number_rule_finds_a_wrong_number():
-    lang, name = NOTEBOOKS[0]
+def test_the_rule_of_prose_finds_a_figure_and_a_claim():
+    lang, name = next(pair for pair in NOTEBOOKS if not old_form(pair[1]))
     notebook = lessons.read_lesson(name, lang)
-    last = [cell for cell in notebook.cells if cell.cell_type == "markdown"][-1]
-    last.source += "\n\nThe rate is 12.34%, exercise 3, step 5, 95% interval, `0.99`."
-    assert unsupported_numbers(notebook) == [(last.id, "12.34")]
+    last = next(cell for cell in notebook.cells if cell.id == "takeaways")
+    last.source += "\n\nThe rate is 12.34%, exercise 3, step 5, 95% interval, `0.99`. In the sample data it fell."
+    assert claims(notebook) == [(last.id, "12.34%"), (last.id, "In the sample data")]
 
 
 # --- outputs ---------------------------------------------------------------------------------------------------------
@@ -272,23 +307,28 @@ def test_a_run_gives_the_committed_outputs(lang, name):
 
 
 @pytest.mark.slow
-@each
-def test_two_runs_give_the_same_bytes(lang, name, tmp_path):
-    lessons.write_lesson(executed(lang, name), tmp_path / "first.ipynb")
-    (second,) = lessons.build(tmp_path, [lang], [name])
-    assert second.read_bytes() == (tmp_path / "first.ipynb").read_bytes()
+def test_two_runs_give_the_same_bytes(tmp_path):
+    """The other edition's code is the same but for its words, and `a_run_gives_the_committed_outputs` runs both."""
+    for second in lessons.build(tmp_path, ["zh"]):
+        first = lessons.write_lesson(executed("zh", second.stem), tmp_path / "first.ipynb")
+        assert second.read_bytes() == first.read_bytes(), second.stem
+
+
+# Kernels started by others, which take their time: one edition a lesson each, and each edition with both.
+NBVAL = [(("en", "zh")[k % 2], name) for k, name in enumerate(lessons.names())]
+PAPERMILL = [(("zh", "en")[k % 2], name) for k, name in enumerate(lessons.names())]
 
 
 @pytest.mark.slow
 def test_nbval_finds_the_text_outputs_unchanged(tmp_path):
     mask = tmp_path / "mask.cfg"
     mask.write_text('[picture]\nregex: data:image/png;base64,[^"]*\nreplace: picture\n')
-    files = [str(lessons.FOLDER / lang / f"{name}.ipynb") for lang, name in NOTEBOOKS]
+    files = [str(lessons.FOLDER / lang / f"{name}.ipynb") for lang, name in NBVAL]
     options = ["--nbval", "--nbval-current-env", f"--nbval-sanitize-with={mask}", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", *options, *files]
     run = subprocess.run(command, capture_output=True, text=True, cwd=lessons.FOLDER.parent)
     assert run.returncode == 0, run.stdout[-4000:]
-    n_cells = sum(len(cells(lang, name, "code")) for lang, name in NOTEBOOKS)
+    n_cells = sum(len(cells(lang, name, "code")) for lang, name in NBVAL)
     assert f"{n_cells} passed" in run.stdout
 
 
@@ -306,7 +346,7 @@ def test_runs_with_another_seed_and_other_values(lang, name):
     notebook = lessons.read_lesson(name, lang)
     values = other_values(cells(lang, name, "code", "parameters")[0])
     assert values
-    run = lessons.execute(notebook, name, lessons.FOLDER / lang, values)
+    run = execute(notebook, name, lessons.FOLDER / lang, values)
     assert any("injected-parameters" in cell.metadata.get("tags", []) for cell in run.cells)
     shown = {cell.id: plain(cell) for cell in run.cells if cell.cell_type == "code"}
     committed = {cell.id: plain(cell) for cell in cells(lang, name, "code")}
@@ -315,7 +355,7 @@ def test_runs_with_another_seed_and_other_values(lang, name):
 
 
 @pytest.mark.slow
-@each
+@pytest.mark.parametrize(("lang", "name"), PAPERMILL)
 def test_runs_under_plain_papermill(lang, name, tmp_path):
     import papermill
 
@@ -331,10 +371,10 @@ def test_runs_under_plain_papermill(lang, name, tmp_path):
 
 def check_exercises(notebook, lang):
     """Each exercise: an answer cell, a check that says it is empty, a folded solution that is right."""
-    marked = [(cell, set(cell.metadata.get("tags", []))) for cell in notebook.cells]
+    marked = [(cell, set(cell.metadata.get("tags", []))) for cell in notebook.cells if cell.cell_type == "code"]
     kinds = [next(iter(tags & {"exercise", "check", "solution"})) for _, tags in marked
              if tags & {"exercise", "check", "solution"}]  # fmt: skip
-    assert kinds == ["exercise", "check", "solution"] * (len(kinds) // 3) and len(kinds) >= 6
+    assert kinds == ["exercise", "check", "solution"] * (len(kinds) // 3) and kinds
     right, empty = say("course.checks.right", lang), say("course.checks.empty", lang)
     for cell, tags in marked:
         if "check" in tags:
@@ -364,7 +404,7 @@ def test_students_copies_run(tmp_path):
     """What a learner gets must not lean on a cell that was taken away."""
     lang, name = NOTEBOOKS[0]
     copy = lessons.without_solutions(lessons.read_lesson(name, lang))
-    run = lessons.execute(copy, name, tmp_path)
+    run = execute(copy, name, tmp_path)
     assert all(cell.execution_count for cell in run.cells if cell.cell_type == "code")
 
 

@@ -62,12 +62,13 @@ def check_year_growth(answer: Any, deals: pd.DataFrame, as_of: pd.Timestamp, day
     current = int(month.number(as_of))
     year_before = current - 12
     counts = {number: _created(deals, *month.like(number, day)) for number in (current, current - 1, year_before)}
-    new, before, last = counts[current], counts[year_before], counts[current - 1]
+    new, before, last = counts[current], max(counts[year_before], 1), max(counts[current - 1], 1)
     whole = _created(deals, month.start(year_before), month.start(year_before + 1))
+    whole = max(whole, 1)  # a young history has no year before
     wrong = [
         (100 * (new / before - 1), "not_fraction"),
         (new / before, "growth_ratio"),
-        (before / new - 1, "growth_turned"),
+        (before / max(new, 1) - 1, "growth_turned"),
         (new - before, "growth_count"),
         (new / whole - 1, "whole_month"),
         (new / last - 1, "other_month"),

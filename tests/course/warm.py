@@ -1,0 +1,173 @@
+"""Lessons run in this process, without a kernel: what each cell shows, and a reader of what sentences claim."""
+
+import ast
+import contextlib
+import io
+import os
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from funnelkit.course import lessons
+from funnelkit.language import use_language
+from funnelkit.result import Refusal, Result
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What one code cell gave: its last value and what it printed."""
+
+    cell: str
+    tags: frozenset[str]
+    value: Any
+    printed: str
+
+
+def run(name, lang, parameters=None):
+    """Return what each code cell of a lesson shows under these parameters."""
+    found, names, there = [], {}, Path.cwd()
+    os.chdir(lessons.FOLDER / lang)
+    try:
+        for cell in lessons.read_lesson(name, lang).cells:
+            if cell.cell_type == "code":
+                found.append(_cell(cell, names))
+                if "parameters" in cell.metadata.get("tags", []):
+                    unknown = set(parameters or {}) - set(names)
+                    assert not unknown, f"{name}: no parameter {sorted(unknown)}"
+                    names.update(parameters or {})
+    finally:
+        os.chdir(there)
+        use_language("en")
+    return found
+
+
+def _cell(cell, names):
+    tree, last = ast.parse(cell.source), None
+    if tree.body and isinstance(tree.body[-1], ast.Expr):
+        last = ast.Expression(tree.body.pop().value)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(tree, cell.id, "exec"), names)
+        value = eval(compile(last, cell.id, "eval"), names) if last else None
+    return Shown(cell.id, frozenset(cell.metadata.get("tags", [])), value, printed.getvalue())
+
+
+# --- what sentences claim --------------------------------------------------------------------------------------------
+
+NUMBER = r"[+−-]?\d[\d,]*(?:\.\d+)?"
+PERCENT = re.compile(rf"({NUMBER})%")
+INTERVAL = re.compile(rf"({NUMBER}) (?:points|percentage points|个百分点) \[({NUMBER}), ({NUMBER})")
+CHANGED = re.compile(rf"({NUMBER}) (?:points|percentage points|个百分点)")
+# A chance or a level that was asked for, or where a loop ends beyond the turns shown: no figure of the table.
+ASKED = re.compile(
+    r"false alarm|a year\b|interval|odds|chance|band|word of mouth adds|误报|每年|区间|概率|把握|可能性|口碑带来", re.I
+)
+UP = re.compile(
+    r"\b(?:rises?|rose|more go on|clearly better|clearly up|higher than)\b|显著上升|升迁偏多|明显好于", re.I
+)
+DOWN = re.compile(
+    r"\b(?:falls?|fell|fewer go on|clearly worse|clearly down|lower than)\b|显著下降|升迁偏少|明显差于", re.I
+)
+CLEAR = re.compile(r"more than chance would explain|超出随机波动")
+UNCLEAR = re.compile(r"no clear change|within chance|not significant|没有明确变化|在随机波动范围内|不能认定")
+FEWEST = re.compile(r"the fewest go on is (.+?):|升迁比例最低的阶段是(.+?)：")
+
+
+def contradictions(result, lang):
+    """Return what the sentences of a Result say that its table does not."""
+    if not isinstance(result, Result) or isinstance(result, Refusal):
+        return []
+    found = []
+    for sentence in result.sentences(lang):
+        found += [f"{fault}: {sentence}" for fault in _faults(sentence, result)]
+    return found
+
+
+def _faults(sentence, result):
+    yield from _percents(sentence, [part for part in vars(result).values() if isinstance(part, pd.DataFrame)])
+    for change, low, high in INTERVAL.findall(sentence):
+        change, low, high = map(_number, (change, low, high))
+        if not low <= change <= high:
+            yield f"{change} lies outside its interval"
+    for part in re.split(r"(?<=[;；。])\s*|(?<=\.)\s+", sentence):
+        changes = [_number(text) for text in CHANGED.findall(part) if text[0] in "+-−"]
+        if changes and ((UP.search(part) and max(changes) < 0) or (DOWN.search(part) and min(changes) > 0)):
+            yield "the word and the sign differ"
+        ends = [(_number(low), _number(high)) for _, low, high in INTERVAL.findall(part)]
+        if len(ends) == 1 and CLEAR.search(part) and ends[0][0] <= 0 <= ends[0][1]:
+            yield "called clear, and the interval includes zero"
+        if len(ends) == 1 and UNCLEAR.search(part) and not ends[0][0] <= 0 <= ends[0][1]:
+            yield "called unclear, and the interval excludes zero"
+    yield from _extremes(sentence, result)
+
+
+def _percents(sentence, tables):
+    """Percentages must be figures of the table, their complement, or the ratio of two of its counts."""
+    known = np.concatenate([_figures(table) for table in tables])
+    for part in re.split(r"(?<=[;；。(（)）])|(?<=[.:：])\s", sentence):
+        for text in [] if ASKED.search(part) else PERCENT.findall(part):
+            value, decimals = abs(_number(text)), len(text.partition(".")[2])
+            apart = np.abs(known - value).min() if len(known) else np.inf
+            if apart > 0.501 * 10**-decimals:
+                yield f"{text}% is not in the table"
+
+
+def _figures(table):
+    numeric = table.select_dtypes("number")
+    cells = numeric.to_numpy(float).ravel()
+    sums = np.concatenate([numeric.sum().to_numpy(float), [len(table)]])
+    counts = np.unique(np.concatenate([cells[(cells >= 1) & (cells == np.round(cells))], sums[sums >= 1]]))[-400:]
+    ratios = (counts[:, None] / counts[None, :]).ravel()
+    steps = [b - a for row in numeric.to_numpy(float) for a, b in pairwise(row)]
+    totals = [_total(table, when) for when in ("before", "after")]  # of the segments of a split
+    shares = np.concatenate([cells, 1 - cells, ratios, ratios - 1, sums, steps, totals])
+    shares = shares[np.isfinite(shares)]
+    return np.concatenate([np.abs(100 * shares), np.abs(shares)])
+
+
+def _total(table, when):
+    columns = [f"share_{when}", f"rate_{when}"]
+    return table[columns].prod(axis=1).sum() if set(columns) <= set(table) else np.nan
+
+
+def _extremes(sentence, result):
+    named = FEWEST.search(sentence)
+    if named and {"stage", "rate"} <= set(result.table):
+        stage = next(text for text in named.groups() if text)
+        rates = result.table.dropna(subset="rate")
+        lowest = rates.loc[rates["rate"] == rates["rate"].min(), "stage"]
+        names = {str(name) for one in lowest for name in (one, *_names(result.model, one))}
+        if stage.strip("“”") not in names:
+            yield f"{stage} has not the lowest rate"
+
+
+def _names(model, stage):
+    return (model.stage(stage).name.en, model.stage(stage).name.zh) if model and stage in model.stage_ids else ()
+
+
+def _number(text):
+    return float(text.replace(",", "").replace("−", "-"))
+
+
+# --- data of one's own -----------------------------------------------------------------------------------------------
+
+
+def history(folder, world, rng, model="project-7"):
+    """Write deals and events of a world of tests.worlds under the stages of another model; return the two paths."""
+    from funnelkit.models import funnel
+    from tests.worlds.world import STAGES, draw, tables
+
+    deals, events = tables(world, draw(world, rng))
+    ids = funnel(model).stage_ids
+    events["stage"] = events["stage"].map(dict(zip(STAGES, [*ids[: len(STAGES) - 1], ids[-1]], strict=True)))
+    deals["industry"] = np.where(np.arange(len(deals)) % 3, "Metal", "Food")
+    deals["owner"] = np.array(["Ann", "Bob", "Cai"])[np.arange(len(deals)) % 3]
+    paths = [str(folder / name) for name in ("own_deals.csv", "own_events.csv")]
+    for table, path in zip((deals, events), paths, strict=True):
+        pd.DataFrame(table).to_csv(path, index=False)
+    return paths
