@@ -15,6 +15,7 @@ from .signal_or_noise import draw_months as draw_months
 from .small_sample import SmallSample as SmallSample
 from .stuck_or_slow import StuckOrSlow as StuckOrSlow
 from .stuck_or_slow import stage_deals as stage_deals
+from .target_solver import TargetSolver as TargetSolver
 from .what_if import WhatIf as WhatIf
 from .young_cohorts import YoungCohorts as YoungCohorts
 from .young_cohorts import cohort_deals as cohort_deals

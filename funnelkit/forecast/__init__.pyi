@@ -6,6 +6,7 @@ from .calibrate import calibrate as calibrate
 from .forecast import Forecast as Forecast
 from .forecast import forecast_open as forecast_open
 from .health import health as health
+from .outlook import target_outlooks as target_outlooks
 from .target import TargetPlan as TargetPlan
 from .target import solve_target as solve_target
 from .target_check import check_target as check_target

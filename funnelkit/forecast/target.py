@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.random import Generator
 
 from funnelkit.analysis import column, count_stages, rate_table, refuse_without_times
 from funnelkit.forecast.forecast import REFUSED, cut_periods
-from funnelkit.forecast.history import By, Fit, fit_history, open_book
+from funnelkit.forecast.history import By, Fit, fit_history
 from funnelkit.forecast.notes import Notes, amount_text
-from funnelkit.forecast.simulate import (
-    LEAST_DRAWS,
-    Rng,
-    Worlds,
-    draw_chances,
-    draw_worlds,
-    entry_mix,
-    new_mix,
-    simulate_open,
-)
-from funnelkit.forecast.win_curves import Array, reach_curves
-from funnelkit.language import DataError, number, percent, rate_text
+from funnelkit.forecast.outlook import Outlook, check_asked, outlook
+from funnelkit.forecast.simulate import Rng
+from funnelkit.forecast.win_curves import Array
+from funnelkit.language import number, percent, rate_text
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Result, refuse_limits
 from funnelkit.stats import OPEN, stage_spells, won_position
 
-DRAWS, PATHS = 500, 5_000
-QUICKEST = 0.05  # share of a new deal's win chance that its quickest wins make up
-CELLS = 2e7
 OVERLOAD = 1.25  # a plan that asks for more than this multiple of the past pace is flagged
 _DAY = pd.Timedelta(days=1)
 
@@ -93,34 +81,6 @@ class Asked(NamedTuple):
     capacity: float | None
 
 
-@dataclass(frozen=True)
-class Outlook:
-    """What new deals can bring by the date: `win` (draws, horizon + 1), the chance of a win within so many days of
-    the entry; `needed` (paths), how many wins the target still needs; `draw` of each path; `reach` (stages,
-    horizon + 1), the mean chance of reaching each stage within so many days; `lag_days`, after how many days the
-    quickest wins of new deals are in (5 % of all that they will ever bring)."""
-
-    win: Array
-    needed: Array
-    draw: Array
-    reach: Array
-    lag_days: int
-
-    def odds(self, entries: float, first: int = 0) -> float:
-        """Return the chance that `entries` new deals, spread evenly from day `first` on, make up what is needed.
-
-        The wins of a path are binomial: each entry is won in time with the mean chance of its days.
-        """
-        from scipy.special import betainc
-
-        days = self.win.shape[1] - 1 - first
-        chance = self.win[:, : days + 1]
-        mean = ((chance[:, 1:] + chance[:, :-1]) / 2).mean(axis=1)[self.draw] if days > 0 else np.zeros(len(self.draw))
-        rest = np.maximum(entries - self.needed + 1, 1e-9)
-        reached = betainc(np.maximum(self.needed, 1e-9), rest, mean)
-        return float(np.where(self.needed <= 0, 1, np.where(entries >= self.needed, reached, 0)).mean())
-
-
 def solve_target(
     pipeline: Pipeline,
     revenue: float,
@@ -166,7 +126,7 @@ def solve_target(
 def _solve(pipeline: Pipeline, asked: Asked, given: tuple[bool, By], rng: Rng) -> TargetPlan:
     (with_open, by), rng = given, rng or np.random.default_rng(0)
     refuse_limits(pipeline, "solve_target")  # what is no Pipeline is said first
-    _check(asked.revenue, asked.odds)
+    check_asked(asked.revenue, asked.odds)
     refuse_limits(pipeline, "solve_target", *REFUSED, "no_amount")
     refuse_without_times(pipeline, "solve_target")
     horizon = int(cut_periods(pipeline, asked.until)["day"].iloc[-1])
@@ -205,65 +165,6 @@ def _for_people(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _check(revenue: Any, odds: float) -> None:
-    if not (isinstance(revenue, (int, float, np.number)) and np.isfinite(revenue) and revenue > 0):
-        raise DataError("bad_revenue", found=repr(revenue))
-    if not 0 < odds < 1:
-        raise DataError("bad_odds", found=repr(odds))
-
-
-def outlook(pipeline: Pipeline, fit: Fit, target: tuple[float, int], rng: Generator, with_open: bool = True) -> Outlook:
-    """Return the Outlook of a target (revenue, horizon in days) from a fitted history."""
-    revenue, horizon = target
-    n = max(DRAWS // len(fit.pairs), min(DRAWS, LEAST_DRAWS))
-    worlds = draw_worlds(fit, horizon, rng, n)  # new and open deals share them: a bad one is bad for both
-    win, reach = _new_deals(fit, worlds, new_mix(fit, rng, n), horizon)
-    each = -(-PATHS // n)
-    brought = np.zeros(n * each)
-    if with_open:
-        book = open_book(pipeline, fit)
-        chances = draw_chances(fit, book, [horizon], rng, worlds)
-        brought = simulate_open(book, chances, fit.amounts, rng, PATHS)[1][:, -1]
-    amounts = fit.every
-    if not len(amounts):
-        raise DataError("no_won_amount")
-    draw = np.repeat(np.arange(n), each)
-    needed = _wins_needed(revenue - brought, amounts, draw, rng)
-    return Outlook(win, needed, draw, reach, _lag(fit, rng))
-
-
-def _new_deals(fit: Fit, worlds: Worlds, mix: Array, horizon: int) -> tuple[Array, Array]:
-    """Return the `win` and the `reach` of an Outlook: those of the segments, mixed as the new deals are."""
-    win, reach, share = np.zeros(1), np.zeros(1), worlds.draws.share
-    for segment in range(len(fit.pairs)):
-        (entry,), _ = worlds.curves(segment, [horizon], waiting=False)
-        win = win + mix[:, [segment]] * np.einsum("s,nsh->nh", entry_mix(fit), entry)
-        means = worlds.exits_up(segment)[0].mean(axis=1), share.mean(axis=0), entry_mix(fit)
-        reach = reach + mix[:, segment].mean() * reach_curves(*means, horizon)
-    quick = fit.at_once.won
-    if len(quick):  # of all that begin, some are won or lost at once
-        part = len(quick) / (len(quick) + len(fit.births()[0]))
-        win = np.where(np.arange(horizon + 1) > 0, part * quick.mean() + (1 - part) * win, 0)
-    return win, reach
-
-
-def _wins_needed(missing: Array, amounts: Array, draw: Array, rng: Generator) -> Array:
-    """Return for each path how many wins fill what is missing; each draw has its own resample of the amounts."""
-    sample = amounts[rng.integers(len(amounts), size=(draw.max() + 1, len(amounts)))]
-    needed, missing = np.zeros(len(missing)), missing.astype(float).copy()
-    block = int(np.clip(missing.max(initial=0) / amounts.mean(), 8, CELLS / len(missing)))
-    still = np.flatnonzero(missing > 0)
-    while len(still):
-        pick = rng.integers(len(amounts), size=(len(still), block))
-        total = sample[draw[still][:, None], pick].cumsum(axis=1)
-        enough = total >= missing[still, None]
-        done = enough[:, -1]
-        needed[still] += np.where(done, enough.argmax(axis=1) + 1, block)
-        missing[still] -= total[:, -1]
-        still = still[~done]
-    return needed
-
-
 def _entries(view: Outlook, asked: Asked, horizon: int) -> tuple[float, str]:
     """Return the fewest entries that reach the odds (NaN: none can) and the verdict."""
     odds, capacity = asked.odds, asked.capacity
@@ -281,16 +182,6 @@ def _entries(view: Outlook, asked: Asked, horizon: int) -> tuple[float, str]:
         middle = (low + high) / 2
         low, high = (low, middle) if view.odds(middle) >= odds else (middle, high)
     return float(np.ceil(high)), "reachable"
-
-
-def _lag(fit: Fit, rng: Generator) -> int:
-    """Return after how many days QUICKEST of all the wins that new deals will ever bring are in."""
-    longest = sum(fit.hazards.longest(stage) for stage in range(fit.hazards.won))
-    horizon = int(np.clip(longest, 30, 3650))
-    worlds = draw_worlds(fit, horizon, rng, 50)
-    worlds = replace(worlds, level=[np.ones_like(level) for level in worlds.level], season=None)
-    curve = _new_deals(fit, worlds, new_mix(fit, rng, 50), horizon)[1][-1]
-    return int(np.argmax(curve >= QUICKEST * curve[-1]))
 
 
 def _latest_day(view: Outlook, asked: Asked, horizon: int) -> float:

@@ -145,7 +145,7 @@ def test_what_goes_out(name, opened):
     panel.state = page.evaluate(STATE)
     page.get_by_role("button", name=panel.texts["zh"]["copy"]).click()
     page.wait_for_timeout(50)
-    code, space = page.evaluate("() => navigator.clipboard.readText()"), {}
+    code, space = page.evaluate("() => navigator.clipboard.readText()"), CASES[name].space()
     setup, call = code.strip().rsplit("\n", 1)
     exec(setup, space)
     assert eval(call, space).table.equals(panel.table)

@@ -12,7 +12,8 @@ class Case:
     """`make()` gives the card that the browser tests look at; `states(rng, n)` yields cards at random states.
 
     `expected(card)` is {key of the module's `compute`: Python's value}; `solution` solves the challenge of `make()`;
-    `verb` is what the copied Python calls; `tolerance` is absolute, for what a decomposition leaves open.
+    `verb` is what the copied Python calls, `space()` the names that it takes as known; `tolerance` is absolute, for
+    what a decomposition leaves open.
     """
 
     make: Callable
@@ -21,6 +22,7 @@ class Case:
     solution: dict
     verb: str
     tolerance: float = 1e-300
+    space: Callable = dict
 
 
 def whatever(values):

@@ -9,6 +9,7 @@ from funnelkit.models import funnel
 from .case import Case, whatever
 from .cases_of_chance import CHANCE
 from .cases_of_rules import RULES
+from .cases_of_targets import TARGETS
 
 # --- what if ---------------------------------------------------------------------------------------------------------
 
@@ -202,4 +203,4 @@ CASES = {
     ),
 }  # fmt: skip
 
-CASES |= CHANCE | RULES
+CASES |= CHANCE | RULES | TARGETS

@@ -66,7 +66,7 @@ def test_copied_python_gives_the_same_table(name):
     panel = case.make()
     for change in ({}, case.solution):
         panel.state = change
-        code, space = panel.to_python(), {}
+        code, space = panel.to_python(), case.space()
         assert case.verb in code
         setup, call = code.strip().rsplit("\n", 1)
         exec(setup, space)

@@ -149,7 +149,7 @@ def _plans(task):
     made, law, walk = made_with_walk(rng, n_deals=n_deals, start="2023-01-01", end="2026-10-01", **STEADY)
     past = made.at(FIRST)
     options = {"with_open": with_open, "by": "industry" if with_open else None, "rng": rng}
-    with patch("funnelkit.forecast.target.DRAWS", 100):  # the odds are a mean over the draws; a fifth of them is quick
+    with patch("funnelkit.forecast.outlook.DRAWS", 100):  # the odds are a mean over the draws; a fifth of them is quick
         entries = [solve_target(past, target, LAST, odds=odds, **options).entries for odds in (0.8, 0.5)]
     if not with_open:
         return entries, np.zeros(1), luck(walk)
