@@ -26,6 +26,7 @@ HELPERS = {
     "synthesize_losses": "gives data with their truth",
     "rate_products": "gives data with their truth",
     "preset": "gives a Rule",
+    "to_xes": "writes a file and gives its path",
     "wilson": "plain numbers in, plain numbers out",
     "newcombe": "plain numbers in, plain numbers out",
     "use": "a setting: shows nothing",

@@ -23,3 +23,4 @@ from .rule import preset as preset
 from .warehouse import count_on as count_on
 from .warehouse import times_on as times_on
 from .warehouse import trend_on as trend_on
+from .xes import to_xes as to_xes

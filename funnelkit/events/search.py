@@ -19,15 +19,16 @@ import pandas as pd
 from funnelkit.events.engine.arrays import Reached, Rows
 from funnelkit.events.engine.chain import chain
 from funnelkit.events.engine.fast_depth import depths
+from funnelkit.events.engine.memory import rows_that_fit
 from funnelkit.events.engine.sort_keys import THREADS
 from funnelkit.events.log import Log, LogColumns, Want
 from funnelkit.events.rule import Rule, as_rule
 from funnelkit.language import DataError, RuleError, nearest, paragraph
 from funnelkit.pipeline import Finding
 
-PARTITION_ROWS = 20_000_000  # about 60 bytes of memory a row while DuckDB sorts a partition
+SORTED = 20_000_000, 60  # the most rows of a partition that DuckDB sorts, bytes of memory that one takes
 _TOLD = 3  # rows set aside whose reason a note tells
-KEYED_ROWS = 64_000_000  # about 16 bytes a row where keys do
+KEYED = 64_000_000, 20  # where keys do
 
 
 class Search:
@@ -69,7 +70,7 @@ class Search:
             self.log.__exit__()
             raise
         self.as_of = self.facts["latest"] if as_of is None else instant(as_of)
-        limit = partition_rows or (PARTITION_ROWS if self.log.layout(self.want) is None else KEYED_ROWS)
+        limit = partition_rows or rows_that_fit(*(SORTED if self.log.layout(self.want) is None else KEYED))
         self.n_parts = max(1, -(-self.facts["n_rows"] // limit))
         self.occurred: set[int] = set()
         self.n_excluded = 0

@@ -145,7 +145,15 @@ def add_batch(commands: Any, **_: Any) -> None:
     command.add_argument(
         "--only", action="append", default=[], metavar="NAME", help="only the report of this name; may be repeated"
     )
-    command.add_argument("--list", action="store_true", help="list the reports of the plan and how they stand")
+    command.add_argument(
+        "--list", action="store_true", help="print a command for each report, with --one, and how its last run ended"
+    )
+    command.add_argument(
+        "--one", metavar="NAME", help="make the report of this name and nothing else: no batch.json, no index page"
+    )
+    command.add_argument(
+        "--scheduler", metavar="ADDRESS", help="make the reports on the workers of a Dask scheduler, tcp://HOST:8786"
+    )
     _add_rehearsal(command)
     command.epilog = "The form of a plan:\n\n" + _plan_form()
     command.set_defaults(run=_batch)
@@ -167,14 +175,18 @@ def _batch(options: argparse.Namespace) -> int:
 
     out = Path(options.out)
     planned = read_plan(options.plan, out, options.lang, clock(options.today))
-    items = choose(planned, options.only, options.plan)
+    items = choose(planned, [options.one] if options.one else options.only, options.plan)
     if options.list:
-        print("\n".join(listed(items)))
+        print("\n".join(listed(items, _words(options))))
         return 0
     if options.dry_run:
         return _rehearse(items)
+    if options.one:
+        return _one(items[0])
     others = [item for item in planned if item not in items]
-    results = run_batch(items, out, options.jobs, options.retry, sys.stderr.isatty(), others=others)
+    results = run_batch(
+        items, out, options.jobs, options.retry, sys.stderr.isatty(), others=others, scheduler=options.scheduler
+    )  # fmt: skip
     for result in results:
         if result.error is not None:
             message = say("report.batch.one_failed", name=result.name, message=result.error.say())
@@ -185,6 +197,24 @@ def _batch(options: argparse.Namespace) -> int:
     good = sum(result.outcome != "failed" for result in results)
     print(say("report.batch.done", good=good, n=len(results), page=out / "index.html"))
     return 1 if good < len(results) else _alerted([result.name for result in results if result.alerts])
+
+
+def _words(options: argparse.Namespace) -> list[str]:
+    """Return the command that makes one report of the plan, up to its name."""
+    words = ["funnelkit", "batch", str(Path(options.plan).resolve()), "--out", str(Path(options.out).resolve())]
+    return [*words, "--lang", options.lang, *(["--today", options.today] if options.today else []), "--one"]
+
+
+def _one(item: PlannedReport) -> int:
+    """Make one report of a plan by itself; return the exit code."""
+    from funnelkit.report.runs.run import note_refusal, run_report
+
+    if item.error is not None:
+        note_refusal(item.request.out, item.error)
+        raise item.error
+    target = run_report(item.request)
+    print(target / "report.html")
+    return _tell_alerts(target) if item.request.alert else 0
 
 
 def _alerted(names: list[str]) -> int:

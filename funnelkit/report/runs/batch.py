@@ -6,12 +6,12 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from funnelkit.language import FunnelkitError, ReportError
 from funnelkit.report.kernels import pool
@@ -23,6 +23,9 @@ from funnelkit.report.runs.plan import PlannedReport
 from funnelkit.report.runs.progress import Progress
 from funnelkit.report.runs.run import CANCELLED, note_refusal, run_report
 from funnelkit.report.runs.verify import made_alike
+
+if TYPE_CHECKING:
+    from funnelkit.report.runs.scheduler import Cluster
 
 _INDEX_EVERY_S = 5
 
@@ -50,9 +53,11 @@ class Outcome:
 
 def run_batch(
     items: Sequence[PlannedReport], out: str | Path, jobs: int = 1, only_failed: bool = False, progress: bool = False,
-    *, others: Sequence[PlannedReport] = (),
+    *, others: Sequence[PlannedReport] = (), scheduler: str | None = None,
 ) -> list[Outcome]:  # fmt: skip
     """Make the reports of a plan and return their Outcomes in the plan's order; `others` of it are shown as they stand.
+
+    With the address of a `scheduler` its workers make them.
 
     Each report has its own folder below OUT, with runs, latest and status.json. OUT/batch.json is written whenever one
     begins or ends, OUT/index.html every few seconds. Raises ReportError: 14 where OUT cannot be written, 16 where
@@ -64,9 +69,8 @@ def run_batch(
         batch = _Batch(items, out, lambda: signals.caught)
         batch.others = [_standing(item, out) for item in others]
         try:
-            with pool.Workers(_modules(items), sharing=True) as crew, Progress(progress) as bar:
-                crew.warm(batch.stop)
-                batch.run(crew, jobs, only_failed, bar)
+            with _makers(scheduler, _modules(items), out, batch.stop) as makers, Progress(progress) as bar:
+                batch.run(makers, jobs, only_failed, bar)
             batch.write(True)
         except OSError as error:
             batch.give_up()
@@ -74,6 +78,22 @@ def run_batch(
         if signals.caught:
             raise ReportError("batch_cancelled", CANCELLED, detail=signals.caught, n=len(batch.results), of=len(items))
     return [batch.results[item.name] for item in items]
+
+
+@contextlib.contextmanager
+def _makers(
+    scheduler: str | None, modules: Sequence[str], out: Path, stop: Callable[[], str | None]
+) -> Iterator[pool.Workers | Cluster]:
+    """Yield who makes the reports: workers of this machine, or those of a scheduler."""
+    if scheduler is not None:
+        from funnelkit.report.runs.scheduler import Cluster
+
+        with Cluster(scheduler, modules, out) as cluster:
+            yield cluster
+    else:
+        with pool.Workers(modules, sharing=True) as crew:
+            crew.warm(stop)
+            yield crew
 
 
 def _modules(items: Sequence[PlannedReport]) -> list[str]:
@@ -97,8 +117,9 @@ class _Batch:
         self.started = datetime.now(UTC)
         self.lock = threading.Lock()
 
-    def run(self, crew: pool.Workers, jobs: int, only_failed: bool, bar: Progress) -> None:
+    def run(self, crew: pool.Workers | Cluster, jobs: int, only_failed: bool, bar: Progress) -> None:
         """Run the reports on `jobs` threads, each of which waits for one worker process at a time."""
+        jobs = jobs if isinstance(crew, pool.Workers) else crew.jobs
         self.write(False)
         bar.show(0, len(self.items))
         with ThreadPoolExecutor(max_workers=jobs) as threads:
@@ -110,7 +131,7 @@ class _Batch:
                 self.index()
                 bar.show(len(self.results), len(self.items), ", ".join(list(self.running)[:2]))
 
-    def _one(self, item: PlannedReport, crew: pool.Workers, only_failed: bool) -> None:
+    def _one(self, item: PlannedReport, crew: pool.Workers | Cluster, only_failed: bool) -> None:
         """Make one report and note how it went at once; whatever goes wrong with it, the others are made."""
         if self.stop():
             return
@@ -135,7 +156,7 @@ class _Batch:
                 self.results[name] = result
             self.write(False)
 
-    def _made(self, item: PlannedReport, crew: pool.Workers, only_failed: bool, started: float) -> Outcome:
+    def _made(self, item: PlannedReport, crew: pool.Workers | Cluster, only_failed: bool, started: float) -> Outcome:
         folder = item.request.out
         if item.error is not None:
             note_refusal(folder, item.error)
@@ -144,7 +165,10 @@ class _Batch:
         good = only_failed and publish.load_json(folder / "status.json").get("outcome") == "ok"
         if good and made_alike(before, item.request):
             return Outcome(item.name, "kept", 0, "ok", _shown(folder, self.out), 0.0, alerts=_alerts(folder / "latest"))
-        target = run_report(item.request, crew, self.stop)
+        if isinstance(crew, pool.Workers):
+            target = run_report(item.request, crew, self.stop)
+        else:
+            target = crew.make(item.request, self.stop)
         read = _contents(publish.load_json(target / "run.json"))
         since = before.get("started_at") if read and read == _contents(before) else None
         run = target.resolve().relative_to(self.out.resolve()).as_posix()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -30,12 +31,16 @@ def rehearse(item: PlannedReport) -> tuple[str, FunnelkitError | None]:
     return "\n".join(lines), error
 
 
-def listed(items: list[PlannedReport]) -> Iterator[str]:
-    """Yield a line for each report of a plan: its name and how its last run ended, and when."""
+def listed(items: list[PlannedReport], words: Sequence[str]) -> Iterator[str]:
+    """Yield a line for each report of a plan: `words` and its name as a command, and how its last run ended, and when.
+
+    What follows the command is a comment to a shell.
+    """
     for item in items:
         status = publish.load_json(item.request.out / "status.json")
         state = say(f"report.dry.state_{status.get('outcome', 'none')}")
-        yield "\t".join([item.name, state, status.get("at", ""), str(status.get("reason") or "")]).rstrip()
+        told = " ".join(filter(None, [state, status.get("at"), str(status.get("reason") or "")]))
+        yield f"{shlex.join([*words, item.name])}  # {told}"
 
 
 def _line(name: str, value: object) -> str:
