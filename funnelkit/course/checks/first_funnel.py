@@ -77,6 +77,8 @@ def check_bottleneck(answer: Any, rates: Result | pd.DataFrame) -> Verdict:
     if answer is None:
         return verdict("empty")
     known = table_of(rates).dropna(subset="rate").set_index("stage")["rate"]
+    if not isinstance(answer, str):
+        return verdict("no_name", found=type(answer).__name__, known=", ".join(map(str, known.index)))
     if answer not in known.index:
         return verdict("level_unknown", known=", ".join(map(str, known.index)))
     if known[answer] == known.min():

@@ -108,7 +108,7 @@ def check_choices(
     >>> check_choices({"P": "down"}, {"P": "up"}, ("up", "down"), lambda given, word: "off").hint
     'off'
     """
-    if not answer or (isinstance(answer, dict) and not any(answer.values())):
+    if answer is None or (isinstance(answer, dict) and all(word is None for word in answer.values())):
         return verdict("empty")
     if not isinstance(answer, dict):
         return verdict("no_choices", found=type(answer).__name__)

@@ -148,3 +148,31 @@ def test_growth(answer, hint):
 )
 def test_level(answer, hint):
     assert word_of_mouth.check_level(answer, 100).hint == hint
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [["enquiry"], 3, 0.5, pd.DataFrame({"stage": ["enquiry"]}), {"stage": "enquiry"}],
+    ids=lambda a: type(a).__name__,
+)
+def test_a_name_is_wanted_and_something_else_is_given(answer):
+    rates = pd.DataFrame({"stage": ["list", "enquiry"], "rate": [0.7, 0.5]})
+    found = first_funnel.check_bottleneck(answer, rates)
+    assert found.hint == "no_name" and type(answer).__name__ in found.text
+
+
+@pytest.mark.parametrize(
+    "answer", [["tofu"], "tofu", 3, pd.DataFrame({"P": ["tofu"]}), pd.Series(["tofu"])], ids=lambda a: type(a).__name__
+)
+def test_a_choice_is_wanted_and_something_else_is_given(answer):
+    found = layers.check_layers(answer, funnel("purchase-aidma"))
+    assert found.hint == "no_choices" and type(answer).__name__ in found.text
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [[0.5], "half", pd.DataFrame({"rate": [0.5, 1]}), {"rate": 0.5}, float("nan")],
+    ids=lambda a: type(a).__name__,
+)
+def test_a_number_is_wanted_and_something_else_is_given(answer):
+    assert first_funnel.check_share(answer, [100, 70, 40, 20, 10]).hint == "no_number"
