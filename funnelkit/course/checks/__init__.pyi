@@ -15,9 +15,11 @@ from .forecast_target import check_wins as check_wins
 from .layers import check_layers as check_layers
 from .layers import check_points as check_points
 from .layers import tasks_to_place as tasks_to_place
-from .own_data import check_columns as check_columns
-from .own_data import check_kept_rate as check_kept_rate
-from .own_data import check_quarantined as check_quarantined
+from .own_data import check_aside as check_aside
+from .own_data import check_best_share as check_best_share
+from .own_data import check_fields as check_fields
+from .people import check_controls as check_controls
+from .people import check_wins_of_person as check_wins_of_person
 from .pharma_target import check_best_level as check_best_level
 from .pharma_target import check_equal_ratio as check_equal_ratio
 from .pharma_target import check_halved as check_halved

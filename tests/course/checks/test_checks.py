@@ -5,7 +5,9 @@ import re
 import pandas as pd
 import pytest
 
-from funnelkit.course.checks import check_near_border, check_number, eight_step, project_sales
+from funnelkit.course.checks import (
+    check_controls, check_near_border, check_number, check_wins_of_person, eight_step, project_sales,
+)  # fmt: skip
 from funnelkit.language import LANGUAGES, texts, use_language
 from funnelkit.models.funnel import funnel
 from funnelkit.planning.allocate import allocate
@@ -130,3 +132,24 @@ def test_an_answer_becomes_no_markup():
 )  # fmt: skip
 def test_accounts_near_a_border(answer, hint):
     assert check_near_border(answer, pd.DataFrame({"stable": [1.0, 0.79, 0.8, 0.95]})).hint == hint
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (20.0, "right"), ("20", "right"), (None, "empty"), ({}, "no_number"), (2000, "wins_percent"), (10, "wins_found"),
+        (0.2, "wins_rate"), (100 * (0.1 + 0.4) / 2, "wins_mean_of_rates"), (15, "wins_mean"), (7, "off"),
+    ],
+)  # fmt: skip
+def test_wins_to_expect(answer, hint):
+    review = pd.DataFrame({"owner": ["Li", "Wu"], "k": [10, 20], "n": [100, 50]})
+    assert check_wins_of_person(answer, review, "Li").hint == hint
+
+
+def test_which_control_a_measure_is():
+    right = {"A": "team", "B": "method", "C": "management", "D": "team"}
+    assert check_controls(right).ok and check_controls(None).hint == "empty"
+    assert check_controls(["team"]).hint == "no_choices"
+    for item, wanted in right.items():
+        other = "method" if wanted != "method" else "team"
+        assert check_controls({**right, item: other}).hint == f"control_{wanted}"
