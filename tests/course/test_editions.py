@@ -40,6 +40,20 @@ def test_prose_is_in_its_language(name):
         assert not CJK.search(cell.source), f"en/{name}.ipynb, cell {cell.id}: Chinese in the English edition"
 
 
+# Stars after a punctuation mark and before a letter close nothing in CommonMark; Chinese letters have no blanks between.
+BARE_STARS = re.compile(r"\*\*[^*\n]+[^\w\s*)]\*\*(?=\w)")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_to_be_bold_is_bold(name):
+    for cell in prose(name, "zh"):
+        assert not BARE_STARS.search(cell.source), f"zh/{name}.ipynb, cell {cell.id}: put the mark behind the stars"
+
+
+def test_bare_stars_are_found():
+    assert BARE_STARS.search("**要点：**先比") and not BARE_STARS.search("**要点**：先比**点**两边")
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_first_mention_of_a_term_carries_the_english_one(name):
     """Terms of the glossary with three signs and more; shorter ones are everyday words too."""
