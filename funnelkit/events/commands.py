@@ -29,6 +29,7 @@ def add_answers(command: Any) -> None:
     command : ArgumentParser
     """
     command.add_argument("--reentry", choices=("first", "latest"), help="a chain starts at the first step 1, or at any")
+    command.add_argument("--gap", metavar="1h", help="shortest time from one step to the next")
     command.add_argument("--hold", metavar="COL,COL", help="columns whose values stay the same all the way")
     command.add_argument(
         "--attribute", choices=("first", "last", "step"), help="of --by: the value at which event counts"
@@ -60,7 +61,12 @@ def with_fields(rule: Rule, options: Any) -> Rule:
         For fields that contradict each other.
     """
     held = [name.strip() for name in (options.hold or "").split(",") if name.strip()]
-    given = {"reentry": options.reentry, "attribute": options.attribute, "hold": tuple(held) or None}
+    given = {
+        "reentry": options.reentry,
+        "attribute": options.attribute,
+        "hold": tuple(held) or None,
+        "gap": options.gap,
+    }
     return replace(rule, **{field: value for field, value in given.items() if value})
 
 

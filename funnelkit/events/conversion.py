@@ -26,8 +26,7 @@ def time_to_convert(found: Journeys, by: str | Sequence[str] | None = None) -> R
 
     Parameters
     ----------
-    found : Journeys
-        What `journeys` found.
+    found : Journeys, what `journeys` found
     by : str or list of str, optional, attributes to split by
 
     Returns
@@ -57,10 +56,11 @@ def time_to_convert(found: Journeys, by: str | Sequence[str] | None = None) -> R
     """
     names = by_names(by)
     table = _times(as_journeys(found), names)
-    shown = [*names, "stage", "n", "p10_days", "p50_days", "p90_days", "mean_days"]
+    columns = [*names, "stage", "n", "p10_days", "p50_days", "p90_days", "mean_days"]
     notes = [] if found.rule.window is not None else [("events.conversion.quick", {"as_of": Later(day, found.as_of)})]
     notes, picture = notes * (found.as_of is not None), "convert_time_chart" * bool(len(table) and table["n"].any())
-    return Result(table, *read_times(found, table, names), notes, picture=picture, shown=partial(_times_for_people, shown))
+    shown = partial(_times_for_people, columns)
+    return Result(table, *read_times(found, table, names), notes, picture=picture, shown=shown)
 
 
 def _times_for_people(shown: Sequence[str], table: pd.DataFrame) -> pd.DataFrame:

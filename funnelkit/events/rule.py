@@ -42,6 +42,9 @@ class Rule:
         The longest time from the first (or `window_from="previous"`) step, end included, such as "30d"; None is
         unlimited. From the previous step it may be a tuple, one for each transition.
     window_from : {"first", "previous"}
+    gap : str or Timedelta, optional
+        The shortest time from one step to the next, such as "1h": an event that comes sooner is passed over, and a
+        later one of the same step may still count. Ties do not matter then.
     reentry : {"first", "latest"}
         A chain starts at the entity's first step-1 event only, or at the latest that helps. Under strict order step 1
         always restarts, and `latest` also passes over steps that come too early (ClickHouse's allow_reentry).
@@ -96,12 +99,16 @@ class Rule:
     attribute: str = "first"
     deduplicate: bool = False
     once: bool = True
+    gap: Any = None
 
     def __post_init__(self) -> None:
         for field, choices in _CHOICES.items():
             if getattr(self, field) not in choices:
                 raise RuleError("bad_rule", field=field, value=repr(getattr(self, field)), choices=", ".join(choices))
         object.__setattr__(self, "window", parse_window(self.window))
+        object.__setattr__(self, "gap", parse_window(self.gap))
+        if isinstance(self.gap, tuple):
+            raise RuleError("bad_window", value=repr(self.gap))
         for field in ("exclude", "lost", "void"):
             given = getattr(self, field)
             names = (given,) if isinstance(given, str) else given
@@ -147,6 +154,7 @@ class Rule:
         said += [say(f"events.rule.reentry_{self.reentry}")] if self.skip == "drop" and self.order != "any" else []
         said += [say(f"events.rule.ties_{self.ties}", seconds=f"{self.grace_s:g}")] if self.order != "any" else []
         between = say("result.between")
+        said += [say("events.rule.gap", time=duration(self.gap))] if self.gap is not None else []
         if self.exclude:
             said.append(say(f"events.rule.exclusion_{self.exclusion}", names=between.join(self.exclude)))
         named = {"lost": self.lost, "void": self.void}
@@ -194,6 +202,9 @@ def _contradictions(rule: Rule) -> tuple[tuple[str, str, bool], ...]:
         ("skip" if rule.skip != "drop" else "order", "deduplicate", free and rule.deduplicate),
         ("skip" if rule.skip != "drop" else "order", "ties", free and not _follows(rule) and rule.ties == "grace"),
         ("exclusion", "lost", bool(rule.exclude and rule.lost) and rule.exclusion == "person"),
+        ("gap", "skip" if rule.skip != "drop" else "order", rule.gap is not None and (free or rule.order == "strict")),
+        ("gap", "deduplicate", rule.gap is not None and rule.deduplicate),
+        ("gap", "ties", rule.gap is not None and rule.ties == "grace"),
         ("order", "ties", rule.order == "strict" and rule.ties == "grace"),
         ("deduplicate", "ties", rule.deduplicate and rule.ties == "grace"),
         ("order", "hold", rule.order == "strict" and rule.hold is not None),

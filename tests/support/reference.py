@@ -14,6 +14,8 @@ def deepest(events, steps, rule):
             return False
         if rule.once and any(place == used[3] for used in chain):
             return False
+        if rule.gap is not None and at - last[0] < rule.gap.total_seconds() * 1e6:
+            return False
         if rule.ties == "progress" and (
             (at, event[1], place) < (last[0], last[1], last[3]) if rule.once else at < last[0]
         ):

@@ -123,6 +123,9 @@ def _limits(rows: Rows, parts: Pair, rule: Rule, codes: Codes) -> Array | None:
     """Return for each row the first row too late to come before it, or None where that is the row itself."""
     group, unit = parts
     repeated = len(set(codes)) < len(codes)
+    if rule.gap is not None:
+        soonest = rows.at - round(rule.gap.total_seconds() * 1e6)
+        return count_before((group, rows.at), (group, soonest), side="right")
     if rule.ties == "strict":
         return first_of_tie(group, rows.at)
     if rule.ties == "grace":

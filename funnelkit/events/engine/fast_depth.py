@@ -27,7 +27,7 @@ def depths(rows: Rows, codes: Codes, rule: Rule) -> Reached | None:
     `codes` are the steps' codes in order.
     """
     plain = rule.order == "ordered" and rule.skip == "drop" and rule.ties == "progress" and not rule.deduplicate
-    plain = plain and not rule.exclude and rule.window_from == "first" and rows.group is None
+    plain = plain and not rule.exclude and rule.window_from == "first" and rows.group is None and rule.gap is None
     if not plain or list(codes) != list(range(len(codes))) or not len(rows.at):
         return None
     first = np.flatnonzero(np.r_[True, rows.entity[1:] != rows.entity[:-1]])

@@ -66,7 +66,14 @@ def test_columns_told_by_their_values(column, field):
     assert found.hint == ("right" if RIGHT[column] == field else f"field_not_{field}")
 
 
-@pytest.mark.parametrize(("answer", "hint"), [(None, "empty"), ("owner", "no_choices"), ({"C1": "owner"}, "field_not_owner"),
-                                              ({**RIGHT, "C1": "stage"}, "no_choice")], ids=str)  # fmt: skip
+ODD = [
+    (None, "empty"),
+    ("owner", "no_choices"),
+    ({"C1": "owner"}, "field_not_owner"),
+    ({**RIGHT, "C1": "stage"}, "no_choice"),
+]
+
+
+@pytest.mark.parametrize(("answer", "hint"), ODD, ids=str)
 def test_odd_answers_are_named(answer, hint):
     assert own_data.check_fields(answer).hint == hint

@@ -19,6 +19,10 @@ RANDOM_RULES = {
     "previous_window": Rule(window="3s", window_from="previous"),
     "previous_latest": Rule(window="3s", window_from="previous", reentry="latest"),
     "each_window": Rule(window="2s,3s,4s", window_from="previous", reentry="latest"),
+    "gap": Rule(window="8s", gap="2s"),
+    "gap_latest": Rule(window="8s", gap="1s", reentry="latest", exclude=("X",), exclusion="keep"),
+    "gap_previous": Rule(window="4s", window_from="previous", gap="2s", reentry="latest"),
+    "gap_held": Rule(hold="held", gap="2s", reentry="latest"),
     "strict_ties": Rule(window="5s", ties="strict", reentry="latest"),
     "grace": Rule(window="5s", ties="grace", grace_s=2),
     "grace_latest": Rule(window="5s", ties="grace", grace_s=1, reentry="latest"),
@@ -111,6 +115,17 @@ def test_g10_a_property_held_constant():
 
 def test_g11_strictly_increasing_times():
     assert depth([(0, "A", ""), (1, "A", ""), (1, "B", "")], "AB", preset("clickhouse_strict_increase")) == 2
+
+
+def test_a_step_that_comes_too_soon_is_passed_over():
+    """A at 0, B after 1 s and again after 5 s, C 2 s later: only the second B is far enough from A."""
+    events = [(0, "A", ""), (1, "B", ""), (5, "B", ""), (7, "C", "")]
+    assert depth(events, "ABC", Rule(gap="2s")) == 3, "both ends of the gap included"
+    assert depth(events, "ABC", Rule(gap="3s")) == 2
+    assert depth(events, "ABC", Rule(gap="6s")) == 1
+    for other in ({"order": "any"}, {"order": "strict"}, {"skip": "touch"}, {"ties": "grace", "grace_s": 1}):
+        with pytest.raises(RuleError, match="gap"):
+            Rule(gap="2s", **other)
 
 
 def test_g12_a_young_entity_is_not_yet_known():
