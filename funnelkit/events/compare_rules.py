@@ -80,8 +80,14 @@ def _compared(steps: Sequence[str], chosen: Mapping[str, Rule], counts: Mapping[
     values = {"last": names[-1], "least": Later(number, last.min()), "least_rule": least["rule"]}
     values |= {"most": Later(number, last.max()), "most_rule": most["rule"], "n": len(table)}
     key = "events.rules.same_answer" if last.min() == last.max() else "events.rules.answers"
-    shown = ["rule", "window", *names, "k", "n", "rate", "low", "high", "basis", "n_open", "reading"]
+    shown = partial(_for_people, names)
     return Result(table, key, values, picture="rules_chart", shown=shown, names={"rate": "conversion_rate"})
+
+
+def _for_people(steps: Sequence[str], table: pd.DataFrame) -> pd.DataFrame:
+    words = table["basis"].map(lambda basis: say(f"events.basis.{basis}"))
+    shown = ["rule", "window", *steps, "k", "n", "rate", "low", "high", "basis", "n_open", "reading"]
+    return table.assign(basis=words)[shown]
 
 
 def _row(name: str, rule: Rule, counted: tuple[pd.DataFrame, list[str], int]) -> dict[str, Any]:

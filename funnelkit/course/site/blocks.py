@@ -18,6 +18,7 @@ from funnelkit.language import say
 from funnelkit.report import clean_html
 
 _PICTURE = re.compile(r'<img class="fk"([^>]*?) src="data:image/png;base64,([A-Za-z0-9+/=]+)"([^>]*)>')
+_LONG_CELL = re.compile(r"<td>(?=[^<]{40})")  # a sentence: without a width of its own it becomes a column of words
 _EMPTY_HEAD = re.compile(r"<th[^>]*>\s*</th>")
 _LINK = re.compile(r"\]\((?:\.\./)?([\w-]+)\.ipynb((?:#[\w-]+)?)\)")
 _PAGE = re.compile(r'<a href="#page:([\w-]+)((?:#[\w-]+)?)">(.*?)</a>', re.DOTALL)
@@ -87,7 +88,7 @@ class Writer:
         html = _clean(_PICTURE.sub(lambda found: self._picture(found, block.id, kept), raw))
         for mark, picture in kept.items():
             html = html.replace(mark, picture)
-        html = _EMPTY_HEAD.sub("<td></td>", html)
+        html = _LONG_CELL.sub('<td class="long">', _EMPTY_HEAD.sub("<td></td>", html))
         html = html.replace("<table", '<div class="scroll" tabindex="0"><table').replace("</table>", "</table></div>")
         html = html.replace('<pre class="printed">', '<pre class="printed" tabindex="0">')
         return f'<div class="result">{html}</div>' if block.card is None else self._card(block, html)
