@@ -4,6 +4,6 @@ A deal enters four stages, stays gamma-distributed times, and advances or is los
 every field beyond the first block is off by default. `pipeline(rng)` draws a history and reads it as a user would.
 """
 
-from tests.worlds.world import STAGES, World, draw, named
+from tests.worlds.world import STAGES, World, draw, named, pipelines
 
-__all__ = ["STAGES", "World", "draw", "named"]
+__all__ = ["STAGES", "World", "draw", "named", "pipelines"]

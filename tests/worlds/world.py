@@ -71,6 +71,20 @@ class World:
         return read(deals, events, stages=list(STAGES), as_of=self.as_of)
 
 
+def pipelines(world: World, seeds):
+    """Return the pipeline of each seed, all read as one table: finding out what the columns are takes the longest."""
+    drawn = {f"{number}:": tables(world, draw(world, np.random.default_rng(seed))) for number, seed in enumerate(seeds)}
+    deals, events = (
+        pd.concat([pair[at].assign(deal_id=mark + pair[at]["deal_id"].astype(str)) for mark, pair in drawn.items()])
+        for at in (0, 1)
+    )
+    whole = read(deals, events, stages=list(STAGES), as_of=world.as_of)
+    for mark in drawn:
+        own = (table[table["deal_id"].str.startswith(mark)] for table in (whole.deals, whole.events))
+        deals, events = (table.reset_index(drop=True) for table in own)
+        yield replace(whole, deals=deals, events=events)
+
+
 def named(name: str) -> World:
     """Return one of the worlds by which figures of merit are known."""
     return {

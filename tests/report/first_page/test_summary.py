@@ -11,6 +11,7 @@ import pytest
 import funnelkit as fk
 from funnelkit import report
 from funnelkit.language import speaking
+from funnelkit.report.first_page import stages
 from tests.report.sections.test_section import company
 from tests.worlds import World
 
@@ -288,14 +289,15 @@ def test_quiet_histories_say_once_that_nothing_stands_out(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["constant", "seasonal", "quarter_end"])
-def test_the_page_itself_rarely_cries_wolf(name):
+def test_the_page_itself_rarely_cries_wolf(name, monkeypatch):
     """Its own tests hold together at 5 %: of 100 quiet histories at most 11 are called otherwise (99.5 %)."""
-    from tests.worlds import named
+    from tests.worlds import named, pipelines
 
-    alarms = 0
-    for seed in range(100):
-        pipeline = named(name).but(years=3.0, per_day=2.0).pipeline(np.random.default_rng(seed))
-        alarms += any(one.kind != "nothing" for one in report.summary(pipeline).found)
+    monkeypatch.setattr(stages, "YEARS_BACK", 1)  # how the win rate went is drawn, not tested
+    alarms, world = 0, named(name).but(years=3.0, per_day=2.0)
+    for first in range(0, 100, 25):
+        for pipeline in pipelines(world, range(first, first + 25)):
+            alarms += any(one.kind != "nothing" for one in report.summary(pipeline).found)
     print(
         f"{name}: {alarms} of 100 quiet histories called otherwise, s.e. {(alarms * (100 - alarms) / 1e2) ** 0.5:.1f}"
     )
