@@ -1,8 +1,9 @@
 """Latency in the browser from a key press to the painted picture: explorables beside `interact` with a new figure.
 
 Run by hand on an idle machine: python benchmarks/explorables.py [--moves 50]. Prints median and p95 in milliseconds, of
-the same run: an explorable in a page of its own, one in JupyterLab, the same with a busy kernel, and `interact` in
-JupyterLab. Keys are pressed, not dispatched; "painted" is when a message posted from the next frame is handled.
+the same run: every explorable in a page of its own, revealed where there is something to reveal, one in JupyterLab, the
+same with a busy kernel, and `interact` in JupyterLab. The load of the machine is printed before and after.
+Keys are pressed, not dispatched; "painted" is when a message posted from the next frame is handled.
 """
 
 import argparse
@@ -18,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.browser.lab import FLAGS, chromium, jupyterlab, run_notebook  # noqa: E402
+from tests.explore.cases import CASES  # noqa: E402
 
 CELLS = (
     "import funnelkit as fk\nfk.explore.WhatIf(fk.funnel('industrial-8'), 1000, 50_000)",
@@ -64,10 +66,10 @@ def summary(times):
     return {"median_ms": round(statistics.median(times), 1), "p95_ms": round(sorted(times)[int(0.95 * len(times))], 1)}
 
 
-def explorable(page, host, moves):
-    """Return the latencies of `moves` key presses on the third slider, to and fro."""
+def explorable(page, host, moves, place=2):
+    """Return the latencies of `moves` key presses on a slider, the third where no other is named, to and fro."""
     host.evaluate(PROBE)
-    slider = host.locator("#c2")
+    slider = host.locator(f"#c{place}")
     for move in range(moves + 5):
         slider.press("ArrowRight" if move % 10 < 5 else "ArrowLeft")
         page.wait_for_timeout(60)
@@ -101,10 +103,13 @@ def measured(browser, folder, moves):
     said, asked = [], []
     page.on("console", lambda line: said.append(line.text) if line.type in ("error", "warning") else None)
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(
-        fk.explore.write_page(fk.explore.WhatIf(fk.funnel("industrial-8"), 1000, 50_000), folder / "page.html").as_uri()
-    )
-    yield "page", explorable(page, page.locator("#fk"), moves)
+    for name, case in CASES.items():
+        panel = case.make()
+        page.goto(fk.explore.write_page(panel, folder / f"{name}.html").as_uri())
+        if page.locator(".reveal").count():
+            page.locator(".reveal").click()
+        place = next(at for at, control in enumerate(panel.spec["controls"]) if "options" not in control)
+        yield f"page {name}", explorable(page, page.locator("#fk"), moves, place)
     yield "page_said", said[:]
     yield "page_requests", len([url for url in asked if not url.startswith("data:")])
     notebook(folder)
@@ -131,6 +136,7 @@ def main():
     moves = parser.parse_args().moves
     from playwright.sync_api import sync_playwright
 
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
         found = {}
@@ -139,7 +145,7 @@ def main():
                 summary(value) if isinstance(value, list) and value and not isinstance(value[0], str) else value
             )
         browser.close()
-    found["load"] = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None
+    found["load"] = None if load is None else [round(load, 1), round(os.getloadavg()[0], 1)]
     found["python"] = platform.python_version()
     print(json.dumps(found, indent=2))
 

@@ -237,7 +237,7 @@ export const explorable = (parts) => ({ render: ({ model, el, signal }) => new C
 
 class Card {
   constructor(parts, model, el, signal) {
-    Object.assign(this, { parts, model, spec: model.get("spec"), boxes: new Map(), timers: {} });
+    Object.assign(this, { parts, model, spec: model.get("spec"), boxes: new Map(), timers: {}, kept: {}, size: {} });
     this.state = { ...model.get("state") };
     this.shadow(el);
     this.build();
@@ -375,16 +375,16 @@ class Card {
     on("lang", () => this.speakLanguage());
     on("revealed", () => this.show());
     on("spec", () => { this.spec = model.get("spec"); this.take(); });
-    const observer = new ResizeObserver(() => { this.place(); this.show(); });
+    const anew = () => { this.measure(); this.show(); }, observer = new ResizeObserver(() => { this.place(); anew(); });
     observer.observe(this.frame); observer.observe(this.canvas);
     this.switch.addEventListener("click", () => { model.set("lang", this.lang === "zh" ? "en" : "zh"); model.save_changes(); });
     this.dragging();
-    const printing = () => this.show(), late = () => this.show();
-    addEventListener("beforeprint", printing); addEventListener("afterprint", late);
+    this.fold?.addEventListener("toggle", () => this.show());
+    for (const moment of ["beforeprint", "afterprint"]) addEventListener(moment, anew);
     this.close = () => {
       observer.disconnect();
       Object.values(this.timers).forEach((timer) => { clearTimeout(timer); cancelAnimationFrame(timer); });
-      removeEventListener("beforeprint", printing); removeEventListener("afterprint", late);
+      for (const moment of ["beforeprint", "afterprint"]) removeEventListener(moment, anew);
       close.splice(0).forEach((undo) => undo());
     };
     signal?.addEventListener("abort", this.close);
@@ -520,6 +520,7 @@ class Card {
 
   speakLanguage() {
     this.place();
+    this.measure();
     this.lang = this.model.get("lang");
     Object.assign(this, words(this.model.get("texts"), this.lang, this.spec.currency));
     const { spec } = this;
@@ -556,25 +557,35 @@ class Card {
 
   get revealed() { return this.model.get("revealed"); }
 
+  // What is the same until something else is asked for: a long search runs once a move, not once for each who asks.
+  once(name, key, find) {
+    const known = this.kept[name];
+    if (known?.key === key) return known.found;
+    return (this.kept[name] = { key, found: find() }).found;
+  }
+
   show() {
     if (!this.lang) return;
     this.found = this.parts.compute(this.spec, this.state);
     for (const made of this.boxes.values()) this.showControl(made);
     this.showFigures(this.parts.figures(this));
-    this.showTable(this.parts.table(this));
+    if (!this.fold || this.fold.open) this.showTable(this.parts.table(this)); // a folded one waits until it is opened
     if (this.reveal) {
       mark(this.reveal, "aria-pressed", this.revealed);
       write(this.answer, this.revealed ? this.parts.answer(this) : "");
     }
     if (this.parts.remark) write(this.remark, this.parts.remark(this));
     if (this.challenge) this.showVerdict(this.parts.judge(this.spec, this.state));
-    const width = this.canvas.clientWidth, height = this.canvas.clientHeight;
+    const { width, height } = this.size;
     if (!width || !height) return; // out of sight: the observer calls again
     mark(this.svg, "width", width); mark(this.svg, "height", height);
     this.alt = this.parts.draw(this, this.layer, { width, height });
     this.layer.end();
     mark(this.svg, "aria-label", this.alt);
   }
+
+  // Asked for when the size may have changed, not at each move: to ask after a change makes the browser lay out at once.
+  measure() { this.size = { width: this.canvas.clientWidth, height: this.canvas.clientHeight }; }
 
   // On a narrow card the rows' table comes last; in the page's order as well, for those who tab or listen.
   place() {

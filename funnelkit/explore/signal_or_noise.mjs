@@ -5,7 +5,17 @@ import {
 
 const LONGEST = 1 << 9; // each month has a stretch of its own: a longer one begins with the same deals
 const changed = (spec, round) => uniform(spec.coins + round) < 0.5;
+const ROUNDS = new Map(); // the deals of the last settings drawn: they are asked for several times a move
 const sum = (values) => values.reduce((one, other) => one + other, 0);
+
+function winsOfAll(spec, state) {
+  const key = `${state.n} ${state.rate} ${state.size}`;
+  if (!ROUNDS.has(key)) {
+    if (ROUNDS.size > 3) ROUNDS.delete(ROUNDS.keys().next().value);
+    ROUNDS.set(key, Array.from({ length: spec.rounds }, (_, at) => wins(spec, state, at + 1)));
+  }
+  return ROUNDS.get(key);
+}
 
 // Wins of each month of a round; where the true rate falls, it does so for the last months.
 function wins(spec, { n, rate, size }, round) {
@@ -25,7 +35,7 @@ const twoFalls = (k, months) => k.some((now, at) => at > k.length - months && no
 function allRounds(spec, state) {
   const found = { changed: [], signal: [], falls: [] };
   for (let round = 1; round <= spec.rounds; round += 1) {
-    const k = wins(spec, state, round);
+    const k = winsOfAll(spec, state)[round - 1];
     found.changed.push(changed(spec, round));
     found.signal.push(contrast(k, state, spec.z2).high < 0);
     found.falls.push(twoFalls(k, state.months));
@@ -34,7 +44,7 @@ function allRounds(spec, state) {
 }
 
 export function compute(spec, state) {
-  const won = wins(spec, state, state.round), ends = won.map((k) => wilson(k, state.n, spec.z2)), rounds = allRounds(spec, state);
+  const won = winsOfAll(spec, state)[state.round - 1], ends = won.map((k) => wilson(k, state.n, spec.z2)), rounds = allRounds(spec, state);
   return {
     won, rate: won.map((k) => k / state.n), low: ends.map(([low]) => low), high: ends.map(([, high]) => high),
     contrast: contrast(won, state, spec.z2), ...rounds,

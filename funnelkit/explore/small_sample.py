@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from statistics import NormalDist
-from typing import Any
 
 import pandas as pd
 
 from funnelkit.analysis import win_rate
-from funnelkit.explore.base import Explorable, Input, Judgement, in_both, module, rounded, said
+from funnelkit.explore.base import Explorable, Input, Judgement, module, rounded
 from funnelkit.explore.draws import SAMPLES, draw_samples, draws_of
 from funnelkit.language import number, percent
 from funnelkit.result import Result
@@ -54,16 +53,19 @@ class SmallSample(Explorable):
 
     def __init__(self, n: int = 20, rate: float = 0.3, *, draw: int = 1) -> None:
         baseline = {"n": float(n), "rate": rounded(rate), "draw": float(draw), "guess": 20.0}
-        text = said("explore.small_sample.challenge_text", points=number(100 * HALF), rate=percent(rate, 0))
         spec = {
             "z2": NormalDist().inv_cdf((1 + LEVEL) / 2) ** 2, "samples": SAMPLES, "shown": SHOWN,
-            "presets": _presets(), "challenge": {"text": in_both(text), "rule": {"half": HALF}},
+            "presets": self.presets({
+                "preset_base": {}, "preset_few": {"n": 5.0, "rate": 0.6}, "preset_more": {"n": 50.0, "rate": 0.6},
+                "preset_many": {"n": 1000.0, "rate": 0.6},
+            }),
+            "challenge": self.goal({"half": HALF}, points=number(100 * HALF), rate=percent(rate, 0)),
         }  # fmt: skip
         controls = [
-            Input("n", said("explore.small_sample.n"), LEAST, MOST, 1, log=True, whole=True),
-            Input("rate", said("explore.small_sample.rate"), kind="percent"),
-            Input("draw", said("explore.small_sample.draw"), 1, DRAWS, 1, whole=True),
-            Input("guess", said("explore.small_sample.guess"), 0, SAMPLES, 1, place="guess", whole=True),
+            Input("n", self.said("n"), LEAST, MOST, 1, log=True, whole=True),
+            Input("rate", self.said("rate"), kind="percent"),
+            Input("draw", self.said("draw"), 1, DRAWS, 1, whole=True),
+            Input("guess", self.said("guess"), 0, SAMPLES, 1, place="guess", whole=True),
         ]
         super().__init__(spec, controls, baseline)
 
@@ -102,11 +104,3 @@ def _half(n: float, rate: float) -> float:
     """Return half the width of the interval of a sample whose share is the true rate."""
     low, high = wilson(n * rate, n)
     return float(high - low) / 2
-
-
-def _presets() -> list[dict[str, Any]]:
-    tried: dict[str, dict[str, float]] = {
-        "preset_base": {}, "preset_few": {"n": 5.0, "rate": 0.6}, "preset_more": {"n": 50.0, "rate": 0.6},
-        "preset_many": {"n": 1000.0, "rate": 0.6},
-    }  # fmt: skip
-    return [{"name": in_both(said(f"explore.small_sample.{key}")), "state": state} for key, state in tried.items()]

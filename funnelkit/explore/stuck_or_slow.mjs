@@ -33,6 +33,7 @@ export function compute(spec, { stage, age, false_share }) {
   return { ids: [...taught.ids, spec.ours], ages, still_here: ages.map((days) => taught.stay[days]), p, q, states, usual: taught.usual, late: taught.late };
 }
 
+const limitOf = (view) => view.once("limit", `${view.state.stage} ${view.state.false_share}`, () => limit(view.spec, view.state));
 const own = (values) => values[values.length - 1];
 const stuck = (spec, state) => own(compute(spec, state).states) === "stuck";
 
@@ -85,7 +86,7 @@ function draw(view, layer, { width, height }) {
   const { found, spec, state, revealed } = view, { stay } = spec.stages[state.stage], left = 40, bottom = height - 22, longest = Math.max(SHOWN, state.age);
   const x = (day) => left + 6 + ((width - left - 16) * day) / longest, y = (share) => bottom - share * (bottom - 14);
   axes(view, layer, { x, y, left, width, bottom, longest });
-  const from = revealed ? limit(spec, state) : NaN;
+  const from = revealed ? limitOf(view) : NaN;
   if (from <= longest) {
     layer.rect(x(from), y(1), width - x(from), bottom - y(1), { fill: "url(#hatch)", "fill-opacity": 0.45 });
     layer.text(x(from) + 6, y(1) + 14, view.t("zone", { days: view.number(from) }), { "font-weight": 600, ...halo });
@@ -108,7 +109,7 @@ function draw(view, layer, { width, height }) {
 const finding = (view) => view.t("finding", { age: view.number(view.state.age), usual: view.number(view.found.usual) });
 
 function answer(view) {
-  const { found, spec, state } = view, from = limit(spec, state);
+  const { found, spec } = view, from = limitOf(view);
   const said = view.t(SAID[own(found.states)], { share: view.percent(own(found.still_here)), p: view.percent(own(found.p)) });
   return `${said} ${Number.isFinite(from) ? view.t("from", { days: view.number(from) }) : view.t("never", { days: view.number(spec.controls.find(({ id }) => id === "age").max) })}`;
 }

@@ -86,17 +86,19 @@ function rounding(value) {
 
 const halo = { stroke: "#fff", "stroke-width": 3, "paint-order": "stroke" };
 
-// The curves of all dates, the chosen one bold; each ends in its date.
+const along = (view, until, most) => view.once(until, `${view.state.revenue} ${most}`, () => Array.from({ length: POINTS + 1 }, (_, at) => {
+  const entries = Math.round((most * at) / POINTS);
+  return [entries, chance(view.spec, { ...view.state, until }, entries)];
+}));
+
+// The curves of all dates, the chosen one bold.
 function curves(view, layer, { x, y, most, left, width }) {
   const { spec, state } = view;
   spec.dates.forEach((until) => {
-    const mine = until === state.until, points = [];
-    for (let at = 0; at <= POINTS; at += 1) {
-      const entries = Math.round((most * at) / POINTS);
-      points.push(`${x(entries).toFixed(1)} ${y(chance(spec, { ...state, until }, entries)).toFixed(1)}`);
-    }
+    const mine = until === state.until, line = along(view, until, most), end = line[POINTS][1];
+    const points = line.map(([entries, found]) => `${x(entries).toFixed(1)} ${y(found).toFixed(1)}`);
     layer.path(`M${points.join("L")}`, { fill: "none", stroke: mine ? NOW : "#a9bccb", "stroke-width": mine ? 2.8 : 1.4 });
-    if (mine) layer.text(x(most), y(chance(spec, state, most)) + 18, until, { "text-anchor": "end", "font-size": 12, "font-weight": 700, ...halo });
+    if (mine) layer.text(x(most), y(end) + 18, until, { "text-anchor": "end", "font-size": 12, "font-weight": 700, ...halo });
   });
   const { needed } = view.found;
   if (needed <= most) {

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from funnelkit.analysis import Calendar, compare_cohorts, outcome_curves
-from funnelkit.explore.base import Explorable, Input, Judgement, in_both, module, said
+from funnelkit.explore.base import Explorable, Input, Judgement, in_both, module
 from funnelkit.explore.draws import uniform
 from funnelkit.language import number, percent
 from funnelkit.pipeline import Pipeline
@@ -62,15 +62,26 @@ class YoungCohorts(Explorable):
         baseline = {"data": data, "day": float(day), "window": WINDOW, "show": "all", "guess": ""}
         edges = pd.date_range(FIRST, periods=MONTHS + 1, freq="MS")
         rule = {"quarter": list(QUARTER), "day": QUARTER[1] + WINDOW}
-        text = said("explore.young_cohorts.challenge_text", window=number(WINDOW))
         truth = {"rate": percent(RATE, 0), "fallen": percent(FALLEN, 0)}
         spec = {
             "start": _starts().tolist(), "edges": [int((edge - FIRST).days) for edge in edges],
             "months": [f"{edge:%Y-%m}" for edge in edges[:-1]], "deals": {name: _listed(name) for name in "AB"},
-            "truth": {name: in_both(said(f"explore.young_cohorts.{key}", **truth)) for name, key in TRUTHS.items()},
-            "presets": _presets(), "challenge": {"text": in_both(text), "rule": rule},
+            "truth": {name: in_both(self.said(key, **truth)) for name, key in TRUTHS.items()},
+            "presets": self.presets({
+                "preset_base": {}, "preset_later": {"day": 790.0}, "preset_other": {"data": "B"},
+                "preset_other_later": {"data": "B", "day": 790.0},
+            }),
+            "challenge": self.goal(rule, window=number(WINDOW)),
         }  # fmt: skip
-        super().__init__(spec, _inputs(), baseline)
+        sets = [(name, self.said("set", name=name)) for name in "AB"]
+        controls = [
+            Input("day", self.said("day"), 120, 820, 1, whole=True),
+            Input("window", self.said("window"), 30, 240, 10, whole=True),
+            Input("data", self.said("data"), options=sets),
+            Input("show", self.said("show"), options=self.options(SHOWN)),
+            Input("guess", self.said("guess"), place="guess", options=self.options(GUESSES)),
+        ]
+        super().__init__(spec, controls, baseline)
 
     @property
     def pipeline(self) -> Pipeline:
@@ -181,27 +192,3 @@ def _listed(data: str) -> list[list[int]]:
     slow, quick = -np.log(1 - two), -np.log(1 - three)
     days = np.where(won, 20 + 30 * (slow + quick), 10 + 45 * slow)
     return [np.rint(days).astype(int).tolist(), won.astype(int).tolist()]
-
-
-def _inputs() -> list[Input]:
-    named = {name: said(f"explore.young_cohorts.{name}") for name in ("data", "day", "window", "show", "guess")}
-    choices = {
-        "data": [(name, said("explore.young_cohorts.set", name=name)) for name in "AB"],
-        "show": [(name, said(f"explore.young_cohorts.{key}")) for name, key in SHOWN.items()],
-        "guess": [(name, said(f"explore.young_cohorts.{key}")) for name, key in GUESSES.items()],
-    }
-    return [
-        Input("day", named["day"], 120, 820, 1, whole=True),
-        Input("window", named["window"], 30, 240, 10, whole=True),
-        Input("data", named["data"], options=choices["data"]),
-        Input("show", named["show"], options=choices["show"]),
-        Input("guess", named["guess"], place="guess", options=choices["guess"]),
-    ]
-
-
-def _presets() -> list[dict[str, Any]]:
-    tried: dict[str, dict[str, Any]] = {
-        "preset_base": {}, "preset_later": {"day": 790.0}, "preset_other": {"data": "B"},
-        "preset_other_later": {"data": "B", "day": 790.0},
-    }  # fmt: skip
-    return [{"name": in_both(said(f"explore.young_cohorts.{key}")), "state": state} for key, state in tried.items()]
