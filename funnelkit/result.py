@@ -180,6 +180,7 @@ class Result:
         lead = self.table.columns[: self.table.columns.get_loc(column)]
         table = self.table[[key for key in lead if not pd.api.types.is_numeric_dtype(self.table[key].dtype)]]
         apart = np.round(own - theirs, 12)  # the last bits are the processor's, not the verb's
+        apart[np.abs(apart) <= 1e-9 * np.maximum(1.0, np.abs(theirs))] = 0.0
         table = table.assign(**{column: theirs, "by_hand": own, "difference": apart})
         # One's own figures are shown in the format that the column's name stands for.
         names = {**self.names, f"{column}_by_hand": name or "by_hand"}
