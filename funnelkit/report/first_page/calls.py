@@ -62,7 +62,8 @@ def _call(row: dict[str, Any], deal: pd.Series[Any], model: Funnel, valued: bool
 def why(call: Call, as_of: pd.Timestamp) -> str:
     """Return why to call: how long overdue, and when the close was, or is, expected."""
     n = call.overdue_days
-    late = say("report.first_page.overdue_day" if n == 1 else "report.first_page.overdue", n=number(n))
+    key = "overdue_now" if n == 0 else "overdue_day" if n == 1 else "overdue"
+    late = say(f"report.first_page.{key}", n=number(n))
     if pd.isna(call.expected):
         return late
     key = "was_expected" if call.expected < as_of else "is_expected"
