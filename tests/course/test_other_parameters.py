@@ -51,6 +51,23 @@ OTHERS = [
         {"seed": 3}, {"revenue": 1000.0}, {"revenue": 1e10, "months": 1}, {"target_rate": 1.0, "capacity": 0.5},
     )],
     ("11", "own"),
+    *[("05", values) for values in (
+        {"seed": 3}, {"within": 60}, {"within": 500}, {"hours": 0.0, "least_search": 0.0}, {"hours_best": 400.0},
+    )],
+    *[("06", values) for values in (
+        {"seed": 3}, {"share": 0.0}, {"share": 1.0}, {"size_weight": 0.0, "need_weight": 5.0}, {"seed": 11},
+    )],
+    *[("07", values) for values in ({"seed": 3}, {"adherence": 0.0}, {"diagnosis": 1.0}, {"sample_size": 5})],
+    *[("10", values) for values in (
+        {"seed": 3, "tries": 20}, {"within": 60, "tries": 20}, {"within": 500, "tries": 20}, {"seed": 11, "tries": 20},
+        {"tries": 2},
+    )],
+    *[("12", values) for values in (
+        {"seed": 3}, {"n_steps": 2}, {"window_days": 30}, {"unit": "month"}, {"window_days": 700},
+    )],
+    *[("13", values) for values in (
+        {"seed": 3}, {"every": 2}, {"every": 1000}, {"seed": 11}, {"seed": 5, "every": 7},
+    )],
 ]  # fmt: skip
 QUICK = [*PAST[:3], ("00", {"rate": 1.0}), ("02", {"to_middle": 0.0})]
 

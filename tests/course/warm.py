@@ -63,9 +63,11 @@ NUMBER = r"[+−-]?\d[\d,]*(?:\.\d+)?"
 PERCENT = re.compile(rf"({NUMBER})%")
 INTERVAL = re.compile(rf"({NUMBER}) (?:points|percentage points|个百分点) \[({NUMBER}), ({NUMBER})")
 CHANGED = re.compile(rf"({NUMBER}) (?:points|percentage points|个百分点)")
-# A chance or a level that was asked for, or where a loop ends beyond the turns shown: no figure of the table.
+# A chance or a level that was asked for, what a map shows of all, where a loop ends: no figure of the table.
 ASKED = re.compile(
-    r"false alarm|a year\b|interval|odds|chance|band|word of mouth adds|误报|每年|区间|概率|把握|可能性|口碑带来", re.I
+    r"false alarm|a year\b|interval|odds|chance|band|word of mouth adds|the map shows|left to right|relatively"
+    r"|误报|每年|区间|概率|把握|可能性|口碑带来|相对|图中|横轴|左右",
+    re.I,
 )
 UP = re.compile(
     r"\b(?:rises?|rose|more go on|clearly better|clearly up|higher than)\b|显著上升|升迁偏多|明显好于", re.I
@@ -121,10 +123,11 @@ def _figures(table):
     numeric = table.select_dtypes("number")
     cells = numeric.to_numpy(float).ravel()
     sums = np.concatenate([numeric.sum().to_numpy(float), [len(table)]])
-    counts = np.unique(np.concatenate([cells[(cells >= 1) & (cells == np.round(cells))], sums[sums >= 1]]))[-400:]
+    counts = np.unique(np.concatenate([cells[cells >= 1], sums[sums >= 1]]))[-400:]
     ratios = (counts[:, None] / counts[None, :]).ravel()
     steps = [b - a for row in numeric.to_numpy(float) for a, b in pairwise(row)]
     totals = [_total(table, when) for when in ("before", "after")]  # of the segments of a split
+    totals += [table[name].prod() for name in ("rate", "ratio") if name in numeric]  # of a whole way
     shares = np.concatenate([cells, 1 - cells, ratios, ratios - 1, sums, steps, totals])
     shares = shares[np.isfinite(shares)]
     return np.concatenate([np.abs(100 * shares), np.abs(shares)])
