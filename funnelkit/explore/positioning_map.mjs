@@ -43,11 +43,18 @@ function sign(loading, roots, names) {
   return total < 0 ? -1 : 1;
 }
 
-export function compute(spec, state) {
-  const { products, attributes, values } = spec, chosen = attributes.map((_, at) => state[`need${at}`]);
-  const all = chosen.reduce((sum, weight) => sum + weight, 0);
+// The weights with a mean of 1, and each product's score by them.
+function scored({ attributes, values }, state) {
+  const chosen = attributes.map((_, at) => state[`need${at}`]), all = chosen.reduce((sum, weight) => sum + weight, 0);
   if (!(all > 0)) return { refused: "weights_zero" };
-  const weight = chosen.map((one) => one / (all / chosen.length)), roots = weight.map(Math.sqrt), sum = weight.reduce((a, b) => a + b, 0);
+  const weight = chosen.map((one) => one / (all / chosen.length)), sum = weight.reduce((a, b) => a + b, 0);
+  return { weight, score: values.map((row) => dot(row, weight) / sum) };
+}
+
+export function compute(spec, state) {
+  const { products, attributes, values } = spec, { weight, score, refused } = scored(spec, state);
+  if (refused) return { refused };
+  const roots = weight.map(Math.sqrt);
   const means = attributes.map((_, at) => column(values, at).reduce((a, b) => a + b, 0) / products.length);
   const spread = values.map((row) => row.map((value, at) => (value - means[at]) * roots[at]));
   const { places, sizes, loadings } = decompose(spread);
@@ -55,7 +62,7 @@ export function compute(spec, state) {
   const signs = loadings.map((loading) => sign(loading, roots, attributes)), whole = sizes.reduce((one, size) => one + size * size, 0);
   const arrows = attributes.map((_, at) => [0, 1].map((k) => loadings[k][at] * signs[k]));
   return {
-    weight, score: values.map((row) => dot(row, weight) / sum),
+    weight, score,
     x: products.map((_, at) => places[0][at] * signs[0]), y: products.map((_, at) => places[1][at] * signs[1]),
     arrow_x: column(arrows, 0), arrow_y: column(arrows, 1),
     needs: [0, 1].map((k) => dot(roots, column(arrows, k))), explained: sizes.map((size) => (size * size) / whole),
@@ -65,7 +72,7 @@ export function compute(spec, state) {
 const isFirst = (spec, found) => !found.refused && found.score.every((score, at) => at === spec.ours || score < found.score[spec.ours] - 1e-12);
 
 export function judge(spec, state) {
-  const found = compute(spec, state);
+  const found = scored(spec, state); // the places on the map do not matter here
   const change = spec.attributes.reduce((sum, _, at) => sum + Math.abs(state[`need${at}`] - spec.baseline[`need${at}`]), 0);
   const outside = change > spec.challenge.rule.change + 1e-9;
   return { status: !change ? "start" : outside ? "outside" : isFirst(spec, found) ? "done" : "not_yet", change };

@@ -5,20 +5,29 @@ import {
 
 const POINTS = 24;
 
+const KNOWN = new WeakMap(); // what has been asked of these futures before: the curves ask for the same points each move
+function reached(futures, target, entries) {
+  if (!KNOWN.has(futures)) KNOWN.set(futures, new Map());
+  const known = KNOWN.get(futures), key = `${target} ${entries}`;
+  if (known.size > 20_000) known.clear();
+  if (!known.has(key)) known.set(key, wins(futures, target, entries));
+  return known.get(key);
+}
+
 // The share of futures in which so many new deals bring the wins that are missing: each is binomial, as in `TargetPlan.chance`.
-function reached({ mean, needed }, target, entries) {
+function wins({ mean, needed }, target, entries) {
   const paths = needed[target], each = paths.length / mean.length;
   let sum = 0;
   mean.forEach((p, draw) => {
     const below = [0], odds = p / (1 - p);
     let part = Math.exp(entries * Math.log1p(-p));
     for (let path = draw * each; path < (draw + 1) * each; path += 1) {
-      const wins = paths[path];
-      for (let k = below.length - 1; k < wins; k += 1) {
+      const missing = paths[path];
+      for (let k = below.length - 1; k < missing; k += 1) {
         below.push(below[k] + part);
         part *= ((entries - k) / (k + 1)) * odds;
       }
-      sum += wins <= 0 ? 1 : entries >= wins ? 1 - below[wins] : 0;
+      sum += missing <= 0 ? 1 : entries >= missing ? 1 - below[missing] : 0;
     }
   });
   return sum / paths.length;
