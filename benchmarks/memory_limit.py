@@ -1,6 +1,6 @@
 """Count a log larger than the memory allowed: python benchmarks/memory_limit.py [ROWS] [FOLDER] [--limit-mb 2048].
 
-Makes a log in time order (ten Parquet files), runs `funnelkit count` on it in a process whose memory the operating
+Makes a log in time order (four Parquet files), runs `funnelkit count` on it in a process whose memory the operating
 system limits (RLIMIT_AS: every byte of address space, code and libraries included), and compares the counts with those
 of the same log counted part by part, each file of entities of its own. Prints one line of JSON.
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from make_logs import STAGES, make, write
 
-PARTS = 10
+PARTS = 4
 
 
 def make_files(rows, folder):

@@ -183,7 +183,8 @@ def _batch(options: argparse.Namespace) -> int:
         return _rehearse(items)
     if options.one:
         return _one(items[0])
-    others = [item for item in planned if item not in items]
+    asked = {item.name for item in items}
+    others = [item for item in planned if item.name not in asked]
     results = run_batch(
         items, out, options.jobs, options.retry, sys.stderr.isatty(), others=others, scheduler=options.scheduler
     )  # fmt: skip

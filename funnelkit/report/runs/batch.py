@@ -6,8 +6,9 @@ import contextlib
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,7 +114,7 @@ class _Batch:
         self.results: dict[str, Outcome] = {}
         self.running: dict[str, float] = {}
         self.others: list[dict[str, Any]] = []  # reports of the plan that were not asked for
-        self.indexed = 0.0
+        self.unsaid, self.due, self.index_due = True, 0.0, 0.0
         self.started = datetime.now(UTC)
         self.lock = threading.Lock()
 
@@ -123,11 +124,15 @@ class _Batch:
         self.write(False)
         bar.show(0, len(self.items))
         with ThreadPoolExecutor(max_workers=jobs) as threads:
-            pending = {threads.submit(self._one, item, crew, only_failed) for item in self.items}
-            while pending:
+            waiting, pending = deque(self.items), set[Future[None]]()
+            while waiting or pending:
+                while waiting and len(pending) < 2 * jobs:
+                    pending.add(threads.submit(self._one, waiting.popleft(), crew, only_failed))
                 done, pending = wait(pending, timeout=0.2, return_when=FIRST_COMPLETED)
                 for future in done:
                     future.result()
+                with self.lock:
+                    self.write(False)
                 self.index()
                 bar.show(len(self.results), len(self.items), ", ".join(list(self.running)[:2]))
 
@@ -154,6 +159,7 @@ class _Batch:
             else:
                 self.running.pop(name, None)
                 self.results[name] = result
+            self.unsaid = True
             self.write(False)
 
     def _made(self, item: PlannedReport, crew: pool.Workers | Cluster, only_failed: bool, started: float) -> Outcome:
@@ -203,21 +209,28 @@ class _Batch:
         }  # fmt: skip
 
     def write(self, final: bool) -> None:
-        """Write OUT/batch.json; at the end the index page too."""
+        """Write OUT/batch.json if something has changed, at most a twentieth of the time; at the end the index too."""
+        began = time.monotonic()
+        if not final and (not self.unsaid or began < self.due):
+            return
         publish.write_json(self.out / "batch.json", self.status(final))
+        self.unsaid, ended = False, time.monotonic()
+        self.due = ended + 20 * (ended - began)
         if final:
             self.index(True)
 
     def index(self, final: bool = False) -> None:
         """Write OUT/index.html where it is older than a few seconds, or this is the end."""
-        if not final and time.monotonic() - self.indexed < _INDEX_EVERY_S:
+        began = time.monotonic()
+        if not final and began < self.index_due:
             return
         with self.lock:
             status = self.status(final)
             said = {name: result.error.say() for name, result in self.results.items() if result.error is not None}
         page = self.out / "index.html"
         publish.prepare_text(page, index_page(status, self.out, said)).replace(page)
-        self.indexed = time.monotonic()
+        ended = time.monotonic()
+        self.index_due = ended + max(_INDEX_EVERY_S, 20 * (ended - began))
 
     def give_up(self) -> None:
         """The target folder failed us: say so where that is still possible."""

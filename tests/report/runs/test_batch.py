@@ -145,6 +145,19 @@ def test_a_fault_of_one_report_stops_no_other(tmp_path, monkeypatch):
     assert load_json(tmp_path / "out" / "batch.json")["outcome"] == "failed"
 
 
+def test_the_status_of_many_reports_is_not_written_anew_for_each(tmp_path, monkeypatch):
+    template(tmp_path / "t.ipynb", "print(x)")
+    items = read_plan(plan(tmp_path, each={"x": list(range(300))}), tmp_path / "out")
+    written = []
+    monkeypatch.setattr("funnelkit.report.runs.batch.run_report", lambda request, *rest: {}["x"])
+    monkeypatch.setattr("funnelkit.report.runs.batch.pool.Workers.warm", lambda *given: None)
+    write = publish.write_json
+    monkeypatch.setattr(publish, "write_json", lambda path, told: written.append(path.name) or write(path, told))
+    assert len(run_batch(items, tmp_path / "out", jobs=2)) == 300
+    assert load_json(tmp_path / "out" / "batch.json")["n_done"] == 300
+    assert written.count("batch.json") < 150
+
+
 @pytest.mark.parametrize("changed", ["data", "template", "parameter"])
 def test_retry_makes_again_what_is_made_from_something_else_now(changed, tmp_path):
     template(tmp_path / "t.ipynb", "print(open(data[0]).read())")
