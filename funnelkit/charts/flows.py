@@ -36,7 +36,7 @@ def journey_chart(found: Drawable, title: str | None = None) -> Chart:
     Chart
         Its alt text says of each step how many reached it, went no further, and are open.
     """
-    steps = list(getattr(found, "steps", ()))
+    steps: list[str] = list(getattr(found, "steps", ()))
     return _journey(table_of(found), steps, title or say("charts.events.journey_title"))
 
 

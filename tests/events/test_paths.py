@@ -21,7 +21,7 @@ def test_paths_say_themselves():
     log = make([(0, "A"), (1, "x"), (2, "y"), (3, "B")], *[[(0, "A"), (4, "B")]] * 2)
     found = paths_between(log, journeys(log, "AB", columns=COLUMNS), "A", "B")
     assert found.reading() == "3 went from A to B in 2 ways; the most frequent, 66.7%: straight, no event between."
-    assert found.reading("zh") == "从 A 到 B 的有 3 个，共 2 种路径；最常见的占 66.7%：直接到达，中间无事件。"
+    assert found.reading("zh") == "从“A”到“B”的有 3 个，共 2 种路径；最常见的占 66.7%：直接到达，中间无事件。"
     assert "straight, no event between" in found.show().text
     empty = make([(0, "x")])
     none = paths_between(empty, journeys(empty, "AB", columns=COLUMNS), "A", "B")
