@@ -61,7 +61,7 @@ class ConversionRules(Explorable):
     >>> panel = ConversionRules()
     >>> panel.state = {"since": "none"}
     >>> panel.table["n_entered"].tolist()
-    [11, 10, 9]
+    [12, 10, 9]
     """
 
     name = "conversion_rules"

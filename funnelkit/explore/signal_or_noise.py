@@ -156,7 +156,7 @@ def draw_months(n: float, rate: float, size: float = 0.0, *, round_: float = 1) 
     Examples
     --------
     >>> draw_months(10, 0.3).groupby("month")["status"].apply(lambda status: (status == "won").sum()).tolist()[:4]
-    [2, 2, 4, 3]
+    [2, 4, 1, 3]
     """
     state = {"n": n, "rate": rate, "size": size}
     won = _drawn(state)[round(round_) - 1].ravel()

@@ -129,7 +129,7 @@ def stage_deals(stage: str, age: float) -> tuple[pd.DataFrame, pd.DataFrame]:
     Examples
     --------
     >>> deals, events = stage_deals("steady", 40)
-    >>> len(deals), deals["status"].eq("open").sum()
+    >>> len(deals), int(deals["status"].eq("open").sum())
     (241, 9)
     """
     first, spread = STAGES[stage]
