@@ -75,13 +75,17 @@ def test_recipes_run_commands_that_there_are():
     from funnelkit.cli import build_parser
 
     recipes = ROOT / "notebooks" / "report" / "README.md"
-    (workflow,) = blocks(recipes, "yaml")
+    workflow, job = blocks(recipes, "yaml")
+    (container,) = yaml.safe_load(job)["spec"]["template"]["spec"]["containers"]
+    assert container["command"][-1].startswith("funnelkit batch weekly.yaml --out reports --list | sed -n")
     steps = yaml.safe_load(workflow)["jobs"]["reports"]["steps"]
     assert [sorted({"uses", "run"} & set(step)) for step in steps] == [["uses"]] * 2 + [["run"]] * 3 + [["uses"]]
     for block in blocks(recipes, "python"):
         compile(block, "dag", "exec")
+    listing = yaml.safe_load(job)["spec"]["template"]["spec"]["containers"][0]["command"][2].split("|")[0].split()
+    assert build_parser().parse_args(listing[1:]).list
     commands = re.findall(r"\.venv/bin/funnelkit (batch [^\n>\"]+)", recipes.read_text(encoding="utf-8"))
-    assert len(commands) == 4
+    assert len(commands) == 5
     for command in commands:
         assert build_parser().parse_args(command.split()).out == "reports"
 
