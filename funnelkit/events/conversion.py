@@ -283,4 +283,5 @@ def read_trend(found: Journeys, trend: pd.DataFrame) -> list[tuple[str, dict[str
         values |= {key: Later(day, row["cohort"]), f"{key}_rate": Later(rate_words, row["k"], row["n"])}
     said = [("events.conversion.trend" if len(mature) > 1 else "events.conversion.one_cohort", values)]
     young = len(trend) - len(mature)
-    return said + ([("events.conversion.young", {"n": Later(number, young)})] if young else [])
+    key = "events.conversion.young_one" if young == 1 else "events.conversion.young"
+    return said + ([(key, {"n": Later(number, young)})] if young else [])

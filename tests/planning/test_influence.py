@@ -44,7 +44,7 @@ def test_steady_at_one_and_explosion_above():
     assert wild.key == "planning.influence.explodes"
     assert "doubles about every 1.0 turns" in wild.reading()
     assert np.isfinite(wild.table.to_numpy(float)).all()
-    assert f"第 {len(wild.table)} 圈后终止" in wild.reading("zh")
+    assert f"第 {len(wild.table)} 轮后终止" in wild.reading("zh")
 
 
 @given(SHARE, st.floats(0, 20), st.integers(0, 5000))
