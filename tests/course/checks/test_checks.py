@@ -6,7 +6,12 @@ import pandas as pd
 import pytest
 
 from funnelkit.course.checks import (
-    check_controls, check_near_border, check_number, check_wins_of_person, eight_step, project_sales,
+    check_controls,
+    check_near_border,
+    check_number,
+    check_wins_of_person,
+    eight_step,
+    project_sales,
 )  # fmt: skip
 from funnelkit.language import LANGUAGES, texts, use_language
 from funnelkit.models.funnel import funnel
@@ -137,8 +142,8 @@ def test_accounts_near_a_border(answer, hint):
 @pytest.mark.parametrize(
     ("answer", "hint"),
     [
-        (20.0, "right"), ("20", "right"), (None, "empty"), ({}, "no_number"), (2000, "wins_percent"), (10, "wins_found"),
-        (0.2, "wins_rate"), (100 * (0.1 + 0.4) / 2, "wins_mean_of_rates"), (15, "wins_mean"), (7, "off"),
+        (20.0, "right"), ("20", "right"), (None, "empty"), ({}, "no_number"), (2000, "wins_percent"),
+        (10, "wins_found"), (0.2, "wins_rate"), (100 * (0.1 + 0.4) / 2, "wins_mean_of_rates"), (15, "wins_mean"), (7, "off"),
     ],
 )  # fmt: skip
 def test_wins_to_expect(answer, hint):
