@@ -143,7 +143,8 @@ def test_accounts_near_a_border(answer, hint):
     ("answer", "hint"),
     [
         (20.0, "right"), ("20", "right"), (None, "empty"), ({}, "no_number"), (2000, "wins_percent"),
-        (10, "wins_found"), (0.2, "wins_rate"), (100 * (0.1 + 0.4) / 2, "wins_mean_of_rates"), (15, "wins_mean"), (7, "off"),
+        (10, "wins_found"), (0.2, "wins_rate"), (100 * (0.1 + 0.4) / 2, "wins_mean_of_rates"), (15, "wins_mean"),
+        (7, "off"),
     ],
 )  # fmt: skip
 def test_wins_to_expect(answer, hint):
