@@ -66,6 +66,7 @@ OF_LOGS = {  # of the pipeline's events as a table, where they differ as logs
     "dropped": lambda p: fk.dropped(_journeys(p), STAGES[1]),
     "journeys": lambda p: _journeys(p),
     "paths_between": lambda p: fk.paths_between(_log(p), _journeys(p), STAGES[0], STAGES[1]),
+    "step_matrix": lambda p: fk.step_matrix(_log(p), _journeys(p), STAGES[0], STAGES[1]),
     "step_rates": lambda p: fk.step_rates(fk.count_events(_log(p), STAGES[:3])),
     "time_histogram": lambda p: fk.time_histogram(_journeys(p)),
     "time_to_convert": lambda p: fk.time_to_convert(_journeys(p)),
@@ -78,7 +79,7 @@ WITHOUT = {
     "count_on": "a warehouse: tests/events/test_warehouse.py", "glossary": "words", "influence_counts": "plain numbers",
     "influence_loop": "plain numbers", "level_advice": "points", "life_cycle_guide": "the model alone",
     "models": "the catalogue", "perceptual_map": "ratings", "score_table": "a calibration", "space_profile": "ratings",
-    "statement_card": "texts",
+    "statement_card": "texts", "times_on": "a warehouse", "trend_on": "a warehouse",
 }  # fmt: skip
 
 

@@ -193,8 +193,8 @@ def loss_chart(found: Drawable, model: Funnel | None = None, title: str | None =
     --------
     >>> from funnelkit import split_losses
     >>> losses = pd.DataFrame({"link": ["order"], "n": [60], "n_lost": [30], "reason": ["bill"], "within": [True]})
-    >>> loss_chart(split_losses(losses)).alt[-49:]
-    'order: 50.0% and 0.0% of 60; would bring 30 more.'
+    >>> loss_chart(split_losses(losses)).alt[-52:]
+    'order: 50.0% avoidable, 0.0% not, of 60; 30 to gain.'
     """
     table, model = drawn(found, model)
     return _losses(table, model, title or say("charts.change.loss_title"))

@@ -133,7 +133,7 @@ def life_cycle_guide(*, model: str | Funnel = "pharma") -> Result:
     Examples
     --------
     >>> life_cycle_guide().table.loc[0, ["phase", "experts"]].tolist()
-    ['Introduction', 'Points, then areas.']
+    ['Introduction', 'A few opinion leaders first, then whole regions.']
     """
     found = funnel(model)
     topics = {name: found.topic(f"life-cycle-{name}") for name in ("goals", "experts", "literature")}

@@ -87,7 +87,7 @@ def test_times_and_trend_say_themselves():
     assert trend.sentences() == [
         "From A to B: 50.0% [9.5, 90.5] (n = 2) of those who began in the period from 1 January 2026, "
         "the only one that is complete.",
-        "1 cohorts are not complete; their rates may still change.",
+        "One cohort is not complete; its rate may still change.",
     ]
     assert "2026年1月1日" in trend.reading("zh")
     assert time_histogram(found).reading() == "1 came from A to B; the longest time is 2.0 days."

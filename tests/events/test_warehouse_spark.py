@@ -11,9 +11,12 @@ from funnelkit.events import conversion_trend, count_events, journeys, time_to_c
 from funnelkit.events.warehouse import count_on, times_on, trend_on
 from funnelkit.events.warehouse_chains import depth_expression
 from funnelkit.events.warehouse_engines import open_engine
-from tests.events.test_warehouse import RULES
 from tests.support import spark
 from tests.support.randomlogs import COLUMNS, kit_depths, random_log
+
+pytest.importorskip("ibis", reason="Ibis is in the bench and spark extras")
+
+from tests.events.test_warehouse import RULES
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(spark.missing() is not None, reason=str(spark.missing()))]
 STEPS, EVENTS = list("ABCD"), 1_000_000

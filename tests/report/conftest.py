@@ -2,7 +2,7 @@
 
 import pytest
 
-from funnelkit.report.kernels import pool
+from funnelkit.report.kernels import pool, processes
 
 MODULES = ("funnelkit", "numpy", "pandas", "pyarrow", "matplotlib", "seaborn")
 
@@ -20,4 +20,12 @@ def one_parent():
 
     with pool.Workers(MODULES) as parent, pytest.MonkeyPatch.context() as patch:
         patch.setattr(pool.Workers, "_ensure_forge", lend)
-        yield
+        yield parent
+
+
+@pytest.fixture(autouse=True)
+def no_leftovers(one_parent):
+    """End what hid from its own workers: that is done with their parent, and this one stays."""
+    yield
+    if one_parent.forge is not None:
+        processes.end(lambda: processes.descendants(one_parent.forge.pid))

@@ -276,7 +276,9 @@ def test_report_on_real_input(tmp_path):
     target = run.run_report(run.Request(share("report") / "en.ipynb", values, tmp_path, inputs=inputs))
     figures = json.loads((target / "summary.json").read_text(encoding="utf-8"))["figures"]
     assert (figures["n_won"], figures["n_lost"], figures["n_open"]) == (4238, 2473, 2089)
-    assert figures["win_rate"] is None, "the closes begin in March: ten months make no rate over twelve"
+    rate = figures["win_rate"]
+    assert (rate["k"], rate["n"], rate["basis"]) == (2453, 4032, "period"), "the closes of July to December"
+    assert rate["months"] == 6, "closes begin in March: ten months make no rate over twelve"
     finding = next(item for item in figures["findings"] if item["rule"] == "closes_start_late")
     assert "2017Q1" in finding["message"] and "2017-03-01" in finding["message"] and "2016-10-20" in finding["message"]
     html = (target / "report.html").read_text(encoding="utf-8")
