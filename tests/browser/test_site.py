@@ -167,17 +167,17 @@ def test_explorables_work_in_the_lesson_and_on_the_wall(page, tmp_path, lang):
         card = WhatIf(funnel("industrial-8"), 1000, 50000)
     data = {**card.twin(), lessons.EXPLORABLE: card.bundle()}
     for cell in notebook.cells:
-        if cell.id == "slider":
+        if cell.id == "effort-explore":
             cell.outputs = [nbformat.v4.new_output("display_data", data)]
     lessons.write_lesson(notebook, tmp_path / "in" / lang / f"{LESSON}.ipynb")
     list(write_site(tmp_path / "out", [lang], folder=tmp_path / "in"))
-    for name in (f"{LESSON}.html#slider", f"{LESSON}.talk.html#20"):
+    for name in (f"{LESSON}.html#effort-explore", f"{LESSON}.talk.html#8"):
         page.goto((tmp_path / "out" / lang / name.partition("#")[0]).as_uri() + "#" + name.partition("#")[2])
-        slider = page.locator("#slider-card input[type=range]").nth(3)
-        before = page.locator("#slider-card .figures").inner_text()
+        slider = page.locator("#effort-explore-card input[type=range]").nth(3)
+        before = page.locator("#effort-explore-card .figures").inner_text()
         slider.focus()
         slider.press("ArrowRight")  # moves the slider, not the screen
-        assert page.locator("#slider-card .figures").inner_text() != before, name
+        assert page.locator("#effort-explore-card .figures").inner_text() != before, name
         assert page.url.endswith(name.partition("#")[2])
         if axe_file():
             assert violations_of(page) == []

@@ -137,6 +137,7 @@ def markdown(source: str, pages: Collection[str] = ()) -> str:
     html = _PAGE.sub(
         lambda link: f'<a href="{link[1]}.html{link[2]}">{link[3]}</a>' * (link[1] in pages) or link[3], html
     )
+    html = re.sub(r"<pre(?=[ >])", '<pre tabindex="0"', html)  # it scrolls where it is too wide
     return _EMPTY_HEAD.sub("<td></td>", html)
 
 
