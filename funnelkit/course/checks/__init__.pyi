@@ -35,6 +35,7 @@ from .time import check_late_value as check_late_value
 from .time import check_median as check_median
 from .verdict import Verdict as Verdict
 from .verdict import check_choices as check_choices
+from .verdict import check_day as check_day
 from .verdict import check_number as check_number
 from .weekly_report import check_mails as check_mails
 from .weekly_report import check_month_end as check_month_end

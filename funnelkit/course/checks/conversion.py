@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 from typing import Any
 
 import pandas as pd
 
-from funnelkit.course.checks.verdict import Verdict, check_choices, check_number, verdict
+from funnelkit.course.checks.verdict import Verdict, check_choices, check_day, check_number
 from funnelkit.events import Rule, count_events, journeys
 
 BUYERS = {
@@ -68,24 +67,20 @@ def check_complete_day(answer: Any, cohort: pd.Timestamp, unit: str, window: str
     -------
     Verdict
     """
-    if answer is None:
-        return verdict("empty")
-    if not isinstance(answer, (str, date, pd.Timestamp)):
-        return verdict("no_date", found=type(answer).__name__)
-    try:
-        day = pd.Timestamp(answer).normalize()
-    except ValueError:
-        return verdict("no_date", found=str(answer))
     whole = Rule(window=window).window
     end = pd.Period(cohort, unit[0].upper()).end_time.normalize()
     right = (end + whole).normalize()
-    if right <= day <= right + pd.Timedelta(days=1):  # the last deal may have begun late on its day
-        return verdict("right")
-    if abs(day - cohort - whole) <= pd.Timedelta(days=1):
-        return verdict("day_from_first")
-    if abs(day - end) <= pd.Timedelta(days=1):
-        return verdict("day_no_window")
-    return verdict("day_early" if day < right else "day_late")
+
+    def judge(day: pd.Timestamp) -> str:
+        if right <= day <= right + pd.Timedelta(days=1):  # the last deal may have begun late on its day
+            return "right"
+        if abs(day - cohort - whole) <= pd.Timedelta(days=1):
+            return "day_from_first"
+        if abs(day - end) <= pd.Timedelta(days=1):
+            return "day_no_window"
+        return "day_early" if day < right else "day_late"
+
+    return check_day(answer, judge)
 
 
 def check_buyers(answer: Any) -> Verdict:

@@ -1,11 +1,14 @@
-"""Verdict: what a check says of an answer, and the two kinds of check that most lessons need."""
+"""Verdict: what a check says of an answer, and the three kinds of check that most lessons need."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
+
+import pandas as pd
 
 from funnelkit.language import note, say
 
@@ -81,6 +84,38 @@ def check_number(
 
 def _close(value: float, other: float, tolerance: float) -> bool:
     return math.isclose(value, other, rel_tol=tolerance, abs_tol=tolerance if other == 0 else 0.0)
+
+
+def check_day(answer: Any, judge: Callable[[pd.Timestamp], str]) -> Verdict:
+    """Judge a day.
+
+    Parameters
+    ----------
+    answer : date, text or None
+        What was answered; None is empty.
+    judge : callable
+        Takes the day, returns the hint.
+
+    Returns
+    -------
+    Verdict
+
+    Examples
+    --------
+    >>> check_day("2026-02-30", lambda day: "right").hint
+    'no_date'
+    """
+    if answer is None:
+        return verdict("empty")
+    if not isinstance(answer, (str, date)):
+        return verdict("no_date", found=type(answer).__name__)
+    try:
+        moment = pd.Timestamp(answer)
+    except ValueError:
+        moment = pd.NaT
+    if pd.isna(moment):
+        return verdict("no_date", found=str(answer))
+    return verdict(judge(moment.tz_localize(None).normalize()))
 
 
 def check_choices(

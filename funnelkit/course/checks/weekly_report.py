@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 import pandas as pd
 
-from funnelkit.course.checks.verdict import Verdict, check_choices, check_number, verdict
+from funnelkit.course.checks.verdict import Verdict, check_choices, check_day, check_number
 
 # What each sentence of exercise 3 lacks.
 PARTS = {"A": "usual", "B": "none", "C": "action"}
@@ -53,14 +52,6 @@ def check_month_end(answer: Any, today: str) -> Verdict:
     -------
     Verdict
     """
-    if answer is None:
-        return verdict("empty")
-    if not isinstance(answer, (str, date, pd.Timestamp)):
-        return verdict("no_date", found=type(answer).__name__)
-    try:
-        day = pd.Timestamp(answer).normalize()
-    except ValueError:
-        return verdict("no_date", found=str(answer))
     month = pd.Period(today, "M")
     ends = {
         "right": (month - 1).end_time,
@@ -69,7 +60,8 @@ def check_month_end(answer: Any, today: str) -> Verdict:
         "month_today": pd.Timestamp(today),
         "month_next_day": month.start_time,
     }
-    return verdict(next((hint for hint, end in ends.items() if end.normalize() == day), "month_other"))
+    days = {end.normalize(): hint for hint, end in reversed(ends.items())}
+    return check_day(answer, lambda day: days.get(day, "month_other"))
 
 
 def check_parts(answer: Any) -> Verdict:

@@ -38,6 +38,8 @@ DAYS = [
     (31, "no_date"),
     ({}, "no_date"),
     ("month end", "no_date"),
+    ("", "no_date"),
+    ("2026-10-31T12:00+08:00", "right"),
     ("2026-10-01", "month_first_day"),
     ("2026-11-30", "month_this_end"),
     ("2026-11-16", "month_today"),
