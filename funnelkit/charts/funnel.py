@@ -222,7 +222,7 @@ def rate_chart(
     >>> from funnelkit import win_rate
     >>> deals = pd.DataFrame({"status": ["won", "lost"], "team": ["N", "S"]})
     >>> rate_chart(win_rate(deals, "team")).alt[:21]
-    'Win rates by Team. N:'
+    'Win rates by team. N:'
     """
     table, model = drawn(found)
     keys = [by] if isinstance(by, str) else list(by or takewhile(lambda name: name not in _COUNTED, table.columns))
@@ -233,7 +233,7 @@ def _rates(table: pd.DataFrame, rows: tuple[list[str], Funnel | None], title: st
     keys, model = rows
     top = float(np.nanmax([top, *table["high"], *table.get("ceiling", table["high"])[table["rate"].isna()]]))
     what = "stage_rates" if "stage" in keys else "rates"
-    named = say("result.between").join(label(key) for key in keys)
+    named = say("result.between").join(_in_a_sentence(key) for key in keys)
     segments = [_segment_name(values, model) for values in table[keys].itertuples(index=False)]
     with style():
         figure = new_figure(9.6, 1.3 + 0.42 * len(table))
@@ -253,6 +253,12 @@ def _rates(table: pd.DataFrame, rows: tuple[list[str], Funnel | None], title: st
         finish(figure, title or say(f"charts.funnel.{what}_title", by=named))
     said = "; ".join(f"{name}: {text}" for name, text in zip(segments, words, strict=True))
     return Chart((ax,), say(f"charts.funnel.{what}_alt", by=named, rows=said), table)
+
+
+def _in_a_sentence(column: str) -> str:
+    """Return the label of a column without its capital; a column of one's own stays as it is written."""
+    named = label(column)
+    return named if named == column else named[:1].lower() + named[1:]
 
 
 def _is_win(stage: Any, model: Funnel | None) -> bool:

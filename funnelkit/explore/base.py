@@ -152,8 +152,12 @@ class Explorable(anywidget.AnyWidget):
 
     def twin(self) -> dict[str, str]:
         """Return the card as HTML and text for places without scripts: its question and what the verb shows."""
+        return self.still(self.result)
+
+    def still(self, found: Result) -> dict[str, str]:
+        """Return the card's question and a Result as HTML and text."""
         with speaking(self.lang):
-            shown, title = self.result._repr_mimebundle_(), say(f"explore.{self.name}.title")
+            shown, title = found._repr_mimebundle_(), say(f"explore.{self.name}.title")
         lead = f'<p class="fk"><strong>{escape(title)}</strong></p>\n'
         return {"text/html": lead + shown["text/html"], "text/plain": f"{title}\n{shown['text/plain']}"}
 

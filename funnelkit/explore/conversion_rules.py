@@ -15,7 +15,8 @@ LOG = (
     "V1 Q3 O6", "V2 T3 Q5 O9", "V1 V20 Q22 O25", "V3 Q8 O30", "Q2 V5 O9", "V4 T5 O10", "V2 Q9 O16", "V5 Q7 X8 O10",
     "V6 Q8 O11 X15", "V3 Q12", "V1 Q2 V14 Q16 O19", "O3 V6 Q9 O12",
 )  # fmt: skip
-FIRST, WATCHED, LONGEST = pd.Timestamp("2026-01-01"), 130, 40  # days; every window is over by then
+FIRST, LONGEST = pd.Timestamp("2026-01-01"), 40  # days
+END = FIRST + pd.Timedelta(days=130)  # every window is over by then
 CHOICES = {
     "order": {"ordered": "ordered", "strict": "strict", "any": "any"},
     "since": {"none": "since_none", "first": "since_first", "previous": "since_previous"},
@@ -108,12 +109,18 @@ class ConversionRules(Explorable):
     @property
     def result(self) -> EventCount:
         """Return what `count_events` finds under the rule."""
-        return count_events(self._events, STEPS, self.rule, as_of=FIRST + pd.Timedelta(days=WATCHED))
+        return count_events(self._events, STEPS, self.rule, as_of=END)
+
+    def twin(self) -> dict[str, str]:
+        """Return the card as HTML and text for places without scripts, its steps in the card's words."""
+        words = {step: in_both(self.said(step))[self.lang] for step in STEPS}
+        events = self._events.replace({"stage": words})
+        return self.still(count_events(events, list(words.values()), self.rule, as_of=END))
 
     @property
     def followed(self) -> Journeys:
         """Return what `journeys` finds under the rule."""
-        return journeys(self._events, STEPS, self.rule, as_of=FIRST + pd.Timedelta(days=WATCHED))
+        return journeys(self._events, STEPS, self.rule, as_of=END)
 
     @property
     def challenge(self) -> Judgement:
@@ -135,7 +142,7 @@ class ConversionRules(Explorable):
             f'days = pd.to_timedelta({log["day"]!r}, unit="D")\n'
             f'log = pd.DataFrame({{"deal_id": {log["deal_id"]!r},\n    "stage": {log["stage"]!r},\n'
             f'    "entered_at": pd.Timestamp("{FIRST:%Y-%m-%d}") + days}})\nrule = fk.Rule({fields})\n'
-            f'fk.count_events(log, {list(STEPS)!r}, rule, as_of="{FIRST + pd.Timedelta(days=WATCHED):%Y-%m-%d}")\n'
+            f'fk.count_events(log, {list(STEPS)!r}, rule, as_of="{END:%Y-%m-%d}")\n'
         )
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from funnelkit.events import count_events, journeys
 from funnelkit.explore import ConversionRules
-from funnelkit.explore.conversion_rules import CANCEL, CHOICES, FIRST, STEPS, WATCHED
+from funnelkit.explore.conversion_rules import CANCEL, CHOICES, END, FIRST, STEPS
 
 from .case import Case
 
@@ -34,12 +34,11 @@ def rules_states(rng, n):
 
 def together(panel, logs):
     """Yield the card's spec and state for each log, with how deep its deals came: one search for all of them."""
-    until = FIRST + pd.Timedelta(days=WATCHED)
     log = pd.concat(one.assign(deal_id=f"{at}/" + one["deal_id"]) for at, one in enumerate(logs))
     log["entered_at"] = FIRST + pd.to_timedelta(log.pop("day"), unit="D")
-    found = journeys(log, STEPS, panel.rule, as_of=until).table
+    found = journeys(log, STEPS, panel.rule, as_of=END).table
     depth = dict(zip(found["id"], found["depth"].astype(int), strict=True))
-    counted = count_events(log, STEPS, panel.rule, as_of=until).table
+    counted = count_events(log, STEPS, panel.rule, as_of=END).table
     reached = [sum(one > at for one in depth.values()) for at in range(len(STEPS))]
     assert counted["n_entered"].tolist() == reached, "both verbs count the same"
     for at, one in enumerate(logs):
