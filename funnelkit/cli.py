@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from funnelkit import __version__
-from funnelkit.language import FunnelkitError, Lang, speaking
+from funnelkit.language import LANGUAGES, FunnelkitError, Lang, argparse_words, describe, say, speaking
 
 if TYPE_CHECKING:
     from funnelkit.events import EventCount
@@ -40,8 +40,8 @@ def default_lang() -> Lang:
 
 
 def add_models(commands: Commands) -> None:
-    command = commands.add_parser("models", help="list the catalogue or print one model")
-    command.add_argument("name", nargs="?", help="a model's id, or the path of a TOML file of your own")
+    command = commands.add_parser("models")
+    command.add_argument("name", nargs="?")
     command.set_defaults(run=run_models)
 
 
@@ -56,10 +56,10 @@ def run_models(options: argparse.Namespace) -> int:
 
 
 def add_synth(commands: Commands) -> None:
-    command = commands.add_parser("synth", help="make data whose truth is known: deals.csv, events.csv, truth.json")
-    command.add_argument("name", help="a generator, such as b2b-8")
-    command.add_argument("--seed", type=int, required=True, help="the same seed makes the same bytes")
-    command.add_argument("--out", required=True, metavar="DIR", help="folder for the files")
+    command = commands.add_parser("synth")
+    command.add_argument("name")
+    command.add_argument("--seed", type=int, required=True)
+    command.add_argument("--out", required=True, metavar="DIR")
     command.set_defaults(run=run_synth)
 
 
@@ -74,25 +74,21 @@ def run_synth(options: argparse.Namespace) -> int:
 def add_count(commands: Commands) -> None:
     from funnelkit.events import add_answers
 
-    command = commands.add_parser("count", help="a funnel table from an event log")
-    command.add_argument("file", nargs="+", help="files, one row an event; with --engine URL a table there")
-    command.add_argument(
-        "--steps", required=True, type=_names, metavar="A,B|C,D", help="the steps in order; of B|C either will do"
-    )
-    command.add_argument("--rule", default="default", metavar="PRESET", help="what a conversion means: a preset's name")
-    command.add_argument("--window", metavar="30d", help="longest time: a number and s, m, h, d, w; none removes it")
-    command.add_argument(
-        "--exclude", type=_names, default=[], metavar="X,Y", help="events that exclude, as the rule says"
-    )
-    command.add_argument("--by", metavar="COL", help="a column to split by, its value at the first step")
-    command.add_argument("--id", default="deal_id", metavar="COL", help="the column that says who; default: found")
-    command.add_argument("--stage", default="stage", metavar="COL", help="the column that says which step")
-    command.add_argument("--at", default="entered_at", metavar="COL", help="the column that says when")
-    command.add_argument("--engine", default="duckdb", metavar="URL", help="where to count: here, or a URL for Ibis")
+    command = commands.add_parser("count")
+    command.add_argument("file", nargs="+")
+    command.add_argument("--steps", required=True, type=_names, metavar="A,B|C,D")
+    command.add_argument("--rule", default="default", metavar="PRESET")
+    command.add_argument("--window", metavar="30d")
+    command.add_argument("--exclude", type=_names, default=[], metavar="X,Y")
+    command.add_argument("--by", metavar="COL")
+    command.add_argument("--id", default="deal_id", metavar="COL")
+    command.add_argument("--stage", default="stage", metavar="COL")
+    command.add_argument("--at", default="entered_at", metavar="COL")
+    command.add_argument("--engine", default="duckdb", metavar="URL")
     add_answers(command)
     add_source_options(command)
-    command.add_argument("--quarantine", metavar="FILE", help="a CSV for the rows set aside, with reasons")
-    command.add_argument("--json", action="store_true", help="print JSON")
+    command.add_argument("--quarantine", metavar="FILE")
+    command.add_argument("--json", action="store_true")
     command.set_defaults(run=run_count)
 
 
@@ -150,7 +146,7 @@ def _listed(names: Any) -> list[str]:
 def _names(text: str) -> list[str]:
     names = [name.strip() for name in text.split(",")]
     if not all(names):
-        raise argparse.ArgumentTypeError("write names separated by commas, such as A,B,C")
+        raise argparse.ArgumentTypeError(say("help.values.not_names"))
     return names
 
 
@@ -162,43 +158,38 @@ def add_reports(commands: Commands) -> None:
 
 
 def add_check(commands: Commands) -> None:
-    command = commands.add_parser("check", help="say what files are, what is wrong with them, what they cannot tell")
-    command.add_argument("files", nargs="+", metavar="FILE", help="deals, stage entries or counts; a database's URL")
+    command = commands.add_parser("check")
+    command.add_argument("files", nargs="+", metavar="FILE")
     add_reading_options(command)
-    command.add_argument("--quarantine", metavar="FILE", help="a CSV for the rows set aside, with reasons")
-    command.add_argument("--write-mapping", metavar="FILE", help="write what each column is taken as, to be confirmed")
-    command.add_argument("--json", action="store_true", help="print JSON")
+    command.add_argument("--quarantine", metavar="FILE")
+    command.add_argument("--write-mapping", metavar="FILE")
+    command.add_argument("--json", action="store_true")
     command.set_defaults(run=run_check)
 
 
 def add_reading_options(command: argparse.ArgumentParser) -> None:
     """Add the options that say how to read deals; `reading` turns them into arguments of `reading.read`."""
-    command.add_argument("--layout", choices=("deals", "events", "counts"), help="of the first file; default: found")
-    command.add_argument("--stages", metavar="MODEL|A,B,C", help="a model's id, a model file, or stage names in order")
-    command.add_argument(
-        "--join", action="append", default=[], metavar="FILE", help="accounts, products and the like, beside the deals"
-    )
-    command.add_argument(
-        "--on", action="append", default=[], type=_pair, metavar="COLUMN=KEY", help="column of the deals, key of a join"
-    )
+    command.add_argument("--layout", choices=("deals", "events", "counts"))
+    command.add_argument("--stages", metavar="MODEL|A,B,C")
+    command.add_argument("--join", action="append", default=[], metavar="FILE")
+    command.add_argument("--on", action="append", default=[], type=_pair, metavar="COLUMN=KEY")
     add_source_options(command)
 
 
 def add_source_options(command: argparse.ArgumentParser) -> None:
     """Add the options that say how a source is written, which all commands that read one share."""
-    command.add_argument("--preset", metavar="NAME", help="column names of a system, such as salesforce")
-    command.add_argument("--as-of", metavar="DATE", help="the day the data are as of; default their latest date")
-    command.add_argument("--encoding", help="such as gb18030; default: found")
-    command.add_argument("--decimal", choices=(".", ","), help="the decimal mark; default: found")
-    command.add_argument("--date-order", choices=("dmy", "mdy", "ymd"), help="of dates such as 03/04/2022")
-    command.add_argument("--currency", help="of amounts that name none, such as EUR")
-    command.add_argument("--timezone", metavar="ZONE", help="of times that name none, such as Asia/Shanghai")
-    command.add_argument("--delimiter", metavar="SIGN", help="between cells; tab is allowed as a word")
-    command.add_argument("--sheet", metavar="NAME", help="of a workbook; default the one whose headers are known")
-    command.add_argument("--table", metavar="NAME", help="of a database or JSON; default the only one there is")
+    command.add_argument("--preset", metavar="NAME")
+    command.add_argument("--as-of", metavar="DATE")
+    command.add_argument("--encoding")
+    command.add_argument("--decimal", choices=(".", ","))
+    command.add_argument("--date-order", choices=("dmy", "mdy", "ymd"))
+    command.add_argument("--currency")
+    command.add_argument("--timezone", metavar="ZONE")
+    command.add_argument("--delimiter", metavar="SIGN")
+    command.add_argument("--sheet", metavar="NAME")
+    command.add_argument("--table", metavar="NAME")
     command.add_argument(
-        "--map", action="append", default=[], type=_pair, metavar="[FILE:]CANON=COLUMN",
-        help="such as stage=Phase, or history.csv:stage=new_stage for one file of several",
+        "--map", action="append", default=[], type=_pair, metavar="[FILE:]CANON=COLUMN"
     )  # fmt: skip
     add_declared(command)
 
@@ -208,13 +199,10 @@ _OUTCOMES = ("won", "lost", "void")
 
 def add_declared(command: argparse.ArgumentParser) -> None:
     """Add the options that declare a mapping and outcomes, which all commands share that read data."""
-    command.add_argument(
-        "--mapping", metavar="FILE", help="a mapping of columns, outcomes and order, as check writes it"
-    )
+    command.add_argument("--mapping", metavar="FILE")
     for kind in _OUTCOMES:
         command.add_argument(
-            f"--{kind}", action="extend", default=[], type=_names, metavar="A,B",
-            help=f"names of stages or statuses that mean {kind}; may be repeated",
+            f"--{kind}", action="extend", default=[], type=_names, metavar="A,B"
         )  # fmt: skip
 
 
@@ -268,14 +256,12 @@ def _show_mapping(result: Pipeline | FunnelkitError, options: argparse.Namespace
 
 
 def add_new(commands: Commands) -> None:
-    command = commands.add_parser("new", help="a notebook of your own from a data file: mapping, checks, first funnel")
-    command.add_argument("file", metavar="FILE", help="deals, stage entries or counts; a database's URL")
+    command = commands.add_parser("new")
+    command.add_argument("file", metavar="FILE")
     add_reading_options(command)
-    command.add_argument("--out", metavar="X.ipynb", help="where to write it; default here, under the file's name")
-    command.add_argument(
-        "--page", action="store_true", help="instead, a page with sliders on this funnel, for any browser"
-    )
-    command.add_argument("--target", type=float, metavar="WINS", help="of the page: wins to reach")
+    command.add_argument("--out", metavar="X.ipynb")
+    command.add_argument("--page", action="store_true")
+    command.add_argument("--target", type=float, metavar="WINS")
     command.set_defaults(run=run_new)
 
 
@@ -311,7 +297,7 @@ def add_lessons(commands: Commands) -> None:
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+        raise argparse.ArgumentTypeError(say("help.values.not_pair", found=repr(text)))
     return name.strip(), value
 
 
@@ -319,8 +305,8 @@ COMMANDS = (add_models, add_synth, add_check, add_new, add_count, add_reports, a
 
 
 def build_parser() -> Parser:
-    """Return the parser of the whole command line."""
-    parser = Parser(prog="funnelkit", description="Sales funnels: lessons, counting, reports that can be trusted.")
+    """Return the parser of the whole command line, in the language in force."""
+    parser = Parser(prog="funnelkit")
     parser.add_argument("--version", action="version", version=f"funnelkit {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
     for add in COMMANDS:
@@ -328,8 +314,20 @@ def build_parser() -> Parser:
     for command in commands.choices.values():
         if any("--lang" in action.option_strings for action in command._actions):
             continue
-        command.add_argument("--lang", choices=("en", "zh"), default=default_lang(), help="language of messages")
+        command.add_argument("--lang", choices=LANGUAGES, default=default_lang())
+    describe(parser)
     return parser
+
+
+def _asked_lang(arguments: Sequence[str]) -> Lang:
+    """Return the language that the arguments name, for the help and the errors of parsing the others."""
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    parser.add_argument("--lang", choices=LANGUAGES)
+    try:
+        asked: Lang | None = parser.parse_known_args(arguments)[0].lang
+    except (argparse.ArgumentError, SystemExit):
+        asked = None
+    return asked or default_lang()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -337,7 +335,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without Chinese shows marks instead of a crash
-    options = build_parser().parse_args(arguments)
+    with speaking(_asked_lang(sys.argv[1:] if arguments is None else arguments)), argparse_words():
+        options = build_parser().parse_args(arguments)
     with speaking(options.lang or default_lang()):
         try:
             code: int = options.run(options)

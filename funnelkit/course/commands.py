@@ -20,21 +20,15 @@ def add_lesson_commands(commands: Any) -> None:
     ----------
     commands : subparsers
     """
-    command = commands.add_parser(
-        "lessons", help="the course as pages, slides, handouts; a class's copies and their grading; building"
-    )
+    command = commands.add_parser("lessons")
     command.add_argument("action", choices=ACTIONS)
-    command.add_argument("names", nargs="*", metavar="NAME", help="lessons, such as 05_industrial_eight_step; all")
-    command.add_argument("--lang", choices=("en", "zh"), help="one edition only; both by default")
-    command.add_argument(
-        "--out", metavar="DIR", help="folder to write to (build: in place; others: out/ACTION, such as out/site)"
-    )
-    command.add_argument(
-        "--roster", metavar="CSV", help="student, collect, grade: a column of names, or the roster.csv of the class"
-    )
-    command.add_argument("--source", metavar="DIR", help="collect: what came in; grade: what was collected")
-    command.add_argument("--deadline", type=float, default=60.0, metavar="S", help="grade: seconds a cell may take")
-    command.add_argument("--cell", action="append", default=[], help="translated: this cell only; may be repeated")
+    command.add_argument("names", nargs="*", metavar="NAME")
+    command.add_argument("--lang", choices=("en", "zh"))
+    command.add_argument("--out", metavar="DIR")
+    command.add_argument("--roster", metavar="CSV")
+    command.add_argument("--source", metavar="DIR")
+    command.add_argument("--deadline", type=float, default=60.0, metavar="S")
+    command.add_argument("--cell", action="append", default=[])
     command.set_defaults(run=_run_lessons)
 
 

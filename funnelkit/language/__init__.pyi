@@ -9,6 +9,8 @@ from .checking import is_between as is_between
 from .checking import is_list_of as is_list_of
 from .checking import is_one_of as is_one_of
 from .checking import is_text as is_text
+from .command_line import argparse_words as argparse_words
+from .command_line import describe as describe
 from .comparison import compared as compared
 from .comparison import compared_shown as compared_shown
 from .errors import CatalogError as CatalogError
@@ -21,6 +23,7 @@ from .formats import RUN as RUN
 from .formats import change_text as change_text
 from .formats import day as day
 from .formats import is_report as is_report
+from .formats import large as large
 from .formats import money as money
 from .formats import number as number
 from .formats import percent as percent

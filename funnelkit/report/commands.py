@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from funnelkit.language import say
+from funnelkit.language import as_text, say, texts
 
 if TYPE_CHECKING:
     from funnelkit.report.runs.plan import PlannedReport
@@ -15,47 +15,41 @@ if TYPE_CHECKING:
 
 
 def add_report(commands: Any, pair: Any, add_declared: Any, **_: Any) -> None:
-    command = commands.add_parser("report", help="one report: notebook, page and run.json; the sample data by default")
-    command.add_argument("template", nargs="?", help="a notebook with a cell tagged parameters; default the kit's own")
-    command.add_argument(
-        "--data", nargs="+", metavar="FILE", help="files to report on: deals and, if any, their events"
-    )
+    command = commands.add_parser("report")
+    command.add_argument("template", nargs="?")
+    command.add_argument("--data", nargs="+", metavar="FILE")
     command.add_argument("-p", "--parameter", action="append", default=[], type=pair, metavar="NAME=VALUE")
-    command.add_argument("-f", "--file", metavar="YAML", help="a file of parameters; -p overrides it")
+    command.add_argument("-f", "--file", metavar="YAML")
     add_declared(command)
     _add_target(command, "out/report")
-    command.add_argument("--max-quarantine", metavar="SHARE", help="largest share of rows set aside, 0 to 1")
-    command.add_argument("--pdf", action="store_true", help="also report.pdf, printed by an installed Chromium")
-    command.add_argument("--keep", type=_positive, metavar="N", help="keep the newest N runs; default all")
+    command.add_argument("--max-quarantine", metavar="SHARE")
+    command.add_argument("--pdf", action="store_true")
+    command.add_argument("--keep", type=_positive, metavar="N")
     command.add_argument(
-        "--export", action="append", default=[], type=pair, metavar="COLUMN=ACTION",
-        help="drop, hash or keep a column of the exported tables; hash wants a secret in $FUNNELKIT_HASH_KEY",
+        "--export", action="append", default=[], type=pair, metavar="COLUMN=ACTION"
     )  # fmt: skip
-    command.add_argument("--min-cell", type=int, default=0, metavar="N", help="hide counts below N in exported tables")
+    command.add_argument("--min-cell", type=int, default=0, metavar="N")
     command.add_argument(
-        "--alert", action="append", default=[], choices=("signal", "target", "stuck", "data"),
-        help="end with 3 where there is such a thing to say, and write alert.json, mail.html and mail.txt; repeatable",
+        "--alert", action="append", default=[], choices=("signal", "target", "stuck", "data")
     )  # fmt: skip
-    command.add_argument("--memory-mb", type=_positive, metavar="MB", help="memory the cells may take; default any")
+    command.add_argument("--memory-mb", type=_positive, metavar="MB")
     _add_rehearsal(command)
     command.set_defaults(run=_report)
 
 
 def _add_target(command: argparse.ArgumentParser, out: str) -> None:
-    command.add_argument("--out", default=out, metavar="DIR", help=f"folder of the reports (default {out})")
-    command.add_argument("--deadline", type=_seconds, default=900, metavar="S", help="seconds the run may take")
+    command.add_argument("--out", default=out, metavar="DIR")
+    command.add_argument("--deadline", type=_seconds, default=900, metavar="S")
 
 
 def _add_rehearsal(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--dry-run", action="store_true", help="say what would be made, from what, and what is wrong")
-    command.add_argument(
-        "--today", metavar="DATE", help="the day that last-week-end and the like are seen from; default the clock's"
-    )
+    command.add_argument("--dry-run", action="store_true")
+    command.add_argument("--today", metavar="DATE")
 
 
 def _positive(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+        raise argparse.ArgumentTypeError(say("help.values.not_positive", found=repr(text)))
     return int(text)
 
 
@@ -65,7 +59,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < 1e9:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+        raise argparse.ArgumentTypeError(say("help.values.not_seconds", found=repr(text)))
     return value
 
 
@@ -133,38 +127,18 @@ def _rehearse(items: list[PlannedReport]) -> int:
 
 
 def add_batch(commands: Any, **_: Any) -> None:
-    command = commands.add_parser(
-        "batch", help="many reports from a plan, with an index page", formatter_class=argparse.RawTextHelpFormatter
-    )
-    command.add_argument("plan", metavar="PLAN.yaml", help="which reports from which data with which parameters")
-    command.add_argument("--jobs", type=_positive, default=1, metavar="N", help="reports made at the same time")
-    command.add_argument("--out", default="out/batch", metavar="DIR", help="folder of the reports (default out/batch)")
-    command.add_argument(
-        "--retry", action="store_true", help="only the reports that are not good, or are made from something else now"
-    )
-    command.add_argument(
-        "--only", action="append", default=[], metavar="NAME", help="only the report of this name; may be repeated"
-    )
-    command.add_argument(
-        "--list", action="store_true", help="print a command for each report, with --one, and how its last run ended"
-    )
-    command.add_argument(
-        "--one", metavar="NAME", help="make the report of this name and nothing else: no batch.json, no index page"
-    )
-    command.add_argument(
-        "--scheduler", metavar="ADDRESS", help="make the reports on the workers of a Dask scheduler, tcp://HOST:8786"
-    )
+    command = commands.add_parser("batch", formatter_class=argparse.RawDescriptionHelpFormatter)
+    command.add_argument("plan", metavar="PLAN.yaml")
+    command.add_argument("--jobs", type=_positive, default=1, metavar="N")
+    command.add_argument("--out", default="out/batch", metavar="DIR")
+    command.add_argument("--retry", action="store_true")
+    command.add_argument("--only", action="append", default=[], metavar="NAME")
+    command.add_argument("--list", action="store_true")
+    command.add_argument("--one", metavar="NAME")
+    command.add_argument("--scheduler", metavar="ADDRESS")
     _add_rehearsal(command)
-    command.epilog = "The form of a plan:\n\n" + _plan_form()
+    command.epilog = str(as_text(texts("help.plan")["form"])).replace("%", "%%")
     command.set_defaults(run=_batch)
-
-
-def _plan_form() -> str:
-    """Return the plan's form, which stands where plans are read."""
-    import ast
-
-    tree = ast.parse(Path(__file__).with_name("runs").joinpath("plan.py").read_text(encoding="utf-8"))
-    return (ast.get_docstring(tree) or "").partition("\n\n")[2].replace("%", "%%")
 
 
 def _batch(options: argparse.Namespace) -> int:
@@ -227,8 +201,8 @@ def _alerted(names: list[str]) -> int:
 
 
 def add_verify(commands: Any, **_: Any) -> None:
-    command = commands.add_parser("verify", help="tell whether a report and its inputs are still what run.json says")
-    command.add_argument("record", metavar="RUN.json", help="run.json of a published report")
+    command = commands.add_parser("verify")
+    command.add_argument("record", metavar="RUN.json")
     command.set_defaults(run=_verify)
 
 
@@ -246,8 +220,8 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def add_rerun(commands: Any, **_: Any) -> None:
-    command = commands.add_parser("rerun", help="make a report again from its run.json and compare the bytes")
-    command.add_argument("record", metavar="RUN.json", help="run.json of a published report")
+    command = commands.add_parser("rerun")
+    command.add_argument("record", metavar="RUN.json")
     _add_target(command, "out/rerun")
     command.set_defaults(run=_rerun)
 

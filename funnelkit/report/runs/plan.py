@@ -1,20 +1,6 @@
 """The plan of a batch: a YAML file that says which reports are made from which data with which parameters.
 
-template: my.ipynb              # default: the kit's own template in the report's language
-lang: en                        # of every report, unless a parameter `lang` says otherwise
-parameters: {model: b2b-8, as_of: last-week-end}  # of every report; days also by a word
-data: {north: [n/deals.csv, n/events.csv], south: s.csv}     # data sets by name; each is reported on
-rows: status != void            # only these deals, in every report
-for_each: region                # one report for each value of this column, instead of one for the data set
-each: {segment: [team, owner]}  # every combination of these values, for every data set
-reports:                        # further reports, one by one
-  - {name: head office, data: north, rows: region = North, parameters: {segment: team}, template: other.ipynb}
-alert: [signal, stuck]          # signal, stuck, target, data: what the batch ends with 3 for
-deadline_s: 900                 # seconds a report may take
-memory_mb: 2000                 # memory a report may take
-keep: 10                        # runs kept of each report
-pdf: false
-export: {columns: {owner: hash, account: drop}, min_cell: 5}
+Its form is shown by `funnelkit batch --help` (`help.plan.form` of the texts).
 """
 
 from __future__ import annotations
