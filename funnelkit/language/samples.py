@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from funnelkit.language.texts import language
+
 _PACKAGE = Path(__file__).parents[1]
 _CHECKOUT = {
     "data": _PACKAGE.parent / "data",
@@ -17,5 +19,6 @@ def share(name: str) -> Path:
 
 
 def sample_files() -> list[Path]:
-    """Return the paths of the sample data: deals, and their stage events."""
-    return [share("data") / "deals.csv", share("data") / "events.csv"]
+    """Return the paths of the sample data in the language in force: deals, and their stage events."""
+    folder = share("data") / {"en": "", "zh": "zh"}[language()]
+    return [folder / "deals.csv", folder / "events.csv"]

@@ -11,10 +11,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from funnelkit.language import DataError, nearest
+from funnelkit.language import DataError, language, nearest
 from funnelkit.models import funnel
 from funnelkit.pipeline import Pipeline
 from funnelkit.synth.b2b import STATUS, TEAMS, Plan, Walk, simulate
+from funnelkit.synth.chinese import in_chinese
 from funnelkit.synth.words import LOST_REASONS
 
 
@@ -150,8 +151,9 @@ def synthesize(
     -------
     Synthetic
         deals: deal_id, name, account, owner, team, industry, region, source, amount (in `currency`), currency,
-        created_at, status, closed_at, expected_close, lost_reason, stage. events: deal_id, stage (the model's English
-        label), entered_at. truth: the settings, and what the run came to.
+        created_at, status, closed_at, expected_close, lost_reason, stage. events: deal_id, stage (the model's label),
+        entered_at. truth: the settings, and what the run came to. Names are in the language in force; nothing else
+        depends on it.
 
     Raises
     ------
@@ -196,7 +198,7 @@ def as_pipeline(synthetic: Synthetic) -> Pipeline:
     'industrial-8'
     """
     model = funnel(synthetic.model)
-    ids = {stage.name.en: stage.id for stage in model.stages}
+    ids = {name: stage.id for stage in model.stages for name in (stage.name.en, stage.name.zh)}
     stage = pd.Categorical(synthetic.events["stage"].map(ids), categories=model.stage_ids, ordered=True)
     events = synthetic.events.assign(stage=stage, source="history")
     return Pipeline(model, synthetic.deals.drop(columns="stage"), events, synthetic.as_of)
@@ -263,6 +265,8 @@ def _b2b(name: str, rng: np.random.Generator, settings: Settings, seed: int | No
         "lost_reasons": {reason: {"early": early, "late": late} for reason, (early, late) in LOST_REASONS.items()},
         "facts": _facts(plan, deals, events, parts),
     }
+    if language() == "zh":
+        deals, events, truth = in_chinese(funnel(settings.model), deals, events, truth)
     return Synthetic(name, settings.model, deals, events, truth, pd.Timestamp(settings.end))
 
 

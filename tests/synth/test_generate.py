@@ -16,10 +16,12 @@ import funnelkit
 from funnelkit.cli import main
 from funnelkit.language.errors import CatalogError, DataError
 from funnelkit.models.funnel import funnel
-from funnelkit.synth.generate import Change, Industry, Settings, Source, Stall, synthesize, write
+from funnelkit.synth.generate import Change, Industry, Settings, Source, Stall, as_pipeline, synthesize, write
+from tests.support.speech import spoken
 
 DATA = Path(__file__).parents[2] / "data"
 FILES = ("deals.csv", "events.csv", "truth.json")
+SAMPLES = [("en", DATA), ("zh", DATA / "zh")]
 MODEL = funnel("industrial-8")
 LABELS = [stage.name.en for stage in MODEL.stages]
 ORDER = {label: number for number, label in enumerate(LABELS)}
@@ -78,17 +80,43 @@ def assert_rate(passed, rate, sigmas=4):
 # --- the same bytes ---------------------------------------------------------------------------------------------
 
 
-def test_the_committed_sample_comes_out_again_byte_for_byte(tmp_path, capsys):
-    assert main(["synth", "b2b-8", "--seed", "7", "--out", str(tmp_path / "new")]) == 0
+@pytest.mark.parametrize(("lang", "folder"), SAMPLES)
+def test_the_committed_sample_comes_out_again_byte_for_byte(lang, folder, tmp_path, capsys):
+    assert main(["synth", "b2b-8", "--seed", "7", "--out", str(tmp_path / "new"), "--lang", lang]) == 0
     assert [Path(line).name for line in capsys.readouterr().out.split("\n") if line] == list(FILES)
     for file in FILES:
-        assert (tmp_path / "new" / file).read_bytes() == (DATA / file).read_bytes(), file
+        assert (tmp_path / "new" / file).read_bytes() == (folder / file).read_bytes(), file
 
 
-def test_the_committed_sample_is_small_and_has_unix_line_ends():
-    assert sum((DATA / file).stat().st_size for file in FILES) < 1_000_000
-    assert not any(b"\r" in (DATA / file).read_bytes() for file in FILES)
-    assert not any((DATA / file).read_bytes().startswith(b"\xef\xbb\xbf") for file in FILES)
+@pytest.mark.parametrize(("lang", "folder"), SAMPLES)
+def test_the_committed_sample_is_small_and_has_unix_line_ends(lang, folder):
+    assert sum((folder / file).stat().st_size for file in FILES) < 1_000_000
+    assert not any(b"\r" in (folder / file).read_bytes() for file in FILES)
+    assert not any((folder / file).read_bytes().startswith(b"\xef\xbb\xbf") for file in FILES)
+
+
+def test_the_chinese_sample_has_chinese_names_and_the_same_figures():
+    english, chinese = (spoken(lang, funnelkit.sample) for lang in ("en", "zh"))
+    names = ["name", "account", "owner", "team", "industry", "region", "source", "lost_reason"]
+    pd.testing.assert_frame_equal(english.deals.drop(columns=names), chinese.deals.drop(columns=names))
+    pd.testing.assert_frame_equal(english.events, chinese.events)
+    for column in names:
+        pairs = pd.DataFrame({"en": english.deals[column], "zh": chinese.deals[column]}).dropna()
+        assert not pairs["zh"].str.contains(r"[A-Za-z]").any(), column
+        one_to_one = pairs.drop_duplicates() if column != "name" else pairs["zh"].drop_duplicates()
+        assert len(one_to_one) == pairs["zh"].nunique(), column
+    groups = english.deals[["owner", "team", "industry", "region", "source"]]
+    for column in groups:  # tables of groups keep their rows
+        pairs = pd.DataFrame({"en": groups[column], "zh": chinese.deals[column]}).drop_duplicates()
+        assert pairs.sort_values("en")["zh"].is_monotonic_increasing, column
+
+
+def test_names_of_ones_own_stay_in_chinese():
+    own = {"industries": (Industry("Textiles", 1, 1, 1, 1e5),), "change": Change(lost_reason="Fog")}
+    made = spoken("zh", lambda: synthesize("b2b-8", 3, n_deals=300, **own))
+    assert set(made.deals["industry"]) == {"Textiles"} == set(made.truth["segments"])
+    assert set(made.deals["region"]) == {"华东", "华北", "华南", "西南"}
+    assert as_pipeline(made).events["stage"].notna().all()
 
 
 def test_another_seed_gives_other_data_and_a_generator_the_same_as_its_seed():
@@ -193,22 +221,25 @@ def test_the_stalled_stage_piles_up_in_the_sample(sample):
     assert (standing("2025-08-01"), standing("2025-12-31")) == (16, 33)
 
 
-def test_the_data_dictionary_tells_the_truth(sample):
-    deals, history, truth = sample
-    text = (DATA / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(("lang", "folder"), SAMPLES)
+def test_the_data_dictionary_tells_the_truth(lang, folder):
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    titles = {"en": ("What is known about them", "data"), "zh": ("数据里埋了什么", "data/zh --lang zh")}[lang]
     tables = {part.split("\n")[0]: part for part in text.split("\n## ")}
 
     def rows(title):
         lines = [line for line in tables[title].split("\n") if line.startswith("|")][2:]
         return [[cell.strip().strip("`") for cell in line.strip("|").split(" | ")] for line in lines]
 
+    deals, events = (list(csv.DictReader((folder / file).open(encoding="utf-8", newline=""))) for file in FILES[:2])
     assert {row[0]: row[-1] for row in rows("deals.csv")} == deals[2]
-    at, stage = history["D00003"][1]
-    assert [row[-1] for row in rows("events.csv")] == ["D00003", stage, str(at)]
-    assert "funnelkit synth b2b-8 --seed 7 --out data" in text and "| 2000 |" in text and "| 6213 |" in text
-    stated = {name: float(value) for name, value in rows("What is known about them")}
+    entry = [row for row in events if row["deal_id"] == "D00003"][1]
+    assert [row[-1] for row in rows("events.csv")] == list(entry.values())
+    assert f"funnelkit synth b2b-8 --seed 7 --out {titles[1]}\n" in text and "| 2000 |" in text and "| 6213 |" in text
+    facts = json.loads((folder / "truth.json").read_text(encoding="utf-8"))["facts"]
+    stated = {name: float(value) for name, value in rows(titles[0])}
     assert len(stated) == 10
-    assert stated == {name: truth["facts"][name] for name in stated}
+    assert stated == {name: facts[name] for name in stated}
 
 
 # --- the truth comes out again ------------------------------------------------------------------------------------
