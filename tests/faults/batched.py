@@ -5,7 +5,7 @@ import shutil
 import sys
 from dataclasses import replace
 
-from harness import GRACE_S, Bench, Kit, block, hashes, inflict, survivors, template
+from harness import GRACE_S, Bench, Kit, block, hashes, inflict, rights, survivors, template
 
 BEFORE, AFTER = "good before", "good after"
 
@@ -52,16 +52,20 @@ class BatchBench(Bench):
             given = self.faults[name].parameters if name in self.faults else ()
             reports.append(report | {"parameters": dict(pair.rsplit("=", 1) for pair in given)})
         self.reports = reports
-        self.notebook = self._plan("plan", reports, self.fault.deadline_s)
+        self.lay_tools()
+        self.notebook = self._plan("plan", reports, self.fault)
 
     def _template(self, name, fault=None):
         cells, spec = (fault.cells, fault.kernelspec) if fault else (("1",), "python3")
         tags = bool(fault and fault.null_tags)
         return template(self.home / f"{name}.ipynb", cells, self.out / name, spec, self.out, tags)
 
-    def _plan(self, name, reports, deadline_s):
+    def _plan(self, name, reports, fault):
+        plan = {"reports": reports, "deadline_s": fault.deadline_s, "pdf": fault.half_pdf}
+        plan |= {"memory_mb": fault.memory_mb} if fault.memory_mb is not None else {}
+        lines = [f"{key}: {json.dumps(value)}\n" for key, value in plan.items()]
         path = self.home / f"{name}.yaml"
-        path.write_text(json.dumps({"reports": reports, "deadline_s": deadline_s}), encoding="utf-8")
+        path.write_text(fault.parameter_file + "".join(lines), encoding="utf-8")
         return path
 
     def retry(self):
@@ -69,8 +73,8 @@ class BatchBench(Bench):
         self.heal()
         for name in self.names:
             self._template(name)
-        plan = self._plan("calm", [{**report, "parameters": {}} for report in self.reports], 300)
-        return self.start(plan, replace(self.fault, name="retry", parameters=(), env={}, open_files=None)).wait(600)
+        plan = self._plan("calm", [{**report, "parameters": {}} for report in self.reports], self.fault.healed)
+        return self.start(plan, replace(self.fault.healed, name="retry")).wait(600)
 
 
 def judge_batch(good, faults):
@@ -88,8 +92,10 @@ def judge_batch(good, faults):
         }
         if any(fault.parameters for fault in faults):
             common["no code run"] = not marked or "parameter ran as code"
+        if bench.fault.umask is not None:
+            common["rights"] = rights(Kit.published(bench.out / bench.names[0]), bench.fault.umask)
         again = bench.retry()
-        common["runs again"] = again == 0 or f"exit {again}"
+        common["runs again"] = again == 0 or f"exit {again}, {bench.last_word()}"
         scraps = [scrap for name in bench.names for scrap in Kit.scraps(bench.out / name)]
         scraps += [*Kit.scraps(bench.out), *bench.temporary.glob("fk-*"), *bench.temporary.glob("*.json")]
         common["nothing left over"] = not scraps or scraps[0].name
@@ -110,11 +116,12 @@ def _judged(bench, name, before, entry):
     own, found = Kit.told(folder), {}
     full = fault.free_kb is not None or fault.read_only
     gone = "removed" in fault.name
-    right = own == fault.reason or (full and own == "ok") or (gone and own is None)
+    nothing_begun = full or bool(fault.parameter_file)  # the plan was refused whole, or there was no room for a word
+    right = own == fault.reason or (nothing_begun and own == "ok") or (gone and own is None)
     if entry is not None and not (gone and own is None):
         right = right and (entry["exit_code"], entry["reason"]) == (fault.code, fault.reason)
     elif not gone:  # the command was ended, or found no room to write its own status
-        right = right and (bool(fault.signal) or full or fault.starts > 1)
+        right = right and (bool(fault.signal) or nothing_begun or fault.starts > 1)
     found["record agrees"] = right or f"says {own}, {entry and (entry['exit_code'], entry['reason'])}"
     if gone:
         found["record agrees"] = entry["exit_code"] == fault.code or f"says {entry['exit_code']}"
@@ -130,7 +137,7 @@ def _code_right(bench, codes):
     fault = bench.fault
     if fault.starts > 1:
         return all(code in (0, 16) for code in codes) and 0 in codes
-    if fault.signal:
+    if fault.signal or fault.parameter_file:
         return codes == [fault.code]
     if fault.free_kb is not None or fault.read_only or fault.open_files is not None:
         return codes[0] in (1, 14)
@@ -140,7 +147,8 @@ def _code_right(bench, codes):
 def _neighbours_right(bench, before, told):
     """The good reports are whole in every case, and new unless the command was ended or its disk was full."""
     fault = bench.fault
-    ended = fault.signal or fault.free_kb is not None or fault.read_only or fault.open_files is not None
+    limited = fault.free_kb is not None or fault.open_files is not None
+    ended = fault.signal or limited or fault.read_only or fault.parameter_file
     for name in set(bench.names) - set(bench.faults):
         shown = hashes(bench.out / name / "latest")
         record = json.loads((bench.out / name / "latest" / "run.json").read_text(encoding="utf-8"))

@@ -1,6 +1,6 @@
 """The faults: what is done to a run, and what the kit promises for it. The same are done to bare papermill."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 DEADLINE_S = 25
 
@@ -24,13 +24,26 @@ class Fault:
     null_tags: bool = False  # the template's cells say `tags: null`, as some editors write it
     latest_is_folder: bool = False  # a folder of somebody's own stands where the newest report is to be shown
     open_files: int | None = None  # as many as a process may open
+    parameter_file: str = ""  # YAML given with -f; in a batch, a part of its plan
+    memory_mb: int | None = None  # what the command is told that cells may take; papermill gets it from the system
+    half_pdf: bool = False  # a PDF is asked for, of a Chromium that says it went well and leaves the first half
+    umask: int | None = None
     env: dict = field(default_factory=dict)
 
     @property
     def to_command(self):
         """Tell whether it is done to the command or its disk: then a batch of its own is made for it."""
-        limited = self.free_kb is not None or self.open_files is not None
-        return limited or bool(self.signal or self.read_only or self.kill or self.env or self.starts > 1)
+        limits = (self.free_kb, self.open_files, self.memory_mb, self.umask)
+        done = (self.signal, self.read_only, self.kill, self.env, self.parameter_file, self.half_pdf)
+        return any(limit is not None for limit in limits) or any(done) or self.starts > 1
+
+    @property
+    def healed(self):
+        """Return the same without what a person takes away before running again."""
+        return replace(
+            self, parameters=(), deadline_s=300, env={}, open_files=None, parameter_file="", memory_mb=None,
+            half_pdf=False,
+        )  # fmt: skip
 
 
 _WAIT = "import pathlib, time\npathlib.Path(marker).write_text('here')\ntime.sleep(600)"
@@ -64,6 +77,10 @@ column = pa.DictionaryArray.from_arrays(pa.array(np.zeros(100_000, 'int32')), pa
 path = pathlib.Path(tempfile.mkdtemp()) / 'bomb.parquet'
 pq.write_table(pa.table({'deal_id': column, 'stage': column}), path, compression='zstd')
 fk.read(path)"""
+_ALIASES = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{to}: &{to} [{', '.join([f'*{of}'] * 9)}]\n" for of, to in zip("abcdefg", "bcdefgh", strict=True)
+)
+_PIECES = "pieces = [b'x' * 50_000_000 for _ in range(80)]"
 _REMOVE = "import pathlib, shutil\nshutil.rmtree(folder)"
 
 DIED, DEADLINE, CANCELLED, CELL, WRITE = (
@@ -123,6 +140,12 @@ FAULTS = (
     Fault("tags: null", ("1", "2"), null_tags=True),
     Fault("more output than can be taken over", ("print('x' * 250_000_000)", "1"), code=10, reason="output_too_large"),
     Fault("Parquet file that unpacks to 200 GB", ("1", _BOMB), code=2, reason="bad_data"),
-    Fault("folder in the place of the newest report", ("1",), code=14, reason="refused", latest_is_folder=True),
-    Fault("64 open files at most", ("1",), code=14, reason="refused", open_files=64),
+    Fault(
+        "folder in the place of the newest report", ("1",), code=14, reason="latest_is_folder", latest_is_folder=True,
+    ),
+    Fault("YAML file whose aliases unfold to 43 million values", code=11, reason="bad_parameter", deadline_s=DEADLINE_S, parameter_file=_ALIASES),  # noqa: E501
+    Fault("memory that a report may take", ("1", _PIECES, "2"), code=17, reason="memory", memory_mb=1_000),
+    Fault("page printed as half a PDF", ("print('half')",), code=14, reason="pdf_broken", half_pdf=True),
+    Fault("umask 027", ("1",), umask=0o027),
+    Fault("64 open files at most", ("1",), code=14, reason="too_few_files", open_files=64),
 )  # fmt: skip

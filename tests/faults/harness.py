@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -19,6 +20,23 @@ from cases import Fault
 from funnelkit.report.kernels.processes import descendants, kill
 
 GRACE_S = 5
+PARAMETERS = "parameters.yaml"
+_MB = 1_000_000
+_CHROMIUM = """#!{python}
+import pathlib, sys, urllib.request
+target = next(word for word in sys.argv if word.startswith("--print-to-pdf=")).partition("=")[2]
+page = urllib.request.urlopen(sys.argv[-1]).read()
+parts = [b"<< /Type /Catalog /Pages 2 0 R >>", b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+         b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] >>"]
+text, places = b"%PDF-1.4\\n", []
+for number, part in enumerate(parts, 1):
+    places.append(len(text))
+    text += b"%d 0 obj\\n%s\\nendobj\\n" % (number, part)
+table = b"".join(b"%010d 00000 n \\n" % place for place in places)
+end = b"xref\\n0 4\\n0000000000 65535 f \\n%strailer\\n<< /Size 4 /Root 1 0 R >>\\nstartxref\\n%d\\n%%%%EOF\\n"
+text += end % (table, len(text))
+pathlib.Path(target).write_bytes(text[: len(text) // 2] if b"half" in page else text)
+"""  # a whole PDF of one empty page, or the first half of it where the page says so
 
 
 def template(path, cells, folder, kernelspec="python3", root=None, null_tags=False):
@@ -48,6 +66,9 @@ class Kit:
     def command(notebook, out, fault):
         pairs = [word for pair in fault.parameters for word in ("-p", pair)]
         options = ["--out", str(out), "--deadline", str(fault.deadline_s), "--lang", "en", *pairs]
+        options += ["-f", str(notebook.with_name(PARAMETERS))] if fault.parameter_file else []
+        options += ["--memory-mb", str(fault.memory_mb)] if fault.memory_mb is not None else []
+        options += ["--pdf"] if fault.half_pdf else []
         return [sys.executable, "-m", "funnelkit", "report", str(notebook), *options]
 
     @staticmethod
@@ -65,6 +86,10 @@ class Kit:
         return hashes(out / "latest")
 
     @staticmethod
+    def published(out):
+        return (out / "latest").resolve()
+
+    @staticmethod
     def scraps(out):
         return [*out.glob(".staging-*"), *out.glob(".*.tmp")]
 
@@ -80,10 +105,14 @@ class Papermill:
         target = str(out / "report.ipynb")
         limit = ["--execution-timeout", str(fault.deadline_s)]
         run = [sys.executable, "-m", "papermill", str(notebook), target, "--no-progress-bar", *limit, *pairs]
-        page = [sys.executable, "-m", "nbconvert", "--to", "html", target]
-        return ["/bin/sh", "-c", f"exec {_quoted(run)}"] if "page" not in fault.name else [
-            "/bin/sh", "-c", f"{_quoted(run)} && exec {_quoted(page)}"
-        ]  # fmt: skip
+        run += ["-f", str(notebook.with_name(PARAMETERS))] if fault.parameter_file else []
+        steps = [run]
+        if "page" in fault.name:
+            steps.append([sys.executable, "-m", "nbconvert", "--to", "html", target])
+        if fault.half_pdf:
+            page = (out / "report.html").as_uri()
+            steps.append(["chromium", "--headless", f"--print-to-pdf={out / 'report.pdf'}", page])
+        return ["/bin/sh", "-c", " && ".join(map(_quoted, [*steps[:-1], ["exec", *steps[-1]]]))]
 
     @staticmethod
     def told(out):
@@ -97,6 +126,10 @@ class Papermill:
     @staticmethod
     def report(out):
         return hashes(out)
+
+    @staticmethod
+    def published(out):
+        return out / "report.ipynb"
 
     @staticmethod
     def scraps(out):
@@ -150,6 +183,16 @@ class Bench:
         self.notebook = template(self.home / "t.ipynb", fault.cells, self.out, fault.kernelspec, None, fault.null_tags)
         if fault.latest_is_folder:
             block(self.tool, self.out)
+        self.lay_tools()
+
+    def lay_tools(self):
+        """Write the file of parameters, and the Chromium that comes before an installed one on the PATH."""
+        (self.home / PARAMETERS).write_text(self.fault.parameter_file, encoding="utf-8")
+        if self.fault.half_pdf:
+            program = self.home / "bin" / "chromium"
+            program.parent.mkdir()
+            program.write_text(_CHROMIUM.format(python=sys.executable), encoding="utf-8")
+            program.chmod(0o755)
 
     def __exit__(self, *_):
         for pid in descendants(os.getpid()):
@@ -173,10 +216,16 @@ class Bench:
         for place in (self.out, *self.out.iterdir()):
             unblock(self.tool, place)
 
+    def last_word(self):
+        """Return the last line that the command wrote to stderr."""
+        lines = (self.home / "messages").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return (lines or ["nothing said"])[-1].replace("|", "/")[:200]
+
     def start(self, notebook, fault):
         env = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHONUTF8"))}
         env |= {
             "LANG": "C.UTF-8",
+            "PATH": f"{self.home / 'bin'}{os.pathsep}{os.environ['PATH']}",
             "TMPDIR": str(self.temporary),
             "JUPYTER_RUNTIME_DIR": str(self.temporary),
             **fault.env,
@@ -184,16 +233,21 @@ class Bench:
         return subprocess.Popen(
             self.tool.command(notebook, self.out, fault), env=env, cwd=self.home, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=(self.home / "messages").open("w"), start_new_session=True,
-            preexec_fn=lambda: _plain_process(fault.open_files),
+            preexec_fn=lambda: _plain_process(fault, self.tool),
         )  # fmt: skip
 
 
-def _plain_process(open_files):
+def _plain_process(fault, tool):
     """A shell's background jobs ignore SIGINT, nohup's SIGHUP, and what they start inherits it: not so here."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
-    if open_files is not None:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, open_files))
+    if fault.open_files is not None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (fault.open_files,) * 2)
+    if fault.umask is not None:
+        os.umask(fault.umask)
+    bytes_ = 2_000 * _MB if fault.parameter_file else 2 * (fault.memory_mb or 0) * _MB if tool is Papermill else 0
+    if bytes_:
+        resource.setrlimit(resource.RLIMIT_AS, (bytes_, bytes_))
 
 
 def block(tool, out):
@@ -314,24 +368,32 @@ def judge(tool, good, fault):
         }
         if not promised_good and "removed" not in fault.name:
             found["old report intact"] = after == before or "changed"
+        if fault.umask is not None:
+            found["rights"] = rights(tool.published(bench.out), fault.umask)
         if fault.parameters:
             found["no code run"] = not marked or "parameter ran as code"
         for pid in descendants(os.getpid()):
             kill(pid)
         bench.heal()
         again = _rerun(bench, fault)
-        found["runs again"] = again == 0 or f"exit {again}"
+        found["runs again"] = again == 0 or f"exit {again}, {bench.last_word()}"
         scraps = [*tool.scraps(bench.out), *bench.temporary.glob("fk-*"), *bench.temporary.glob("*.json")]
         found["nothing left over"] = not scraps or f"{scraps[0].name}"
     return found
 
 
-def _rerun(bench, fault):
-    import dataclasses
+def rights(report, umask):
+    """Return True where a report and what is in it have the rights of the umask, else the first that has not."""
+    for path in (report, *sorted(report.rglob("*"))):
+        mode, wanted = path.stat().st_mode & 0o777, (0o777 if path.is_dir() else 0o666) & ~umask
+        if mode != wanted:
+            return f"{path.name} has {mode:03o}"
+    return True
 
+
+def _rerun(bench, fault):
     calm = template(bench.home / "calm.ipynb", ("1",), bench.out)
-    plain = dataclasses.replace(fault, parameters=(), deadline_s=300, env={}, open_files=None, name="calm")
-    return bench.start(calm, plain).wait(300)
+    return bench.start(calm, replace(fault.healed, name="calm")).wait(300)
 
 
 def _code_right(tool, fault, codes):

@@ -1,7 +1,9 @@
-"""Do every fault to the kit, alone and in a batch, and to bare papermill: python tests/faults/run.py [WORD...].
+"""Do every fault to the kit, alone and in a batch, and to bare papermill: run.py [--minutes M] [WORD...].
 
 Each fault is done in a process of its own, which adopts whatever a run leaves behind and so sees it; some go on at
-the same time. A whole run writes RESULTS.md.
+the same time. Words choose faults by their names. With --minutes only those are done that out/faults.json does not
+know yet, and none is begun later than that. Once the record knows every fault as it is now, RESULTS.md is written
+from it; without the file everything begins anew.
 """
 
 import contextlib
@@ -9,6 +11,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,6 +22,7 @@ from harness import Kit, Papermill, good_report, judge
 from funnelkit.report.kernels.processes import adopt_orphans
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
+RECORD = Path(__file__).parents[2] / "out" / "faults.json"
 TOOLS = {tool.name: tool for tool in (Kit, Batch, Papermill)}
 AT_ONCE = 3
 _LEGEND = (
@@ -35,19 +39,50 @@ def main(words):
     if words[:1] == ["--one"]:
         print(json.dumps(do(words[1], Path(words[2]), words[3:])))
         return 0
+    timed = words[:1] == ["--minutes"]
+    until = time.monotonic() + float(words[1]) * 60 if timed else float("inf")
+    words = words[2:] if timed else words
+    known = noted() if timed else {tool: {} for tool in TOOLS}
     chosen = [fault for fault in FAULTS if not words or any(word in fault.name for word in words)]
-    results = {name: {} for name in TOOLS}
+    due = [(tool, names) for tool, names in orders(chosen) if not set(names) <= set(known[tool])]
+    kept = True
     with old_reports(TOOLS) as folder, ThreadPoolExecutor(AT_ONCE) as pool:
-        for found in [pool.submit(judged, tool, names, folder) for tool, names in orders(chosen)]:
+        for found in [pool.submit(judged, tool, names, folder, until) for tool, names in due]:
             tool, part = found.result()
-            results[tool] |= part
+            note(tool, part)
+            kept &= tool == Papermill.name or not any(map(wrong, part.values()))
             for name, checks in part.items():
                 print(f"{tool:22} {name:50} {wrong(checks) or 'as promised'}", flush=True)
-    text = table(chosen, results)
-    print(text.partition("\n")[0])
-    if not words:
-        RESULTS.write_text(text, encoding="utf-8")
-    return int(any(wrong(checks) for tool in (Kit, Batch) for checks in results[tool.name].values()))
+    results = noted()
+    unknown = [f"{fault.name} ({tool})" for tool in TOOLS for fault in FAULTS if fault.name not in results[tool]]
+    if unknown:
+        print(f"{len(unknown)} are still to be done, such as {unknown[0]}")
+    else:
+        RESULTS.write_text(table(FAULTS, results), encoding="utf-8")
+        print(RESULTS.read_text(encoding="utf-8").partition("\n")[0])
+    return int(not kept)
+
+
+def note(tool, part):
+    """Add what was found to the record, each fault with what it is now."""
+    known = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.is_file() else {}
+    for fault in FAULTS:
+        if fault.name in part:
+            known.setdefault(tool, {})[fault.name] = {"fault": repr(fault), "found": part[fault.name]}
+    RECORD.parent.mkdir(exist_ok=True)
+    RECORD.write_text(json.dumps(known, indent=1), encoding="utf-8")
+
+
+def noted():
+    """Return {tool: {fault: what was found}} of the record; what has changed since is left out."""
+    known = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.is_file() else {}
+    current = {fault.name: repr(fault) for fault in FAULTS}
+    return {
+        tool: {
+            name: entry["found"] for name, entry in known.get(tool, {}).items() if entry["fault"] == current.get(name)
+        }
+        for tool in TOOLS
+    }
 
 
 def orders(faults, tools=tuple(TOOLS)):
@@ -66,8 +101,10 @@ def old_reports(tools):
         yield Path(folder)
 
 
-def judged(tool, names, folder):
-    """Do faults in a process of their own; return (tool, {fault: {check: True or what was wrong}})."""
+def judged(tool, names, folder, until=float("inf")):
+    """Do faults in a process of their own, none after `until`; return (tool, {fault: {check: True or wrong}})."""
+    if time.monotonic() > until:
+        return tool, {}
     command = [sys.executable, str(Path(__file__)), "--one", tool, str(folder), *names]
     found = subprocess.run(command, capture_output=True, text=True)
     if found.returncode:
