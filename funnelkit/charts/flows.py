@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from funnelkit.charts.style import COLOURS, GREY, Chart, Drawable, alt_text, canvas, percent_axis, wrap
+from funnelkit.charts.style import BACKING, COLOURS, GREY, Chart, Drawable, alt_text, canvas, percent_axis, wrap
+from funnelkit.events import Journeys
 from funnelkit.language import number, percent, say
 from funnelkit.result import Result, table_of
 
@@ -37,25 +39,27 @@ def journey_chart(found: Drawable, title: str | None = None) -> Chart:
         Its alt text says of each step how many reached it, went no further, and are open.
     """
     steps: list[str] = list(getattr(found, "steps", ()))
-    return _journey(table_of(found), steps, title or say("charts.events.journey_title"))
+    optional = found.rule.optional if isinstance(found, Journeys) else ()
+    return _journey(table_of(found), steps, optional, title or say("charts.events.journey_title"))
 
 
-def _journey(table: pd.DataFrame, steps: list[str], title: str) -> Chart:
-    size = sum(name.startswith("at_") for name in table.columns)
-    steps = steps or [str(place) for place in range(1, size + 1)]
-    at = [table["depth"] == place for place in range(1, size + 1)]
+def _journey(table: pd.DataFrame, steps: list[str], optional: Sequence[str], title: str) -> Chart:
+    steps = steps or [str(place) for place in range(1, 1 + sum(name.startswith("at_") for name in table.columns))]
+    places = [place for place, step in enumerate(steps, 1) if step not in optional]
+    at = [table["depth"] == place for place in places]
     n_open = [int((here & table["is_open"]).sum()) for here in at]
     ended = [int(here.sum()) - still for here, still in zip(at, n_open, strict=True)]
-    reached = [int((table["depth"] >= place).sum()) for place in range(1, size + 1)]
-    whole = max(1, reached[0] if reached else 0)
-    with canvas(max(8.0, 1.9 * size), 4.4, title) as ax:
-        for place in range(size):
-            ax.bar(place, reached[place] / whole, 0.16, bottom=1 - reached[place] / whole, color=COLOURS["ink"])
-            if place + 1 < size:
+    reached = [int((table["depth"] >= place).sum()) for place in places]
+    whole, needed = max(1, reached[0] if reached else 0), [steps[place - 1] for place in places]
+    with canvas(max(8.0, 1.9 * len(places)), 4.4, title) as ax:
+        for place, n in enumerate(reached):
+            ax.bar(place, n / whole, 0.16, bottom=1 - n / whole, color=COLOURS["ink"])
+            if place + 1 < len(reached):
                 _bands(ax, place, (reached[place + 1] / whole, n_open[place] / whole, ended[place] / whole))
-        names = [f"{wrap(step, 20)}\n{number(n)}" for step, n in zip(steps, reached, strict=True)]
-        ax.set_xticks(range(size), names, fontsize=9)
-        ax.set_xlim(-0.3, size - 0.5)
+        made = _optional_words(ax, table, steps, places)
+        names = [f"{wrap(step, 20)}\n{number(n)}" for step, n in zip(needed, reached, strict=True)]
+        ax.set_xticks(range(len(names)), names, fontsize=9)
+        ax.set_xlim(-0.3, len(names) - 0.5)
         ax.set_ylim(-0.42, 1.02)
         ax.set_yticks([])
         ax.spines[["left", "bottom"]].set_visible(False)
@@ -64,7 +68,19 @@ def _journey(table: pd.DataFrame, steps: list[str], title: str) -> Chart:
         say("charts.events.journey_row", n=number(n), ended=number(no), n_open=number(still))
         for n, no, still in zip(reached, [*ended[:-1], 0], [*n_open[:-1], 0], strict=True)
     ]
-    return Chart((ax,), alt_text(title, list(zip(steps, words, strict=True))), table)
+    return Chart((ax,), alt_text(title, [*zip(needed, words, strict=True), *made]), table)
+
+
+def _optional_words(ax: Any, table: pd.DataFrame, steps: list[str], places: list[int]) -> list[tuple[str, str]]:
+    """Write beside the bars who made each step that may be left out; return (step, words)."""
+    rows = []
+    for place in range(len(places) - 1):
+        between = range(places[place] + 1, places[place + 1])
+        here = [(say("events.count.optional", step=steps[at - 1]), table[f"at_{at}"].count()) for at in between]
+        rows += [(step, say("charts.events.made", n=number(n))) for step, n in here]
+        said = "\n".join(f"{wrap(step, 24)}\n{number(n)}" for step, n in here)
+        ax.text(place + 0.5, 0.98, said, ha="center", va="top", fontsize=8, bbox=BACKING)
+    return rows
 
 
 def _bands(ax: Any, place: int, shares: tuple[float, float, float]) -> None:

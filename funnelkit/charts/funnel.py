@@ -87,10 +87,18 @@ def _funnel(counts: pd.DataFrame, rated: tuple[pd.DataFrame | None, Funnel | Non
         _draw_counts(left, counts)
         words = _draw_growth(right, counts) if rates is None else _draw_rates(right, rates, model)
         words += [""] * (len(counts) - len(words))  # deals lost nobody knows where have no rate
-        rows_axis(left, stage_labels(counts, model))
+        rows_axis(left, stage_labels(_named(counts), model))
         right.tick_params(axis="y", length=0, labelleft=False)
         finish(figure, title)
-    return Chart((left, right), _funnel_alt(counts, model, words), counts)
+    return Chart((left, right), _funnel_alt(_named(counts), model, words), counts)
+
+
+def _named(counts: pd.DataFrame) -> pd.DataFrame:
+    """Return the counts with steps that may be left out called so."""
+    if "is_optional" not in counts:
+        return counts
+    optional = [say("events.count.optional", step=step) for step in counts["stage"]]
+    return counts.assign(stage=counts["stage"].astype(str).mask(counts["is_optional"], optional))
 
 
 def _draw_counts(ax: Any, counts: pd.DataFrame) -> None:
@@ -251,7 +259,8 @@ def _rates(table: pd.DataFrame, rows: tuple[list[str], Funnel | None], title: st
         ax.set_xlabel(_rate_axis(table))
         ax.grid(**GRID)
         finish(figure, title or say(f"charts.funnel.{what}_title", by=named))
-    said = "; ".join(f"{name}: {text}" for name, text in zip(segments, words, strict=True))
+    pairs = (say("charts.funnel.rates_row", name=name, rate=text) for name, text in zip(segments, words, strict=True))
+    said = say("result.list_between").join(pairs)
     return Chart((ax,), say(f"charts.funnel.{what}_alt", by=named, rows=said), table)
 
 

@@ -30,6 +30,7 @@ def add_answers(command: Any) -> None:
     """
     command.add_argument("--reentry", choices=("first", "latest"), help="a chain starts at the first step 1, or at any")
     command.add_argument("--gap", metavar="1h", help="shortest time from one step to the next")
+    command.add_argument("--optional", metavar="B,C", help="steps that may be left out; counted where they are made")
     command.add_argument("--hold", metavar="COL,COL", help="columns whose values stay the same all the way")
     command.add_argument(
         "--attribute", choices=("first", "last", "step"), help="of --by: the value at which event counts"
@@ -60,11 +61,15 @@ def with_fields(rule: Rule, options: Any) -> Rule:
     RuleError
         For fields that contradict each other.
     """
-    held = [name.strip() for name in (options.hold or "").split(",") if name.strip()]
+    held, optional = (
+        tuple(name.strip() for name in (text or "").split(",") if name.strip())
+        for text in (options.hold, options.optional)
+    )
     given = {
+        "optional": optional,
         "reentry": options.reentry,
         "attribute": options.attribute,
-        "hold": tuple(held) or None,
+        "hold": held,
         "gap": options.gap,
     }
     return replace(rule, **{field: value for field, value in given.items() if value})
@@ -120,7 +125,11 @@ def more_answers(options: Any, log: Any, steps: list[str], rule: Rule, **how: An
 
 def _write_dropped(found: Journeys, path: str) -> Result:
     """Write who dropped out at each step but the last by one rename; return the counts by step."""
-    parts = [dropped(found, step).table.assign(step=step) for step in dict.fromkeys(found.steps[:-1])]
+    parts = [
+        dropped(found, step).table.assign(step=step)
+        for step in dict.fromkeys(found.steps[:-1])
+        if step not in found.rule.optional
+    ]
     table = pd.concat(parts, ignore_index=True)[["step", "id", "reached_at", "since_days"]]
     text = table[["step", "id"]].astype(str)
     table[["step", "id"]] = text.where(~text.apply(lambda column: column.str.match(_FORMULA)), "'" + text)

@@ -182,7 +182,7 @@ def _histogram(found: Journeys, step: str | None, bins: int) -> Result:
     longest = max(float(days.max()), 1e-9) if len(days) else 1.0
     n, edges = np.histogram(days, bins=bins, range=(min(0.0, float(days.min())) if len(days) else 0.0, longest))
     table = pd.DataFrame({"low_days": edges[:-1], "high_days": edges[1:], "n": n})
-    before = found.steps[0] if step is None else found.steps[found.place(step) - 2]
+    before = found.steps[0] if step is None else found.steps[found.place_before(found.place(step)) - 1]
     values = {"n": Later(number, len(days)), "first": before, "last": step or found.steps[-1]}
     values |= {"days": Later(number, longest, 1)}
     key = "events.conversion.histogram" if len(days) else "events.conversion.nobody_through"
@@ -190,9 +190,9 @@ def _histogram(found: Journeys, step: str | None, bins: int) -> Result:
 
 
 def _gaps(found: Journeys, table: pd.DataFrame, step: str | None) -> Array:
-    """Return the time to `step` from the one before, to the last from the first for None; NaT where it has none."""
+    """Return the time to `step` from the one before that is not optional, for None of the whole; NaT where none."""
     place = len(found.steps) if step is None else found.place(step)
-    since = 1 if step is None else place - 1
+    since = 1 if step is None else found.place_before(place)
     if since < 1:
         raise DataError("no_time_before_first", name=str(step))
     gaps: Array = table[f"at_{place}"].to_numpy() - table[f"at_{since}"].to_numpy()
@@ -257,7 +257,7 @@ def _trend(found: Journeys, unit: str) -> pd.DataFrame:
     )
     first_days = pd.PeriodIndex.from_ordinals(ordinals, freq=unit).start_time.astype("datetime64[us]")
     counts = (entered, converted, n_open, k, n)
-    return cohort_table(first_days, counts, found.rule.whole_us(len(found.steps) - 1))
+    return cohort_table(first_days, counts, found.rule.whole_us(found.rule.transitions(found.steps)))
 
 
 def cohort_table(first_days: pd.DatetimeIndex, counts: Sequence[Array], whole_us: int | None) -> pd.DataFrame:

@@ -71,6 +71,7 @@ def count_events(
     -----
     basis `matured`: only who began a whole window before `as_of`; where these are fewer than half, `incidence`
     (product-limit, the young censored); `share` so far where there is no window. All others open: floor, ceiling.
+    Of optional steps (is_optional) the rates are matured: at the step before, onward to the next that is needed.
 
     Examples
     --------
@@ -91,10 +92,12 @@ def _count(
         want = "depth" if not names else "path" if search.rule.attribute == "step" else "ends"
         for part in search.parts(progress, want, partial(_tallied, search, names)):
             tally.merge(part)
-        window_days = horizon_days(search.rule, len(search.want.steps))
+        window_days = horizon_days(search.rule, search.want.steps)
         table = tally.table(window_days)
         if too_young(table, search):
             table = with_incidence(table, search, tally, float(window_days[0]))
+        if search.rule.optional:
+            table = table.assign(is_optional=table["stage"].isin(search.rule.optional))
         return event_count(
             table, search.want.steps, (search.rule, search.as_of), (search.notes(), search.log.findings)
         )  # fmt: skip
@@ -128,7 +131,7 @@ def _reading(
     if rule.skip != "drop" or rule.order == "any":
         return [("events.count.any" if rule.order == "any" and rule.skip == "drop" else "events.count.each", values)]
     said = [("events.count.reached", values)]
-    n_open = int(sums["n_open"].sum())
+    n_open = int(sums["n_open"][[step not in rule.optional for step in steps]].sum())
     said += _rate_read(table, len(steps), steps[-1])
     ends = {"floor": Later(percent, entered[-1] / entered[0])}
     ends |= {"ceiling": Later(percent, (entered[-1] + n_open) / entered[0])}
@@ -159,7 +162,17 @@ def counts_for_people(table: pd.DataFrame) -> pd.DataFrame:
     rows = table.to_dict("records")
     bounds = [_bounds(row["floor"], row["ceiling"]) for row in rows]
     basis = [say(f"events.basis.{row['basis']}") for row in rows]
-    return table[lead].assign(rate=[_rate_words(row) for row in rows], basis=basis, rate_bounds=bounds)
+    shown = table[lead].assign(rate=[_rate_words(row) for row in rows], basis=basis, rate_bounds=bounds)
+    return _optional_named(shown, table, "stage")
+
+
+def _optional_named(shown: pd.DataFrame, table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return a table for people with its optional steps called so."""
+    if "is_optional" not in table:
+        return shown
+    names = shown[column].astype(str)
+    optional = [say("events.count.optional", step=step) for step in names]
+    return shown.assign(**{column: names.mask(table["is_optional"], optional)})
 
 
 def _bounds(floor: float, ceiling: float) -> str:
@@ -209,7 +222,7 @@ def step_rates(counts: EventCount | pd.DataFrame, by: str | Sequence[str] | None
     table, names = table_of(counts), by_names(by)
     names = names or tuple(table.columns[: table.columns.get_loc("stage")])
     table = table if "basis" in table else _decided(table)
-    rates = _step_rates(table, names)
+    rates = _step_rates(table, names) if "is_optional" not in table else _optional_rates(table, names)
     return Result(
         rates, *_narrowest(table, names), shown=partial(_steps_for_people, names), names={"rate": "step_rate"}
     )
@@ -228,6 +241,22 @@ def _step_rates(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     return lead.join(before).join(counts[list(OF_FIRST)])
 
 
+def _optional_rates(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Return the rates at each step, of the last step before it that is not optional, with is_optional."""
+    left_out = counts["is_optional"].to_numpy()
+    rates = _step_rates(counts[~left_out], by).reindex(counts.index)
+    rates[["step", "n_entered", *by, *OF_FIRST]] = counts[["stage", "n_entered", *by, *OF_FIRST]]
+    own = counts[left_out]
+    before = counts.loc[counts.index.to_series().mask(left_out).ffill()[left_out]].set_index(own.index)
+    n_open = before["n_open"] - own["n_open"]
+    found = rate_columns(own["n"], before["n"], 0, "matured")
+    bounds = rate_columns(own["n_entered"], before["n_entered"] - n_open, n_open, "matured")
+    found |= {"n_open": n_open, "basis": before["basis"], "horizon_days": before["horizon_days"]}
+    for name in _OF_STEP_BEFORE:
+        rates.loc[left_out, name] = pd.Series(bounds[name] if name in ("floor", "ceiling") else found[name], own.index)
+    return rates.astype({"k": "int64", "n": "int64", "n_open": "int64"}).assign(is_optional=left_out)
+
+
 def _decided(counts: pd.DataFrame) -> pd.DataFrame:
     """Return a plain table of counts with rates of those whose outcome is known."""
     known = counts["n_advanced"] + counts["n_lost"]
@@ -242,7 +271,8 @@ def _steps_for_people(by: Sequence[str], rates: pd.DataFrame) -> pd.DataFrame:
     """Return the rates with their intervals as text."""
     words = [_rate_words(row) for row in rates.to_dict("records")]
     basis = [say(f"events.basis.{basis}") for basis in rates["basis"]]
-    return rates.assign(rate=words, basis=basis)[[*by, "step", "n_entered", "rate", "basis", "rate_of_first"]]
+    shown = rates.assign(rate=words, basis=basis)[[*by, "step", "n_entered", "rate", "basis", "rate_of_first"]]
+    return _optional_named(shown, rates, "step")
 
 
 def _rate_words(row: Mapping[Any, Any]) -> str:
@@ -254,6 +284,7 @@ def _rate_words(row: Mapping[Any, Any]) -> str:
 
 def _narrowest(table: pd.DataFrame, by: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """Return the sentence on the step, of all segments together, that the smallest share of those before it reached."""
+    table = table[~table["is_optional"]].reset_index(drop=True) if "is_optional" in table else table
     if by and (table["basis"] == "incidence").any():
         return "", {}  # shares of curves do not add up
     if by and len(table):

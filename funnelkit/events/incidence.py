@@ -95,7 +95,7 @@ def too_young(table: pd.DataFrame, search: Search) -> bool:
     """Return whether fewer than half of those who began are matured, where everybody's wait can be followed instead."""
     rule, size = search.rule, len(search.want.steps)
     n, entered = table[["n", "n_entered"]].to_numpy().reshape(-1, size, 2)[:, 0].sum(axis=0)
-    followed = rule.skip == "drop" and rule.attribute != "step" and rule.window is not None
+    followed = rule.skip == "drop" and rule.attribute != "step" and rule.window is not None and not rule.optional
     return followed and bool(2 * n < entered)
 
 

@@ -27,9 +27,9 @@ class Journeys(Result):
     Attributes
     ----------
     table : DataFrame
-        One row an entity: id, depth (steps reached), is_open (it may come further: a window of it still runs at
-        `as_of`, or there is none), at_1 ... at_k (times of the steps), attributes at the first step; began_at (when it
-        first could begin) where chains may start again.
+        One row an entity: id, depth (place of the last step reached, optional ones passed over), is_open (it may come
+        further: a window of it still runs at `as_of`, or there is none), at_1 ... at_k (times of the steps),
+        attributes at the first step; began_at (when it first could begin) where chains may start again.
     steps : tuple of str
     rule : Rule
     as_of : Timestamp or None
@@ -47,6 +47,11 @@ class Journeys(Result):
             raise DataError("no_such_step", name=str(step), nearest=nearest(step, self.steps))
         return self.steps.index(step) + 1
 
+    def place_before(self, place: int) -> int:
+        """Return the position of the step before one, optional steps passed over; 0 where there is none."""
+        steps = enumerate(self.steps[: place - 1], 1)
+        return max((at for at, step in steps if step not in self.rule.optional), default=0)
+
     @property
     def matured(self) -> pd.DataFrame:
         """Return the rows that have had their whole window by `as_of`, whatever came of it; all without a window."""
@@ -54,7 +59,7 @@ class Journeys(Result):
 
     def is_mature(self, table: pd.DataFrame) -> NDArray[np.bool_]:
         """Return which rows began a whole window before `as_of`."""
-        whole = self.rule.whole_us(len(self.steps) - 1)
+        whole = self.rule.whole_us(self.rule.transitions(self.steps))
         if whole is None or self.as_of is None:
             return np.ones(len(table), dtype=bool)
         latest = np.datetime64(self.as_of - pd.Timedelta(whole, unit="us"), "us")
@@ -223,7 +228,9 @@ def dropped(found: Journeys, step: str) -> Result:
 
 def _dropped(found: Journeys, step: str) -> pd.DataFrame:
     place = found.place(step)
-    table = found.table[(found.table["depth"] == place) & (~found.table["is_open"] | (not found.rule.ends))]
+    depth = found.place_before(place) if step in found.rule.optional else place
+    here = (found.table["depth"] == depth) & found.table[f"at_{place}"].notna()
+    table = found.table[here & (~found.table["is_open"] | (not found.rule.ends))]
     if place == len(found.steps):
         table = table.iloc[:0]
     own = [

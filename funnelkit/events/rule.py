@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeAlias
 
@@ -66,6 +66,10 @@ class Rule:
         Events of entities that are neither won nor lost, such as test orders: these are not counted at all.
     hold : str or tuple of str, optional
         Columns whose values must stay the same in the whole chain.
+    optional : str or tuple of str
+        Steps that may be left out, not the first or the last. The chain is that of the other steps, and windows and
+        gap hold between those; an optional step counts where an event of it lies between the steps around it, and
+        each for itself where several do. Where the next step has not come, the event must lie within the window.
     attribute : {"first", "last", "step"}
         A breakdown uses the value at the chain's first event, at its last, or at each step's own event.
     deduplicate : bool
@@ -100,6 +104,7 @@ class Rule:
     deduplicate: bool = False
     once: bool = True
     gap: Any = None
+    optional: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for field, choices in _CHOICES.items():
@@ -109,7 +114,7 @@ class Rule:
         object.__setattr__(self, "gap", parse_window(self.gap))
         if isinstance(self.gap, tuple):
             raise RuleError("bad_window", value=repr(self.gap))
-        for field in ("exclude", "lost", "void"):
+        for field in ("exclude", "lost", "void", "optional"):
             given = getattr(self, field)
             names = (given,) if isinstance(given, str) else given
             object.__setattr__(self, field, tuple(str(name) for name in names))
@@ -132,6 +137,10 @@ class Rule:
         if len(windows) != transitions:
             raise RuleError("window_count", given=len(windows), needed=transitions)
         return tuple(window // pd.Timedelta(microseconds=1) for window in windows)
+
+    def transitions(self, steps: Sequence[str]) -> int:
+        """Return how many steps lead on to another: those that are not optional, but for the last."""
+        return sum(step not in self.optional for step in steps) - 1
 
     @property
     def ends(self) -> bool:
@@ -161,6 +170,7 @@ class Rule:
         said += [say(f"events.rule.{key}", names=between.join(names)) for key, names in named.items() if names]
         if self.held:
             said.append(say("events.rule.hold", columns=between.join(self.held)))
+        said += [say("events.rule.optional", names=between.join(self.optional))] if self.optional else []
         flags = {"attribute_last": self.attribute == "last", "attribute_step": self.attribute == "step"}
         flags |= {"deduplicate": self.deduplicate, "not_once": not self.once}
         return said + [say(f"events.rule.{key}") for key, on in flags.items() if on]
@@ -205,6 +215,7 @@ def _contradictions(rule: Rule) -> tuple[tuple[str, str, bool], ...]:
         ("gap", "skip" if rule.skip != "drop" else "order", rule.gap is not None and (free or rule.order == "strict")),
         ("gap", "deduplicate", rule.gap is not None and rule.deduplicate),
         ("gap", "ties", rule.gap is not None and rule.ties == "grace"),
+        ("optional", "skip" if rule.skip != "drop" else "order", bool(rule.optional) and (free or machine)),
         ("order", "ties", rule.order == "strict" and rule.ties == "grace"),
         ("deduplicate", "ties", rule.deduplicate and rule.ties == "grace"),
         ("order", "hold", rule.order == "strict" and rule.hold is not None),

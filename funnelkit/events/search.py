@@ -20,6 +20,7 @@ from funnelkit.events.engine.arrays import Reached, Rows
 from funnelkit.events.engine.chain import chain
 from funnelkit.events.engine.fast_depth import depths
 from funnelkit.events.engine.memory import rows_that_fit
+from funnelkit.events.engine.optional_steps import add_optional
 from funnelkit.events.engine.sort_keys import THREADS
 from funnelkit.events.log import Log, LogColumns, Want
 from funnelkit.events.rule import Rule, as_rule
@@ -107,8 +108,14 @@ class Search:
         missing = set(range(len(self.want.names))) - self.occurred
         self.occurred.update(code for code in missing if (rows.step == code).any())
         self.n_excluded += 0 if rows.excluded is None else len(rows.excluded[0])
-        reached = depths(rows, self.want.codes, self.searched) if want == "depth" else None
-        return rows, reached or chain(rows, self.want.codes, self.searched, want == "path")
+        codes, optional = self.want.codes, [step in self.rule.optional for step in self.want.steps]
+        if any(optional):
+            required = [code for code, left_out in zip(codes, optional, strict=True) if not left_out]
+            found = chain(rows, required, self.searched, want_path=True)
+            add_optional(found, rows, (codes, optional), self.searched)
+            return rows, found
+        reached = depths(rows, codes, self.searched) if want == "depth" else None
+        return rows, reached or chain(rows, codes, self.searched, want == "path")
 
     def notes(self) -> tuple[tuple[str, dict[str, Any]], ...]:
         """Return what the reader must know beside the figures, as (key of a text, values)."""
@@ -179,7 +186,12 @@ def by_names(by: str | Sequence[str] | None) -> tuple[str, ...]:
 def _check(rule: Rule, steps: Sequence[str], spelled: Sequence[Sequence[str]]) -> None:
     """Refuse what has no meaning with these steps."""
     named = [name for names in dict.fromkeys(map(tuple, spelled)) for name in names]
-    rule.windows_us(len(steps) - 1)
+    rule.windows_us(rule.transitions(steps))
+    for name in rule.optional:
+        if name not in steps:
+            raise RuleError("optional_unknown", step=name, nearest=nearest(name, steps))
+        if name in (steps[0], steps[-1]) or steps.count(name) > 1:
+            raise RuleError("optional_step", step=name)
     if rule.ties == "grace" and len(set(steps)) < len(steps):
         raise RuleError("grace_repeated", step=next(step for step in steps if steps.count(step) > 1))
     if twice := [name for name in named if named.count(name) > 1]:

@@ -117,7 +117,7 @@ def still_open(reached: Reached, began: Array, search: Search) -> Array:
 
 def _mature(rows: Rows, reached: Reached, began: Array, search: Search) -> Array:
     """Return whose whole window has passed by the as-of date; without a window all, for the share so far."""
-    whole = search.rule.whole_us(len(search.want.steps) - 1)
+    whole = search.rule.whole_us(search.rule.transitions(search.want.steps))
     if whole is None or search.as_of is None:
         return np.ones(len(began), dtype=bool)
     limit = search.as_of.value // 1000
@@ -154,14 +154,15 @@ def level_sums(at_level: Array, open_at: Array, mature_at: Array) -> Array:
     return np.array([entered, onward, np.r_[open_at[:-1], 0], matured, mature_onward])
 
 
-def horizon_days(rule: Rule, size: int) -> Array:
+def horizon_days(rule: Rule, steps: Sequence[str]) -> Array:
     """Return the whole window of each step's rate in days, NaN without one."""
-    windows = None if rule.window is None else rule.windows_us(size - 1)
+    transitions = rule.transitions(steps)
+    windows = None if rule.window is None else rule.windows_us(transitions)
     if windows is None:
-        return np.full(size, np.nan)
+        return np.full(len(steps), np.nan)
     if rule.skip == "touch" and rule.order == "ordered":  # each step has a window of its own
         return np.array([*windows, windows[-1]]) / DAY_US
-    return np.full(size, (rule.whole_us(size - 1) or 0) / DAY_US)
+    return np.full(len(steps), (rule.whole_us(transitions) or 0) / DAY_US)
 
 
 def sums_table(sums: Array, steps: Sequence[str], window_days: Array) -> pd.DataFrame:

@@ -118,7 +118,7 @@ def count_on(
     at = np.zeros((3, size + 1), dtype="int64")
     for place, chosen in enumerate((counts["depth"] > 0, counts["undecided"], counts["mature"])):
         np.add.at(at[place], counts["depth"][chosen], counts["n"][chosen])
-    table = sums_table(level_sums(*at[:, 1:]), asked.names, horizon_days(asked.rule, size))
+    table = sums_table(level_sums(*at[:, 1:]), asked.names, horizon_days(asked.rule, asked.names))
     notes: list[Any] = [("events.notes.no_window", {})] if asked.rule.window is None else []
     return event_count(table, asked.names, (asked.rule, asked.as_of), (notes, ()))
 

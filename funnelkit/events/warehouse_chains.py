@@ -31,7 +31,8 @@ _NEVER = -(2**62)
 
 def refuse_unheld(rule: Rule, steps: Sequence[str], engine: str) -> None:
     """Refuse, before anything runs, a rule that the expression does not hold, naming the engine and the field."""
-    refuse_unsupported(rule, engine, {**_SUPPORTED, "grace_s": (rule.grace_s,), "window": (rule.window,)})
+    own = {name: (getattr(rule, name),) for name in ("grace_s", "window", "gap")}
+    refuse_unsupported(rule, engine, {**_SUPPORTED, **own})
     if isinstance(rule.window, tuple):
         rule.windows_us(len(steps) - 1)
     repeated = len(set(steps)) < len(steps)
@@ -158,6 +159,8 @@ def _before(rule: Rule) -> Any:
     """Return the window of the rows that may come before a row."""
     import ibis
 
+    if rule.gap is not None:
+        return ibis.window(group_by="who", order_by="at_us", range=(None, -round(rule.gap.total_seconds() * 1e6)))
     if rule.ties == "progress":
         return ibis.window(group_by="who", order_by=["at_us", "code"], rows=(None, -1))
     if rule.ties == "strict":

@@ -30,13 +30,19 @@ RULES = {
     "amplitude": preset("amplitude", "5s"),
     "ga4_closed": preset("ga4_closed", "3s"),
     "posthog": preset("posthog", "6s"),
+    "gap": Rule(window="6s", gap="2s", reentry="latest"),
     "no_window": Rule(),
 }
 # Every combination of what the expression holds; three windows, the last one for each transition.
+WINDOWS = ((None, "first"), ("5s", "first"), ("3s", "previous"), ("2s,3s,4s", "previous"))
 GRID = [
     Rule(window=window, window_from=since, reentry=reentry, ties=ties, grace_s=2 if ties == "grace" else 0, once=once)
-    for window, since in ((None, "first"), ("5s", "first"), ("3s", "previous"), ("2s,3s,4s", "previous"))
+    for window, since in WINDOWS
     for reentry, ties, once in product(("first", "latest"), ("progress", "strict", "grace"), (True, False))
+]
+GRID += [
+    Rule(window=window, window_from=since, reentry=reentry, gap=gap)
+    for (window, since), reentry, gap in product(WINDOWS, ("first", "latest"), ("1s", "2s"))
 ]
 
 
@@ -146,6 +152,25 @@ def test_repeated_steps_count_each_event_once(log):
     assert (theirs == kit_depths(log, list("ABA"), rule, N)).all()
     with pytest.raises(RuleError, match="once=False"):
         depth_expression(ibis.memtable(log), list("ABA"), PRESETS["clickhouse"], COLUMNS)
+
+
+@pytest.mark.parametrize("rule", [PRESETS["clickhouse"], Rule(window="6s", gap="1s")], ids=repr)
+def test_a_step_may_be_any_of_several_events(log, rule):
+    found = depth_expression(ibis.memtable(log), ["A", "B|X", ("C", "D")], rule, COLUMNS).execute()
+    theirs = np.zeros(N, dtype=int)
+    theirs[found["who"]] = found["depth"]
+    assert (theirs == kit_depths(log, ["A", "B|X", ("C", "D")], rule, N)).all()
+    merged = log.assign(name=log["name"].replace({"X": "B", "D": "C"}))
+    assert (theirs == kit_depths(merged, "ABC", rule, N)).all()
+
+
+def test_an_engine_holds_more_than_ten_steps(log):
+    steps = [f"{letter}{place}" for place in range(3) for letter in "ABCD"]  # twelve, over entities of many events
+    many = log.assign(name=log["name"] + (log["second"] // 4).astype(str), id=log["id"] % 300)
+    found = depth_expression(ibis.memtable(many), steps, Rule(reentry="latest"), COLUMNS).execute()
+    theirs = np.zeros(300, dtype=int)
+    theirs[found["who"]] = found["depth"]
+    assert (theirs == kit_depths(many, steps, Rule(reentry="latest"), 300)).all() and theirs.max() == 12
 
 
 def test_an_engine_that_does_not_open_is_said():

@@ -1,5 +1,7 @@
 """A plain-Python reference of ordered rules: try every event for every step. Small, slow, and written apart."""
 
+from dataclasses import replace
+
 
 def deepest(events, steps, rule):
     """Return the depth of the deepest chain of one entity's events [(at_us, name, held value)]."""
@@ -40,3 +42,75 @@ def deepest(events, steps, rule):
             firsts.setdefault(event[2] if rule.hold else None, event)
         starts = list(firsts.values())
     return max((extend([start]) for start in starts), default=0)
+
+
+def optional_made(events, steps, rule):
+    """Return (depth, optional steps made) of one entity: every chain of the other steps is tried, one is chosen."""
+    needed = [step for step in steps if step not in rule.optional]
+    ordered = replace(rule, optional=())
+    logged = [(at, needed.index(name), held, place) for place, (at, name, held) in enumerate(events) if name in needed]
+    excluded = [at for at, name, _ in events if name in rule.exclude and rule.exclusion == "keep"]
+    windows = rule.windows_us(len(needed) - 1)
+    begun = {}  # (level, event): the latest start of a chain that comes to it
+
+    def key(event):
+        return event[0], event[1], event[3]
+
+    def extend(chain):
+        level = len(chain)
+        begun[level, chain[-1]] = max(begun.get((level, chain[-1]), chain[0]), chain[0], key=key)
+        for event in logged:
+            if level < len(needed) and event[1] == level and follows(chain, event, ordered, excluded):
+                since = chain[-1] if rule.window_from == "previous" else chain[0]
+                if windows is None or event[0] - since[0] <= windows[level - 1]:
+                    extend([*chain, event])
+
+    starts = sorted((event for event in logged if event[1] == 0), key=key)
+    if rule.reentry == "first":
+        starts = list({event[2] if rule.hold else None: event for event in reversed(starts)}.values())
+    for event in starts:
+        extend([event])
+    depth = max((level for level, _ in begun), default=0)
+    if not depth:
+        return 0, set()
+    ends = [event for level, event in begun if level == depth]
+    through = depth == len(needed)
+
+    def preferred(event):
+        moment = -event[0] if through else event[0]
+        within = (event[1], event[3])
+        return moment, event[2] if rule.hold else "", tuple(-part for part in within) if through else within
+
+    start = begun[depth, max(ends, key=preferred)]
+    chosen = [(level, event) for (level, event), since in begun.items() if since == start]
+    path = [min((event for at, event in chosen if at == level), key=key) for level in range(1, depth + 1)]
+    slack = {"strict": -1, "grace": rule.grace_s * 1e6}.get(rule.ties, 0) if rule.gap is None else 0
+    made = set()
+    for name in rule.optional:
+        before = sum(step not in rule.optional for step in steps[: steps.index(name)])
+        if depth < before:
+            continue
+        since = path[before - 1][0]
+        if depth > before:
+            until = path[before][0] + slack
+        else:
+            opened = since if rule.window_from == "previous" else start[0]
+            until = float("inf") if windows is None else opened + windows[min(before, len(needed) - 1) - 1]
+            until = min([until, *(at for at in excluded if at >= since)])
+        held = [at for at, what, value in events if what == name and (not rule.hold or value == start[2])]
+        made |= {name} if any(since - slack <= at <= until for at in held) else set()
+    return depth, made
+
+
+def follows(chain, event, rule, excluded):
+    """Return whether an event may come next in a chain, its window apart."""
+    (at, _, held, place), last = event, chain[-1]
+    if rule.hold and held != last[2]:
+        return False
+    if rule.gap is not None and at - last[0] < rule.gap.total_seconds() * 1e6:
+        return False
+    if rule.ties == "progress" and (at, event[1], place) < (last[0], last[1], last[3]):
+        return False
+    if (rule.ties == "strict" and at <= last[0]) or (rule.ties == "grace" and at < last[0] - rule.grace_s * 1e6):
+        return False
+    return not any(min(last[0], at) <= x < max(last[0], at) for x in excluded)
