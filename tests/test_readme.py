@@ -7,36 +7,69 @@ import sys
 import types
 from pathlib import Path
 
+import pytest
 import yaml
 
 import funnelkit
 
 ROOT = Path(__file__).parents[1]
+EDITIONS = ("README.md", "README.zh.md")
+FOLDERS = (ROOT, ROOT / "funnelkit", ROOT / "notebooks", ROOT / "notebooks" / "report")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+OPERATIONS = ROOT / "notebooks" / "report"
 
 
-def test_public_names_are_those_of_the_table():
-    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|", README, flags=re.M)
+def read(path):
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", EDITIONS)
+def test_public_names_are_those_of_the_table(name):
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|", read(ROOT / "funnelkit" / name), flags=re.M)
     listed = dict(rows)
     assert len(listed) == len(rows)
-    stub = ast.parse((ROOT / "funnelkit" / "__init__.pyi").read_text(encoding="utf-8")).body
+    stub = ast.parse(read(ROOT / "funnelkit" / "__init__.pyi")).body
     rooms = {alias.asname: node.module for node in stub if isinstance(node, ast.ImportFrom) for alias in node.names}
     shown = {"Pipeline", "Result", "Finding", "Limit", "LimitError", "Funnel"}  # told of in the text above it
     modules = {name for name in rooms if isinstance(getattr(funnelkit, name), types.ModuleType)}
     assert listed == {name: room for name, room in rooms.items() if name not in shown | modules}
 
 
-def test_links_lead_somewhere():
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert (ROOT / target).exists(), f"README links to {target}"
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("name", EDITIONS)
+def test_links_lead_somewhere(folder, name):
+    for target in re.findall(r"\]\(([^)#]+)\)", read(folder / name)):
+        assert target.startswith("https://") or (folder / target).exists(), f"{folder / name} links to {target}"
 
 
-def test_commands_named_are_commands():
+def outline(text):
+    """Return what both editions of a page share: headings by level, items, rows of tables, code without its words."""
+    code = [re.sub(r"#.*| --lang \w+|\b(en|zh)\b", "", block) for block in re.findall(r"```.*?```", text, flags=re.S)]
+    prose = re.sub(r"```.*?```", "", text, flags=re.S)
+    marks = re.findall(r"^(#+ |- |\|(?=.*\|$)|!\[|<!-- .*)", prose, flags=re.M)
+    words = re.sub(
+        r"Description=.*", "", "\n".join(" ".join(line.split()) for block in code for line in block.splitlines())
+    )
+    return marks, words
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_editions_are_in_step(folder):
+    english, chinese = (outline(read(folder / name)) for name in EDITIONS)
+    assert english[0] == chinese[0]
+    assert english[1] == chinese[1]
+
+
+@pytest.mark.parametrize("name", EDITIONS)
+def test_commands_named_are_commands(name):
     from funnelkit.cli import build_parser
 
-    known = set(build_parser()._subparsers._group_actions[0].choices)
-    named = set(re.findall(r"funnelkit (models|synth|check|count|report|batch|verify|rerun|new|app|lessons)\b", README))
-    assert named and named <= known
+    parts = build_parser()._subparsers._group_actions[0].choices
+    text = read(ROOT / name) + read(OPERATIONS / name)
+    named = set(re.findall(r"(?:bin/|`)funnelkit (\w+)", text))
+    assert len(named) >= 8 and named <= set(parts)
+    options = {word for part in parts.values() for action in part._actions for word in action.option_strings}
+    assert set(re.findall(r"`(--[a-z][a-z-]+)", text)) <= options
 
 
 def test_usage_error_exits_64():
@@ -59,7 +92,7 @@ def test_the_plan_is_one(tmp_path, monkeypatch):
     from funnelkit.report.runs.plan import read_plan
 
     monkeypatch.setenv("FUNNELKIT_HASH_KEY", "secret")
-    (block,) = blocks(ROOT / "README.md", "yaml")
+    block = blocks(OPERATIONS / "README.md", "yaml")[0]
     (tmp_path / "weekly.yaml").write_text(block, encoding="utf-8")
     for file in sample_files():
         (tmp_path / file.name).write_bytes(file.read_bytes())
@@ -74,8 +107,8 @@ def test_the_plan_is_one(tmp_path, monkeypatch):
 def test_recipes_run_commands_that_there_are():
     from funnelkit.cli import build_parser
 
-    recipes = ROOT / "notebooks" / "report" / "README.md"
-    workflow, job = blocks(recipes, "yaml")
+    recipes = OPERATIONS / "README.md"
+    _, workflow, job = blocks(recipes, "yaml")
     (container,) = yaml.safe_load(job)["spec"]["template"]["spec"]["containers"]
     assert container["command"][-1].startswith("funnelkit batch weekly.yaml --out reports --list | sed -n")
     steps = yaml.safe_load(workflow)["jobs"]["reports"]["steps"]
@@ -84,16 +117,7 @@ def test_recipes_run_commands_that_there_are():
         compile(block, "dag", "exec")
     listing = yaml.safe_load(job)["spec"]["template"]["spec"]["containers"][0]["command"][2].split("|")[0].split()
     assert build_parser().parse_args(listing[1:]).list
-    commands = re.findall(r"\.venv/bin/funnelkit (batch [^\n>\"]+)", recipes.read_text(encoding="utf-8"))
-    assert len(commands) == 5
+    commands = re.findall(r"\.venv/bin/funnelkit (batch [^\n>\"`]+)", recipes.read_text(encoding="utf-8"))
+    assert len(commands) == 6
     for command in commands:
         assert build_parser().parse_args(command.split()).out == "reports"
-
-
-def test_counts_of_faults_are_those_measured():
-    told = (ROOT / "tests" / "faults" / "RESULTS.md").read_text(encoding="utf-8").partition("\n")[0]
-    measured = dict(re.findall(r"(funnelkit in a batch|funnelkit|papermill) (\d+ of \d+)", told))
-    words = " ".join(README.split())
-    assert f"after {measured['funnelkit']} faults" in words
-    assert f"after {measured['funnelkit in a batch']} in a batch" in words
-    assert f"bare papermill: {measured['papermill']}" in words
