@@ -14,7 +14,7 @@ import funnelkit
 
 ROOT = Path(__file__).parents[1]
 EDITIONS = ("README.md", "README.zh.md")
-FOLDERS = (ROOT, ROOT / "funnelkit", ROOT / "notebooks", ROOT / "notebooks" / "report")
+FOLDERS = (ROOT, ROOT / "data", ROOT / "funnelkit", ROOT / "notebooks", ROOT / "notebooks" / "report")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 OPERATIONS = ROOT / "notebooks" / "report"
 
