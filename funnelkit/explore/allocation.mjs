@@ -1,6 +1,6 @@
 // Where does the next hour earn most? Hours by state within one budget, each state's gain up to the last of its deals.
 import {
-  explorable, GAIN, INK, LINE, NOW, python, SOFT, STAR, UP,
+  clamp, explorable, GAIN, INK, LINE, NOW, python, SOFT, STAR, UP,
 } from "./core.mjs";
 
 const FILLS = [NOW, GAIN, "#c3d9e9", "#7b8794", "#a9cbe2", "#52606d"];
@@ -26,12 +26,23 @@ export function compute(spec, state) {
   };
 }
 
+const TRIES = ["try1", "try2", "try3"]; // the shares of the best that were reached, -1 where there was no try
+
 export function judge(spec, state) {
   const found = compute(spec, state), hours = spec.rows.map((_, at) => `hours${at}`);
+  const tried = TRIES.map((name) => state[name]).filter((share) => share >= 0);
   const sized = Object.keys(state).some((name) => (name === "budget" || name.startsWith("cost")) && state[name] !== spec.baseline[name]);
-  const outside = sized || found.asked > state.budget * (1 + 1e-9), share = found.best_total > 0 ? found.total / found.best_total : 1;
-  const moved = sized || hours.some((name) => state[name] !== spec.baseline[name]);
-  return { status: !moved ? "start" : outside ? "outside" : share >= spec.challenge.rule.share - 1e-9 ? "done" : "not_yet", share, sized };
+  const over = found.asked > state.budget * (1 + 1e-9), share = found.best_total > 0 ? found.total / found.best_total : 1;
+  const moved = tried.length > 0 || hours.some((name) => state[name] !== spec.baseline[name]);
+  const met = tried.some((one) => one >= spec.challenge.rule.share - 1e-9), spent = !met && tried.length === TRIES.length;
+  const status = sized ? "outside" : met ? "done" : !moved ? "start" : spent || over ? "outside" : "not_yet";
+  return { status, share: clamp(share, 0, 1), over, spent: spent && !sized, tried };
+}
+
+// The next of three tries; a plan beyond the budget is none.
+function submit(spec, state) {
+  const { share, over } = judge(spec, state), free = TRIES.find((name) => state[name] < 0);
+  return free && !over ? { [free]: share } : {};
 }
 
 function figures(view) {
@@ -91,7 +102,7 @@ function draw(view, layer, { width, height }) {
   view.spec.rows.forEach((_, at) => {
     const wide = width / n, tall = (height - top) / n;
     curve(view, layer, at, across ? { x: at * wide + 8, y: top + 36, width: wide - 20, height: height - top - 48 }
-      : { x: 6, y: top + at * tall + 32, width: width - 12, height: Math.max(tall - 36, 6) });
+      : { x: 6, y: top + at * tall + 32, width: width - 12, height: Math.max(tall - 42, 6) });
   });
   return `${finding(view)} ${view.list(view.spec.rows.map((row, at) => `${view.name(row.name)} ${view.number(view.found.given[at])}`))}`;
 }
@@ -104,8 +115,9 @@ function answer(view) {
 }
 
 function verdict(view, judged) {
-  const facts = view.t("facts", { share: view.percent(judged.share, 0), rest: view.number(view.state.budget - view.found.asked) });
-  return judged.status === "start" ? [view.t("start")] : [view.t(judged.status), facts];
+  const { status, spent, tried } = judged, left = view.number(TRIES.length - tried.length);
+  const facts = view.t(tried.length ? "facts" : "facts_none", { list: view.list(tried.map((share) => view.percent(share, 0))), left });
+  return status === "start" ? [view.t("start")] : [view.t(spent ? "spent" : status), facts];
 }
 
 function drag(view, held, dx) {
@@ -125,5 +137,6 @@ function code(spec, state) {
     + `fk.allocate(states, ${python(budget)}, ${python(spec.unit)})\n`;
 }
 
-const shown = explorable({ compute, judge, figures, table, draw, answer, verdict, drag, code });
+const actions = [{ key: "submit", run: submit }];
+const shown = explorable({ compute, judge, figures, table, draw, answer, verdict, drag, actions, code });
 export default shown;

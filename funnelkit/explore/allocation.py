@@ -13,6 +13,7 @@ from funnelkit.planning import allocate, unit_words
 from funnelkit.result import Result, table_of
 
 SHARE = 0.95  # of the best possible value that the challenge asks for
+TRIES = ("try1", "try2", "try3")
 COLUMNS = ("n_open", "n_valued", "value_open", "win_probability", "win_probability_after")
 
 
@@ -35,7 +36,8 @@ class Allocation(Explorable):
     Attributes
     ----------
     state : dict
-        {"budget", "hours0", ..., "cost0", ...}, rows as in `states`.
+        {"budget", "hours0", ..., "cost0", ..., "try1", ...}, rows as in `states`; a try is the share of the best value
+        that it reached, -1 before it.
     result, best
         What one's own plan wins, as `allocate` finds it, and the best plan.
     challenge : Judgement
@@ -70,6 +72,7 @@ class Allocation(Explorable):
         baseline = {"budget": rounded(budget)}
         baseline |= {f"hours{at}": float(round(budget / len(rows))) for at in range(len(rows))}
         baseline |= {f"cost{at}": rounded(cost) for at, cost in enumerate(table["cost"])}
+        baseline |= dict.fromkeys(TRIES, -1.0)
         text = said("explore.allocation.challenge_text", share=percent(SHARE, 0))
         spec = {
             "rows": rows, "unit": unit, "one": in_both(unit_words(unit)["one"]), "currency": currency,
@@ -102,18 +105,28 @@ class Allocation(Explorable):
         """Return the best plan for the same budget and costs, as `allocate` finds it."""
         return allocate(self._costed(), self.state["budget"], self._unit, self._model)
 
+    def submit(self) -> None:
+        """Count the present plan as the next of three tries; one beyond the budget is none."""
+        free = next((name for name in TRIES if self.state[name] < 0), None)
+        if free and not self._over:
+            best, own = (float(found.table["value_won_more"].sum()) for found in (self.best, self.result))
+            self.state = {free: min(max(own / best, 0.0), 1.0) if best > 0 else 1.0}
+
+    @property
+    def _over(self) -> bool:
+        asked = sum(hours for name, hours in self.state.items() if name.startswith("hours"))
+        return asked > self.state["budget"] * (1 + 1e-9)
+
     @property
     def challenge(self) -> Judgement:
         """Return how far the challenge is, by the same rules as the card."""
         state, baseline = self.state, self.spec["baseline"]
-        asked = sum(state[name] for name in state if name.startswith("hours"))
-        sized = any(state[name] != baseline[name] for name in state if not name.startswith("hours"))
-        if state == baseline:
-            return Judgement("start")
-        if sized or asked > state["budget"] * (1 + 1e-9):
+        tried = [state[name] for name in TRIES if state[name] >= 0]
+        if any(state[name] != baseline[name] for name in state if name.startswith(("budget", "cost"))):
             return Judgement("outside")
-        best, own = (float(found.table["value_won_more"].sum()) for found in (self.best, self.result))
-        return Judgement("done" if not best > 0 or own / best >= SHARE - 1e-9 else "not_yet")
+        if max(tried, default=0) >= SHARE - 1e-9 or state == baseline:
+            return Judgement("done" if tried else "start")
+        return Judgement("outside" if len(tried) == len(TRIES) or self._over else "not_yet")
 
     def to_python(self) -> str:
         """Return the lines that give `result` without the card."""
@@ -139,7 +152,7 @@ def _inputs(rows: list[dict[str, Any]], baseline: dict[str, float]) -> list[Inpu
             label = said(f"explore.allocation.{kind}", state=Text(**row["name"]))
             end = high or 5 * baseline[f"cost{at}"]
             found.append(Input(f"{kind}{at}", label, least, end, step if high else (end - least) / 100, most=1e9))
-    return found
+    return [*found, *(Input(name, name, -1, 1, place="unseen") for name in TRIES)]
 
 
 def _presets(rows: list[dict[str, Any]], baseline: dict[str, float]) -> list[dict[str, Any]]:

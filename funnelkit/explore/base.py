@@ -29,8 +29,8 @@ State = dict[str, Any]
 class Input:
     """One thing to move: `least` and `most` bound what may be typed, `low` and `high` the slider; options are a choice.
 
-    `kind` "percent" shows a fraction as percent; `place` is "bar" (above the picture), "guess" (beside the reveal) or
-    "" (the column of controls).
+    `kind` "percent" shows a fraction as percent; `place` is "bar" (above the picture), "guess" (beside the reveal),
+    "more" (a fold), "unseen" (moved by a button of the card only) or "" (the column of controls).
     """
 
     id: str

@@ -34,6 +34,8 @@ function largest(values) {
   return values.map((value) => most.n > 0n && compare(value, most) === 0);
 }
 
+const priced = (spec, state) => spec.stages.some((_, at) => state[`cost${at}`] !== state.cost0);
+
 export function compute(spec, state) {
   const ratios = spec.stages.map((stage) => state[stage.id]), price = exact(state.price);
   const start = spec.shares.reduce((count, share) => times(count, exact(share)), exact(state.population));
@@ -43,12 +45,15 @@ export function compute(spec, state) {
   const raised = rest.map((room) => (compare(room, points) < 0 ? room : points));
   const gains = ratios.map((_, at) => ratios.reduce(
     (gain, ratio, place) => (place === at ? gain : times(gain, exact(ratio))), times(times(exact(count[0]), price), raised[at])));
-  const lowest = Math.min(...ratios);
+  const lowest = Math.min(...ratios), costs = spec.stages.map((_, at) => exact(state[`cost${at}`])), costly = priced(spec, state);
+  // By cost: each gain times the costs of the others, which keeps the order and needs no division.
+  const worth = costly ? gains.map((gain, at) => costs.reduce((all, cost, place) => (place === at ? all : times(all, cost)), gain)) : gains;
   return {
     ratio: ratios, count, remaining, sales: reached.slice(1).map((left) => cents(times(left, price))),
     loss: count.map((all, at) => all - remaining[at]), gain_sales: gains.map(cents),
     largest_loss: largest(ratios.map((ratio, at) => times(less(ONE, exact(ratio)), exact(count[at])))),
-    lowest_ratio: ratios.map((ratio) => ratio === lowest), best_gain: largest(gains),
+    lowest_ratio: ratios.map((ratio) => ratio === lowest), best_gain: largest(worth),
+    gain_per_cost: gains.map((gain, at) => float(gain) / state[`cost${at}`]),
     share: float(ratios.map(exact).reduce(times, ONE)),
   };
 }
@@ -64,7 +69,7 @@ export function judge(spec, state) {
 }
 
 // Before the first move the answer is the class's to guess.
-const hidden = ({ spec, state, revealed }) => !revealed && spec.controls.every(({ id, place }) => place === "guess" || state[id] === spec.baseline[id]);
+const hidden = ({ spec, state, revealed }) => !revealed && spec.controls.every(({ id, place }) => ["guess", "more"].includes(place) || state[id] === spec.baseline[id]);
 const last = (values) => values[values.length - 1];
 
 function figures(view) {
@@ -80,14 +85,14 @@ function figures(view) {
 }
 
 function table(view) {
-  const { found, spec } = view, none = hidden(view), most = Math.max(...found.gain_sales);
+  const { found, spec } = view, none = hidden(view), most = Math.max(...found.gain_per_cost);
   const columns = [["level"], ["reach", "soft"], ["drop", "soft"], ["left", "strong"], ["gain", "gain"]]
     .map(([key, kind]) => ({ name: view.t(key, { points: view.number(100 * spec.points) }), kind }));
   const cell = (value) => (none ? "?" : { text: view.number(value), value });
   const rows = spec.stages.map((stage, at) => [
     view.name(stage.name), at ? cell(found.count[at]) : { text: view.number(found.count[0]), value: found.count[0] }, cell(found.loss[at]),
     cell(found.remaining[at]), view.revealed ? { text: `${found.best_gain[at] ? "★ " : ""}${view.money(found.gain_sales[at])}`,
-      value: found.gain_sales[at], bar: most > 0 ? found.gain_sales[at] / most : 0, tone: found.best_gain[at] ? "star" : "" } : "?",
+      value: found.gain_sales[at], bar: most > 0 ? found.gain_per_cost[at] / most : 0, tone: found.best_gain[at] ? "star" : "" } : "?",
   ]);
   return { caption: view.t("title"), columns, rows };
 }
@@ -105,7 +110,8 @@ function draw(view, layer, { width, height }) {
     const marks = none || spec.stages.length < 2 ? [] : CRITERIA.filter((one) => (one !== "best_gain" || view.revealed)
       && found[one][at] && !found[one].every(Boolean));
     if (!marks.length || width < 200) return; // on a phone the lines below say it
-    const text = marks.map((one) => view.t(one)).join(" · "), wide = (view.lang === "zh" ? 12.5 : 6.6) * text.length + 10;
+    const named = (one) => view.t(one === "best_gain" && priced(spec, view.state) ? "best_per_cost" : one);
+    const text = marks.map(named).join(" · "), wide = (view.lang === "zh" ? 12.5 : 6.6) * text.length + 10;
     const x = Math.min(reach + 8, width - wide);
     layer.rect(x, y + 3, wide, thick - 6, { fill: "#fff", "fill-opacity": 0.9, rx: 3, "pointer-events": "none" });
     layer.text(x + 5, y + thick / 2 + 4.5, text, { "font-weight": 600, "font-size": 12, "pointer-events": "none" });

@@ -33,9 +33,9 @@ class Cascade(Explorable):
     Attributes
     ----------
     state : dict
-        {level: ratio, "population": ..., "price": ..., "guess": share}.
+        {level: ratio, "population": ..., "price": ..., "cost0": of raising the first level, ..., "guess": share}.
     result, weakest
-        What `cascade` and `weakest_levels` find at the state.
+        What `cascade` and `weakest_levels` find at the state; costs that differ count in the latter.
     challenge : Judgement
 
     Examples
@@ -73,7 +73,8 @@ class Cascade(Explorable):
             "inputs": self._inputs, "points": POINTS, "layout": "rows", "currency": currency, "call": self._call,
             "presets": _presets(rates, levels), "challenge": _challenge(rates),
         }  # fmt: skip
-        super().__init__(spec, _inputs(levels, sizes), {**rates, **sizes, "guess": 0.7})
+        costs = {f"cost{at}": 1.0 for at in range(len(levels))}
+        super().__init__(spec, _inputs(levels, sizes), {**rates, **sizes, **costs, "guess": 0.7})
 
     @property
     def rates(self) -> dict[str, float]:
@@ -89,7 +90,8 @@ class Cascade(Explorable):
     @property
     def weakest(self) -> Result:
         """Return what `weakest_levels` finds at the present state."""
-        return weakest_levels(self.result, points=POINTS)
+        costs = {stage["id"]: self.state[f"cost{at}"] for at, stage in enumerate(self.spec["stages"])}
+        return weakest_levels(self.result, costs if len(set(costs.values())) > 1 else None, points=POINTS)
 
     @property
     def challenge(self) -> Judgement:
@@ -127,6 +129,7 @@ def _inputs(levels: list[Stage], sizes: Mapping[str, float]) -> list[Input]:
         for name, size in sizes.items()
     ]
     found += [Input(stage.id, stage.name, kind="percent") for stage in levels]
+    found += [Input(f"cost{at}", stage.name, 0.1, 10, 0.1, place="more", most=1e9) for at, stage in enumerate(levels)]
     return [*found, Input("guess", said("explore.cascade.guess"), kind="percent", place="guess")]
 
 

@@ -154,7 +154,7 @@ function deal(view, layer, at, { x, y, row }) {
 }
 
 function draw(view, layer, { width, height }) {
-  const { spec, found } = view, narrow = width < 480, left = 36, words = narrow ? 92 : 124, bottom = height - 18;
+  const { spec, found } = view, narrow = width < 480, left = 36, words = narrow ? 116 : 124, bottom = height - 18;
   const row = (bottom - 2) / spec.deals.length, x = (day) => left + ((width - left - words) * day) / spec.longest;
   for (const day of [0, 10, 20, 30, 40]) layer.text(x(day), height - 4, view.t(day ? "day_short" : "day", { day: view.number(day) }), { "text-anchor": "middle", "font-size": 12, fill: SOFT });
   const size = Math.min(12, row * 0.72);

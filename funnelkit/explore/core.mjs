@@ -261,6 +261,7 @@ class Card {
     this.figures = node("dl", { class: "figures" });
     this.switch = node("button", { class: "chip", type: "button" });
     this.bar = node("div", { class: "bar", role: "group" });
+    this.more = node("details", { class: "more" }, node("summary"), node("div", { class: "bar" }));
     this.controls = node("div", { class: "controls", role: "group" });
     this.head = node("div", { class: "head" });
     this.controls.append(this.head);
@@ -289,15 +290,17 @@ class Card {
     if (spec.layout === "rows") this.card.style.setProperty("--n", this.controls.childElementCount - 1);
     else this.card.insertBefore(this.fold = node("details", {}, node("summary"), this.numbers), foot);
     this.bar.hidden = !this.bar.childElementCount;
+    if (this.more.lastChild.childElementCount) this.card.insertBefore(this.more, foot);
     this.frame = node("div", { class: "frame" }, this.card);
     this.root.append(this.frame);
   }
 
   buildControls() {
     for (const control of this.spec.controls) {
+      if (control.place === "unseen") continue; // moved by an action
       const made = control.options ? this.choice(control) : this.slider(control);
       this.boxes.set(control.id, made);
-      ({ bar: this.bar, guess: this.guess }[control.place] ?? this.controls).append(made.row);
+      ({ bar: this.bar, guess: this.guess, more: this.more.lastChild }[control.place] ?? this.controls).append(made.row);
     }
     if (this.spec.last) this.controls.append(this.last = node("div", { class: "row last" }, node("span"), node("span")));
   }
@@ -305,7 +308,7 @@ class Card {
   slider(control) {
     const id = `c${this.boxes.size}`, label = node("label", { for: id });
     const range = node("input", { type: "range", id, min: 0, max: ticks(control), step: 1 });
-    const tick = node("span", { class: "tick" }), box = node("input", { type: "text", inputmode: "decimal", class: "box" });
+    const tick = node("span", { class: "tick" }), box = node("input", { type: "text", inputmode: "decimal", class: "box", size: 2 });
     const row = node("div", { class: "row" }, label, node("span", { class: "track" }, range, tick), box);
     range.addEventListener("input", () => this.move({ [control.id]: stepped(control, Number(range.value), this.state[control.id]) }));
     range.addEventListener("change", () => this.send(true));
@@ -343,10 +346,10 @@ class Card {
 
   buildButtons() {
     for (const preset of this.spec.presets) {
-      this.button(this.presets, preset.name, () => this.glide({ ...this.spec.baseline, ...preset.state }), "chip");
+      this.button(this.presets, preset.name, () => this.glide({ ...this.spec.baseline, ...preset.state, ...this.counted() }), "chip");
     }
     for (const action of this.parts.actions ?? []) {
-      this.button(this.guess, action.key, () => this.act(action), "chip");
+      this.button(this.guess, action.key, () => this.act(action), "chip action");
     }
     if (this.parts.answer) {
       this.reveal = this.button(this.guess, "reveal", () => this.setRevealed(!this.revealed), "chip reveal");
@@ -391,21 +394,26 @@ class Card {
   }
 
   dragging() {
-    let held = null;
     this.svg.addEventListener("pointerdown", (event) => {
       const id = event.target.closest?.("[data-drag]")?.getAttribute("data-drag");
       if (id == null || !this.parts.drag) return;
-      held = { id, x: event.clientX, y: event.clientY, at: event.offsetX, state: this.state };
+      this.held = { id, x: event.clientX, y: event.clientY, at: event.offsetX, state: this.state };
       this.svg.setPointerCapture(event.pointerId);
       event.preventDefault();
     });
     this.svg.addEventListener("pointermove", (event) => {
+      const { held } = this;
       if (!held) return;
       const moved = this.parts.drag(this, held, event.clientX - held.x, event.clientY - held.y);
       if (moved) this.move(moved);
     });
     for (const kind of ["pointerup", "pointercancel"]) {
-      this.svg.addEventListener(kind, () => { if (held) this.send(true); held = null; });
+      this.svg.addEventListener(kind, () => {
+        if (!this.held) return;
+        this.held = null;
+        this.show();
+        this.send(true);
+      });
     }
   }
 
@@ -442,7 +450,13 @@ class Card {
 
   glides(name) {
     const control = this.spec.controls.find((one) => one.id === name);
-    return control && !control.whole && !control.options;
+    return control && !control.whole && !control.options && control.place !== "unseen";
+  }
+
+  // What actions have counted: a preset leaves it, only Reset takes it back.
+  counted() {
+    const unseen = this.spec.controls.filter(({ place }) => place === "unseen");
+    return Object.fromEntries(unseen.map(({ id }) => [id, this.state[id]]));
   }
 
   reset() {
@@ -537,6 +551,7 @@ class Card {
       if (made.textKey) write(made, typeof made.textKey === "string" ? this.t(made.textKey) : this.name(made.textKey));
     }
     if (this.fold) write(this.fold.firstChild, this.t("numbers"));
+    if (this.more.isConnected) write(this.more.firstChild, this.t(this.more.className)); // in the words of the card
     if (this.last) [this.name(spec.last), this.t("last")].forEach((text, at) => write(this.last.children[at], text));
     if (spec.challenge) { write(this.challengeTitle, this.t("challenge")); write(this.challengeText, this.name(spec.challenge.text)); }
     this.legend.replaceChildren(...Object.entries(this.parts.legend ?? {}).map(([kind, key]) =>
@@ -606,6 +621,7 @@ class Card {
     tick.style.setProperty("--tick", share(control, base));
     tick.hidden = base == null;
     if (this.typing !== box && box.value !== text) box.value = text;
+    if (text.length > 6 && box.size < text.length) { box.size = text.length; row.classList.toggle("long", text.length > 8); }
   }
 
   showFigures(figures) {

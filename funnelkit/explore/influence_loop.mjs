@@ -65,10 +65,12 @@ function ring(view, layer, x, y, radius) {
     layer.line(...from, ...to, { stroke: k + 1 < n ? FLOW : STAR, "stroke-width": 1 + 17 * Math.sqrt(flow / top), "stroke-linecap": "round" });
   }
   spec.stations.forEach((name, k) => {
-    const [cx, cy] = place(k), below = cy > y + 1;
+    const [cx, cy] = place(k), side = Math.round((cx - x) / radius), low = cy > y + radius / 2; // -1, 0, 1: left, middle, right
+    const anchor = side ? ["end", , "start"][side + 1] : "middle", tx = cx + side * (low ? -18 : 13), ty = low ? cy + 20 : side ? cy - 2 : cy - 23;
+    const text = { "text-anchor": anchor, stroke: "#fff", "stroke-width": 3, "paint-order": "stroke" };
     layer.circle(cx, cy, 6, { fill: NOW });
-    layer.text(cx, cy + (below ? 20 : -22), view.name(name), { "text-anchor": "middle", "font-size": 12, stroke: "#fff", "stroke-width": 3, "paint-order": "stroke" });
-    layer.text(cx, cy + (below ? 34 : -9), view.number(flows[k], flows[k] < 100 ? 1 : 0), { "text-anchor": "middle", "font-weight": 600, stroke: "#fff", "stroke-width": 3, "paint-order": "stroke" });
+    layer.text(tx, ty, view.name(name), { ...text, "font-size": 12 });
+    layer.text(tx, ty + 14, view.number(flows[k], flows[k] < 100 ? 1 : 0), { ...text, "font-weight": 600 });
   });
   layer.text(x, y + 5, view.t("turn_shown", { turn: view.number(at + 1) }), { "text-anchor": "middle", fill: SOFT });
 }
@@ -103,10 +105,13 @@ function scale(view, layer, box) {
 }
 
 function draw(view, layer, { width, height }) {
-  const narrow = width < 480, split = narrow ? 0 : Math.min(300, width * 0.42);
+  const narrow = width < 480, split = narrow ? 0 : Math.min(350, width * 0.48);
   scale(view, layer, { x: 6, y: 22, width: width - 12 });
-  if (!narrow) ring(view, layer, split / 2, height / 2 + 32, Math.min(split / 2 - 52, height / 2 - 78));
-  path(view, layer, { x: split + (narrow ? 6 : 24), y: 72, width: width - split - (narrow ? 12 : 32), height: height - 100 });
+  if (!narrow) {
+    const radius = Math.max(30, Math.min(split / 2 - 86, (height - 124) / 1.81)); // 1.81: how tall a pentagon is
+    ring(view, layer, split / 2, 87 + radius, radius);
+  }
+  path(view, layer, { x: split + (narrow ? 6 : 24), y: narrow ? 72 : 78, width: width - split - (narrow ? 12 : 32), height: height - (narrow ? 100 : 106) });
   return `${finding(view)} ${view.list(view.found.turn.map((turn, at) => view.number(view.found.n_potential[at])))}`;
 }
 

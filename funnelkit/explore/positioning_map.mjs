@@ -43,8 +43,12 @@ function sign(loading, roots, names) {
   return total < 0 ? -1 : 1;
 }
 
+// The ratings, ours as they stand on the card.
+const rated = ({ values, attributes, ours }, state) => values.map((row, at) => (at === ours ? attributes.map((_, k) => state[`ours${k}`]) : row));
+
 // The weights with a mean of 1, and each product's score by them.
-function scored({ attributes, values }, state) {
+function scored(spec, state) {
+  const { attributes } = spec, values = rated(spec, state);
   const chosen = attributes.map((_, at) => state[`need${at}`]), all = chosen.reduce((sum, weight) => sum + weight, 0);
   if (!(all > 0)) return { refused: "weights_zero" };
   const weight = chosen.map((one) => one / (all / chosen.length)), sum = weight.reduce((a, b) => a + b, 0);
@@ -52,7 +56,7 @@ function scored({ attributes, values }, state) {
 }
 
 export function compute(spec, state) {
-  const { products, attributes, values } = spec, { weight, score, refused } = scored(spec, state);
+  const { products, attributes } = spec, values = rated(spec, state), { weight, score, refused } = scored(spec, state);
   if (refused) return { refused };
   const roots = weight.map(Math.sqrt);
   const means = attributes.map((_, at) => column(values, at).reduce((a, b) => a + b, 0) / products.length);
@@ -74,8 +78,9 @@ const isFirst = (spec, found) => !found.refused && found.score.every((score, at)
 export function judge(spec, state) {
   const found = scored(spec, state); // the places on the map do not matter here
   const change = spec.attributes.reduce((sum, _, at) => sum + Math.abs(state[`need${at}`] - spec.baseline[`need${at}`]), 0);
-  const outside = change > spec.challenge.rule.change + 1e-9;
-  return { status: !change ? "start" : outside ? "outside" : isFirst(spec, found) ? "done" : "not_yet", change };
+  const rerated = spec.attributes.some((_, at) => state[`ours${at}`] !== spec.baseline[`ours${at}`]);
+  const outside = rerated || change > spec.challenge.rule.change + 1e-9;
+  return { status: !change && !rerated ? "start" : outside ? "outside" : isFirst(spec, found) ? "done" : "not_yet", change };
 }
 
 const ranked = (found) => found.score.map((_, at) => at).sort((one, other) => found.score[other] - found.score[one] || one - other);
@@ -107,40 +112,51 @@ function ranking(view, layer, box) {
   });
 }
 
-// Labels that would lie on each other move down, one after the other.
-function apart(labels) {
-  const put = [];
-  for (const label of [...labels].sort((one, other) => one.y - other.y)) {
-    const wide = 7.2 * label.text.length;
-    while (put.some((one) => Math.abs(one.y - label.y) < 13 && Math.abs(one.x - label.x) < (wide + 7.2 * one.text.length) / 2)) label.y += 6;
-    put.push(label);
-  }
-  return put;
+// Each label takes the first place around its point that is free of dots and of the labels before it.
+function placed(labels, dots, { wide, height }) {
+  const taken = dots.map(({ x, y, r }) => ({ left: x - r, right: x + r, top: y - r, bottom: y + r }));
+  return labels.map((label) => {
+    const long = [...label.text].reduce((sum, letter) => sum + (letter > "\u2e80" ? 12.5 : 7), 0), half = long / 2 + 1, beside = half + label.r + 4;
+    const spots = [[0, label.r + 13], [0, -label.r - 4], [beside, 4], [-beside, 4], [beside, label.r + 11], [-beside, label.r + 11],
+      [beside, -label.r - 3], [-beside, -label.r - 3], [0, label.r + 27], [0, -label.r - 18]];
+    const at = spots.map(([dx, dy]) => ({ x: clamp(label.x + dx, half, wide - half), y: clamp(label.y + dy, 12, height - 4) }))
+      .map((spot) => ({ ...spot, left: spot.x - half, right: spot.x + half, top: spot.y - 10, bottom: spot.y + 3 }));
+    const over = (one) => taken.reduce((sum, other) => sum + Math.max(0, Math.min(one.right, other.right) - Math.max(one.left, other.left))
+      * Math.max(0, Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top)), 0);
+    const best = at.find((one) => over(one) === 0) ?? at.reduce((one, other) => (over(other) < over(one) ? other : one));
+    taken.push(best);
+    return { ...label, x: best.x, y: best.y };
+  });
 }
 
 function draw(view, layer, { width, height }) {
   const { found, spec } = view;
   if (found.refused) { layer.text(10, 24, view.t(found.refused), { fill: DOWN }); return view.t(found.refused); }
   const wide = width > 480 ? width - 170 : width, cx = wide / 2, cy = height / 2;
+  const [fx, fy] = upright(view);
   const far = Math.max(1e-9, ...found.x.map(Math.abs), ...found.y.map(Math.abs)), scale = Math.min((wide / 2 - 70) / far, (height / 2 - 24) / far);
-  const reach = Math.min(wide / 2 - 62, height / 2 - 22), at = (x, y) => [cx + x * scale, cy - y * scale], labels = [];
+  const reach = Math.min(wide / 2 - 62, height / 2 - 22), at = (x, y) => [cx + x * fx * scale, cy - y * fy * scale], labels = [], dots = [];
+  const arrow = (x, y) => [cx + x * fx * reach, cy - y * fy * reach];
   layer.line(0, cy, wide, cy); layer.line(cx, 0, cx, height);
   const needs = Math.hypot(...found.needs) || 1;
-  layer.line(cx, cy, cx + (found.needs[0] / needs) * reach, cy - (found.needs[1] / needs) * reach, { stroke: STAR, "stroke-width": 7, "stroke-opacity": 0.45, "stroke-linecap": "round" });
-  labels.push({ x: cx + (found.needs[0] / needs) * reach, y: cy - (found.needs[1] / needs) * reach, text: view.t("needs"), weight: 700, fill: INK });
+  const tip = arrow(found.needs[0] / needs, found.needs[1] / needs);
+  layer.line(cx, cy, ...tip, { stroke: STAR, "stroke-width": 7, "stroke-opacity": 0.45, "stroke-linecap": "round" });
   spec.attributes.forEach((name, k) => {
-    const [x, y] = [cx + found.arrow_x[k] * reach, cy - found.arrow_y[k] * reach];
+    const [x, y] = arrow(found.arrow_x[k], found.arrow_y[k]);
     layer.line(cx, cy, x, y, { stroke: "#8fa3b5", "stroke-width": 1 + found.weight[k] });
     layer.circle(x, y, 2.5, { fill: "#7b8794" });
-    labels.push({ x, y: y - 6, text: name, fill: SOFT, size: 12 });
+    labels.push({ x, y, r: 3, text: name, fill: SOFT, size: 12 });
   });
+  labels.push({ x: tip[0], y: tip[1], r: 4, text: view.t("needs"), weight: 700, fill: INK });
   spec.products.forEach((name, k) => {
     const [x, y] = at(found.x[k], found.y[k]), ours = k === spec.ours;
-    layer.circle(x, y, ours ? 8 : 6, { fill: ours ? NOW : FLOW, stroke: NOW, "stroke-width": 1.5 });
-    labels.push({ x, y: y + 20, text: name, weight: 600, fill: INK });
+    layer.circle(x, y, ours ? 8 : 6, { fill: ours ? NOW : FLOW, stroke: NOW, "stroke-width": 1.5, "data-drag": ours ? "ours" : null });
+    dots.push({ x, y, r: ours ? 8 : 6 });
+    labels.unshift({ x, y, r: ours ? 8 : 6, text: name, weight: 600, fill: INK });
   });
-  for (const label of apart(labels)) {
-    layer.text(clamp(label.x, 34, wide - 34), clamp(label.y, 11, height - 3), label.text, { "text-anchor": "middle", "font-weight": label.weight ?? 400, fill: label.fill,
+  view.drawn = { scale, arrows: spec.attributes.map((_, k) => [found.arrow_x[k] * fx, found.arrow_y[k] * fy]) };
+  for (const label of placed(labels, dots, { wide, height })) {
+    layer.text(label.x, label.y, label.text, { "text-anchor": "middle", "font-weight": label.weight ?? 400, fill: label.fill,
       "font-size": label.size ?? 12.5, stroke: "#fff", "stroke-width": 3, "paint-order": "stroke" });
   }
   if (wide < width) {
@@ -148,6 +164,26 @@ function draw(view, layer, { width, height }) {
     ranking(view, layer, { x: wide + 20, y: 20, width: 142, height: height - 24 });
   }
   return `${finding(view)} ${view.list(ranked(found).map((k) => `${spec.products[k]} ${view.number(found.score[k], 2)}`))}`;
+}
+
+// Which way each axis points: as computed at rest; while one drags, the way in which it last pointed, or the map would turn over.
+function upright({ found, held, drawn }) {
+  const last = held && drawn?.arrows;
+  return ["arrow_x", "arrow_y"].map((name, k) => (last && found[name].reduce((sum, value, at) => sum + value * last[at][k], 0) < 0 ? -1 : 1));
+}
+
+// Our product moves along the arrow that lies nearest to the way of the hand: its rating on that attribute changes.
+function drag(view, held, dx, dy) {
+  const { spec, drawn, found } = view;
+  held.from ??= { ...drawn, roots: found.weight.map(Math.sqrt) };
+  const { arrows, scale, roots } = held.from, along = arrows.map(([x, y], k) => (dx * x - dy * y) * roots[k]);
+  if (held.along === undefined) {
+    if (Math.hypot(dx, dy) < 6) return null;
+    held.along = along.reduce((most, one, k) => (Math.abs(one) > Math.abs(along[most]) ? k : most), 0);
+  }
+  const k = held.along, name = `ours${k}`, control = spec.controls.find(({ id }) => id === name);
+  const more = along[k] / (scale * roots[k] ** 2 * (arrows[k][0] ** 2 + arrows[k][1] ** 2) || 1);
+  return { [name]: clamp(Math.round(10 * (held.state[name] + more)) / 10, control.min, control.max) };
 }
 
 const finding = (view) => view.t("finding", { name: view.spec.products[ranked(view.found)[0]] });
@@ -159,11 +195,11 @@ function verdict(view, judged) {
 
 function code(spec, state) {
   const list = (values) => `[${values.map(python).join(", ")}]`, names = { product: spec.products };
-  const columns = [["product", list(names.product)], ...spec.attributes.map((name, at) => [name, list(column(spec.values, at))])];
+  const columns = [["product", list(names.product)], ...spec.attributes.map((name, at) => [name, list(column(rated(spec, state), at))])];
   const weights = Object.fromEntries(spec.attributes.map((name, at) => [name, state[`need${at}`]]));
   return `import pandas as pd\n\nimport funnelkit as fk\n\nratings = pd.DataFrame({\n${columns.map(([name, values]) => `    ${python(name)}: ${values},\n`).join("")}})\n`
     + `fk.perceptual_map(ratings, ${pythonDict(weights)})\n`;
 }
 
-const shown = explorable({ compute, judge, figures, table, draw, verdict, code });
+const shown = explorable({ compute, judge, figures, table, draw, verdict, drag, code });
 export default shown;

@@ -33,9 +33,9 @@ class PositioningMap(Explorable):
     Attributes
     ----------
     state : dict
-        {"need0": weight of the first attribute, ...}.
+        {"need0": weight of the first attribute, ..., "ours0": our rating on it, ...}.
     weights, result
-        The weights by attribute, and what `perceptual_map` finds with them.
+        The weights by attribute, and what `perceptual_map` finds with them and with our ratings.
     challenge : Judgement
     """
 
@@ -62,7 +62,19 @@ class PositioningMap(Explorable):
             text = said("explore.positioning_map.challenge_text", ours=ours, change=number(goal))
             spec["challenge"] = {"text": in_both(text), "rule": {"change": goal}}
         inputs = [Input(f"need{at}", name, 0, 10, 0.5, most=100) for at, name in enumerate(names)]
+        if place >= 0:
+            low, high = min(0.0, np.floor(values.min())), max(10.0, np.ceil(values.max()))
+            inputs += [Input(f"ours{at}", name, low, high, 0.1, place="more") for at, name in enumerate(names)]
+            baseline |= {f"ours{at}": rounded(value) for at, value in enumerate(values[place])}
         super().__init__(spec, inputs, baseline)
+
+    @property
+    def ratings(self) -> pd.DataFrame:
+        """Return the products' ratings, ours as they stand on the card."""
+        frame, names = self._frame.copy(), self.spec["attributes"]
+        if self.spec["ours"] >= 0:
+            frame.loc[self.spec["ours"], names] = [self.state[f"ours{at}"] for at in range(len(names))]
+        return frame
 
     @property
     def weights(self) -> dict[str, float]:
@@ -72,16 +84,17 @@ class PositioningMap(Explorable):
     @property
     def result(self) -> Result:
         """Return what `perceptual_map` finds at the present state."""
-        return perceptual_map(self._frame, self.weights, ours=self._ours)
+        return perceptual_map(self.ratings, self.weights, ours=self._ours)
 
     @property
     def challenge(self) -> Judgement:
         """Return how far the challenge is, by the same rules as the card."""
-        baseline = self.spec["baseline"]
-        change = sum(abs(self.state[name] - baseline[name]) for name in baseline)
-        if not change:
+        moved = {name: abs(self.state[name] - base) for name, base in self.spec["baseline"].items()}
+        change = sum(more for name, more in moved.items() if name.startswith("need"))
+        rerated = any(more for name, more in moved.items() if name.startswith("ours"))
+        if not change and not rerated:
             return Judgement("start")
-        if change > self.spec["challenge"]["rule"]["change"] + 1e-9:
+        if rerated or change > self.spec["challenge"]["rule"]["change"] + 1e-9:
             return Judgement("outside")
         weights = list(self.weights.values())
         first = sum(weights) > 0 and _is_first(np.array(self.spec["values"]), np.array(weights), self.spec["ours"])
@@ -89,7 +102,7 @@ class PositioningMap(Explorable):
 
     def to_python(self) -> str:
         """Return the lines that give `result` without the card."""
-        rows = "".join(f'    "{name}": {self._frame[name].tolist()!r},\n' for name in self._frame)
+        rows = "".join(f'    "{name}": {column.tolist()!r},\n' for name, column in self.ratings.items())
         call = f"fk.perceptual_map(ratings, {self.weights!r})"
         return f"import pandas as pd\n\nimport funnelkit as fk\n\nratings = pd.DataFrame({{\n{rows}}})\n{call}\n"
 

@@ -92,7 +92,7 @@ function table(view) {
 const small = { "font-size": 12, fill: SOFT };
 
 function axes(view, layer, { x, y, width, height }, title) {
-  layer.text(x, y - 8, view.t(title), small);
+  layer.text(...(title === "ages" ? [x + width, y - 8, view.t(title), { ...small, "text-anchor": "end" }] : [x, y - 8, view.t(title), small]));
   for (const rate of [0, 0.2, 0.4, 0.6]) {
     const at = y + height * (1 - rate / TOP);
     layer.line(x, at, x + width, at, { stroke: LINE });

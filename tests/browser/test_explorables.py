@@ -52,8 +52,18 @@ def opened(browser, tmp_path):
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
 
 
+def shown(panel):
+    """Return the controls with a row, in the card's order; what only a button moves has none."""
+    return [control for control in panel.spec["controls"] if control["place"] != "unseen"]
+
+
 def sliders(panel):
-    return [control for control in panel.spec["controls"] if "options" not in control]
+    return [control for control in shown(panel) if "options" not in control]
+
+
+def unfold(page):
+    if page.locator("details.more").count():
+        page.locator("details.more > summary").click()
 
 
 def put(page, panel, name, value):
@@ -106,12 +116,14 @@ def test_axe_is_there():
 def test_by_keyboard_and_by_typing(name, opened):
     """One page: every control by Tab, arrow and typed number, then presets, challenge and reveal."""
     page, panel = opened(name, reduced_motion="reduce")
+    unfold(page)
+    page.locator("body").click(position={"x": 1, "y": 1})
     reached = set()
     for _ in range(len(panel.spec["controls"]) * 2 + len(panel.spec["presets"]) + 4):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("() => document.querySelector('#fk').shadowRoot.activeElement?.id"))
-    assert {f"c{place}" for place in range(len(panel.spec["controls"]))} <= reached
-    for place, control in enumerate(panel.spec["controls"]):
+    assert {f"c{place}" for place in range(len(shown(panel)))} <= reached
+    for place, control in enumerate(shown(panel)):
         if "options" not in control:
             move_and_type(page, place, control)
     kept, first = page.evaluate(STATE), panel.spec["controls"].index(sliders(panel)[0])
@@ -147,6 +159,9 @@ def presets_challenge_and_reveal(page, panel, solution):
         for control in panel.spec["controls"]:
             if control["id"] in solution:
                 put(page, panel, control["id"], solution[control["id"]])
+        if "try1" in panel.state:
+            assert page.locator(".challenge").get_attribute("data-status") == "not_yet"
+            page.locator(".action").click()
         assert page.locator(".challenge").get_attribute("data-status") == "done"
     reveal = page.locator(".reveal")
     if reveal.count():
@@ -155,10 +170,33 @@ def presets_challenge_and_reveal(page, panel, solution):
         assert page.locator(".answer").inner_text() and reveal.get_attribute("aria-pressed") == "true"
 
 
+def test_our_product_is_dragged_along_an_arrow(opened):
+    """The rating on one attribute follows the hand, ours comes to lie there, and typing says the same."""
+    page, panel = opened("positioning_map", reduced_motion="reduce")
+    dot = page.locator("[data-drag=ours]")
+    box = dot.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 30, y - 12, steps=6)
+    page.mouse.move(x + 60, y - 24, steps=6)
+    page.mouse.up()
+    state, base = page.evaluate(STATE), panel.spec["baseline"]
+    assert [name for name in state if state[name] != base[name]] == ["ours4"] and state["ours4"] > base["ours4"]
+    assert page.locator(".challenge").get_attribute("data-status") == "outside", (
+        "the customer is asked for, not the product"
+    )
+    panel.state = state
+    assert panel.ratings.set_index("product").at["Ours", "economy"] == state["ours4"]
+    unfold(page)
+    assert page.locator("details.more .row.moved").count() == 1
+
+
 @each
 def test_what_goes_out(name, opened):
     """Python runs and finds the same; CSV, SVG and PNG are what they say; the address brings the state back."""
     page, panel = opened(name, "zh", reduced_motion="reduce", permissions=["clipboard-read", "clipboard-write"])
+    unfold(page)
     control = sliders(panel)[-1]
     share = 0.4 if panel.state[control["id"]] != control["min"] + 0.4 * (control["max"] - control["min"]) else 0.6
     value = control["min"] + share * (control["max"] - control["min"])
@@ -258,7 +296,7 @@ def test_every_card_in_jupyterlab(lang, lab, browser):
         assert eval(page.evaluate(ASK, f"{name}.to_python()")) == panel.to_python()
         first = {**panel.spec["baseline"], **panel.spec["presets"][1]["state"]}
         page.evaluate(TELL, f"{name}.state = {json.dumps(first)}")
-        for at, one in enumerate(panel.spec["controls"]):  # what Python sets moves the card
+        for at, one in enumerate(shown(panel)):  # what Python sets moves the card
             row = card.locator(f".row:has(#c{at})")
             moved = first[one["id"]] != panel.spec["baseline"][one["id"]]
             pattern = re.compile(r"\bmoved\b" if moved else r"^(?!.*\bmoved\b)")

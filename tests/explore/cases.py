@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from funnelkit.explore import Allocation, Cascade, InfluenceLoop, MixAndRate, PositioningMap, WhatIf
+from funnelkit.explore.allocation import TRIES
 from funnelkit.models import funnel
 
 from .case import Case, whatever
@@ -52,6 +53,8 @@ def cascade_states(rng, n):
             ratios[:] = rng.choice([0.9, 0.5, 1.0, 0.0], len(levels))
         price = round(float(rng.uniform(0, 5000)), int(rng.integers(0, 4)))
         panel.state = dict(zip(levels, map(float, ratios), strict=True)) | {"price": price}
+        if at % 2:  # costs that differ, some of them alike
+            panel.state = {f"cost{place}": float(rng.choice([0.5, 1.0, 2.5])) for place in range(len(levels))}
         yield panel
 
 
@@ -60,6 +63,8 @@ def cascade_expected(panel):
     found = {name: whatever(levels[name].astype(float)) for name in ("ratio", "count", "remaining", "sales")}
     weakest = panel.weakest.table
     found |= {name: whatever(weakest[name].astype(float)) for name in ("loss", "gain_sales")}
+    if len({panel.state[f"cost{at}"] for at in range(len(levels))}) > 1:
+        found["gain_per_cost"] = whatever(weakest["gain_per_cost"])
     return found | {name: weakest[name].tolist() for name in ("largest_loss", "lowest_ratio", "best_gain")}
 
 
@@ -109,6 +114,9 @@ def allocation_states(rng, n):
             table[["win_probability", "win_probability_after"]] = [0.25, 0.5]
         panel = Allocation(table, float(rng.choice([0, 500, 3000, 1e7])))
         panel.state = {f"hours{place}": float(rng.uniform(0, 2000)) for place in range(rows)}
+        if at % 2:
+            for name in TRIES[: rng.integers(0, 4)]:
+                panel.state = {name: float(rng.choice([0.0, 0.5, 0.949, 0.95, 1.0]))}
         yield panel
 
 
@@ -129,11 +137,15 @@ RATINGS = pd.DataFrame({
 
 
 def map_states(rng, n):
-    for _ in range(n):
+    for at in range(n):
         shape = int(rng.integers(4, 10)), int(rng.integers(3, 9))
         table = pd.DataFrame(rng.uniform(1, 10, shape).round(2), columns=[f"a{at}" for at in range(shape[1])])
-        panel = PositioningMap(table.assign(product=[f"p{at}" for at in range(shape[0])]))
+        panel = PositioningMap(
+            table.assign(product=[f"p{at}" for at in range(shape[0])]), ours="p1" if at % 2 else None
+        )
         panel.state = {f"need{at}": float(rng.uniform(0.5, 10)) for at in range(shape[1])}
+        if at % 2:
+            panel.state = {f"ours{at}": float(rng.uniform(0, 10)) for at in range(shape[1])}
         yield panel
 
 
