@@ -108,7 +108,7 @@ def run_count(options: argparse.Namespace) -> int:
 
 
 def _count(options: argparse.Namespace) -> tuple[EventCount, dict[str, Result]]:
-    from funnelkit.events import LogColumns, count_events, count_on, more_answers, preset, refuse_answers, with_fields
+    from funnelkit.events import LogColumns, count_events, count_on, engine_answers, more_answers, preset, with_fields
     from funnelkit.language import RuleError
 
     columns = LogColumns(options.id, options.stage, options.at)
@@ -127,8 +127,9 @@ def _count(options: argparse.Namespace) -> tuple[EventCount, dict[str, Result]]:
     if options.by or len(options.file) > 1:
         field = "--by" if options.by else "FILE"
         raise RuleError("engine_option", engine=options.engine, option=field)
-    refuse_answers(options)
-    return count_on(options.engine, options.file[0], options.steps, rule, columns=columns, as_of=as_of), {}
+    asked = (options.engine, options.file[0], options.steps, rule)
+    answers = engine_answers(options, *asked[1:], columns=columns, as_of=as_of)
+    return count_on(*asked, columns=columns, as_of=as_of), answers
 
 
 def _log_settings(options: argparse.Namespace) -> dict[str, Any]:

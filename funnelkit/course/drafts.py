@@ -58,6 +58,7 @@ def draft(file: str | Path, reading: Mapping[str, Any], mapping: str) -> Draft:
         raise DataError("nothing_to_start", file=str(file), n=pipeline.rows.quarantined)
     values = _values(file, pipeline, settings)
     values |= {"mapping": mapping, "confirmed": not asked, "segment": "", "lang": language()}
+    values |= {"window": "90d"} if values["layout"] == "events" and (values["model"] or values["stages"][1:]) else {}
     counts = None if pipeline is None or pipeline.counts is None else tuple(pipeline.counts.columns)
     return Draft(values, asked, counts, {"stage", "status"} & set(values["columns"]) != set() and counts is None)
 

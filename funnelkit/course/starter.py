@@ -32,6 +32,16 @@ ends = {"won": won or None, "lost": lost or None, "void": void or None}
 how = {"layout": layout or None, "preset": preset or None, "join": join, "map": columns}
 pipeline = fk.read(*data, **named, **ends, **how, **reading)
 save_mapping(mapping, pipeline, columns, reading)"""
+_FOLLOW = """steps = list(pipeline.model.stage_ids)
+rule = fk.Rule(window=window, optional=steps[1:-1])
+found = fk.journeys(pipeline, steps, rule, as_of=pipeline.as_of)
+fk.plot.journey_chart(found)"""
+_LOG_CELLS = (
+    ("journeys", _FOLLOW),
+    ("times", "fk.time_to_convert(found)"),
+    ("trend", "fk.conversion_trend(found)"),
+    ("dropped", "fk.dropped(found, steps[0])"),
+)  # of an event log: each entity is followed
 _CELLS = (
     ("quality", "report.data_quality(pipeline)"),
     ("limits", "report.unanswered(pipeline)"),
@@ -215,7 +225,7 @@ def _steps(found: Draft) -> list[tuple[str, str]]:
     """Return the cells that this source can fill: a table of counts has no deals, and seldom who advanced."""
     start = [("mapping", _LOOK), *([("outcomes", _NAMES)] if found.has_names else []), ("read", _READ)]
     if found.counts is None:
-        return [*start, *_CELLS]
+        return [*start, *_CELLS, *(_LOG_CELLS if "window" in found.values else ())]
     can = {"quality", "limits", "funnel", *(["chart"] if "n_advanced" in found.counts else [])}
     return [*start, *(cell for cell in _CELLS if cell[0] in can)]
 

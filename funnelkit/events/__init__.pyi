@@ -1,8 +1,8 @@
 from .commands import add_answers as add_answers
 from .commands import answers_json as answers_json
 from .commands import answers_text as answers_text
+from .commands import engine_answers as engine_answers
 from .commands import more_answers as more_answers
-from .commands import refuse_answers as refuse_answers
 from .commands import with_fields as with_fields
 from .compare_rules import compare_rules as compare_rules
 from .conversion import conversion_trend as conversion_trend

@@ -14,7 +14,9 @@ import pandas as pd
 from funnelkit.events.conversion import UNITS, conversion_trend, time_to_convert
 from funnelkit.events.journeys import Journeys, dropped, journeys
 from funnelkit.events.rule import Rule
+from funnelkit.events.warehouse import times_on, trend_on
 from funnelkit.language import DataError, RuleError, say
+from funnelkit.reading import shown
 from funnelkit.result import Result
 
 _FORMULA = r"[=+\-@\t\r]"  # what a spreadsheet would run
@@ -75,21 +77,32 @@ def with_fields(rule: Rule, options: Any) -> Rule:
     return replace(rule, **{field: value for field, value in given.items() if value})
 
 
-def refuse_answers(options: Any) -> None:
-    """Refuse, before anything is read, what an engine elsewhere does not answer.
+def engine_answers(options: Any, log: str, steps: list[str], rule: Rule, **how: Any) -> dict[str, Result]:
+    """Return {answer: Result} of what the options ask for beside the counts, found where the log lies.
 
     Parameters
     ----------
     options : Namespace
+    log, steps, rule, how
+        As `count_on` takes them.
+
+    Returns
+    -------
+    dict of str to Result
 
     Raises
     ------
-    RuleError
-        Names the engine and the option.
+    DataError, RuleError
+        As of `times_on` and `trend_on`; for a list of the dropped, which does not leave the engine.
     """
-    for name in ANSWERS:
-        if getattr(options, name):
-            raise RuleError("engine_option", engine=options.engine, option=f"--{name}")
+    if options.dropped:
+        raise RuleError("engine_option", engine=shown(options.engine), option="--dropped")
+    answers: dict[str, Result] = {}
+    if options.journeys:
+        answers["times"] = times_on(options.engine, log, steps, rule, **how)
+    if options.trend:
+        answers["trend"] = trend_on(options.engine, log, steps, rule, unit=options.trend, **how)
+    return answers
 
 
 def more_answers(options: Any, log: Any, steps: list[str], rule: Rule, **how: Any) -> dict[str, Result]:

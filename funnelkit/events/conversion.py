@@ -56,16 +56,17 @@ def time_to_convert(found: Journeys, by: str | Sequence[str] | None = None) -> R
     """
     names = by_names(by)
     table = _times(as_journeys(found), names)
-    columns = [*names, "stage", "n", "p10_days", "p50_days", "p90_days", "mean_days"]
     notes = [] if found.rule.window is not None else [("events.conversion.quick", {"as_of": Later(day, found.as_of)})]
     notes, picture = notes * (found.as_of is not None), "convert_time_chart" * bool(len(table) and table["n"].any())
-    shown = partial(_times_for_people, columns)
+    shown = partial(times_for_people, names)
     return Result(table, *read_times(found, table, names), notes, picture=picture, shown=shown)
 
 
-def _times_for_people(shown: Sequence[str], table: pd.DataFrame) -> pd.DataFrame:
+def times_for_people(by: Sequence[str], table: pd.DataFrame) -> pd.DataFrame:
+    """Return the times with the row of the whole funnel called so."""
     whole = table["stage"] == "total"
-    return table.assign(stage=table["stage"].astype(str).mask(whole, label("total")))[[*shown]]
+    named = table.assign(stage=table["stage"].astype(str).mask(whole, label("total")))
+    return named[[*by, "stage", "n", "p10_days", "p50_days", "p90_days", "mean_days"]]
 
 
 def _times(found: Journeys, by: tuple[str, ...]) -> pd.DataFrame:

@@ -223,6 +223,8 @@ def dropped(found: Journeys, step: str) -> Result:
     table = _dropped(as_journeys(found), step)
     values = {"n": Later(number, len(table)), "step": step, "as_of": Later(day, found.as_of)}
     key = "events.journeys.dropped" if found.rule.ends else "events.journeys.not_yet"
+    if found.rule.ends and found.rule.optional and step not in found.rule.optional:
+        key = "events.journeys.dropped_needed"
     return Result(table, key, values, shown=_ids_as_text)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from funnelkit.events.conversion import QUANTILES, UNITS, cohort_table, read_times, read_trend
+from funnelkit.events.conversion import QUANTILES, UNITS, cohort_table, read_times, read_trend, times_for_people
 from funnelkit.events.count import EventCount, event_count
 from funnelkit.events.journeys import Journeys
 from funnelkit.events.log import LogColumns
@@ -58,7 +59,7 @@ class _Asked:
     def sums(self, *further: str) -> pd.DataFrame:
         """Return how many entities there are of each depth, undecided or not, matured or not, and day of beginning."""
         found = depth_expression(self.table, self.names, self.rule, self.columns, self.name)
-        undecided = (found.until > self.limit_us) if self.whole_us is not None else found.depth > 0
+        undecided = (found.until > self.limit_us) if self.rule.ends else found.depth > 0
         found = found.select("depth", undecided=undecided, mature=self.is_mature(found), day=found.since // DAY_US)
         counts = found.group_by("depth", "undecided", "mature", *further).aggregate(n=found.count())
         return pd.DataFrame(self.run(counts)).astype({"undecided": bool, "mature": bool, "depth": int, "n": "int64"})
@@ -158,7 +159,7 @@ def trend_on(
     trend = _trend_of(asked, UNITS[unit])
     (key, values), *notes = read_trend(_reading(asked), trend)
     shown = ["cohort", "n_entered", "n_converted", "k", "n", "rate", "low", "high", "n_open", "is_mature"]
-    return Result(trend, key, values, notes, shown=shown, names={"rate": "conversion_rate"})
+    return Result(trend, key, values, notes, picture="trend_chart", shown=shown, names={"rate": "conversion_rate"})
 
 
 def _trend_of(asked: _Asked, freq: str) -> pd.DataFrame:
@@ -213,8 +214,8 @@ def times_on(
     row = asked.run(_times_of(found.filter(asked.is_mature(found)), len(asked.names))).iloc[0]
     table = pd.DataFrame([_times(row, place, stage) for place, stage in enumerate([*asked.names[1:], "total"])])
     notes = [("events.conversion.quick", {"as_of": Later(day, asked.as_of)})] if rule.window is None else []
-    shown = ["stage", "n", "p10_days", "p50_days", "p90_days", "mean_days"]
-    return Result(table, *read_times(_reading(asked), table, ()), notes, shown=shown)
+    picture, shown = "convert_time_chart" * bool(table["n"].any()), partial(times_for_people, ())
+    return Result(table, *read_times(_reading(asked), table, ()), notes, picture=picture, shown=shown)
 
 
 def _times_of(found: Any, size: int) -> Any:

@@ -20,7 +20,7 @@ _SUPPORTED: dict[str, Collection[Any]] = {
     "reentry": ("first", "latest"),
     "ties": ("progress", "strict", "grace"),
     "attribute": ("first", "last", "step"),  # a breakdown is refused, so where it comes from does not matter
-    "exclusion": ("person", "keep"),  # likewise without excluded events
+    "exclusion": ("person", "keep"),  # without excluded events it does not matter
     "skip": ("drop",),
     "once": (True, False),
 }
@@ -31,7 +31,8 @@ _NEVER = -(2**62)
 
 def refuse_unheld(rule: Rule, steps: Sequence[str], engine: str) -> None:
     """Refuse, before anything runs, a rule that the expression does not hold, naming the engine and the field."""
-    own = {name: (getattr(rule, name),) for name in ("grace_s", "window", "gap")}
+    own = {name: (getattr(rule, name),) for name in ("grace_s", "window", "gap", "lost")}
+    own |= {"exclude": (rule.exclude if rule.exclusion == "keep" else (),)}
     refuse_unsupported(rule, engine, {**_SUPPORTED, **own})
     if isinstance(rule.window, tuple):
         rule.windows_us(len(steps) - 1)
@@ -52,7 +53,7 @@ def depth_expression(
 
     `table` is an Ibis table of the log. Rows without id or time, and events that are none of the steps, are left out.
     """
-    rule = as_rule(rule)
+    rule = as_rule(rule).searched()
     events, codes = _chains(table, steps, rule, (columns or LogColumns(), engine))
     return _by_entity(events, rule, codes)
 
@@ -64,6 +65,7 @@ def times_expression(table: Any, steps: Iterable[object], rule: Rule, columns: L
     """
     import ibis
 
+    rule = rule.searched()
     # Where windows run from the first step, what is alive is when the chain began.
     begun = "begun" if rule.window_from == "previous" else "alive"
     events, codes = _chains(table, steps, rule, (columns, engine), begun == "begun")
@@ -95,7 +97,7 @@ def _chains(
     names = ["|".join(events) for events in spelled]
     refuse_unheld(rule, names, where[1])
     codes = [list(dict.fromkeys(names)).index(step) for step in names]
-    events = _events(table, dict(zip(names, spelled, strict=True)), *where)
+    events = _events(table, dict(zip(names, spelled, strict=True)), *where, rule.exclude)
     reach, over = rule.windows_us(len(codes) - 1), _before(rule)
     first = ibis.cases((events.code == codes[0], events.at_us))
     if rule.reentry == "first":
@@ -114,17 +116,30 @@ def _chains(
     return events, codes
 
 
-def _events(table: Any, steps: Mapping[str, Sequence[str]], columns: LogColumns, engine: str) -> Any:
-    """Return who, code, at_us of the usable events of the steps."""
+def _events(
+    table: Any, steps: Mapping[str, Sequence[str]], columns: LogColumns, engine: str, excluded: Sequence[str] = ()
+) -> Any:
+    """Return who, code, at_us of the usable events of the steps; where some are excluded also unit, last_unit.
+
+    Chains stay within a unit, which an excluded event ends; at the same instant it comes after the steps.
+    """
     import ibis
 
     who = table[columns.id]
     who = who if who.type().is_integer() else who.cast("string").nullif("")
     what = table[columns.stage].cast("string")
-    code = ibis.cases(*[(what.isin(list(events)), place) for place, events in enumerate(steps.values())])
+    cases = [(what.isin(list(events)), place) for place, events in enumerate(steps.values())]
+    code = ibis.cases(*cases, *([(what.isin(list(excluded)), -1)] if excluded else []))
     at_us = micros(log_time(table, columns, engine), engine)
     events = table.select(who=who, code=code.cast("int64"), at_us=at_us)
-    return events.filter(events.who.notnull(), events.code.notnull(), events.at_us.notnull())
+    events = events.filter(events.who.notnull(), events.code.notnull(), events.at_us.notnull())
+    if not excluded:
+        return events
+    ends = ibis.ifelse(events.code < 0, 1, 0)
+    earlier = ibis.window(group_by="who", order_by="at_us", range=(None, -1))
+    unit = ibis.coalesce(ends.sum().over(earlier), 0)
+    events = events.mutate(unit=unit, last_unit=ends.sum().over(ibis.window(group_by="who")))
+    return events.filter(events.code >= 0)
 
 
 def log_time(table: Any, columns: LogColumns, engine: str) -> Any:
@@ -159,13 +174,14 @@ def _before(rule: Rule) -> Any:
     """Return the window of the rows that may come before a row."""
     import ibis
 
+    who = ["who", *(["unit"] if rule.exclude else [])]
     if rule.gap is not None:
-        return ibis.window(group_by="who", order_by="at_us", range=(None, -round(rule.gap.total_seconds() * 1e6)))
+        return ibis.window(group_by=who, order_by="at_us", range=(None, -round(rule.gap.total_seconds() * 1e6)))
     if rule.ties == "progress":
-        return ibis.window(group_by="who", order_by=["at_us", "code"], rows=(None, -1))
+        return ibis.window(group_by=who, order_by=["at_us", "code"], rows=(None, -1))
     if rule.ties == "strict":
-        return ibis.window(group_by="who", order_by="at_us", range=(None, -1))
-    return ibis.window(group_by="who", order_by="at_us", range=(None, round(rule.grace_s * 1e6)))
+        return ibis.window(group_by=who, order_by="at_us", range=(None, -1))
+    return ibis.window(group_by=who, order_by="at_us", range=(None, round(rule.grace_s * 1e6)))
 
 
 def _depth(events: Any, levels: Iterable[int]) -> Any:
@@ -179,10 +195,12 @@ def _by_entity(events: Any, rule: Rule, codes: Sequence[int]) -> Any:
     import ibis
 
     size, reach = len(codes), rule.windows_us(len(codes) - 1)
-    until = ibis.null("int64")
+    until, lasting = ibis.null("int64"), events.unit == events.last_unit if rule.exclude else True
     if reach is not None:
         levels = range(1, size) if rule.window_from == "previous" else (1,)
-        ends = [ibis.ifelse(events[f"alive{k}"].notnull(), events.at_us + reach[k - 1], _NEVER) for k in levels]
+        ends = [
+            ibis.ifelse(events[f"alive{k}"].notnull() & lasting, events.at_us + reach[k - 1], _NEVER) for k in levels
+        ]
         until = ibis.greatest(*ends) if len(ends) > 1 else ends[0]
     marked = events.mutate(depth=_depth(events, range(1, size + 1)), until=until)
     marked = marked.mutate(since=ibis.cases((events.code == codes[0], events.at_us)))

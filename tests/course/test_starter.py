@@ -72,9 +72,31 @@ def test_the_real_export(tmp_path, lang):
 def test_an_event_log_and_a_joined_table(tmp_path):
     found = run(write_notebook(DATA / "helpdesk" / "helpdesk.csv", tmp_path / "n.ipynb"))
     assert found["layout"] == "events" and len(found["pipeline"].deals) == 3804
+    ends = found["found"]  # the journeys: stages between the first and the last may be left out
+    assert len(ends.table) == 3749 and found["rule"].optional == tuple(found["steps"][1:-1])
     folder = DATA / "maven_crm"
     path = write_notebook(folder / "sales_pipeline.csv", tmp_path / "m.ipynb", join=[folder / "products.csv"])
     assert run(path)["pipeline"].deals["series"].notna().all()
+
+
+def test_a_small_event_log_is_followed(tmp_path):
+    log = tmp_path / "log.csv"
+    rows = [
+        "1,Visit,2026-01-01",
+        "1,Basket,2026-01-02",
+        "1,Paid,2026-01-03",
+        "2,Visit,2026-01-05",
+        "3,Visit,2026-05-05",
+    ]
+    log.write_text("\n".join(["user_id,event,timestamp", *rows]) + "\n")
+    stages = ["Visit", "Basket", "Paid"]
+    path = write_notebook(log, tmp_path / "n.ipynb", stages=stages, layout="events")
+    ids = [cell.id for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+    assert ids[-4:] == ["journeys", "times", "trend", "dropped"] and parameters(path)["window"] == "90d"
+    found = run(path)["found"]
+    assert found.table[["depth", "is_open"]].to_numpy().tolist() == [[3, False], [1, False], [1, True]]
+    one = write_notebook(deals(tmp_path / "d.csv"), tmp_path / "d.ipynb")
+    assert "window" not in parameters(one)
 
 
 def test_what_was_declared_is_kept(tmp_path):

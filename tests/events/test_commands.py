@@ -64,6 +64,6 @@ def test_journeys_trend_and_dropped_stand_beside_the_counts(count, tmp_path):
 def test_refusals_name_the_nearest_and_write_nothing(count, tmp_path):
     assert "Nearest: colour" in count("--hold", "color", code=2)
     assert "skip" in count("--rule", "hubspot_any", "--journeys", code=2)
-    assert "does not take --trend" in count("--engine", "duckdb://", "--trend", code=2)
+    assert "does not take --dropped" in count("--engine", "duckdb://", "--dropped", "d.csv", code=2)
     assert "cannot be written" in count("--dropped", str(tmp_path / "no" / "d.csv"), code=2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["log.csv"]

@@ -31,6 +31,9 @@ RULES = {
     "ga4_closed": preset("ga4_closed", "3s"),
     "posthog": preset("posthog", "6s"),
     "gap": Rule(window="6s", gap="2s", reentry="latest"),
+    "excluded": Rule(window="6s", reentry="latest", exclude="X", exclusion="keep"),
+    "lost": Rule(window="6s", lost="X"),
+    "lost_without_window": Rule(lost="X", reentry="latest"),
     "no_window": Rule(),
 }
 # Every combination of what the expression holds; three windows, the last one for each transition.
@@ -39,6 +42,18 @@ GRID = [
     Rule(window=window, window_from=since, reentry=reentry, ties=ties, grace_s=2 if ties == "grace" else 0, once=once)
     for window, since in WINDOWS
     for reentry, ties, once in product(("first", "latest"), ("progress", "strict", "grace"), (True, False))
+]
+GRID += [
+    Rule(
+        window=window,
+        window_from=since,
+        reentry=reentry,
+        ties=ties,
+        grace_s=1 if ties == "grace" else 0,
+        exclude="X",
+        exclusion="keep",
+    )
+    for (window, since), reentry, ties in product(WINDOWS, ("first", "latest"), ("progress", "strict", "grace"))
 ]
 GRID += [
     Rule(window=window, window_from=since, reentry=reentry, gap=gap)
@@ -66,7 +81,7 @@ def test_three_answers_agree_on_random_logs(log, name):
     theirs = np.zeros(N, dtype=int)
     theirs[found["who"]] = found["depth"]
     ours = kit_depths(log, steps, rule, N)
-    plain = np.array([deepest(events, steps, rule) for events in by_entity(log, N)])
+    plain = np.array([deepest(events, steps, rule.searched()) for events in by_entity(log, N)])
     assert (ours == theirs).all() and (ours == plain).all()
 
 
@@ -87,7 +102,7 @@ def test_a_thousand_random_logs_under_every_supported_rule():
             assert theirs.tolist() == [deepest(events, steps, rule) for events in entities], repr(rule)
 
 
-@pytest.mark.parametrize("name", ["clickhouse", "strict_increase", "ga4_closed", "no_window"])
+@pytest.mark.parametrize("name", ["clickhouse", "strict_increase", "ga4_closed", "no_window", "excluded", "lost"])
 def test_times_and_cohorts_come_back_as_small_tables(name, fine):
     log, as_of = fine
     connection = ibis.duckdb.connect()
@@ -236,7 +251,7 @@ def test_each_dialect_gets_sql_that_its_grammar_reads(dialect):
         counts = found.group_by("depth").aggregate(n=found.count())
         sql = str(ibis.to_sql(counts, dialect=dialect))
         read = sqlglot.parse_one(sql, dialect={"pyspark": "spark"}.get(dialect, dialect))
-        windows = 3 + (rule.reentry == "first")
+        windows = 3 + (rule.reentry == "first") + 2 * bool(rule.exclude or rule.lost)
         assert len({node.sql() for node in read.find_all(sqlglot.exp.Window)}) == windows
 
 
