@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out
 FILES := pyproject.toml constraints.txt
+comma := ,
+USED := report$(comma)sql$(comma)zh
 
 # $(call install,EXTRAS): editable, pinned by constraints.txt. Some systems ship venv without pip: then the system's pip serves.
 define install
@@ -19,7 +21,7 @@ define install
 	@touch $@
 endef
 
-.PHONY: help setup report test test-all faults bench lab lock lint clean
+.PHONY: help setup report test test-all faults bench scoreboard licenses wheelhouse lab lock lint clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -45,6 +47,7 @@ test-all: $(VENV)/.bench
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile --ignore tests/faults
 	$(BIN)/python -m pytest -m "not slow" tests/events/engine/test_chain.py tests/events/test_warehouse.py
 
+# `python tests/faults/run.py` does the same to papermill and writes RESULTS.md; with --minutes 6 in pieces.
 ## make faults     every fault, single and in a batch, and the crash sweep: twenty minutes on a quiet machine
 faults: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow tests/faults
@@ -54,6 +57,19 @@ BENCH ?= $(OUT)/bench
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/make_logs.py 1e6 $(BENCH)
 	$(BIN)/python benchmarks/compare.py $(BENCH) --runs 5
+
+## make scoreboard the tables of README.md and README.zh.md, from what benchmarks and faults have written
+scoreboard: $(VENV)/.report
+	$(BIN)/python benchmarks/scoreboard.py
+
+## make licenses   LICENSES.md, from what is installed; ends with 1 where a licence is not permissive
+licenses: $(VENV)/.bench
+	$(BIN)/python benchmarks/licenses.py
+
+## make wheelhouse one folder that installs the kit without internet; for another system FOR="--platform win_amd64 --python 3.13"
+FOR ?=
+wheelhouse: $(VENV)/.report
+	$(BIN)/python benchmarks/wheelhouse.py $(OUT)/wheelhouse $(FOR)
 
 ## make lab        JupyterLab on the lessons
 lab: $(VENV)/.report
@@ -76,12 +92,11 @@ clean:
 $(VENV)/.report: $(FILES)
 	@echo "Setting up $(VENV) ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "funnelkit needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
-	$(call install,report$(comma)sql)
+	$(call install,$(USED))
 
 $(VENV)/.dev: $(FILES) $(VENV)/.report
-	$(call install,report$(comma)sql$(comma)dev)
+	$(call install,$(USED)$(comma)dev)
 
 # The peers' own engines are oracles of the slow tests.
 $(VENV)/.bench: $(FILES) $(VENV)/.dev
-	$(call install,report$(comma)sql$(comma)dev$(comma)bench$(comma)spark$(comma)dask)
-comma := ,
+	$(call install,$(USED)$(comma)dev$(comma)bench$(comma)spark$(comma)dask)
