@@ -26,13 +26,14 @@ def check_share(answer: Any, entered: Sequence[int]) -> Verdict:
     -------
     Verdict
     """
+    first, asked, bought = max(entered[0], 1), max(entered[2], 1), entered[-1]  # a short list may end before the stage
     wrong = [
-        (entered[-1] / entered[0], "share_of_first"),
-        (100 * entered[-1] / entered[2], "share_in_percent"),
-        (entered[2] / entered[-1], "share_turned"),
-        (entered[3] / entered[2], "share_one_step"),
+        (bought / first, "share_of_first"),
+        (100 * bought / asked, "share_in_percent"),
+        (asked / max(bought, 1), "share_turned"),
+        (entered[3] / asked, "share_one_step"),
     ]
-    return check_number(answer, entered[-1] / entered[2], wrong)
+    return check_number(answer, bought / asked, wrong)
 
 
 def check_list(answer: Any, entered: Sequence[int], wanted: int) -> Verdict:
@@ -51,7 +52,7 @@ def check_list(answer: Any, entered: Sequence[int], wanted: int) -> Verdict:
     -------
     Verdict
     """
-    need = wanted * entered[0] / entered[-1]
+    need = wanted * entered[0] / max(entered[-1], 1)  # where nobody bought, as if one had
     wrong = [
         (need, "list_not_whole"),
         (int(need), "list_not_whole"),
@@ -80,7 +81,7 @@ def check_bottleneck(answer: Any, rates: Result | pd.DataFrame) -> Verdict:
     if not isinstance(answer, str):
         return verdict("no_name", found=type(answer).__name__, known=", ".join(map(str, known.index)))
     if answer not in known.index:
-        return verdict("level_unknown", known=", ".join(map(str, known.index)))
+        return verdict("stage_unknown", known=", ".join(map(str, known.index)))
     if known[answer] == known.min():
         return verdict("right")
     return verdict("bottleneck_loss" if known.index[0] == answer else "bottleneck_other")

@@ -56,7 +56,7 @@ def check_number(
     right : float
         The right answer.
     wrong : sequence of (float, str)
-        Typical mistakes, each with its hint, looked up in order.
+        Typical mistakes, each with its hint, looked up in order; after them the wrong sign and percent for a fraction.
     tolerance : float
         Relative, and absolute where the right answer is 0.
 
@@ -72,14 +72,15 @@ def check_number(
     if answer is None:
         return verdict("empty")
     try:
-        value = float(answer)
+        value = float(answer if not isinstance(answer, bool) else "")
     except (TypeError, ValueError):
         return verdict("no_number", found=type(answer).__name__)
     if not math.isfinite(value):
         return verdict("no_number", found=str(value))
     if _close(value, right, tolerance):
         return verdict("right")
-    return verdict(next((hint for typical, hint in wrong if _close(value, typical, tolerance)), "off"))
+    typical = [*wrong, (-right, "wrong_sign"), *([(100 * right, "not_fraction")] if abs(right) < 1 else [])]
+    return verdict(next((hint for other, hint in typical if _close(value, other, tolerance)), "off"))
 
 
 def _close(value: float, other: float, tolerance: float) -> bool:

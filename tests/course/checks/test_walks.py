@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from funnelkit.course.checks import first_funnel, layers, pharma_target, start, word_of_mouth
+from funnelkit.course.checks.verdict import check_number
 from funnelkit.language import LANGUAGES, use_language
 from funnelkit.models.funnel import funnel
 from funnelkit.planning.cascade import cascade, weakest_levels
@@ -83,7 +84,7 @@ def test_list(answer, hint):
 def test_bottleneck():
     rates = pd.DataFrame({"stage": ["a", "b", "c"], "rate": [0.7, 0.5, 0.5]})
     hints = {name: first_funnel.check_bottleneck(name, rates).hint for name in ("a", "b", "c", "x", None)}
-    assert hints == {"a": "bottleneck_loss", "b": "right", "c": "right", "x": "level_unknown", None: "empty"}
+    assert hints == {"a": "bottleneck_loss", "b": "right", "c": "right", "x": "stage_unknown", None: "empty"}
     worse = pd.DataFrame({"stage": ["a", "b", "c"], "rate": [0.7, 0.5, 0.4]})
     assert spoken("zh", lambda: first_funnel.check_bottleneck("b", worse)).text == "另有一个阶段保留的比例更小。"
 
@@ -148,6 +149,19 @@ def test_growth(answer, hint):
 )
 def test_level(answer, hint):
     assert word_of_mouth.check_level(answer, 100).hint == hint
+
+
+@pytest.mark.parametrize("entered", [[2, 1, 1, 0, 0], [1, 1, 0, 0, 0]])
+def test_a_list_too_short_for_a_purchase_has_checks_as_well(entered):
+    assert first_funnel.check_share(entered[-1] / max(entered[2], 1), entered).hint == "right"
+    assert first_funnel.check_list(25 * entered[0], entered, 25).hint == "right"
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"), [(True, "no_number"), (-0.4, "wrong_sign"), (40, "not_fraction"), (0.6, "off")]
+)
+def test_any_number_has_its_sign_and_its_percent_named(answer, hint):
+    assert check_number(answer, 0.4).hint == hint
 
 
 @pytest.mark.parametrize(
