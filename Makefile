@@ -21,7 +21,7 @@ define install
 	@touch $@
 endef
 
-.PHONY: help setup report test test-all faults bench scoreboard licenses wheelhouse lab lock lint clean
+.PHONY: help setup report test test-all faults bench scoreboards licenses wheelhouse lab lock lint clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -58,8 +58,8 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/make_logs.py 1e6 $(BENCH)
 	$(BIN)/python benchmarks/compare.py $(BENCH) --runs 5
 
-## make scoreboard the tables of README.md and README.zh.md, from what benchmarks and faults have written
-scoreboard: $(VENV)/.report
+## make scoreboards the tables of README.md and README.zh.md, from what benchmarks and faults have written
+scoreboards: $(VENV)/.report
 	$(BIN)/python benchmarks/scoreboard.py
 
 ## make licenses   LICENSES.md, from what is installed; ends with 1 where a licence is not permissive
