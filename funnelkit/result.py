@@ -178,7 +178,8 @@ class Result:
     def _against(self, own: NDArray[np.float64], column: str, name: str) -> Result:
         theirs = self.table[column].to_numpy(dtype=float)
         lead = self.table.columns[: self.table.columns.get_loc(column)]
-        table = self.table[[key for key in lead if not pd.api.types.is_numeric_dtype(self.table[key].dtype)]]
+        named = [key for key in lead if not pd.api.types.is_numeric_dtype(self.table[key].dtype)]
+        table = self.table[[key for key in named if key == named[0] or self.table[key].nunique() > 1]]
         apart = np.round(own - theirs, 12)  # the last bits are the processor's, not the verb's
         apart[np.abs(apart) <= 1e-9 * np.maximum(1.0, np.abs(theirs))] = 0.0
         table = table.assign(**{column: theirs, "by_hand": own, "difference": apart})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
@@ -276,7 +277,9 @@ def _odds(part: NDArray[np.float64], whole: NDArray[np.float64]) -> tuple[NDArra
 
 def _churn_words(row: pd.Series[Any], alarm: float) -> dict[str, str]:
     ends = {end: percent(row[end]).removesuffix("%") for end in ("low", "high")}
-    values = {"period": str(row["period"]), "ratio": percent(row["ratio"]), **ends}
+    period = str(row["period"])
+    named = Text(period, f"{period} 年" if re.fullmatch(r"\d{4}", period) else f"{period} ")
+    values = {"period": named, "ratio": percent(row["ratio"]), **ends}
     return values | {"alarm": percent(alarm, 0), "net": number(row["net"])}
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from funnelkit.analysis.shared import By, insight, keys_of, require_columns, span
-from funnelkit.language import DataError, Text, label, number, percent
+from funnelkit.language import DataError, Text, both, label, number, percent, say
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Insight, Result, rate_words, refuse_limits
 from funnelkit.stats import OPEN, OUT, UP, expected_exits, fit_hazards, stage_spells
@@ -266,10 +266,16 @@ def _read(
     mix, cutoff = context
     named = {side: table.loc[table["verdict"] == side, by].tolist() for side in ("above", "below")}
     key = "analysis.people.differs" if named["above"] or named["below"] else "analysis.people.no_difference"
-    values = {"n": number(len(table)), "n_deals": number(table["n"].sum()), "above": named["above"] or ["–"],
-              "below": named["below"] or ["–"], "low": percent(table["rate"].min()),
-              "high": percent(table["rate"].max()),
-              "n_same": number((table["verdict"] == "no_difference").sum())}  # fmt: skip
+    who = by if by in ("owner", "team") else "group"
+    values = {
+        "n": both(lambda: say(f"analysis.people.n_{who}", n=number(len(table)))),
+        "n_deals": number(table["n"].sum()),
+        "above": named["above"] or ["–"],
+        "below": named["below"] or ["–"],
+        "low": percent(table["rate"].min()),
+        "high": percent(table["rate"].max()),
+        "n_same": number((table["verdict"] == "no_difference").sum()),
+    }
     notes: list[tuple[str, dict[str, Any]]] = [
         ("analysis.people.mix", {"mix": [Text(name, label(name, "zh")) for name in mix]})
         if mix

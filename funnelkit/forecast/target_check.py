@@ -1,4 +1,4 @@
-"""Smart: is a target measurable, time-bound, feasible yet challenging, within the team's means, founded on history?"""
+"""Smart: is a target measurable, time-bound, feasible yet challenging, within the team's resources, based on history?"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from funnelkit.analysis import count_stages, rate_table
 from funnelkit.forecast.forecast import Reading, cut_periods, forecast_open
 from funnelkit.forecast.simulate import Rng
 from funnelkit.forecast.target import OVERLOAD, Asked, TargetPlan, solve_target
-from funnelkit.language import DataError, Text, both, label, number, percent, points, rate_text, say
+from funnelkit.language import DataError, Text, both, number, percent, points, rate_text, say
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Result, refuse_limits, require_pipeline
 from funnelkit.stats import RATE_COLUMNS
@@ -228,4 +228,4 @@ def _rates_for_people(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _verdict(verdict: str) -> str:
-    return label("target_met" if verdict == "met" else verdict)
+    return "target_met" if verdict == "met" else verdict  # show names it

@@ -74,11 +74,15 @@ def compared_shown(column: str, table: pd.DataFrame) -> pd.DataFrame:
     shown = table.rename(columns={"by_hand": f"{column}_by_hand"})
     if not _is_share(column):
         return shown
+    if column == "change":  # its heading says points
+        shown = shown.assign(
+            **{name: [points(value) for value in shown[name]] for name in (column, f"{column}_by_hand")}
+        )
     return shown.drop(columns="difference").assign(difference_points=[points(value) for value in table["difference"]])
 
 
 def _is_share(column: str) -> bool:
-    return column in ("rate", "share") or column.endswith("_rate") or column.startswith("share_")
+    return column in ("rate", "share", "change") or column.endswith("_rate") or column.startswith("share_")
 
 
 def _part_name(value: object, model: Model | None) -> str:

@@ -149,6 +149,32 @@ def scale_of(value: float) -> tuple[float, str, int]:
     return 1.0, "", 0
 
 
+def large(value: Any, unit: str = "") -> str:
+    """Return a whole number as a sentence says it: in Chinese with 万 and 亿 from ten thousand on.
+
+    Parameters
+    ----------
+    value : number or None
+    unit : str, optional
+        What a Chinese sentence counts, such as 人; English needs none.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> large(4_782_969, "人")
+    '4,782,969'
+    """
+    if language() == "en" or _missing(value):
+        return number(value)
+    size, word, _ = scale_of(float(value))
+    found = float(value) / size
+    text = number(found, int(word != "" and found < 100))
+    return f"{text} {word}{unit}" if word or unit else text
+
+
 def short_money(value: float, currency: str | None) -> str:
     """Return an amount as a report has it: CNY 23.9 M; ¥2,393万."""
     unit, word, decimals = scale_of(value)

@@ -29,7 +29,8 @@ _MONEY = ("value", "amount", "price", "sales")
 _WORDS = ("status", "state", "verdict", "basis")
 # A number with sign, currency and percent, and behind it an interval, a count or the end of a range.
 _NUMBER = re.compile(r"[+-]?(?:CN¥|US\$|[¥€$£]|[A-Z]{3}\xa0)?-?\d[\d,]*(?:\.\d+)?\xa0?[KMB万亿]?%?(?: ?[\[(（–～].*)?")
-_FRACTIONS = ("share", "rate", "ratio", "win_probability", "p_best", "peer_rate")
+_FRACTIONS = ("share", "rate", "ratio", "win_probability", "p_best", "peer_rate", "target_rate")
+_PREFIXES = {"exit": "exit_", "part": "part_of_"}  # of the labels of these columns' values
 
 
 class Model(Protocol):
@@ -205,6 +206,8 @@ def _cell(value: Any, name: str, decimals: int, currency: str | None) -> str:
         )
     if value is None or value is pd.NA or value is pd.NaT:
         return DASH
+    if name in _PREFIXES and (named := label(_PREFIXES[name] + str(value))) != _PREFIXES[name] + str(value):
+        return named
     return label(value) if name in _WORDS else tame_cell(str(value))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from functools import partial
 from itertools import compress
 from math import prod
 from os import PathLike
@@ -15,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from funnelkit.language import DataError, say
+from funnelkit.language import DataError, both, large, say
 from funnelkit.models import Funnel, Stage, funnel
 from funnelkit.result import Result, table_of
 
@@ -186,7 +187,7 @@ def _weakest(table: pd.DataFrame, costs: Mapping[str, Any] | None, points: Any, 
     }  # fmt: skip
     levels = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     verdicts = _verdicts(levels, model, costs, points)
-    return Result(pd.DataFrame(columns), *_summary(rows), verdicts, model=model)
+    return Result(pd.DataFrame(columns), *_summary(rows), verdicts, model=model, names={"cost": "level_cost"})
 
 
 def _level_rows(table: pd.DataFrame, model: Funnel) -> dict[str, list[Any]]:
@@ -234,10 +235,10 @@ def _summary(rows: dict[str, list[Any]]) -> tuple[str, dict[str, Any]]:
     share = 100 * left / start if start else 0.0
     return "planning.cascade.left", {
         "n": len(rows["count"]),
-        "start": start,
-        "left": left,
+        "start": both(lambda: large(start, "人")),
+        "left": both(lambda: large(left, "人")),
         "share": share,
-        "sales": rows["sales"][-1],
+        "sales": both(lambda: large(rows["sales"][-1], "元")),
     }
 
 
@@ -251,7 +252,8 @@ def _verdicts(levels: list[dict[str, Any]], model: Funnel, costs: Mapping[str, A
             notes.append((f"planning.cascade.{criterion}_none", {"n": len(levels)}))
             continue
         first, names = rows[0], tuple(model.stage(row["point"]).name for row in rows)
-        values = {"ratio": 100 * first["ratio"], "loss": first["loss"], "gain": first["gain_sales"]}
+        loss, gain = (both(partial(large, first[name], unit)) for name, unit in (("loss", "人"), ("gain_sales", "元")))
+        values = {"ratio": 100 * first["ratio"], "loss": loss, "gain": gain}
         notes.append((f"planning.cascade.{criterion}", {**values, "levels": names, "points": 100 * float(points)}))
         weak += [row["point"] for row in rows if row["point"] not in weak]
     if costs is None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.random import Generator
 
-from funnelkit.language import DataError, Text, both, nearest, number, percent, say
+from funnelkit.language import DataError, Text, both, large, nearest, number, percent, say
 from funnelkit.models import Funnel, funnel
 from funnelkit.result import Result, table_of
 
@@ -89,7 +90,9 @@ def _gained(
 def _for_people(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows as people read them: the rate, and what more points there add."""
     rows = [
-        {"stage": row["stage"], "rate_now": percent(row["rate"]), "n": row["n"], "gain_points": _interval(row)}
+        {"stage": row["stage"], "rate_now": percent(row["rate"])}
+        | ({"n": row["n"]} if row["n"] else {})
+        | {"gain_points": _interval(row)}
         | ({} if pd.isna(row["p_best"]) else {"p_best": row["p_best"]})
         for row in table.to_dict("records")
     ]
@@ -97,10 +100,11 @@ def _for_people(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _interval(row: Mapping[Any, Any]) -> str:
+    decimals = int(row["gain_points"] < 10_000)
     if pd.isna(row["gain_points_low"]):
-        return number(row["gain_points"], 1)
-    ends = (number(row[f"gain_points_{end}"], 1) for end in ("low", "high"))
-    return f"{number(row['gain_points'], 1)} [{', '.join(ends)}]"
+        return number(row["gain_points"], decimals)
+    ends = (number(row[f"gain_points_{end}"], decimals) for end in ("low", "high"))
+    return f"{number(row['gain_points'], decimals)} [{', '.join(ends)}]"
 
 
 class Size(NamedTuple):
@@ -115,7 +119,8 @@ class Size(NamedTuple):
 
 def _amount(found: float, size: Size) -> Text:
     """Return a result or a gain with its unit: wins, arrivals at the last stage, or what these are worth."""
-    return both(lambda: say(f"planning.sensitivity.{size.unit}", n=number(found, 0 if found >= 10_000 else 1)))
+    said = partial(large, found) if found >= 10_000 else partial(number, found, 1)
+    return both(lambda: say(f"planning.sensitivity.{size.unit}", n=said()))
 
 
 def _rates(rates: Any, model: Funnel | None) -> tuple[pd.DataFrame, Funnel | None]:

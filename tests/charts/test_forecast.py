@@ -61,7 +61,7 @@ def test_fan_is_the_cumulative_forecast_and_ends_in_its_last_row():
         assert table[name].is_monotonic_increasing
     third = paths[:, :3].sum(axis=1)
     assert table["low_80"].iloc[3] == pytest.approx(np.quantile(third, 0.1))
-    assert f"odds of CN¥5,000,000: {100 * made().chance(5_000_000):.0f}%" in chart.alt
+    assert f"Probability of CN¥5,000,000: {100 * made().chance(5_000_000):.0f}%" in chart.alt
     assert f"By 2026-06-30: middle CN¥{table['median'].iloc[-1]:,.0f}" in chart.alt
     lines = {line.get_label(): line.get_ydata() for line in chart.ax.lines}
     np.testing.assert_allclose(lines["middle (median)"], table["median"])

@@ -17,6 +17,7 @@ from .layers import check_points as check_points
 from .layers import tasks_to_place as tasks_to_place
 from .own_data import check_aside as check_aside
 from .own_data import check_best_share as check_best_share
+from .own_data import check_causes as check_causes
 from .own_data import check_fields as check_fields
 from .people import check_controls as check_controls
 from .people import check_wins_of_person as check_wins_of_person

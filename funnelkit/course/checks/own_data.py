@@ -1,4 +1,4 @@
-"""Checks of lesson 13: columns told by their values, the share in quarantine, what it could hide at most."""
+"""Checks of lesson 13: columns told by their values, the share in quarantine, what spoils a file."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from funnelkit.pipeline import Pipeline
 
 # What each column of the table without headers is.
 FIELDS = {"C1": "closed_at", "C2": "owner", "C3": "created_at", "C4": "amount", "C5": "deal_id"}
+# What spoils each thing that is seen in exercise 4.
+CAUSES = {"A": "encoding", "B": "bom", "C": "delimiter", "D": "decimal"}
 
 
 def check_fields(answer: Any) -> Verdict:
@@ -24,6 +26,21 @@ def check_fields(answer: Any) -> Verdict:
     Verdict
     """
     return check_choices(answer, FIELDS, sorted(FIELDS.values()), lambda given, word: f"field_not_{given}")
+
+
+def check_causes(answer: Any) -> Verdict:
+    """Judge {what is seen: its cause} of the file that was opened with the wrong settings.
+
+    Parameters
+    ----------
+    answer : dict or None
+        What was answered.
+
+    Returns
+    -------
+    Verdict
+    """
+    return check_choices(answer, CAUSES, sorted(CAUSES.values()), lambda given, word: f"cause_not_{given}")
 
 
 def check_aside(answer: Any, pipeline: Pipeline) -> Verdict:

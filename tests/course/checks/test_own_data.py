@@ -66,6 +66,26 @@ def test_columns_told_by_their_values(column, field):
     assert found.hint == ("right" if RIGHT[column] == field else f"field_not_{field}")
 
 
+CAUSES = own_data.CAUSES
+
+
+@pytest.mark.parametrize("seen", CAUSES)
+@pytest.mark.parametrize("cause", sorted(CAUSES.values()))
+def test_causes_of_a_spoilt_file(seen, cause):
+    found = own_data.check_causes({**CAUSES, seen: cause})
+    assert found.hint == ("right" if CAUSES[seen] == cause else f"cause_not_{cause}") and found.text
+
+
+def test_what_is_seen_is_what_each_cause_does(tmp_path):
+    assert "ü" not in "Müller".encode("gb18030").decode(errors="replace")
+    text = "deal_id;stage;amount;customer;created_at\nQ-1;lead;1.250,00;Müller;13.01.2026\n"
+    for k, encoding in enumerate(("gb18030", "utf-8-sig")):
+        path = tmp_path / f"{k}.csv"
+        path.write_bytes(text.encode(encoding))
+        deals = read(path, stages=["lead", "won"], as_of="2026-03-01", encoding=encoding.removesuffix("-sig")).deals
+        assert deals["amount"].tolist() == [1250.0] and deals["deal_id"].tolist() == ["Q-1"]
+
+
 ODD = [
     (None, "empty"),
     ("owner", "no_choices"),
