@@ -43,6 +43,7 @@ from .events import step_matrix as step_matrix
 from .events import step_rates as step_rates
 from .events import time_histogram as time_histogram
 from .events import time_to_convert as time_to_convert
+from .events import time_trend as time_trend
 from .events import times_on as times_on
 from .events import to_xes as to_xes
 from .events import trend_on as trend_on

@@ -70,6 +70,7 @@ OF_LOGS = {  # of the pipeline's events as a table, where they differ as logs
     "step_rates": lambda p: fk.step_rates(fk.count_events(_log(p), STAGES[:3])),
     "time_histogram": lambda p: fk.time_histogram(_journeys(p)),
     "time_to_convert": lambda p: fk.time_to_convert(_journeys(p)),
+    "time_trend": lambda p: fk.time_trend(_journeys(p)),
 }
 LOGS = ["no rows", "one deal", "all lost", "ties"]
 CALLS |= OF_LOGS

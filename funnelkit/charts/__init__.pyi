@@ -6,6 +6,7 @@ from .conversion import convert_time_chart as convert_time_chart
 from .conversion import odds_chart as odds_chart
 from .conversion import rules_chart as rules_chart
 from .conversion import time_histogram_chart as time_histogram_chart
+from .conversion import time_trend_chart as time_trend_chart
 from .conversion import trend_chart as trend_chart
 from .flows import journey_chart as journey_chart
 from .flows import path_chart as path_chart

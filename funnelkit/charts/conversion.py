@@ -149,16 +149,11 @@ def _trend(table: pd.DataFrame, title: str) -> Chart:
     with canvas(9.8, 4.2, title) as ax:
         for place, row in enumerate(rows):
             _cohort(ax, place, row)
-        every = -(-len(rows) // 12) or 1
-        ax.set_xticks(range(len(rows))[::every], names[::every], fontsize=8, rotation=30, ha="right")
-        ax.set_xlim(-0.6, len(rows) - 0.4)
+        _cohort_axis(ax, names)
         ends = table[["high", "ceiling"]].max().max()
         ax.set_ylim(0, min(1.02, 1.08 * ends) if ends > 0 else 1)
         percent_axis(ax.yaxis)
         ax.set_ylabel(wrap(say("charts.events.rate"), 34))
-        ax.set_xlabel(say("charts.events.cohort_axis"))
-        ax.grid(axis="y", color="#e4e7eb")
-        ax.set_axisbelow(True)
         _trend_legend(ax)
     return Chart((ax,), alt_text(title, list(zip(names, map(_cohort_words, rows), strict=True))), table)
 
@@ -192,6 +187,64 @@ def _cohort_words(row: dict[str, Any]) -> str:
     if row["is_mature"]:
         return rate_text(row)
     return say("charts.events.cohort_partly", rate=rate_text(row), n_open=number(row["n_open"]))
+
+
+def time_trend_chart(found: Drawable, title: str | None = None) -> Chart:
+    """Draw how long the whole funnel took each entry cohort: one in ten to nine in ten, the middle half, the median.
+
+    Parameters
+    ----------
+    found : Result or DataFrame
+        What `time_trend` gives.
+    title : str, optional
+
+    Returns
+    -------
+    Chart
+        Its alt text reads every cohort.
+
+    Notes
+    -----
+    A hollow point is a cohort of which only a part has had its whole window.
+    """
+    return _time_trend(table_of(found), title or say("charts.events.time_trend_title"))
+
+
+def _time_trend(table: pd.DataFrame, title: str) -> Chart:
+    rows = table.to_dict("records")
+    names, blue = [f"{row['cohort']:%Y-%m-%d}" for row in rows], COLOURS["n_advanced"]
+    with canvas(9.8, 4.2, title) as ax:
+        for place, row in enumerate(rows):
+            if row["n"] > 0:
+                ax.plot([place] * 2, [row["p10_days"], row["p90_days"]], color=GREY, linewidth=1.2)
+                ax.plot([place] * 2, [row["p25_days"], row["p75_days"]], color="#8fb3cf", linewidth=5)
+                ax.plot([place], [row["p50_days"]], "o", color=blue, mfc=blue if row["is_mature"] else "white")
+        _cohort_axis(ax, names)
+        ax.set_ylim(bottom=0)
+        number_axis(ax.yaxis)
+        ax.set_ylabel(say("charts.events.days"))
+        _time_legend(ax, hollow=bool((~table["is_mature"] & (table["n"] > 0)).any()))
+    words = [_time_words(row) if row["n"] else "–" for row in rows]
+    return Chart((ax,), alt_text(title, list(zip(names, words, strict=True))), table)
+
+
+def _cohort_axis(ax: Any, names: list[str]) -> None:
+    every = -(-len(names) // 12) or 1
+    ax.set_xticks(range(len(names))[::every], names[::every], fontsize=8, rotation=30, ha="right")
+    ax.set_xlim(-0.6, len(names) - 0.4)
+    ax.set_xlabel(say("charts.events.cohort_axis"))
+    ax.grid(axis="y", color="#e4e7eb")
+    ax.set_axisbelow(True)
+
+
+def _time_legend(ax: Any, hollow: bool) -> None:
+    from matplotlib.lines import Line2D
+
+    blue = COLOURS["n_advanced"]
+    marks = [Line2D([], [], color=GREY, linewidth=1.2), Line2D([], [], color="#8fb3cf", linewidth=5)]
+    marks += [Line2D([], [], marker="o", linestyle="", color=blue, mfc=fill) for fill in (blue, "white")[: 1 + hollow]]
+    words = [say(f"charts.events.{name}") for name in ("tenths", "quarters", "median", "partly")[: len(marks)]]
+    ax.legend(marks, words, loc="lower left", bbox_to_anchor=(0, 1), ncols=4, fontsize=8.5, frameon=False)
 
 
 def odds_chart(found: Drawable, title: str | None = None) -> Chart:

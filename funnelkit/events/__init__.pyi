@@ -8,6 +8,7 @@ from .compare_rules import compare_rules as compare_rules
 from .conversion import conversion_trend as conversion_trend
 from .conversion import time_histogram as time_histogram
 from .conversion import time_to_convert as time_to_convert
+from .conversion import time_trend as time_trend
 from .count import EventCount as EventCount
 from .count import count_events as count_events
 from .count import step_rates as step_rates

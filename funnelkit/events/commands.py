@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from funnelkit.events.conversion import UNITS, conversion_trend, time_to_convert
+from funnelkit.events.conversion import UNITS, conversion_trend, time_to_convert, time_trend
 from funnelkit.events.journeys import Journeys, dropped, journeys
 from funnelkit.events.rule import Rule
 from funnelkit.events.warehouse import times_on, trend_on
@@ -131,6 +131,8 @@ def more_answers(options: Any, log: Any, steps: list[str], rule: Rule, **how: An
         answers |= {"journeys": found, "times": time_to_convert(found)}
     if options.trend:
         answers["trend"] = conversion_trend(found, options.trend)
+    if options.trend and options.journeys:
+        answers["time_trend"] = time_trend(found, options.trend)
     if options.dropped:
         answers["dropped"] = _write_dropped(found, options.dropped)
     return answers

@@ -239,8 +239,7 @@ def conversion_trend(found: Journeys, unit: str = "month") -> Result:
     0 2026-01-01  1  1
     1 2026-02-01  0  1
     """
-    if unit not in UNITS:
-        raise DataError("bad_unit", found=repr(unit), known=", ".join(UNITS))
+    require_unit(unit)
     trend = _trend(as_journeys(found), UNITS[unit])
     (key, values), *notes = read_trend(found, trend)
     shown = ["cohort", "n_entered", "n_converted", "k", "n", "rate", "low", "high", "n_open", "is_mature"]
@@ -286,3 +285,79 @@ def read_trend(found: Journeys, trend: pd.DataFrame) -> list[tuple[str, dict[str
     young = len(trend) - len(mature)
     key = "events.conversion.young_one" if young == 1 else "events.conversion.young"
     return said + ([(key, {"n": Later(number, young)})] if young else [])
+
+
+def time_trend(found: Journeys, unit: str = "month") -> Result:
+    """Follow how long the whole funnel took, by entry cohort.
+
+    Parameters
+    ----------
+    found : Journeys, what `journeys` found
+    unit : {"day", "week", "month", "quarter", "year"}, length of a cohort; weeks begin on Monday
+
+    Returns
+    -------
+    Result
+        Table: cohort (its first day), n_entered, n (made it), mean_days, p10_days, p25_days, p50_days, p75_days,
+        p90_days, is_mature (the whole cohort has had its window).
+
+    Raises
+    ------
+    DataError
+        For an unknown unit.
+
+    Notes
+    -----
+    As in `time_to_convert`, over those whose whole window has passed: each cohort had the same time, so the last ones
+    are not quick for being young. Without a window they are.
+
+    Examples
+    --------
+    >>> from funnelkit.events import Rule, journeys
+    >>> log = pd.DataFrame({"deal_id": [1, 1, 2, 2], "stage": ["A", "B", "A", "B"],
+    ...                     "entered_at": pd.to_datetime(["2026-01-01", "2026-01-02", "2026-02-09", "2026-02-12"])})
+    >>> time_trend(journeys(log, ["A", "B"])).table[["cohort", "n", "p50_days"]]
+          cohort  n  p50_days
+    0 2026-01-01  1       1.0
+    1 2026-02-01  1       3.0
+    """
+    require_unit(unit)
+    table = _times_by_cohort(as_journeys(found), UNITS[unit])
+    (key, values), *notes = _read_time_trend(found, table)
+    shown = ["cohort", "n_entered", "n", "p10_days", "p50_days", "p90_days", "is_mature"]
+    return Result(table, key, values, notes, picture="time_trend_chart" * bool(table["n"].any()), shown=shown)
+
+
+def _read_time_trend(found: Journeys, table: pd.DataFrame) -> list[tuple[str, dict[str, Any]]]:
+    """Return the sentence on the first and the last cohort, of those that are complete where there are such."""
+    known = table[table["n"] > 0]
+    known = known[known["is_mature"]] if known["is_mature"].any() else known
+    values: dict[str, Any] = {"first": found.steps[0], "last": found.steps[-1]}
+    if not len(known):
+        return [("events.conversion.nobody_through", values)]
+    for name, place in (("early", 0), ("late", -1)):
+        row = known.iloc[place]
+        values |= {name: Later(day, row["cohort"]), f"{name}_days": Later(number, row["p50_days"], 1)}
+    said = [(f"events.conversion.{'time_trend' if len(known) > 1 else 'time_of_one'}", values)]
+    return said + (
+        [] if found.rule.window is not None else [("events.conversion.quick", {"as_of": Later(day, found.as_of)})]
+    )
+
+
+def _times_by_cohort(found: Journeys, unit: str) -> pd.DataFrame:
+    trend, matured = _trend(found, unit), found.matured
+    gaps = _gaps(found, matured, None)
+    cohort = pd.PeriodIndex(matured[found.began][~np.isnat(gaps)], freq=unit).start_time
+    grouped = pd.Series(_timed(gaps)).groupby(cohort.astype("datetime64[us]").to_numpy())
+    times = grouped.agg(["size", "mean"]).rename(columns={"size": "n", "mean": "mean_days"})
+    for q in QUANTILES:
+        times[f"p{q * 100:.0f}_days"] = grouped.quantile(q)
+    table = trend[["cohort", "n_entered", "is_mature"]].join(times, on="cohort")
+    table["n"] = table["n"].fillna(0).astype("int64")
+    return table[["cohort", "n_entered", *times.columns, "is_mature"]]
+
+
+def require_unit(unit: str) -> None:
+    """Refuse another length of cohorts than those of UNITS."""
+    if unit not in UNITS:
+        raise DataError("bad_unit", found=repr(unit), known=", ".join(UNITS))

@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from funnelkit.events.conversion import QUANTILES, UNITS, cohort_table, read_times, read_trend, times_for_people
+from funnelkit.events.conversion import (
+    QUANTILES,
+    UNITS,
+    cohort_table,
+    read_times,
+    read_trend,
+    require_unit,
+    times_for_people,
+)
 from funnelkit.events.count import EventCount, event_count
 from funnelkit.events.journeys import Journeys
 from funnelkit.events.log import LogColumns
@@ -153,8 +161,7 @@ def trend_on(
     ...     print(error.key)
     bad_unit
     """
-    if unit not in UNITS:
-        raise DataError("bad_unit", found=repr(unit), known=", ".join(UNITS))
+    require_unit(unit)
     asked = _open(engine, str(log), steps, rule, columns=columns, as_of=as_of)
     trend = _trend_of(asked, UNITS[unit])
     (key, values), *notes = read_trend(_reading(asked), trend)

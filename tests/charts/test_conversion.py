@@ -15,6 +15,7 @@ from funnelkit.events import (
     step_matrix,
     time_histogram,
     time_to_convert,
+    time_trend,
 )
 from funnelkit.language import use_language
 from tests.charts.test_funnel import assert_inside, strict  # noqa: F401
@@ -53,6 +54,7 @@ def results(log, found):
         "times": time_to_convert(found, "source"),
         "histogram": time_histogram(found),
         "trend": conversion_trend(found),
+        "time trend": time_trend(found),
         "odds": attribute_odds(found, "source"),
         "rules": compare_rules(log, STEPS, window="30d", rules=["default", "hubspot_any", "ga4_open"]),
         "paths": paths_between(log, found, STEPS[0], STEPS[2]),
@@ -115,6 +117,6 @@ def test_clear_values_are_filled(results):
 def test_nothing_to_draw_is_no_picture_and_no_crash():
     log = pd.DataFrame({"deal_id": [1], "stage": ["A"], "entered_at": pd.to_datetime(["2026-01-01"])})
     found = journeys(log, ["A", "B"], RULE)
-    for result in (time_to_convert(found), time_histogram(found), conversion_trend(found), found):
+    for result in (time_to_convert(found), time_histogram(found), conversion_trend(found), time_trend(found), found):
         assert result._repr_mimebundle_()["text/plain"]
     assert paths_between(log, found, "A", "B")._repr_mimebundle_()

@@ -53,6 +53,7 @@ def test_journeys_trend_and_dropped_stand_beside_the_counts(count, tmp_path):
         ("2026-01", 1, 2),
         ("2026-02", 1, 1),
     ]
+    assert [(row["n"], row["p50_days"]) for row in answer["time_trend"]] == [(1, 10.0), (1, 1.0)]
     assert answer["dropped"] == [{"step": "A", "n": 1}]
     table = pd.read_csv(file)
     assert table[["step", "id"]].values.tolist() == [["A", "'=2"]], "what a spreadsheet would run is text"

@@ -4,7 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from funnelkit.events.conversion import QUANTILES, _quantiles, conversion_trend, time_histogram, time_to_convert
+from funnelkit.events.conversion import (
+    QUANTILES,
+    _quantiles,
+    conversion_trend,
+    time_histogram,
+    time_to_convert,
+    time_trend,
+)
 from funnelkit.events.journeys import journeys
 from funnelkit.events.rule import Rule
 from funnelkit.language.errors import DataError
@@ -44,6 +51,25 @@ def test_trend_keeps_the_young_cohort_open():
     assert trend[["floor", "ceiling"]].iloc[1].tolist() == [0.5, 1.0]
     with pytest.raises(DataError, match="no period named 'moon'"):
         conversion_trend(found, "moon")
+
+
+def test_times_by_cohort_recover_a_slowing_funnel():
+    """Each entity takes as many days as its month has number; the young month waits for its window."""
+    begun = [(month, 30 * month + day) for month in range(4) for day in range(10)]
+    lives = [[(start, "A"), (start + month + 1, "B")] for month, start in begun] + [[(5, "A")]]
+    found = journeys(make(*lives), "AB", Rule(window="20d"), columns=COLUMNS, as_of="2026-04-15")
+    trend = time_trend(found)
+    table = trend.table.set_index("cohort")
+    assert table["n"].sum() == (found.matured["depth"] == 2).sum() < 40
+    whole = dict(tuple(found.matured.groupby(found.matured["at_1"].dt.to_period("M"))))
+    for month, group in whole.items():
+        days = (group["at_2"] - group["at_1"]).dropna() / pd.Timedelta(days=1)
+        row = table.loc[month.start_time]
+        assert row["n"] == len(days) and row["p90_days"] == pytest.approx(np.quantile(days, 0.9))
+    assert table["p50_days"].tolist()[:3] == [1.0, 2.0, 3.0] and table["is_mature"].tolist()[-1] is False
+    assert trend.reading().startswith("From A to B, half took up to 1.0 days in the period from 1 January 2026, up to ")
+    with pytest.raises(DataError, match="no period named 'moon'"):
+        time_trend(found, "moon")
 
 
 def test_times_of_nobody_are_an_empty_table():
@@ -100,5 +126,6 @@ def test_nobody_through_is_said():
     assert conversion_trend(found).table.empty
     assert time_to_convert(found).table["n"].tolist() == [0, 0]
     assert time_histogram(found).table["n"].sum() == 0
+    assert time_trend(found).table.empty and time_trend(found).reading().startswith("Nobody who has had")
     assert time_to_convert(found).reading() == "Nobody who has had the whole window has come from A to B."
     assert conversion_trend(found).reading().startswith("No cohort is complete yet")
