@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from funnelkit.course.classroom.roster import Learner, learner_copy, read_roster
-from funnelkit.course.lessons import FOLDER, LIMIT_S, names, read_lesson
+from funnelkit.course.lessons import FOLDER, LIMIT_S, LessonError, names, read_lesson
 from funnelkit.language import say
 from funnelkit.report import csv_text
 
@@ -70,9 +70,10 @@ def grade(
     Notes
     -----
     A help for the trainer, no exam: checks run in the answer's own process, which somebody determined could deceive.
+    LessonError without a roster, and on Windows, which cannot confine the runs.
     """
     handed_in = Path(handed_in)
-    found = {(path.parts[-3], path.stem, path.parts[-2]) for path in handed_in.glob("*/*/*.ipynb")}
+    found = _handed_in(handed_in)
     lessons = [name for name in names(folder) if name in (chosen or {lesson for _, lesson, _ in found})]
     for learner in read_roster(roster):
         for name in lessons:
@@ -82,6 +83,13 @@ def grade(
                 yield from _graded(path, learner, name, lang, deadline_s=deadline_s, folder=folder)
             if not langs:
                 yield Grade(learner.name, name, "", "", "missing", text=say("course.classroom.missing"))
+
+
+def _handed_in(folder: Path) -> set[tuple[str, str, str]]:
+    """Return (learner's folder, lesson, language) of what came in; LessonError where runs cannot be confined."""
+    if not hasattr(os, "killpg"):
+        raise LessonError("grading_needs_posix")
+    return {(path.parts[-3], path.stem, path.parts[-2]) for path in folder.glob("*/*/*.ipynb")}
 
 
 def _graded(path: Path, learner: Learner, name: str, lang: str, *, deadline_s: float, folder: Path) -> Iterator[Grade]:

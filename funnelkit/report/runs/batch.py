@@ -167,10 +167,11 @@ class _Batch:
         if item.error is not None:
             note_refusal(folder, item.error)
             raise item.error
-        before = publish.load_json(folder / "latest" / "run.json")
+        shown = _published(folder)
+        before = publish.load_json(shown / "run.json")
         good = only_failed and publish.load_json(folder / "status.json").get("outcome") == "ok"
         if good and made_alike(before, item.request):
-            return Outcome(item.name, "kept", 0, "ok", _shown(folder, self.out), 0.0, alerts=_alerts(folder / "latest"))
+            return Outcome(item.name, "kept", 0, "ok", _shown(folder, self.out), 0.0, alerts=_alerts(shown))
         if isinstance(crew, pool.Workers):
             target = run_report(item.request, crew, self.stop)
         else:
@@ -254,8 +255,13 @@ def _standing(item: PlannedReport, out: Path) -> dict[str, Any]:
     return {
         "name": item.name, "outcome": outcome, "exit_code": told.get("exit_code"), "reason": told.get("reason"),
         "run": _shown(folder, out), "folder": folder.name, "ended_at": told.get("at"), "unchanged_since": None,
-        "alerts": list(_alerts(folder / "latest")),
+        "alerts": list(_alerts(_published(folder))),
     }  # fmt: skip
+
+
+def _published(folder: Path) -> Path:
+    """Return the published run, a folder that is not there where there is none; on Windows `latest` may be a file."""
+    return publish.latest(folder) or folder / "latest"
 
 
 def _alerts(folder: Path) -> tuple[str, ...]:
