@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,6 +26,7 @@ from funnelkit.language import say
 from funnelkit.report import csv_text
 
 DEADLINE_S = 60.0
+LONGEST_LINE = 2**20
 COLUMNS = ("learner", "lesson", "lang", "exercise", "state", "hint", "text")
 STATES = ("right", "wrong", "empty", "error", "stopped", "missing")
 
@@ -72,14 +74,13 @@ def grade(
     A help for the trainer, no exam: checks run in the answer's own process, which somebody determined could deceive.
     LessonError without a roster, and on Windows, which cannot confine the runs.
     """
-    handed_in = Path(handed_in)
-    found = _handed_in(handed_in)
+    found = _handed_in(Path(handed_in))
     lessons = [name for name in names(folder) if name in (chosen or {lesson for _, lesson, _ in found})]
     for learner in read_roster(roster):
         for name in lessons:
             langs = sorted(lang for who, lesson, lang in found if (who, lesson) == (learner.folder, name))
             for lang in langs:
-                path = handed_in / learner.folder / lang / f"{name}.ipynb"
+                path = Path(handed_in) / learner.folder / lang / f"{name}.ipynb"
                 yield from _graded(path, learner, name, lang, deadline_s=deadline_s, folder=folder)
             if not langs:
                 yield Grade(learner.name, name, "", "", "missing", text=say("course.classroom.missing"))
@@ -171,14 +172,15 @@ def _run_confined(
         (Path(scratch) / "spec.json").write_text(json.dumps(list(cells)), encoding="utf-8")
         process, channel = _start(Path(scratch))
         try:
-            for line in _lines(channel, lambda: deadline_s if at["exercise"] else max(deadline_s, LIMIT_S)):
+            lines = _lines(channel, lambda: deadline_s if at["exercise"] else max(deadline_s, LIMIT_S))
+            for line in islice(lines, 2 * len(cells) + 1):  # an answer that finds the channel cannot talk for ever
                 if line is None:
                     return told, {
                         **at,
                         "hint": "deadline",
                         "text": say("course.classroom.deadline", s=f"{deadline_s:g}"),
                     }
-                said = json.loads(line)
+                said = _said(line)
                 if said.get("end"):
                     return told, None
                 if "at" in said:
@@ -186,11 +188,19 @@ def _run_confined(
                 if "done" in said:
                     told[said["done"]] = said
             return told, {**at, "hint": "ended", "text": say("course.classroom.ended")}
-        except (ValueError, AttributeError):
+        except (ValueError, RecursionError):
             return told, {**at, "hint": "ended", "text": say("course.classroom.ended")}
         finally:
             _end(process)
             os.close(channel)
+
+
+def _said(line: str) -> dict[str, Any]:
+    """Return what a line of the channel says; ValueError for what the process of a run never says."""
+    said = json.loads(line)
+    if not isinstance(said, dict) or not all(isinstance(value, (str, bool)) for value in said.values()):
+        raise ValueError(line[:100])
+    return said
 
 
 def _start(scratch: Path) -> tuple[subprocess.Popen[bytes], int]:
@@ -226,7 +236,7 @@ def _lines(channel: int, deadline_s: Callable[[], float]) -> Iterator[str | None
                 yield None
                 return
             piece = os.read(channel, 65536)
-            if not piece:
+            if not piece or len(rest) > LONGEST_LINE:
                 return
             *lines, rest = (rest + piece).split(b"\n")
             for line in lines:
