@@ -230,25 +230,20 @@ def _pick(rng: Rng, weights: Array) -> Any:
 
 def _company_names(rng: Rng, industries: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Yield an invented company name and its language for each industry, no name twice."""
-    used: set[str] = set()
+    used = set()
     for industry in industries:
         lang = "en" if rng.random() < 0.6 else "zh"
-        yield company_name(rng, lang, industry, used), lang
-
-
-def company_name(rng: Rng, lang: str, industry: str, used: set[str]) -> str:
-    """Return an invented company name that is not among those used, and add it to them."""
-    roots = words.ROOTS[lang]
-    root, other = rng.choice(len(roots), size=2, replace=False)
-    pattern = words.PATTERNS[lang][rng.integers(len(words.PATTERNS[lang]))]
-    trades = words.TRADES.get(industry, words.TRADES["Machinery"])[lang]
-    trade = trades[rng.integers(len(trades))]
-    near = (pattern.format(root=name, other=roots[other], trade=trade) for name in [*roots[root:], *roots[:root]]
-            if name != roots[other])  # fmt: skip
-    numbered = (f"{roots[root]} {trade} {number}" for number in count(2))
-    name = next(name for name in chain(near, numbered) if name not in used)
-    used.add(name)
-    return name
+        roots = words.ROOTS[lang]
+        root, other = rng.choice(len(roots), size=2, replace=False)
+        pattern = words.PATTERNS[lang][rng.integers(len(words.PATTERNS[lang]))]
+        trades = words.TRADES.get(industry, words.TRADES["Machinery"])[lang]
+        trade = trades[rng.integers(len(trades))]
+        near = (pattern.format(root=name, other=roots[other], trade=trade) for name in [*roots[root:], *roots[:root]]
+                if name != roots[other])  # fmt: skip
+        numbered = (f"{roots[root]} {trade} {number}" for number in count(2))
+        name = next(name for name in chain(near, numbered) if name not in used)
+        used.add(name)
+        yield name, lang
 
 
 def finish_deals(plan: Plan, deals: pd.DataFrame, events: pd.DataFrame, walk: Walk, rng: Rng) -> pd.DataFrame:

@@ -266,7 +266,7 @@ def _b2b(name: str, rng: np.random.Generator, settings: Settings, seed: int | No
         "facts": _facts(plan, deals, events, parts),
     }
     if language() == "zh":
-        deals, events, truth = in_chinese(funnel(settings.model), deals, events, truth)
+        deals, events = in_chinese(funnel(settings.model), deals, events)
     return Synthetic(name, settings.model, deals, events, truth, pd.Timestamp(settings.end))
 
 

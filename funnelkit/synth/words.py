@@ -57,17 +57,8 @@ PROJECTS = {
         "能耗监测", "工艺安全包", "备用产线", "冷却系统", "包装单元（二期）", "质量检测",
     ),
 }  # fmt: skip
-# What the Chinese edition writes instead; company names are made anew. Teams, people, regions, industries and sources
-# sort in the same order as the English ones, so that tables of groups keep their rows.
-CHINESE = {
-    "Field sales": "区域销售部", "Inside sales": "电话销售部", "Key accounts": "重点客户部",
-    "Anna Berg": "何婷", "Ben Okoro": "冯斌", "Chen Jing": "刘静", "Ivo Novak": "吴浩", "Li Wei": "周伟",
-    "Marta Silva": "孙丽", "Sara Lind": "张珊", "Sun Tao": "徐涛", "Tom Keller": "李凯", "Wang Lei": "王磊",
-    "Zhao Yan": "赵燕", "Zhou Min": "陈敏",
-    "East": "华东", "North": "华北", "South": "华南", "West": "西南",
-    "Chemicals": "化工", "Electronics": "电子", "Energy": "能源", "Machinery": "装备制造",
-    "Cold call": "主动拜访", "Partner": "合作伙伴", "Referral": "客户介绍", "Trade fair": "展会", "Website": "网站",
-    "No budget": "没有预算", "No need": "没有需求", "No decision": "迟迟未决", "Requirements not met": "方案不满足要求",
-    "Price": "价格", "Competitor": "竞争对手", "Project cancelled": "项目取消",
-    **dict(zip(PROJECTS["en"], PROJECTS["zh"], strict=True)),
-}  # fmt: skip
+# Company names of the Chinese edition; its other names are those of data/names.csv.
+CHINESE_ROOTS = (
+    "云杉", "胡杨", "木棉", "紫荆", "雪松", "香樟", "白桦", "银杏", "丹枫", "晴川",
+    "松岭", "青原", "云岭", "南屿", "星原", "望岳", "平野", "朝晖", "春和", "秋实",
+)  # fmt: skip

@@ -29,6 +29,7 @@ from funnelkit.language import (
     is_text,
     nearest,
     share,
+    speaking,
 )
 from funnelkit.report.runs.alerts import ALERTS
 from funnelkit.report.runs.days import BAD_PARAMETER, clock
@@ -171,7 +172,8 @@ def _request(plan: _Plan, name: str, report: Mapping[str, Any]) -> Request:
     if filters:
         values["rows"] = filters[0] if len(filters) == 1 else " and ".join(f"({text})" for text in filters)
     template = report.get("template") or content.get("template")
-    values, inputs = located(values, folder)
+    with speaking(lang):  # the sample data are those of the language
+        values, inputs = located(values, folder)
     notebook = folder / template if template else share("report") / f"{lang}.ipynb"
     return Request(
         notebook, values, plan.out / folder_name(name), lang,
