@@ -65,14 +65,13 @@ class Layout:
         return at
 
     def unpack(self, keys: Array, low: int, names: Array | None) -> Rows:
-        """Return the Rows of sorted keys, which are used up; who is `low` or more, or a place among `names`."""
+        """Return the Rows of sorted keys, which are used up; ids are `low` and more, or `names`, which are in order."""
         who = keys >> self.bits
         new = np.r_[True, who[1:] != who[:-1]]
         entity = new.astype("int32")
         np.cumsum(entity, out=entity)
         entity -= 1
-        first = who.take(np.flatnonzero(new))
-        ids = first + low if names is None else names[first]
+        ids = who.take(np.flatnonzero(new)) + low if names is None else names
         keys &= (1 << self.bits) - 1
         segment = (keys & ((1 << self.segment_bits) - 1)).astype("int32") if self.segments else None
         keys >>= self.segment_bits
@@ -138,8 +137,7 @@ def group(who: Array, what: Array, layout: Layout) -> list[Rows]:
     if width + layout.bits > 63:
         what, layout = _whole_seconds(what, layout)
     if width + layout.bits > 63:
-        who, names = pd.factorize(who)
-        low, width = 0, _bits(len(names) - 1)
+        low, (who, names, width) = 0, _numbered(who, 63 - layout.bits)
     if width + layout.bits > 63:
         what, layout = _ranked(what, layout)
     who -= low
@@ -149,6 +147,21 @@ def group(who: Array, what: Array, layout: Layout) -> list[Rows]:
     if (who[1:] < who[:-1]).any():
         who.sort()
     return [layout.unpack(who, low, names)]
+
+
+def _numbered(who: Array, most: int) -> tuple[Array, Array, int]:
+    """Return a number of each id, the ids in order of these numbers, and their width, `most` where that is enough.
+
+    Of hashes the first bits are enough, but for one bucket in some twenty: to see that is five times as fast as to
+    number them.
+    """
+    ordered = np.sort(who.view("uint64"))
+    names = ordered[np.r_[True, ordered[1:] != ordered[:-1]]]
+    beyond = np.uint64(64 - most)
+    if (np.diff(names >> beyond) > 0).all():
+        return (who.view("uint64") >> beyond).view("int64"), names.view("int64"), most
+    numbers, names = pd.factorize(who)
+    return numbers, names, _bits(len(names) - 1)
 
 
 def presorted(columns: Sequence[Any], segments: tuple[str, ...]) -> Rows | None:

@@ -261,3 +261,18 @@ def test_footers_tell_whether_a_column_has_missing_values(tmp_path, missing):
     assert parquet_footers.has_missing([path], "name") is missing
     pq.write_table(pa.table({"name": ["A", None]}), path, write_statistics=False)
     assert parquet_footers.has_missing([path], "name") is None
+
+
+@pytest.mark.parametrize("spread", [2**40, 7])
+def test_wide_ids_keep_their_own_whether_their_first_bits_differ_or_not(spread):
+    rng = np.random.default_rng(3)
+    ids = rng.integers(-(2**62), 2**62, 40, dtype="int64") if spread > 7 else 2**61 + 7 * np.arange(40)
+    who, seconds, code = ids[rng.integers(0, 40, 500)], rng.integers(0, 2**26, 500), rng.integers(0, 8, 500)
+    layout = sort_keys.Layout(0, 46, 3)
+    (rows,) = sort_keys.group(who.copy(), layout.pack(seconds * 1_000_000, code), layout)
+    found = pd.DataFrame({"who": rows.ids[rows.entity], "at": rows.at // 1_000_000, "code": rows.step})
+    given = pd.DataFrame({"who": who, "at": seconds, "code": code.astype("int8")}).sort_values(["who", "at", "code"])
+    assert (np.diff(rows.entity) >= 0).all() and len(rows.ids) == len(set(who.tolist()))
+    pd.testing.assert_frame_equal(
+        found.sort_values(["who", "at", "code"], ignore_index=True), given.reset_index(drop=True)
+    )
