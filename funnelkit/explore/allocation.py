@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from funnelkit.explore.base import Explorable, Input, Judgement, in_both, module, rounded, said
+from funnelkit.explore.base import Explorable, Input, Judgement, State, in_both, module, rounded, said
 from funnelkit.language import Text, percent
 from funnelkit.models import Funnel
 from funnelkit.planning import allocate, unit_words
@@ -73,11 +73,10 @@ class Allocation(Explorable):
         baseline |= {f"hours{at}": float(round(budget / len(rows))) for at in range(len(rows))}
         baseline |= {f"cost{at}": rounded(cost) for at, cost in enumerate(table["cost"])}
         baseline |= dict.fromkeys(TRIES, -1.0)
-        text = said("explore.allocation.challenge_text", share=percent(SHARE, 0))
         spec = {
             "rows": rows, "unit": unit, "one": in_both(unit_words(unit)["one"]), "currency": currency,
-            "presets": _presets(rows, baseline),
-            "challenge": {"text": in_both(text), "rule": {"share": SHARE}},
+            "presets": self.presets(_plans(rows, budget)),
+            "challenge": self.goal({"share": SHARE}, share=percent(SHARE, 0)),
         }  # fmt: skip
         self._frame = _frame(rows)
         super().__init__(spec, _inputs(rows, baseline), baseline)
@@ -120,11 +119,10 @@ class Allocation(Explorable):
     @property
     def challenge(self) -> Judgement:
         """Return how far the challenge is, by the same rules as the card."""
-        state, baseline = self.state, self.spec["baseline"]
-        tried = [state[name] for name in TRIES if state[name] >= 0]
-        if any(state[name] != baseline[name] for name in state if name.startswith(("budget", "cost"))):
+        tried = [self.state[name] for name in TRIES if self.state[name] >= 0]
+        if self.moved("budget", "cost"):
             return Judgement("outside")
-        if max(tried, default=0) >= SHARE - 1e-9 or state == baseline:
+        if max(tried, default=0) >= SHARE - 1e-9 or not self.moved():
             return Judgement("done" if tried else "start")
         return Judgement("outside" if len(tried) == len(TRIES) or self._over else "not_yet")
 
@@ -155,10 +153,9 @@ def _inputs(rows: list[dict[str, Any]], baseline: dict[str, float]) -> list[Inpu
     return [*found, *(Input(name, name, -1, 1, place="unseen") for name in TRIES)]
 
 
-def _presets(rows: list[dict[str, Any]], baseline: dict[str, float]) -> list[dict[str, Any]]:
+def _plans(rows: list[dict[str, Any]], budget: float) -> dict[str, State]:
     """Return what to try: as it was, all by the number of open deals, all on the most advanced state."""
-    budget, n_open = baseline["budget"], sum(row["n_open"] for row in rows) or 1
+    n_open = sum(row["n_open"] for row in rows) or 1
     by_count = {f"hours{at}": float(round(budget * row["n_open"] / n_open)) for at, row in enumerate(rows)}
-    last = {f"hours{at}": budget if at == len(rows) - 1 else 0.0 for at in range(len(rows))}
-    tried: dict[str, dict[str, float]] = {"preset_base": {}, "preset_count": by_count, "preset_last": last}
-    return [{"name": in_both(said(f"explore.allocation.{key}")), "state": state} for key, state in tried.items()]
+    last = {f"hours{at}": rounded(budget) if at == len(rows) - 1 else 0.0 for at in range(len(rows))}
+    return {"preset_base": {}, "preset_count": by_count, "preset_last": last}

@@ -112,7 +112,7 @@ class Explorable(anywidget.AnyWidget):
     @classmethod
     def presets(cls, tried: Mapping[str, State], **values: Any) -> list[dict[str, Any]]:
         """Return the presets as the module takes them, from {key of the name: what changes}."""
-        return [{"name": in_both(cls.said(key, **values)), "state": state} for key, state in tried.items()]
+        return [{"name": in_both(cls.said(key, **values)), "state": dict(state)} for key, state in tried.items()]
 
     @classmethod
     def options(cls, keys: Mapping[str, str]) -> list[tuple[str, Text | str]]:
@@ -123,6 +123,12 @@ class Explorable(anywidget.AnyWidget):
     def goal(cls, rule: Mapping[str, Any], key: str = "challenge_text", **values: Any) -> dict[str, Any]:
         """Return a challenge as the module takes it."""
         return {"text": in_both(cls.said(key, **values)), "rule": dict(rule)}
+
+    def moved(self, *names: str) -> list[str]:
+        """Return what differs from the baseline, a guess apart: of all, or of these names and those numbered so."""
+        base = self.spec["baseline"]
+        moved = [name for name, value in self.state.items() if value != base[name] and name != "guess"]
+        return [name for name in moved if not names or name.rstrip("0123456789") in names]
 
     def reset(self) -> None:
         """Put everything back to the baseline."""
@@ -215,8 +221,8 @@ def words(name: str) -> dict[str, dict[str, str]]:
 @cache
 def module(name: str) -> str:
     """Return an explorable's module with the core's text in place of its import: a widget may import nothing."""
-    core = re.sub(r"^export (?!default)", "", _file("core.mjs"), flags=re.M)
-    own, found = re.subn(r'^import \{[^}]*\} from "./core.mjs";\n', "", _file(f"{name}.mjs"), count=1, flags=re.M)
+    core = re.sub(r"^export (?!default)", "", file_text("core.mjs"), flags=re.M)
+    own, found = re.subn(r'^import \{[^}]*\} from "./core.mjs";\n', "", file_text(f"{name}.mjs"), count=1, flags=re.M)
     assert found == 1, name
     return f"{core}\n{own}"
 
@@ -224,9 +230,10 @@ def module(name: str) -> str:
 @cache
 def styles(name: str) -> str:
     """Return the styles of every card, and those of the explorable where it has any."""
-    own = files("funnelkit.explore").joinpath(f"{name}.css")
-    return _file("core.css") + (own.read_text(encoding="utf-8") if own.is_file() else "")
+    own = files("funnelkit.explore").joinpath(f"{name}.css").is_file()
+    return file_text("core.css") + (file_text(f"{name}.css") if own else "")
 
 
-def _file(name: str) -> str:
+def file_text(name: str) -> str:
+    """Return a file of this room."""
     return files("funnelkit.explore").joinpath(name).read_text(encoding="utf-8")

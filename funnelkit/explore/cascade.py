@@ -65,13 +65,20 @@ class Cascade(Explorable):
         self._inputs = {stage.id: rounded(kept[stage.id]) for stage in self._model.stages if stage.input == "share"}
         rates = {stage.id: rounded(kept[stage.id]) for stage in levels}
         sizes = {"population": rounded(population), "price": rounded(price)}
+        middle, best = levels[len(levels) // 2], _handed(rates)
         known = self._model.id in model_names()
         own = f", model=fk.custom({list(self._model.stage_ids)!r})"
         self._call = "" if self._model.id == "pharma" else f', model="{self._model.id}"' if known else own
         spec = {
             "stages": [_described(stage) for stage in levels], "shares": list(self._inputs.values()),
             "inputs": self._inputs, "points": POINTS, "layout": "rows", "currency": currency, "call": self._call,
-            "presets": _presets(rates, levels), "challenge": _challenge(rates),
+            "presets": self.presets(
+                {"preset_base": {}, "preset_even": dict.fromkeys(rates, 0.95), "preset_hole": {middle.id: 0.5}},
+                level=middle.name,
+            ),
+            "challenge": self.goal(
+                {"points": HANDED / 100, "share": best}, points=number(HANDED), share=percent(best, 2)
+            ),
         }  # fmt: skip
         costs = {f"cost{at}": 1.0 for at in range(len(levels))}
         super().__init__(spec, _inputs(levels, sizes), {**rates, **sizes, **costs, "guess": 0.7})
@@ -99,7 +106,7 @@ class Cascade(Explorable):
         rule, baseline = self.spec["challenge"]["rule"], self.spec["baseline"]
         raises = [ratio - baseline[level] for level, ratio in self.rates.items()]
         used = sum(max(0.0, raised) for raised in raises)
-        sized = any(self.state[name] != baseline[name] for name in ("population", "price"))
+        sized = self.moved("population", "price")
         if not sized and not any(raises):
             return Judgement("start")
         if sized or used > rule["points"] + 1e-9:
@@ -114,20 +121,11 @@ class Cascade(Explorable):
 
 
 def _inputs(levels: list[Stage], sizes: Mapping[str, float]) -> list[Input]:
-    steps = {"population": "number", "price": "money"}
     found = [
-        Input(
-            name,
-            said(f"explore.cascade.{name}"),
-            0,
-            5 * size or 100,
-            5 * size / 500 or 1,
-            steps[name],
-            "bar",
-            most=1e12,
-        )
+        Input(name, said(f"explore.cascade.{name}"), 0, 5 * size or 100, 5 * size / 500 or 1,
+              {"price": "money"}.get(name, "number"), "bar", most=1e12)
         for name, size in sizes.items()
-    ]
+    ]  # fmt: skip
     found += [Input(stage.id, stage.name, kind="percent") for stage in levels]
     found += [Input(f"cost{at}", stage.name, 0.1, 10, 0.1, place="more", most=1e9) for at, stage in enumerate(levels)]
     return [*found, Input("guess", said("explore.cascade.guess"), kind="percent", place="guess")]
@@ -145,23 +143,10 @@ def _advice(stage: Stage) -> Text | str:
     return said("planning.cascade.advice_push", level=stage.name, push=stage.push) if stage.push else ""
 
 
-def _presets(rates: Mapping[str, float], levels: list[Stage]) -> list[dict[str, Any]]:
-    middle = levels[len(levels) // 2]
-    tried: dict[str, dict[str, float]] = {
-        "preset_base": {}, "preset_even": dict.fromkeys(rates, 0.95), "preset_hole": {middle.id: 0.5},
-    }  # fmt: skip
-    return [
-        {"name": in_both(said(f"explore.cascade.{key}", level=middle.name)), "state": state}
-        for key, state in tried.items()
-    ]
-
-
-def _challenge(rates: Mapping[str, float]) -> dict[str, Any]:
-    """Return the goal of the points to hand out: each to the level that is lowest then, which keeps the most."""
+def _handed(rates: Mapping[str, float]) -> float:
+    """Return the share left when each point goes to the level that is lowest then, which keeps the most."""
     raised = dict(rates)
     for _ in range(HANDED):
         lowest = min(raised, key=lambda level: raised[level])
         raised[lowest] = min(1.0, round(raised[lowest] + 0.01, 12))
-    share = math.prod(raised.values())
-    text = said("explore.cascade.challenge_text", points=number(HANDED), share=percent(share, 2))
-    return {"text": in_both(text), "rule": {"points": HANDED / 100, "share": share}}
+    return math.prod(raised.values())

@@ -125,8 +125,8 @@ class ConversionRules(Explorable):
     @property
     def challenge(self) -> Judgement:
         """Return how far the challenge is, by the same rules as the card."""
-        state, baseline = self.state, self.spec["baseline"]
-        if all(state[name] == baseline[name] for name in (*CHOICES, "window")):
+        state = self.state
+        if not self.moved():
             return Judgement("start")
         limited = state["since"] != "none" and state["window"] <= WITHIN
         if not limited or state["order"] != "ordered" or state["exclusion"] == "ignore":

@@ -57,17 +57,18 @@ class InfluenceLoop(Explorable):
         own = {f"factor{at}": rounded(factor) for at, factor in enumerate(factors)}
         baseline = {"rate": rounded(rate), "feed": rounded(feed), **own, "inflow": rounded(inflow), "turn": 1.0}
         baseline |= {} if market is None else {"market": rounded(market)}
-        growth = rate * math.prod(own.values()) * feed
+        growth, loud = rate * math.prod(own.values()) * feed, list(own)[-1]
         stages = funnel("influence").stages
         spec = {
             "factors": list(own), "turns": turns, "market": market is not None, "baseline_growth": growth,
             "stations": [in_both(said("explore.influence_loop.station_potential")),
                          *(in_both(stage.name) for stage in stages[: len(own) + 1])],
-            "presets": _presets(list(own), baseline),
+            "presets": self.presets({
+                "preset_base": {}, "preset_loud": {loud: 4 * baseline[loud]},
+                "preset_sticky": {"rate": min(1.0, rounded(2 * baseline["rate"]))}, "preset_alone": {"inflow": 0.0},
+            }),
+            **({"challenge": self.goal({"levers": 1})} if 0 < growth < 1 else {}),
         }  # fmt: skip
-        if 0 < growth < 1:
-            text = in_both(said("explore.influence_loop.challenge_text"))
-            spec["challenge"] = {"text": text, "rule": {"levers": 1}}
         super().__init__(spec, _inputs(baseline, turns), {**baseline, "guess": ""})
 
     @property
@@ -80,9 +81,8 @@ class InfluenceLoop(Explorable):
     @property
     def challenge(self) -> Judgement:
         """Return how far the challenge is, by the same rules as the card."""
-        state, baseline = self.state, self.spec["baseline"]
-        moved = [name for name in ("rate", "feed", *self.spec["factors"]) if state[name] != baseline[name]]
-        outside = len(moved) > 1 or state["inflow"] != baseline["inflow"]
+        moved = self.moved("rate", "feed", "factor")
+        outside = len(moved) > 1 or self.moved("inflow")
         if not moved and not outside:
             return Judgement("start")
         if outside:
@@ -115,12 +115,3 @@ def _inputs(baseline: dict[str, float], turns: int) -> list[Input]:
     options += [(one.id, one.label) for one in found[: 2 + sum(name.startswith("factor") for name in baseline)]]
     options += [("all", said("explore.influence_loop.all_alike"))]
     return [*found, Input("guess", said("explore.influence_loop.guess"), place="guess", options=options)]
-
-
-def _presets(factors: list[str], baseline: dict[str, float]) -> list[dict[str, object]]:
-    loud = factors[-1]
-    tried = {
-        "preset_base": {}, "preset_loud": {loud: 4 * baseline[loud]},
-        "preset_sticky": {"rate": min(1.0, rounded(2 * baseline["rate"]))}, "preset_alone": {"inflow": 0.0},
-    }  # fmt: skip
-    return [{"name": in_both(said(f"explore.influence_loop.{key}")), "state": state} for key, state in tried.items()]

@@ -51,13 +51,10 @@ class MixAndRate(Explorable):
             kind: {f"{kind}_after{at}": baseline[f"{kind}_before{at}"] for at in range(len(rows))}
             for kind in ("n", "rate")
         }
-        tried = {"preset_base": {}, "preset_mix": kept["n"], "preset_rate": kept["rate"]}
-        text = said("explore.mix_and_rate.challenge_text")
         spec = {
             "groups": [in_both(group) for group in groups], "ids": self._ids,
-            "presets": [{"name": in_both(said(f"explore.mix_and_rate.{key}")), "state": state}
-                        for key, state in tried.items()],
-            **({} if self._risen(baseline) else {"challenge": {"text": in_both(text), "rule": {}}}),
+            "presets": self.presets({"preset_base": {}, "preset_mix": kept["n"], "preset_rate": kept["rate"]}),
+            **({} if self._risen(baseline) else {"challenge": self.goal({})}),
         }  # fmt: skip
         super().__init__(spec, _inputs(groups, baseline), {**baseline, "guess": ""})
 
@@ -81,11 +78,9 @@ class MixAndRate(Explorable):
     @property
     def challenge(self) -> Judgement:
         """Return how far the challenge is, by the same rules as the card."""
-        baseline = self.spec["baseline"]
-        moved = [name for name in self.state if name != "guess" and self.state[name] != baseline[name]]
-        if not moved:
+        if not self.moved():
             return Judgement("start")
-        if any(name.startswith("rate") for name in moved):
+        if self.moved("rate_before", "rate_after"):
             return Judgement("outside")
         return Judgement("done" if self._risen(self.state) else "not_yet")
 

@@ -12,38 +12,14 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from funnelkit.explore.base import Explorable, module, styles, words
+from funnelkit.explore.base import Explorable, file_text, module, styles, words
 from funnelkit.language import say
 
 POLICY = (
     "default-src 'none'; script-src {scripts}; style-src {styles}; img-src data:; font-src data:; base-uri 'none'; "
     "form-action 'none'"
 )
-PAGE_STYLE = """
-body { margin: 0; background: #eef1f4; color: #1f2933; font: 14px/1.4 system-ui, "Noto Sans SC", "PingFang SC",
-  "Microsoft YaHei", sans-serif; }
-main { max-width: 1240px; margin: 0 auto; padding: 12px 20px; }
-img { max-width: 100%; } table { border-collapse: collapse; } td, th { padding: 2px 8px; }
-@media (max-height: 660px) { main { padding: 4px 12px; } }
-@media (max-width: 600px) { main { padding: 0; } }
-@page { size: A4 landscape; margin: 10mm; }
-"""
-PAGE = """<!DOCTYPE html>
-<html lang="{lang}">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<main>
-{body}
-</main>
-</body>
-</html>
-"""
+PAGE, PAGE_STYLE = file_text("page.html"), file_text("page.css")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from funnelkit.explore.base import Explorable, Input, Judgement, in_both, module, rounded, said
+from funnelkit.explore.base import Explorable, Input, Judgement, module, rounded
 from funnelkit.language import number
 from funnelkit.planning import mean_ratings, perceptual_map
 from funnelkit.result import Result
@@ -53,14 +53,17 @@ class PositioningMap(Explorable):
         baseline = {f"need{place}": rounded(chosen[name]) for place, name in enumerate(names)}
         values = self._frame[names].to_numpy(float)
         place = self._frame["product"].tolist().index(ours) if ours in set(self._frame["product"]) else -1
+        tops = [
+            self.presets({"preset_one": {need: 10.0 if need == top else 1.0 for need in baseline}}, need=name)[0]
+            for top, name in zip(list(baseline)[:2], names, strict=False)
+        ]
         spec: dict[str, Any] = {
             "products": self._frame["product"].tolist(), "attributes": names, "values": values.tolist(), "ours": place,
-            "presets": _presets(names),
+            "presets": self.presets({"preset_base": {}, "preset_alike": dict.fromkeys(baseline, 5.0)}) + tops,
         }  # fmt: skip
         goal = _least_change(values, list(baseline.values()), place) if place >= 0 else None
         if goal is not None:
-            text = said("explore.positioning_map.challenge_text", ours=ours, change=number(goal))
-            spec["challenge"] = {"text": in_both(text), "rule": {"change": goal}}
+            spec["challenge"] = self.goal({"change": goal}, ours=ours, change=number(goal))
         inputs = [Input(f"need{at}", name, 0, 10, 0.5, most=100) for at, name in enumerate(names)]
         if place >= 0:
             low, high = min(0.0, np.floor(values.min())), max(10.0, np.ceil(values.max()))
@@ -89,12 +92,10 @@ class PositioningMap(Explorable):
     @property
     def challenge(self) -> Judgement:
         """Return how far the challenge is, by the same rules as the card."""
-        moved = {name: abs(self.state[name] - base) for name, base in self.spec["baseline"].items()}
-        change = sum(more for name, more in moved.items() if name.startswith("need"))
-        rerated = any(more for name, more in moved.items() if name.startswith("ours"))
-        if not change and not rerated:
+        if not self.moved():
             return Judgement("start")
-        if rerated or change > self.spec["challenge"]["rule"]["change"] + 1e-9:
+        change = sum(abs(self.state[name] - self.spec["baseline"][name]) for name in self.moved("need"))
+        if self.moved("ours") or change > self.spec["challenge"]["rule"]["change"] + 1e-9:
             return Judgement("outside")
         weights = list(self.weights.values())
         first = sum(weights) > 0 and _is_first(np.array(self.spec["values"]), np.array(weights), self.spec["ours"])
@@ -127,14 +128,3 @@ def _least_change(values: Any, weights: list[float], ours: int) -> float | None:
                 if (moved >= 0).all() and (moved <= 10).all() and moved.sum() and _is_first(values, moved, ours):
                     return float(total)
     return None
-
-
-def _presets(names: list[str]) -> list[dict[str, Any]]:
-    """Return the customers to try: as it was, all needs alike, and each of the first two attributes above all."""
-    found = [("preset_base", {}, ""), ("preset_alike", {f"need{at}": 5.0 for at in range(len(names))}, "")]
-    for at, name in enumerate(names[:2]):
-        found.append(("preset_one", {f"need{k}": 10.0 if k == at else 1.0 for k in range(len(names))}, name))
-    return [
-        {"name": in_both(said(f"explore.positioning_map.{key}", need=name)), "state": state}
-        for key, state, name in found
-    ]

@@ -111,9 +111,8 @@ class SignalOrNoise(Explorable):
     @property
     def challenge(self) -> Judgement:
         """Return how far the challenge is, by the same rules as the card."""
-        state, baseline = self.state, self.spec["baseline"]
-        fixed = any(state[name] != baseline[name] for name in ("n", "rate", "months"))
-        if not fixed and state["size"] == baseline["size"]:
+        state, fixed = self.state, self.moved("n", "rate", "months")
+        if not fixed and not self.moved("size"):
             return Judgement("start")
         if fixed or _found({**state, "size": max(0.0, state["size"] - POINT)}) >= SHARE:
             return Judgement("outside")

@@ -86,10 +86,10 @@ class SmallSample(Explorable):
     @property
     def challenge(self) -> Judgement:
         """Return how far the challenge is, by the same rules as the card."""
-        n, rate, baseline = self.state["n"], self.state["rate"], self.spec["baseline"]
-        if n == baseline["n"] and rate == baseline["rate"]:
+        n, rate = self.state["n"], self.state["rate"]
+        if not self.moved("n", "rate"):
             return Judgement("start")
-        if rate != baseline["rate"] or _half(n - 1, rate) <= HALF:
+        if self.moved("rate") or _half(n - 1, rate) <= HALF:
             return Judgement("outside")
         return Judgement("done" if _half(n, rate) <= HALF else "not_yet")
 

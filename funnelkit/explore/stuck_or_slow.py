@@ -86,8 +86,8 @@ class StuckOrSlow(Explorable):
     @property
     def challenge(self) -> Judgement:
         """Return how far the challenge is, by the same rules as the card."""
-        state, baseline, rule = self.state, self.spec["baseline"], self.spec["challenge"]["rule"]
-        if all(state[name] == baseline[name] for name in ("stage", "age", "false_share")):
+        state, rule = self.state, self.spec["challenge"]["rule"]
+        if not self.moved():
             return Judgement("start")
         if any(state[name] != rule[name] for name in rule):
             return Judgement("outside")

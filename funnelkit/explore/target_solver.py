@@ -118,9 +118,8 @@ class TargetSolver(Explorable):
     @property
     def challenge(self) -> Judgement:
         """Return how far the challenge is, by the same rules as the card."""
-        state, baseline, rule = self.state, self.spec["baseline"], self.spec["challenge"]["rule"]
-        fixed = any(state[name] != baseline[name] for name in ("until", "entries"))
-        if not fixed and state["revenue"] == baseline["revenue"]:
+        state, rule, fixed = self.state, self.spec["challenge"]["rule"], self.moved("until", "entries")
+        if not fixed and not self.moved("revenue"):
             return Judgement("start")
         more = min(state["revenue"] + rule["step"], self.spec["targets"][-1])
         if fixed or (more > state["revenue"] and self._chance(more, state["entries"]) >= rule["odds"]):

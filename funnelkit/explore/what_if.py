@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from funnelkit.analysis import count_stages, rate_table
-from funnelkit.explore.base import Explorable, Input, Judgement, in_both, module, rounded, said
+from funnelkit.explore.base import Explorable, Input, Judgement, State, in_both, module, rounded
 from funnelkit.language import Text, number, percent
 from funnelkit.models import Funnel, model_names
 from funnelkit.pipeline import Pipeline
@@ -89,12 +89,14 @@ class WhatIf(Explorable):
             ],
             "won": won, "points": POINTS, "most": most, "levers": list(levers), "layout": "rows", "currency": currency,
             "last": in_both(self._named(stages[won])) if won + 1 == len(stages) else None,
-            "presets": _presets(rates, levers, self._named), "setup": self._setup(), "call": self._call(),
+            "presets": self.presets(_tried(rates, levers), stage=self._named(list(rates)[-1])),
+            "setup": self._setup(), "call": self._call(),
             **({"wins": "wins", "won_rate": "win_rate", "finding": "finding_wins"} if self._wins
                else {"wins": "arrivals", "won_rate": "reach_rate", "finding": "finding_arrivals"}),
         }  # fmt: skip
-        challenge = _challenge(rates, levers["volume"], most, target)
-        super().__init__(spec | ({"challenge": challenge} if challenge else {}), self._sliders(rates, most), baseline)
+        if goal := self._goal(rates, levers["volume"], most, target):
+            spec["challenge"] = goal
+        super().__init__(spec, self._sliders(rates, most), baseline)
 
     @classmethod
     def of(cls, pipeline: Pipeline, *, target: float | None = None) -> WhatIf:
@@ -113,13 +115,27 @@ class WhatIf(Explorable):
 
     def _sliders(self, rates: Mapping[str, float], most: float) -> list[Input]:
         found = [
-            Input(name, said(f"explore.what_if.{name}"), 0, 5 * start or 100,
+            Input(name, self.said(name), 0, 5 * start or 100,
                     5 * start / 500 or 1, "money" if name == "deal_value" else "number", place="bar", most=1e12)
             for name, start in self._levers.items()
         ]  # fmt: skip
         found += [Input(stage, self._named(stage), 0, most, 0.01, "percent") for stage in rates]
-        options = [("", said("explore.what_if.no_guess")), *((stage, self._named(stage)) for stage in rates)]
-        return [*found, Input("guess", said("explore.what_if.guess"), place="guess", options=options)]
+        options = [("", self.said("no_guess")), *((stage, self._named(stage)) for stage in rates)]
+        return [*found, Input("guess", self.said("guess"), place="guess", options=options)]
+
+    def _goal(
+        self, rates: Mapping[str, float], volume: float, most: float, target: float | None
+    ) -> dict[str, Any] | None:
+        """Return a goal with one way through where the rates allow it: one rate, few points, the best stage only."""
+        rule, base = {"rates": 1, "fixed": list(LEVERS[:1])}, volume * math.prod(rates.values())
+        if target is not None:
+            rule |= {"wins": rounded(target), "rates": len(rates), "points": most}
+            return self.goal(rule, "challenge_target", wins=number(target, 0 if target >= 100 else 1))
+        if not base > 0:
+            return None
+        points, gain = _reach(list(rates.values()), most)
+        rule |= {"wins": base * (1 + gain), "points": points}
+        return self.goal(rule, "challenge_one", gain=percent(gain, 0), points=number(100 * points))
 
     def _setup(self) -> str:
         rates = [None if math.isnan(rate) else rate for rate in self._base["rate"]]
@@ -142,15 +158,15 @@ class WhatIf(Explorable):
         names = [name for name in self.state if name not in (*LEVERS, "guess")]
         return pd.Series([self.state[name] for name in names], names, name="rate", dtype=float)
 
+    @property
     def _changes(self) -> dict[str, float]:
-        baseline = self.spec["baseline"]
-        return {name: value for name, value in self.state.items() if name != "guess" and value != baseline[name]}
+        return {name: self.state[name] for name in self.moved()}
 
     @property
     def result(self) -> Result:
         """Return what `what_if` finds at the present state."""
         volume, value, days = (self._levers.get(name) for name in LEVERS)
-        return what_if(self._base, self._changes(), volume or 0.0, value or 0.0, self._model, cycle_days=days)
+        return what_if(self._base, self._changes, volume or 0.0, value or 0.0, self._model, cycle_days=days)
 
     @property
     def gains(self) -> pd.Series[float]:
@@ -164,50 +180,31 @@ class WhatIf(Explorable):
         """Return how far the challenge is, by the same rules as the card."""
         rule, baseline, table = self.spec["challenge"]["rule"], self.spec["baseline"], self.result.table
         apart = [abs(rate - baseline[stage]) for stage, rate in self.rates.items()]
-        levers = [name for name in self._levers if self.state[name] != baseline[name]]
+        levers = set(self.moved()) & set(self._levers)
         moved, points = sum(change > 1e-12 for change in apart), max(apart, default=0.0)
         if not moved and not levers:
             return Judgement("start")
-        if set(levers) & set(rule["fixed"]) or moved > rule["rates"] or points > rule["points"] + 1e-9:
+        if levers & set(rule["fixed"]) or moved > rule["rates"] or points > rule["points"] + 1e-9:
             return Judgement("outside")
         return Judgement("done" if table["n"].iloc[self.spec["won"]] >= rule["wins"] * TIE else "not_yet")
 
     def to_python(self) -> str:
         """Return the lines that give `result` without the card."""
-        changes = ", ".join(f'"{name}": {value!r}' for name, value in self._changes().items())
+        changes = ", ".join(f'"{name}": {value!r}' for name, value in self._changes.items())
         return f"{self.spec['setup']}\nfk.what_if(rates, {{{changes}}}, {self.spec['call']})\n"
 
 
-def _presets(rates: Mapping[str, float], levers: Mapping[str, float], named: Any) -> list[dict[str, Any]]:
+def _tried(rates: Mapping[str, float], levers: Mapping[str, float]) -> dict[str, State]:
     """Return what to try with one click: stricter entry, half more entries, the last stage harder."""
     stages = list(rates)
     tried: dict[str, State] = {"preset_base": {}, "preset_more": {"volume": 1.5 * levers["volume"]}}
     if len(stages) > 1:
         strict = {"volume": rounded(levers["volume"] * 0.7), stages[1]: rounded(min(rates[stages[1]] / 0.7, 1.0))}
         tried |= {"preset_strict": strict, "preset_hard": {stages[-1]: rounded(rates[stages[-1]] * 0.75)}}
-    values = {"stage": named(stages[-1])}
-    return [{"name": in_both(said(f"explore.what_if.{key}", **values)), "state": state} for key, state in tried.items()]
+    return tried
 
 
-State = dict[str, float]
-
-
-def _challenge(rates: Mapping[str, float], volume: float, most: float, target: float | None) -> dict[str, Any] | None:
-    """Return a goal with one way through where the rates allow it: one rate, few points, the best stage only."""
-    base = volume * math.prod(rates.values())
-    if target is not None:
-        rule = {"wins": rounded(target), "rates": len(rates), "points": most, "fixed": ["volume"]}
-        text = said("explore.what_if.challenge_target", wins=number(target, 0 if target >= 100 else 1))
-        return {"text": in_both(text), "rule": rule}
-    if not base > 0:
-        return None
-    points, gain = _goal(list(rates.values()), most)
-    rule = {"wins": base * (1 + gain), "rates": 1, "points": points, "fixed": list(LEVERS[:1])}
-    text = said("explore.what_if.challenge_one", gain=percent(gain, 0), points=number(100 * points))
-    return {"text": in_both(text), "rule": rule}
-
-
-def _goal(rates: list[float], most: float) -> tuple[float, float]:
+def _reach(rates: list[float], most: float) -> tuple[float, float]:
     """Return (points, relative gain): a whole percentage that the best stage reaches and the second does not."""
     found = (0.06, 0.01)
     for points in (6, 5, 8, 4, 10, 3):

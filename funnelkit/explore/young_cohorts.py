@@ -117,10 +117,10 @@ class YoungCohorts(Explorable):
     @property
     def challenge(self) -> Judgement:
         """Return how far the challenge is, by the same rules as the card."""
-        state, baseline, day = self.state, self.spec["baseline"], self.spec["challenge"]["rule"]["day"]
-        if state["window"] != baseline["window"]:
+        state, day = self.state, self.spec["challenge"]["rule"]["day"]
+        if self.moved("window"):
             return Judgement("outside")
-        if state["day"] == baseline["day"]:
+        if not self.moved("day"):
             return Judgement("start")
         return Judgement("not_yet" if state["day"] < day else "done" if state["day"] == day else "outside")
 

@@ -170,6 +170,36 @@ def presets_challenge_and_reveal(page, panel, solution):
         assert page.locator(".answer").inner_text() and reveal.get_attribute("aria-pressed") == "true"
 
 
+NONSENSE = ("1e999", "абв", "-5", "12,5", "1.234,5", "", "∞", "1/2", "9" * 400)
+BROKEN = """() => {
+  const root = document.querySelector('#fk').shadowRoot, wrong = /NaN|undefined|Infinity|\\[object|\\{\\w+\\}/;
+  const all = (query) => [...root.querySelectorAll(query)];
+  const texts = all('dd, dt, td, p, span, label, svg text').filter((one) => !one.children.length);
+  const shapes = all('svg, svg *').flatMap((one) => [...one.attributes].map(({ value }) => value));
+  return [...texts.map((one) => one.textContent), ...shapes].filter((text) => wrong.test(text));
+}"""
+TELL_PAGE = "(state) => document.querySelector('#fk').model.set('state', state)"
+
+
+@each
+def test_nonsense_is_refused_and_the_ends_of_every_slider_hold(name, opened):
+    """What is typed wrongly changes nothing and is answered; at all bounds, alone and together, nothing breaks."""
+    page, panel = opened(name, reduced_motion="reduce")
+    for fold in page.locator("details > summary").all():
+        fold.click()
+    if page.locator(".reveal").count():
+        page.locator(".reveal").click()
+    place, kept = next(at for at, one in enumerate(shown(panel)) if "options" not in one), page.evaluate(STATE)
+    for typed in NONSENSE:
+        type_into(page, place, typed)
+        assert page.evaluate(STATE) == kept and page.locator("[role=alert]").inner_text(), typed
+    for end in ("least", "most", "min", "max"):
+        ends = {one["id"]: one[end] for one in sliders(panel)}
+        for state in (ends, *({name: value} for name, value in ends.items())):
+            page.evaluate(TELL_PAGE, {**panel.spec["baseline"], **state})
+            assert page.evaluate(BROKEN) == [], (end, state)
+
+
 def test_our_product_is_dragged_along_an_arrow(opened):
     """The rating on one attribute follows the hand, ours comes to lie there, and typing says the same."""
     page, panel = opened("positioning_map", reduced_motion="reduce")
