@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from funnelkit.events.engine.arrays import Array
+from funnelkit.events.engine.sort_keys import THREADS
 from funnelkit.events.journeys import Journeys, as_journeys
 from funnelkit.events.search import Later, by_names
 from funnelkit.events.tally import DAY_US
@@ -75,17 +77,22 @@ def _times(found: Journeys, by: tuple[str, ...]) -> pd.DataFrame:
         require_attribute(table, name)
     groups = _groups(table, by) if by else [((), np.arange(len(table)))]
     order = np.concatenate([np.arange(0), *(rows for _, rows in groups)])
-    gaps = {step: _gaps(found, table, step)[order] for step in [*found.steps[1:], None]}
-    end = 0
-    for values, rows in groups:
-        begin, end = end, end + len(rows)
-        for step, both_times in gaps.items():
-            days = _timed(both_times[begin:end])
-            quantiles = _quantiles(days) if len(days) else [np.nan] * len(QUANTILES)
-            row: dict[str, Any] = dict(zip(by, values, strict=True))
-            row |= {"stage": step or "total", "n": len(days), "mean_days": days.mean() if len(days) else np.nan}
-            parts.append(row | {f"p{q * 100:.0f}_days": at for q, at in zip(QUANTILES, quantiles, strict=True)})
+    steps, ends = [*found.steps[1:], None], np.cumsum([0, *(len(rows) for _, rows in groups)])
+    asked = [(place, step) for place in range(len(groups)) for step in steps]
+    with ThreadPoolExecutor(THREADS) as threads:  # numpy's passes over many rows run at the same time
+        gaps = dict(zip(steps, threads.map(lambda step: _gaps(found, table, step).take(order), steps), strict=True))
+        figures = threads.map(lambda one: _figures(gaps[one[1]][ends[one[0]] : ends[one[0] + 1]]), asked)
+        for (place, step), row in zip(asked, figures, strict=True):
+            parts.append({**dict(zip(by, groups[place][0], strict=True)), "stage": step or "total", **row})
     return pd.DataFrame(parts)
+
+
+def _figures(gaps: Array) -> dict[str, Any]:
+    """Return how many have a time, its mean and its quantiles in days."""
+    days = _timed(gaps)
+    quantiles = _quantiles(days) if len(days) else [np.nan] * len(QUANTILES)
+    row: dict[str, Any] = {"n": len(days), "mean_days": days.mean() if len(days) else np.nan}
+    return row | {f"p{q * 100:.0f}_days": at for q, at in zip(QUANTILES, quantiles, strict=True)}
 
 
 def require_attribute(table: pd.DataFrame, name: str) -> None:
