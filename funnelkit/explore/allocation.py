@@ -114,7 +114,7 @@ class Allocation(Explorable):
     @property
     def _over(self) -> bool:
         asked = sum(hours for name, hours in self.state.items() if name.startswith("hours"))
-        return asked > self.state["budget"] * (1 + 1e-9)
+        return bool(asked > self.state["budget"] * (1 + 1e-9))
 
     @property
     def challenge(self) -> Judgement:

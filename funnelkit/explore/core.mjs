@@ -551,7 +551,7 @@ class Card {
       if (made.textKey) write(made, typeof made.textKey === "string" ? this.t(made.textKey) : this.name(made.textKey));
     }
     if (this.fold) write(this.fold.firstChild, this.t("numbers"));
-    if (this.more.isConnected) write(this.more.firstChild, this.t(this.more.className)); // in the words of the card
+    if (this.more.parentNode) write(this.more.firstChild, this.t(this.more.className)); // in the words of the card
     if (this.last) [this.name(spec.last), this.t("last")].forEach((text, at) => write(this.last.children[at], text));
     if (spec.challenge) { write(this.challengeTitle, this.t("challenge")); write(this.challengeText, this.name(spec.challenge.text)); }
     this.legend.replaceChildren(...Object.entries(this.parts.legend ?? {}).map(([kind, key]) =>

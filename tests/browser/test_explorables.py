@@ -315,6 +315,7 @@ def test_every_card_in_jupyterlab(lang, lab, browser):
         card.wait_for(timeout=60_000)
         card.scroll_into_view_if_needed()
         assert card.locator("h3").first.inner_text() == panel.texts[lang]["title"]
+        assert all(card.locator("summary").all_inner_texts())
         number, control = next((at, one) for at, one in enumerate(panel.spec["controls"]) if "options" not in one)
         page.keyboard.press("Escape")  # command mode: JupyterLab would take the arrow keys
         slider = card.locator(f"#c{number}")
