@@ -21,7 +21,7 @@ define install
 	@touch $@
 endef
 
-.PHONY: help setup report test test-all faults bench scoreboards licenses wheelhouse lab lock lint clean
+.PHONY: help setup report test test-all faults lowest bench scoreboards licenses wheelhouse lab lock lint clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -51,6 +51,16 @@ test-all: $(VENV)/.bench
 ## make faults     every fault, single and in a batch, and the crash sweep: twenty minutes on a quiet machine
 faults: $(VENV)/.dev
 	$(BIN)/python -m pytest -m slow tests/faults
+
+# What the tests themselves need is current, and so is what the kit does not import itself.
+## make lowest     the lowest declared versions, in an environment of their own: reading, counting, charts, reports
+LOWEST := $(OUT)/lowest
+lowest: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
+	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python -r .ci/lowest.txt pytest hypothesis
+	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --no-deps -e .
+	$(LOWEST)/bin/python -m pytest -m "not slow" -p no:cacheprovider tests/test_pipeline.py tests/test_result.py tests/reading tests/analysis tests/charts tests/stats tests/planning tests/models tests/report/runs/test_run.py tests/report/pages
 
 ## make bench      side by side with the peers; takes a quiet machine and some minutes
 BENCH ?= $(OUT)/bench

@@ -56,7 +56,9 @@ def test_constraints_pin_everything_named():
             assert requirement.specifier.contains(version), f"{requirement.name}: pin {version} breaks {entry}"
 
 
-@pytest.mark.parametrize("name", ["constraints.txt", "pyproject.toml", "environment.yml", "Makefile", "Dockerfile"])
+@pytest.mark.parametrize(
+    "name", ["constraints.txt", "pyproject.toml", "environment.yml", "Makefile", "Dockerfile", ".ci/lowest.txt"]
+)
 def test_no_registry_host(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     assert not re.search(r"https?://|--index-url|--extra-index-url|--find-links (?!/wheels)", text)
@@ -79,6 +81,17 @@ def test_every_licence_is_listed_and_permissive():
 def test_pins_are_no_pre_releases():
     pins = [Requirement(line) for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()[1:]]
     assert not [pin for pin in pins if Version(str(pin.specifier).removeprefix("==")).is_prerelease]
+
+
+def test_the_lowest_versions_are_those_declared():
+    lines = (ROOT / ".ci" / "lowest.txt").read_text(encoding="utf-8").splitlines()
+    pins = {
+        pin.name: str(pin.specifier).removeprefix("==") for pin in map(Requirement, (x for x in lines if x[0] != "#"))
+    }
+    extras = PROJECT["optional-dependencies"]
+    for entry in map(Requirement, [*PROJECT["dependencies"], *extras["report"], *extras["sql"]]):
+        (least,) = [part.version for part in entry.specifier if part.operator == ">="]
+        assert Version(pins[entry.name]) == Version(least), f"{entry}: run uv pip compile as .ci/lowest.txt says"
 
 
 def test_the_citation_is_of_this_version():
