@@ -68,7 +68,7 @@ def monitor(source: Pipeline | Result | pd.DataFrame, baseline: Any = None, *, r
     Raises
     ------
     LimitError, DataError
-        Without stage times or open deals; where k or n is missing, or k is above n.
+        Without stage times, open or lost deals; where k or n is missing, or k is above n.
 
     Notes
     -----
@@ -88,7 +88,7 @@ def monitor(source: Pipeline | Result | pd.DataFrame, baseline: Any = None, *, r
 
 
 def _watch_stages(pipeline: Pipeline, baseline: Any, rng: Generator) -> Result:
-    refuse_limits(pipeline, "monitor", "no_open_deals")
+    refuse_limits(pipeline, "monitor", "no_open_deals", "no_lost_deals")  # a past without its losses looks faster
     refuse_without_times(pipeline, "monitor")
     table, found = find_changes(pipeline, baseline, rng)
     return Result(
@@ -198,10 +198,10 @@ def _since_change(table: pd.DataFrame) -> pd.DataFrame:
     return latest.assign(since=since, watched=table["period"].min(), **{name: sums[name] for name in sums})
 
 
-def _since(row: dict[str, Any]) -> Text | str:
+def _since(row: dict[str, Any]) -> Text:
     """Return since when; of a change that the watch met at its very beginning, that it may be older."""
-    day = f"{row['since']:%Y-%m-%d}"
-    return both(lambda: say("analysis.monitor.or_before", day=day)) if row["since"] <= row["watched"] else day
+    day, key = f"{row['since']:%Y-%m-%d}", "or_before" if row["since"] <= row["watched"] else "from_day"
+    return both(lambda: say(f"analysis.monitor.{key}", day=day))
 
 
 def _change(row: dict[str, Any], pipeline: Pipeline, spells: Spells) -> StandingSignal:

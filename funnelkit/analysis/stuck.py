@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from funnelkit.analysis.monitor import StandingSignal, find_changes
 from funnelkit.analysis.shared import DAY, By, insight, keys_of, one_currency
 from funnelkit.analysis.stays import spells_of
-from funnelkit.analysis.typed_in import older_than_any
+from funnelkit.analysis.typed_in import days_beyond_records
 from funnelkit.language import DataError, Text, both, label, money, number, percent
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Insight, Result, refuse_limits
@@ -55,7 +55,7 @@ def stuck_deals(pipeline: Pipeline, by: By = None, *, since: Any = None, false_s
         Table, most urgent and valuable first: deal_id, name, account, owner, amount, stage, [by], entered_at, age_days,
         n_left (stays that teach the stage), usual_days (half have left by then), still_here (share still there at this
         age), p_value (share of open deals at least this old), q_value, act_by (when only one in ten would still be
-        there, of the stuck now), older_than_any, state: stuck, late (past act_by), soon (14 days), in_time, too_few.
+        there or none ever was), older_than_any, state: stuck, late (past act_by), soon (14 days), in_time, too_few.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def _search(pipeline: Pipeline, by: By, since: Any, false_share: float) -> Resul
     known = judged["p_value"].notna()
     judged.loc[known, "q_value"] = q_values(judged.loc[known, "p_value"], judged.loc[known, "share"].sum())
     table = _finish(judged, pipeline, keys[1:], false_share)
-    slowed = [change for change in find_changes(pipeline, since, np.random.default_rng(0))[1] if _is_bottleneck(change)]
+    slowed = _slowed_stages(pipeline, since)
     found = tuple(_insight(row, pipeline) for row in table[table["state"] == "stuck"].to_dict("records"))
     stalled = tuple(change.insight for change in slowed)
     return Result(
@@ -104,6 +104,13 @@ def _search(pipeline: Pipeline, by: By, since: Any, false_share: float) -> Resul
         shown=partial(_for_people, keys[1:]), currency=pipeline.currency,
         findings=stalled + found if _stage_leads(slowed, len(found)) else found + stalled,
     )  # fmt: skip
+
+
+def _slowed_stages(pipeline: Pipeline, since: Any) -> list[StandingSignal]:
+    """Return the signals of `monitor` that call a stage a bottleneck; none where it refuses to judge."""
+    if pipeline.limit("no_lost_deals"):
+        return []
+    return [change for change in find_changes(pipeline, since, np.random.default_rng(0))[1] if _is_bottleneck(change)]
 
 
 def _is_bottleneck(change: StandingSignal) -> bool:
@@ -203,12 +210,15 @@ def _finish(judged: pd.DataFrame, pipeline: Pipeline, keys: list[str], false_sha
     """Add what a person needs to act, and put the urgent first."""
     deals = pipeline.deals.set_index("deal_id")
     act_by = judged["entered_at"] + pd.to_timedelta(judged["late_days"].round(), unit="D")
+    beyond = days_beyond_records(pipeline)
+    unseen = pipeline.as_of - pd.to_timedelta(judged["deal_id"].map(beyond), unit="D")
+    act_by = act_by.mask(unseen < act_by, unseen)  # beyond the records a curve promises what nobody has seen
     wait = (act_by - pipeline.as_of) / DAY
     stuck = judged["q_value"] <= false_share
     act_by = act_by.mask(stuck & (wait > 0), pipeline.as_of)  # a deal that is stuck cannot wait for its tenth part
     conditions = [judged["p_value"].isna(), stuck, wait <= 0, wait <= SOON_DAYS]
     state = np.select(conditions, ["too_few", "stuck", "late", "soon"], "in_time")
-    judged = judged.assign(older_than_any=judged["deal_id"].isin(older_than_any(pipeline)))
+    judged = judged.assign(older_than_any=judged["deal_id"].isin(beyond.index))
     judged = judged.assign(act_by=act_by.dt.normalize(), state=pd.Categorical(state, categories=STATES, ordered=True))
     judged = judged.assign(**{name: judged["deal_id"].map(deals[name]) for name in _CARRIED if name in deals.columns})
     carried = [name for name in _CARRIED if name in deals.columns]
@@ -232,11 +242,11 @@ def _read(
     values["stages"] = [pipeline.model.stage(stage).name for stage in stuck["stage"].astype("str").unique()]
     if stuck["amount"].notna().any() and stuck["amount"].isna().any():
         notes.append(("analysis.stuck.unvalued", {"n": values["n_unvalued"]}))
-    late, soon, unjudged = groups["late"], groups["soon"], groups["too_few"]
+    old = table[table["older_than_any"]]
+    late, soon, unjudged = groups["late"].drop(old.index, errors="ignore"), groups["soon"], groups["too_few"]
     if len(late) or len(soon):
         counted = {"late": number(len(late)), "soon": number(len(soon)), "days": SOON_DAYS}
         notes.append(_valued("analysis.stuck.next", pd.concat([late, soon]), counted, pipeline.currency))
-    old = table[table["older_than_any"]]
     further = [_valued("analysis.stuck.older", old, {"n": number(len(old))}, pipeline.currency)] if len(old) else []
     if len(unjudged):
         further.append(("analysis.stuck.too_few", {"n": number(len(unjudged)), "least": LEAST_EXITS}))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from funnelkit.pipeline import Pipeline
@@ -167,10 +168,15 @@ def older_than_any(pipeline: Pipeline) -> Array:
     >>> older_than_any(fk.sample()).tolist()
     ['D00979']
     """
+    return days_beyond_records(pipeline).index.to_numpy()
+
+
+def days_beyond_records(pipeline: Pipeline) -> pd.Series[float]:
+    """Return for how many days each deal of `older_than_any` has outstayed all; NaN where only its cycle is longer."""
     spells = history_spells(pipeline)[0]
     here, left = spells.to == OPEN, spells.to != OPEN
     longest = np.zeros(spells.won)
     np.maximum.at(longest, spells.stage[left], spells.age[left])
-    old = spells.age[here] > longest[spells.stage[here]]
-    old |= spells.as_of - spells.born[here] > longest_cycle(pipeline)
-    return np.asarray(pipeline.deals["deal_id"].to_numpy()[spells.deal[here][old]])
+    beyond = spells.age[here] - longest[spells.stage[here]]
+    old = (beyond > 0) | (spells.as_of - spells.born[here] > longest_cycle(pipeline))
+    return pd.Series(beyond, pipeline.deals["deal_id"].to_numpy()[spells.deal[here]])[old].where(lambda kept: kept > 0)

@@ -26,7 +26,7 @@ from funnelkit.charts.style import (
     stage_labels,
     wrap,
 )
-from funnelkit.language import DataError, change_text, label, number, percent, rate_text, say
+from funnelkit.language import DataError, change_text, label, number, percent, rate_text, say, short_money
 from funnelkit.models import Funnel
 from funnelkit.result import table_of
 
@@ -257,7 +257,7 @@ def _bridge(table: pd.DataFrame, start: float, title: str, unit: str, currency: 
         low, high = ax.get_ylim()
         ax.set_ylim(low, max(high, *tops) + 0.13 * span)
         keep_ticks(ax.yaxis, *ax.get_ylim())
-        (percent_axis if unit == "points" else number_axis)(ax.yaxis)
+        _value_axis(ax.yaxis, unit)
         ax.set_ylabel(axis)
         ax.axhline(0, color=COLOURS["ink"], linewidth=0.8)
     return Chart((ax,), alt_text(title, list(zip(names, words, strict=True))), table)
@@ -287,14 +287,28 @@ def _draw_bridge(ax: Any, parts: list[dict[str, Any]], start: float) -> list[flo
 
 
 def _level_words(value: float, unit: str) -> str:
-    return percent(value) if unit == "points" else number(value, 0 if unit == "money" else 1)
+    if unit == "money":
+        return _signed(value, unit).removeprefix("+")
+    return percent(value) if unit == "points" else number(value, 1)
+
+
+def _value_axis(axis: Any, unit: str) -> None:
+    if unit == "money":
+        axis.set_major_formatter(lambda value, _: short_money(value, None))  # the axis is labelled with the currency
+    else:
+        (percent_axis if unit == "points" else number_axis)(axis)
+
+
+def _signed(value: float, unit: str) -> str:
+    if unit == "money":
+        return ("+" if value > 0 else "\u2212" if value < 0 else "") + short_money(abs(value), None)
+    return f"{value:+,.1f}"
 
 
 def _part_words(row: dict[str, Any], unit: str) -> str:
     if unit == "points":
         return change_text(row).replace(" [", "\n[")
-    decimals = 0 if unit == "money" else 1
-    text = f"{row['change']:+,.{decimals}f}"
+    text = _signed(row["change"], unit)
     if pd.notna(row.get("change_low")):
-        text += f"\n[{row['change_low']:+,.{decimals}f}, {row['change_high']:+,.{decimals}f}]"
+        text += f"\n[{_signed(row['change_low'], unit)}, {_signed(row['change_high'], unit)}]"
     return text

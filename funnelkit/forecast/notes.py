@@ -102,7 +102,7 @@ def _moved(model: Funnel, fit: Fit, where: tuple[int, int], rows: list[tuple[flo
     kind = int(np.argmax([abs(np.log(row[2])) for row in rows]))
     seen, hoped, ratio = rows[kind]
     values = {"since": _day(np.datetime64(int(fit.shift_edges[since]), "D")), "stage": model.stages[stage].name,
-              "n": number(seen), "expected": number(hoped), "ratio": percent(ratio, 0)}  # fmt: skip
+              "n": number(seen), "ratio": percent(ratio, 0)}  # fmt: skip
     key = f"forecast.forecast.shift_{'out' if kind == OUT else 'up'}"
     name, doubt = str(model.stages[stage].name), 1 - fit.shifts[stage].chance
     return LevelShift(name, round(abs(seen - hoped)), doubt, (key, values))

@@ -86,14 +86,15 @@ def _report(options: argparse.Namespace) -> int:
 
 def _request(options: argparse.Namespace) -> Request:
     """Return what one report is to be made from, as the command line says it."""
-    from funnelkit.language import share
+    from funnelkit.language import LANGUAGES, share
     from funnelkit.report.runs.days import clock
     from funnelkit.report.runs.run import Request, report_values
 
     named = {name: getattr(options, name) for name in _NAMED}
     today = clock(options.today)
     values, inputs = report_values(options.file, dict(options.parameter), named)
-    template = Path(options.template) if options.template else share("report") / f"{options.lang}.ipynb"
+    lang = values.get("lang") if values.get("lang") in LANGUAGES else options.lang
+    template = Path(options.template) if options.template else share("report") / f"{lang}.ipynb"
     policy = {"columns": dict(options.export), "min_cell": options.min_cell}
     export = policy if options.export or options.min_cell else None
     return Request(

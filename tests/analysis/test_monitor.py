@@ -99,7 +99,7 @@ def test_a_change_that_the_watch_met_at_its_beginning_may_be_older():
     found = monitor(history, signal_dates(history)["Terms"])
     first = f"{found.table['period'].min():%Y-%m-%d}"
     sentence = str(found.findings[0])
-    assert f"since about {first} or earlier" in sentence.lower() and f"{first} 或更早" in found.reading("zh")
+    assert f"since about {first} or earlier" in sentence.lower() and f"{first}（或更早）" in found.reading("zh")
 
 
 def test_immature_periods_have_no_verdict():

@@ -95,7 +95,7 @@ def trust(
         if rate is not None
         else []
     )
-    loud = sum(finding.severity != "note" for finding in records.pipeline.findings)
+    loud = len({finding.rule for finding in records.pipeline.findings if finding.severity != "note"} - {"more"})
     said += [_line("remarks" if loud > 1 else "remark", n=loud)] if loud else []
     return tuple(line for line in said if line is not None)
 

@@ -76,6 +76,10 @@ class FigureScope:
         """Return the name of the period."""
         return both(lambda: period_words(self.calendar, self.current.start, year))
 
+    def ends(self, one: Window) -> pd.Timestamp:
+        """Return where the whole period of a window ends: a level is that of the period's last moment."""
+        return self.calendar.start(one.number + 1)
+
     def edges(self) -> list[pd.Timestamp]:
         """Return where the last periods begin, and where the last of them ends."""
         number = self.current.number
@@ -178,7 +182,7 @@ def _open(asked: FigureScope) -> Tile | None:
     there = (records.deals["status"] == "open").to_numpy() if last else records.open_at(moment)
     n, worth = int(there.sum()), records.worth(there)
     changes = _changes(
-        asked, lambda one: float(n if one is asked.current else records.open_at(one.stop).sum()), "deals"
+        asked, lambda one: float(n if one is asked.current else records.open_at(asked.ends(one)).sum()), "deals"
     )
     levels = [records.open_at(edge) for edge in asked.edges()[1:-1]] + [there]
     values = [float(records.amounts[part].sum()) if worth is not None else float(part.sum()) for part in levels]

@@ -183,7 +183,10 @@ def _nothing(spans: Spans | None, wins: WinsByMonth | None, known: Answers, judg
     clear = known.comparison is not None and known.comparison.findings
     key = "report.first_page.nothing_but" if clear else "report.first_page.nothing"
     key = key if judged else "report.first_page.nothing_wins"
-    return (Found("nothing", "steady", both(lambda: say(key))),)
+    if wins.ringed:
+        key = "report.first_page.nothing_single"
+    since = spans.recent[0]
+    return (Found("nothing", "steady", both(lambda: say(key, month=month_words(since)))),)
 
 
 def _result(title: Text, found: tuple[Found, ...], page: Page) -> Summary:
@@ -285,7 +288,8 @@ def page_html(page: Page, title: str, found: Sequence[Found]) -> str:
         pipeline = page.records.pipeline
         parts.append(markup.calls(page.calls, pipeline.as_of, pipeline.currency))
     parts.append(markup.trust_line([str(part) for part in page.trust]))
-    return f'<div class="fp">{"".join(parts)}</div><div id="details"></div>'
+    short = "" if page.calls else " fp-short"  # its printed sheet has room for more
+    return f'<div class="fp{short}">{"".join(parts)}</div><div id="details"></div>'
 
 
 def _lead(found: Sequence[Found], *kinds: str) -> Found | None:

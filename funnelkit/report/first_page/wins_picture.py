@@ -31,6 +31,13 @@ class WinsByMonth:
     startup: np.ndarray
     usual: Months | None
 
+    @property
+    def ringed(self) -> bool:
+        """Whether a recent month is outside its band."""
+        places = range(max(len(self.counts) - RECENT, 0), len(self.counts))
+        bands = [(self.counts[place], self.band_of(place)) for place in places]
+        return any(band is not None and not band[0] <= n <= band[1] for n, band in bands)
+
     def band_of(self, place: int) -> tuple[int, int] | None:
         """Return the usual range of the month at a place; None of start-up, and where there is no usual."""
         first = len(self.counts) - RECENT - USUAL
@@ -45,7 +52,7 @@ def wins_by_month(records: DealRecords, spans: Spans | None) -> WinsByMonth | No
     if spans is None:
         return None
     edges = spans.months(SHOWN)
-    counts = records.wins_by(edges)
+    counts = records.wins_by([*edges[:-1], min(edges[-1], spans.end)])  # as far as the figures count them
     if len(edges) < 3 or not counts.sum():
         return None
     startup = np.array([spans.usable is None or month < spans.usable for month in edges[:-1]])

@@ -19,7 +19,7 @@ from funnelkit.report.runs.notebooks import import_nbformat
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"
 _CSS = Path(__file__).with_suffix(".css")
-_FIRST, _FIRST_CSS = '<div class="fp">', Path(__file__).with_name("first_page.css")
+_FIRST, _FIRST_CSS = '<div class="fp', Path(__file__).with_name("first_page.css")
 _TEXT = re.compile(r">[^<>]+<")
 _WHOLE = re.compile(r"[-+]?\d[\d,.]*%|\[[-+\d][-+\d,.% ]{2,40}\]|[(（]?n = [\d,]+[)）]?|(?<!\d)\d{4}-\d\d-\d\d(?!\d)")
 # Cells of a table keep words whole, so a longer run of signs gets places to break.

@@ -42,7 +42,7 @@ def open_flow(pipeline: Pipeline, scope: Scope) -> Result:
     Raises
     ------
     LimitError, DataError
-        As `waterfall`; where the data do not hold the period's first day.
+        As `waterfall`; without lost deals; where the data do not hold the period's first day.
 
     Notes
     -----
@@ -55,11 +55,11 @@ def open_flow(pipeline: Pipeline, scope: Scope) -> Result:
     >>> open_flow(pipeline, Scope(pipeline, "quarter")).table["part"].tolist()[:2]
     ['opening', 'created']
     """
-    _need_amounts(pipeline, "waterfall")
-    first = scope.calendar.start(int(scope.calendar.number(scope.day)))
-    stop = scope.calendar.start(int(scope.calendar.number(scope.day)) + 1)
+    _need_amounts(pipeline, "waterfall", "no_lost_deals")  # those lost since are missing from what was open then
+    period = int(scope.calendar.number(scope.day))
+    first, stop = scope.calendar.start(period), scope.calendar.start(period + 1)
     if first <= pipeline.deals["created_at"].min():
-        raise DataError("no_earlier_period", period=scope.calendar.name(int(scope.calendar.number(scope.day))))
+        raise DataError("no_earlier_period", period=scope.calendar.name(period))
     found = waterfall(pipeline.at(first - _BEFORE), pipeline if stop > pipeline.as_of else pipeline.at(stop - _BEFORE))
     table = found.table
     levels = table["part"].isin(["opening", "closing"])
@@ -67,9 +67,9 @@ def open_flow(pipeline: Pipeline, scope: Scope) -> Result:
     return replace(found, table=table.reset_index(drop=True), notes=_moves(table, pipeline, found))
 
 
-def _need_amounts(pipeline: Pipeline, analysis: str) -> None:
+def _need_amounts(pipeline: Pipeline, analysis: str, *codes: str) -> None:
     """Refuse sums of open money where most open deals carry no amount, or only a close reveals it."""
-    refuse_limits(pipeline, analysis, "no_open_deals", "no_amount")
+    refuse_limits(pipeline, analysis, "no_open_deals", "no_amount", *codes)
     open_ones = pipeline.deals[pipeline.deals["status"] == "open"]
     currencies = sorted(open_ones.loc[open_ones["amount"].notna(), "currency"].dropna().unique())
     if len(currencies) > 1:

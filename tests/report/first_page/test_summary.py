@@ -12,8 +12,15 @@ import funnelkit as fk
 from funnelkit import report
 from funnelkit.language import speaking
 from funnelkit.report.first_page import stages
+from funnelkit.report.first_page.answers import Answers
+from funnelkit.report.first_page.counts import Months
+from funnelkit.report.first_page.spans import find_spans
+from funnelkit.report.first_page.summary import _nothing
+from funnelkit.report.first_page.wins_picture import WinsByMonth
 from tests.report.sections.test_section import company
 from tests.worlds import World
+from tests.worlds.world import draw
+from tests.worlds.world import tables as tables_of_world
 
 AS_OF = "2025-12-31"
 RECENT, USUAL = ("2025-07-01", "2026-01-01"), ("2024-07-01", "2025-07-01")
@@ -302,3 +309,38 @@ def test_the_page_itself_rarely_cries_wolf(name, monkeypatch):
         f"{name}: {alarms} of 100 quiet histories called otherwise, s.e. {(alarms * (100 - alarms) / 1e2) ** 0.5:.1f}"
     )
     assert alarms <= 11
+
+
+def test_an_export_without_losses_claims_neither_a_bottleneck_nor_a_growing_pipeline():
+    """The deals that were lost are missing from the past alone: what is open today only looks slow, and much."""
+    rng = np.random.default_rng(5)
+    world = World(per_day=3)
+    deals, events = tables_of_world(world, draw(world, rng))
+    kept = deals[deals["status"] != "lost"]
+    events = events[events["deal_id"].isin(kept["deal_id"])]
+    pipeline = fk.read(kept, events, stages=["Lead", "Talk", "Offer", "Terms", "Won"], as_of=world.as_of)
+    scope = report.Scope(pipeline)
+    for answer in (
+        report.attempt(report.watch_win_rate, pipeline, scope),
+        report.attempt(report.open_flow, pipeline, scope),
+    ):
+        assert report.answered(answer) is None
+    found = fk.stuck_deals(pipeline, since=scope.usual_ends)
+    assert "slower" not in {one.kind for one in found.findings} and "usual pace" not in str(found)
+
+
+def test_a_level_is_compared_with_the_end_of_the_earlier_period_as_the_waterfall_has_it():
+    """The period is cut where the data end; what was open at the end of the one before is not."""
+    pipeline = report.read_source()
+    opened = report.open_flow(pipeline, report.Scope(pipeline)).table.set_index("part")["n_deals"]
+    gap = f"{opened['closing'] - opened['opening']:+d}".replace("-", "\u2212")
+    tile = next(one for one in page_of(pipeline).page.tiles if str(one.label).startswith("Open"))
+    assert str(tile.changes[0]).endswith(f"{gap} on Nov")
+
+
+def test_single_months_beyond_their_band_are_not_called_usual(sample):
+    spans, known = find_spans(sample), Answers()
+    months = pd.date_range("2024-01-01", periods=24, freq="MS")
+    counts = np.array([8] * 18 + [17, 8, 8, 8, 1, 8])
+    wins = WinsByMonth(months, counts, np.zeros(24, bool), Months(counts[-6:], counts[-18:-6]))
+    assert wins.ringed and "single months" in str(_nothing(spans, wins, known, True)[0].sentence)
