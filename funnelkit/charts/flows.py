@@ -78,8 +78,9 @@ def _optional_words(ax: Any, table: pd.DataFrame, steps: list[str], places: list
         between = range(places[place] + 1, places[place + 1])
         here = [(say("events.count.optional", step=steps[at - 1]), table[f"at_{at}"].count()) for at in between]
         rows += [(step, say("charts.events.made", n=number(n))) for step, n in here]
-        said = "\n".join(wrap(f"{step} {number(n)}", 30) for step, n in here)
-        ax.text(place + 0.5, 0.98, said, ha="center", va="top", fontsize=8, bbox=BACKING)
+        if here:
+            said = "\n".join(wrap(f"{step} {number(n)}", 30) for step, n in here)
+            ax.text(place + 0.5, 0.98, said, ha="center", va="top", fontsize=8, bbox=BACKING)
     return rows
 
 

@@ -10,6 +10,7 @@ from funnelkit.events import (
     attribute_odds,
     compare_rules,
     conversion_trend,
+    count_events,
     journeys,
     paths_between,
     step_matrix,
@@ -120,3 +121,11 @@ def test_nothing_to_draw_is_no_picture_and_no_crash():
     for result in (time_to_convert(found), time_histogram(found), conversion_trend(found), time_trend(found), found):
         assert result._repr_mimebundle_()["text/plain"]
     assert paths_between(log, found, "A", "B")._repr_mimebundle_()
+
+
+def test_steps_that_may_be_left_out_are_named_so(log, strict):  # noqa: F811
+    rule = Rule(window="30d", optional=STEPS[1])
+    chart = journeys(log, STEPS, rule).chart()
+    assert_inside(chart)
+    assert f"{STEPS[1]} (optional)" in chart.alt and len(chart.ax.get_xticks()) == len(STEPS) - 1
+    assert f"{STEPS[1]} (optional)" in count_events(log, STEPS, rule).chart().alt
