@@ -59,7 +59,8 @@ def cascade_states(rng, n):
 
 
 def cascade_expected(panel):
-    levels = panel.table[panel.table["point"].isin(list(panel.rates))]
+    table = panel.table
+    levels = table[table["point"].isin(list(panel.rates))]
     found = {name: whatever(levels[name].astype(float)) for name in ("ratio", "count", "remaining", "sales")}
     weakest = panel.weakest.table
     found |= {name: whatever(weakest[name].astype(float)) for name in ("loss", "gain_sales")}
@@ -137,20 +138,26 @@ RATINGS = pd.DataFrame({
 
 
 def map_states(rng, n):
+    """Every other card has a product of ours, whose ratings move; there are few of these: each seeks a challenge."""
+    own = []
     for at in range(n):
         shape = int(rng.integers(4, 10)), int(rng.integers(3, 9))
         table = pd.DataFrame(rng.uniform(1, 10, shape).round(2), columns=[f"a{at}" for at in range(shape[1])])
-        panel = PositioningMap(
-            table.assign(product=[f"p{at}" for at in range(shape[0])]), ours="p1" if at % 2 else None
-        )
-        panel.state = {f"need{at}": float(rng.uniform(0.5, 10)) for at in range(shape[1])}
-        if at % 2:
-            panel.state = {f"ours{at}": float(rng.uniform(0, 10)) for at in range(shape[1])}
+        table = table.assign(product=[f"p{at}" for at in range(shape[0])])
+        if at % 2 and len(own) < max(n // 50, 2):
+            own.append(PositioningMap(table, ours="p1"))
+        panel = own[at // 2 % len(own)] if at % 2 else PositioningMap(table)
+        panel.reset()
+        panel.state = {need: float(rng.uniform(0.5, 10)) for need in panel.state if need.startswith("need")}
+        panel.state = {
+            ours: float(rng.uniform(0, 10)) for ours in panel.state if ours.startswith("ours") and at % 4 == 1
+        }
         yield panel
 
 
 def map_expected(panel):
-    table, found = panel.table, panel.result
+    found = panel.result
+    table = found.table
     products, arrows = (table[table["kind"] == kind] for kind in ("product", "attribute"))
     places = {"x": products["x"], "y": products["y"], "arrow_x": arrows["x"], "arrow_y": arrows["y"]}
     sizes = np.sqrt(found.explained[:3])
