@@ -236,30 +236,29 @@ def _ratio(own: str, peer: str) -> str:
 
 
 def frame() -> Table:
-    """Tell how long a slider's move takes until it is painted: the slowest card, and `interact` beside it."""
-    cells = [
-        row
-        for row in _rows(ROOT / "benchmarks" / "EXPLORABLES.md")
-        if len(row) == 6 and row[2].replace(".", "").isdigit()
+    """Tell how long a slider's move takes until it is painted: the usual and the slowest card, `interact` beside them."""
+    measured = [row for row in _rows(ROOT / "benchmarks" / "EXPLORABLES.md") if re.fullmatch(r"[\d.]+", row[2])]
+    rows: list[list[str | Pair]] = []
+    for place, shown in (("page", ("on a page", "网页")), ("JupyterLab", ("in JupyterLab", "JupyterLab"))):
+        cards = sorted((row for row in measured if row[0] == place and row[4]), key=lambda row: float(row[2]))
+        if cards:
+            half, most = cards[len(cards) // 2], cards[-1]
+            n = len(cards)
+            rows.append([(f"{n} cards {shown[0]}, the middle one", f"{shown[1]}，{n} 张卡片居中者"), *half[2:4]])
+            rows.append([(f"the slowest {shown[0]}", f"{shown[1]}，最慢的一张"), *most[2:4]])
+    rows += [
+        [("`interact`, a new figure for each move", "`interact`，每次重画一张图"), *row[2:4]]
+        for row in measured
+        if row[1].startswith("interact")
     ]
-    cards = [row for row in cells if row[4]]
-    others = [row for row in cells if not row[4]]
-    slowest = max(cards, key=lambda row: float(row[2]))
-    rows: list[list[str | Pair]] = [
-        [
-            (f"{len(cards)} measured cards, slowest: {slowest[1]}", f"实测 {len(cards)} 项，最慢的一项：{slowest[1]}"),
-            *slowest[2:4],
-        ]
-    ]
-    rows += [[(f"{row[1]}, {row[0]}", f"{row[1]}，{row[0]}"), *row[2:4]] for row in others]
     heads = [
         ("from the key to the painted frame", "从按键到画面更新"),
-        ("median, ms", "中位数，毫秒"),
-        ("95th percentile", "第 95 百分位"),
+        ("median, ms", "中位数（毫秒）"),
+        ("95 % within, ms", "95% 不超过（毫秒）"),
     ]
     below = (
-        "Keys are pressed in Chromium. [benchmarks/EXPLORABLES.md](benchmarks/EXPLORABLES.md).",
-        "在 Chromium 中真实按键测得。见 [benchmarks/EXPLORABLES.md](benchmarks/EXPLORABLES.md)。",
+        "Keys are pressed in Chromium; other work on the machine is named in [benchmarks/EXPLORABLES.md](benchmarks/EXPLORABLES.md).",
+        "在 Chromium 中真实按键测得；当时机器的负载见 [benchmarks/EXPLORABLES.md](benchmarks/EXPLORABLES.md)。",
     )
     return heads, rows, below
 
