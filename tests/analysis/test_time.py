@@ -129,6 +129,15 @@ def test_refusals_say_why(sample):
         assert "无法支持" in caught.value.say("zh")
 
 
+def test_without_a_single_close_date_no_time_is_told(sample):
+    pipeline = sample[1]
+    limits = (Limit("untimed_closes", {"n": 1, "n_closed": 1}),)
+    blind = replace(pipeline, deals=pipeline.deals.assign(closed_at=pd.NaT), limits=limits)
+    for analysis in (outcome_curves, promotion_cycle, compare_cohorts):
+        with pytest.raises(LimitError, match="carry no close date"):
+            analysis(blind)
+
+
 def test_unknown_column_names_the_nearest(sample):
     with pytest.raises(DataError, match="industry"):
         outcome_curves(sample[1], by="industri")
