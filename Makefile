@@ -56,10 +56,10 @@ faults: $(VENV)/.dev
 ## make lowest     the lowest declared versions, in an environment of their own: reading, counting, charts, reports
 LOWEST := $(OUT)/lowest
 lowest: $(VENV)/.dev
-	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
-	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python -r .ci/lowest.txt pytest hypothesis
-	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --no-deps -e .
+	@PATH="$(BIN):$$PATH"; command -v uv >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv; \
+	uv venv --quiet --clear --python $(BIN)/python $(LOWEST) && \
+	uv pip install --quiet --python $(LOWEST)/bin/python -r .ci/lowest.txt pytest hypothesis && \
+	uv pip install --quiet --python $(LOWEST)/bin/python --no-deps -e .
 	$(LOWEST)/bin/python -m pytest -m "not slow" -p no:cacheprovider tests/test_pipeline.py tests/test_result.py tests/reading tests/analysis tests/charts tests/stats tests/planning tests/models tests/report/runs/test_run.py tests/report/pages
 
 ## make bench      side by side with the peers; takes a quiet machine and some minutes
