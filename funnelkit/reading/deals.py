@@ -13,12 +13,13 @@ from funnelkit.models import Funnel
 from funnelkit.pipeline import DEAL_COLUMNS, SOURCES, Limit
 from funnelkit.reading.cells.text import among, by_text, cell_text, repeated, same_text
 from funnelkit.reading.ids import merge_lines
-from funnelkit.reading.layouts.outcomes import ENDS, exit_word, status_word
+from funnelkit.reading.layouts.outcomes import ENDS, exit_word, holds_exit, status_word
 from funnelkit.reading.layouts.stage_dates import take_wide_dates
 from funnelkit.reading.layouts.stage_durations import take_elapsed
 from funnelkit.reading.layouts.stage_names import ONE_STEP, Naming, is_one_step
 from funnelkit.reading.sheet import Sheet, flag
 
+_USUAL = 3  # rows with a word of a status column, and 2 % of them, for it to be no slip
 _NO_TIME = np.datetime64("NaT", "us")
 _OF_ENTRIES = ("deal_id", "stage", "status", "created_at", "closed_at", "stage_changed_at")
 
@@ -165,13 +166,30 @@ def _status_column(sheet: Sheet, column: pd.Series) -> pd.Series:
     if sheet.mapping.layout == "events":
         return frame["status"].map(words).astype("object")
     if any(words.values()):
+        words |= dict.fromkeys(_usual(sheet, [word for word, meant in words.items() if meant is None]), "open")
         column = pd.Series(by_text(frame["status"], words), frame.index)
         unknown = (frame["status"].notna() & column.isna()).to_numpy() & sheet.good
         sheet.set_aside(unknown, "status_unknown", header)
     elif words:
-        sheet.journal.add("status_is_segment", file=sheet.table.name, column=header)
+        told = frame["stage_status"].notna().any() or {"is_won", "won_at"} & set(frame)
+        sheet.journal.add("status_is_segment", "note" if told else "warn", file=sheet.table.name, column=header)
         frame[_free(header)] = frame["status"]
     return column
+
+
+def _usual(sheet: Sheet, unknown: Sequence[str]) -> list[str]:
+    """Return the unknown words of a status column that many rows have and none of which looks like an exit: what is
+    neither won nor lost there goes on. Said loudly."""
+    if not unknown:
+        return []
+    counts = sheet.frame["status"][sheet.good].value_counts().reindex(unknown, fill_value=0)
+    enough = max(_USUAL, 0.02 * int(sheet.good.sum()))
+    usual = [str(word) for word, n in counts.items() if n >= enough and not holds_exit(word)]
+    if usual:
+        names, n = ", ".join(map(repr, usual)), int(counts[usual].sum())
+        sheet.journal.add("status_open", "warn", file=sheet.table.name, column=sheet.mapping.columns["status"],
+                          value=usual[0], names=names, n=n)  # fmt: skip
+    return usual
 
 
 def _dated_ends(sheet: Sheet) -> set[str]:

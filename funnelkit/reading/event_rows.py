@@ -10,7 +10,7 @@ import pandas as pd
 
 from funnelkit.language import DataError
 from funnelkit.pipeline import Finding
-from funnelkit.reading.containers.detect import open_source
+from funnelkit.reading.containers.detect import open_sources
 from funnelkit.reading.containers.options import ReadOptions, Source
 from funnelkit.reading.findings import Journal
 from funnelkit.reading.layouts.columns import REQUIRED
@@ -69,7 +69,7 @@ def read_events(*sources: Source, preset: str | None = None, **how: Any) -> Even
 
 
 def _read_events(sources: Sequence[Source], preset: str | None, options: ReadOptions, journal: Journal) -> EventRows:
-    tables = merge_corrections([open_source(source, options) for source in sources], options)
+    tables = merge_corrections(open_sources(sources, options), options)
     sheets = []
     for sheet in map_sheets(tables, journal, options_for(tables, options), "events", preset, every=True):
         needed = {name: sheet.mapping.columns[name] for name in REQUIRED["events"]}

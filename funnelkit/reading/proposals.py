@@ -5,8 +5,6 @@ What stays open when a source is read is asked once, all of it together.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn, TypeAlias
@@ -18,7 +16,7 @@ from funnelkit.pipeline import Limit
 from funnelkit.reading.cells.text import cell_text
 from funnelkit.reading.containers.options import ReadOptions, Table
 from funnelkit.reading.layouts.columns import date_stem
-from funnelkit.reading.layouts.evidence import DATES, NUMBERS, holds, sample_texts
+from funnelkit.reading.layouts.evidence import holds, likely, sample_texts
 from funnelkit.reading.layouts.outcomes import declared_ends, holds_exit, status_word
 from funnelkit.reading.layouts.presets import key, preset_data
 from funnelkit.reading.layouts.stage_dates import dated_names
@@ -80,20 +78,6 @@ def _names(cells: pd.Series, options: ReadOptions) -> dict[str, str]:
 def _words() -> Mapping[str, Sequence[str]]:
     words: Mapping[str, Sequence[str]] = preset_data("generic")["likely"]
     return words
-
-
-def likely(table: Table, headers: Sequence[str], canonical: str) -> list[str]:
-    """Return those of these columns that look like one of this meaning, by a word of their name and by their cells."""
-    found = []
-    for header in headers:
-        plain = unicodedata.normalize("NFKC", header)
-        tokens = set(re.split(r"[\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", plain).casefold()))
-        words = _words().get(canonical, ())
-        named = any(word in tokens or (not word.isascii() and word in plain.casefold()) for word in words)
-        fits = holds(canonical, table.cells[header], serial=table.kind == "workbook") if named else False
-        if fits or (fits is None and canonical not in DATES | NUMBERS):
-            found.append(header)
-    return found
 
 
 _ABOUT = {"no_amount": "amount", "no_owner": "owner", "untimed_deals": "created_at", "untimed_closes": "closed_at"}

@@ -14,7 +14,7 @@ from funnelkit.models import Funnel, custom
 from funnelkit.pipeline import DEAL_COLUMNS, Finding, Pipeline, RowCounts
 from funnelkit.reading.backfilled import mark_backfilled
 from funnelkit.reading.cells.text import among
-from funnelkit.reading.containers.detect import open_source
+from funnelkit.reading.containers.detect import open_sources
 from funnelkit.reading.containers.options import Bounds, ReadOptions, Source, Table, refuse_type
 from funnelkit.reading.counts_table import read_counts
 from funnelkit.reading.deals import build_deals, deal_events, name_sheet, set_duplicates_aside
@@ -113,13 +113,13 @@ def _read(
     declared = declared_ends(options.won, options.lost, options.void)
     funnel, notes = given_model(model, stages, declared, names_of(options.won))
     journal.findings.extend(notes)
-    tables = merge_corrections([open_source(source, options) for source in sources], options)
+    tables = merge_corrections(open_sources(sources, options), options)
     settings = options_for(tables, options)
     tables = [with_stage(table, own, funnel, preset) for table, own in zip(tables, settings, strict=True)]
     sheets = map_sheets(tables, journal, settings, layout, preset)
     if isinstance(join, (str, os.PathLike, Mapping)) or not isinstance(join, Sequence):
         refuse_type("join", join, "sources")
-    joined = merge_corrections([open_source(source, options) for source in join], options)
+    joined = merge_corrections(open_sources(join, options), options)
     lookups = [lookup_sheet(table, journal, options) for table in joined]
     del tables, joined
     for sheet in (*sheets, *lookups):

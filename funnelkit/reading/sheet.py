@@ -162,6 +162,9 @@ def _type_columns(sheet: Sheet) -> None:
     for name in TEXTS:
         if sheet.has(name):
             sheet.frame[name] = cell_text(sheet.cells(name))
+    codes = preset_data(sheet.mapping.form.preset).get("codes") if sheet.mapping.form else None
+    if codes and "status" in sheet.frame:
+        sheet.frame["status"] = sheet.frame["status"].replace(codes)
     if sheet.has("is_lost"):
         sheet.frame["is_lost"] = flag(cell_text(sheet.cells("is_lost")), sheet.frame.index)
     for name in TIMES:
@@ -173,7 +176,9 @@ def _type_columns(sheet: Sheet) -> None:
     if sheet.has("entered_at"):
         sheet.set_aside(sheet.frame["entered_at"].isna() & sheet.good, "required", sheet.mapping.columns["entered_at"])
     if sheet.has("amount"):
-        parsed = sheet.take("amount", lambda cells, place: as_number(cells, place, options.decimal))
+        unit = unit_of(sheet.mapping.columns["amount"])
+        money = unit.currency if unit and unit.factor == 1 else None
+        parsed = sheet.take("amount", lambda cells, place: as_number(cells, place, options.decimal, money=money))
         _take_unit(sheet)
         _take_currency(sheet, parsed)
         sheet.warn((sheet.frame["amount"] < 0).to_numpy(), "negative_amount", sheet.mapping.columns["amount"])

@@ -20,7 +20,7 @@ from funnelkit.reading.cells.text import INVISIBLE, Parsed, Place, cell_text, is
 
 _Parts: TypeAlias = dict[str, Any]
 _CURRENCY = (
-    r"(?:[A-Z]{3}|(?:US|R|A|AU|C|CA|HK|NT|NZ|S|MX|AR)\$|zł|Kč|[Kk]r\.?|Ft|Fr\.|Rs\.?|руб\.?|[$€£¥￥₩₹₽₺₴₪฿₫₱元円圆])"
+    r"(?:[A-Z]{3}|(?:US|R|A|AU|C|CA|HK|NT|NZ|S|MX|AR)\$|zł|Kč|[Kk]r\.?|Ft|Fr\.|Rs\.?|руб\.?|[$€£¥￥₩₹₽₺₴₪฿₫₱元円圆원])"
 )
 
 
@@ -52,6 +52,7 @@ _SYMBOLS = {
     "元": "CNY",
     "圆": "CNY",
     "円": "JPY",
+    "원": "KRW",
     "US$": "USD",
     "R$": "BRL",
     "A$": "AUD",
@@ -84,34 +85,37 @@ _SYMBOLS = {
 _GROUPED = {mark: re.compile(rf"\d{{1,3}}(?:[{mark}]\d{{3}})+") for mark in (",", ".", "'", " ")}
 
 
-def as_number(cells: pd.Series, place: Place, decimal: str | None = None, percent: bool = False) -> Parsed:
+def as_number(
+    cells: pd.Series, place: Place, decimal: str | None = None, percent: bool = False, money: str | None = None
+) -> Parsed:
     """Return a column of numbers. Blank is NaN; what is no finite number is a fault of its row.
 
-    `found["currency"]` has the currency each cell names. Raises DataError where `1,234` stays undecided.
+    `money` is the currency that the header names; `found["currency"]` has the currency each cell names. Raises
+    DataError where `1,234` stays undecided.
     """
     if pd.api.types.is_bool_dtype(cells.dtype) or not pd.api.types.is_numeric_dtype(cells.dtype):
-        return _mixed_number(cells, place, decimal, percent)
+        return _mixed_number(cells, place, decimal, percent, money)
     values = cells.astype("float64")
     return Parsed(values.mask(np.isinf(values)), {"not_finite": np.isinf(values).to_numpy()})
 
 
-def _mixed_number(cells: pd.Series, place: Place, decimal: str | None, percent: bool) -> Parsed:
+def _mixed_number(cells: pd.Series, place: Place, decimal: str | None, percent: bool, money: str | None) -> Parsed:
     """Parse text, or the cells of a workbook column in which text and numbers are mixed."""
     if is_text_categories(cells):
         cells = cell_text(cells)
     if isinstance(cells.dtype, pd.StringDtype):
-        return _text_number(cells, place, decimal, percent)
+        return _text_number(cells, place, decimal, percent, money)
     typed = cells.map(
         lambda cell: isinstance(cell, (int, float, np.number, Decimal)) and not isinstance(cell, bool)
     ).to_numpy(bool)
-    parsed = _text_number(cell_text(cells.mask(typed)), place, decimal, percent)
+    parsed = _text_number(cell_text(cells.mask(typed)), place, decimal, percent, money)
     numbers = pd.to_numeric(cells.where(typed), errors="coerce").astype("float64")
     parsed.faults["not_finite"] = parsed.faults.get("not_finite", False) | np.isinf(numbers).to_numpy()
     parsed.values = parsed.values.where(~typed, numbers.mask(np.isinf(numbers)))
     return parsed
 
 
-def _text_number(cells: pd.Series, place: Place, decimal: str | None, percent: bool) -> Parsed:
+def _text_number(cells: pd.Series, place: Place, decimal: str | None, percent: bool, money: str | None) -> Parsed:
     text = pc.utf8_trim_whitespace(pa.array(cells, pa.large_string(), from_pandas=True))
     blank = np.asarray(pc.fill_null(pc.equal(text, ""), True))
     simple = np.asarray(pc.fill_null(pc.match_substring_regex(text, _SIMPLE), False))
@@ -125,7 +129,8 @@ def _text_number(cells: pd.Series, place: Place, decimal: str | None, percent: b
         return Parsed(pd.Series(values, cells.index).mask(endless), faults)
     codes, uniques = pd.factorize(pd.Series(text.to_numpy(zero_copy_only=False)).mask(blank))
     parts = [_split_number(value, percent) for value in uniques]
-    mark, notes = _decimal_mark(parts, uniques, codes, place, decimal)
+    shown = [{**part, "currency": part.get("currency") or money} for part in parts]
+    mark, notes = _decimal_mark(shown, uniques, codes, place, decimal)
     results = [_join_number(part, mark) for part in parts]
     units = {part["unit"]: str(text) for part, text in zip(parts, uniques, strict=True) if part.get("unit")}
     for unit, example in units.items():

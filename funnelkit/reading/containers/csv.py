@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
@@ -14,6 +15,7 @@ from funnelkit.language import DataError
 from funnelkit.pipeline import Finding
 from funnelkit.reading.containers.csv_lines import LineCutter, Lines, header_names, misfit
 from funnelkit.reading.containers.options import Broken, ReadOptions, Table
+from funnelkit.reading.layouts.known import are_headers
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 DELIMITERS = (",", ";", "\t", "|")
 _NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 _CHUNK = 100_000
+_ABOVE = 15  # lines in which a header is looked for
+_TITLE = 2  # cells of a title at most
+_WIDE = 3  # columns of a table that a line of one cell cannot be a cut row of
 _NO_LINES = np.array([], dtype=np.int64)
 
 
@@ -30,16 +35,60 @@ def read_delimited(text: str, name: str, options: ReadOptions, notes: Iterable[F
     Raises DataError on text without a header, an unclosed quote, a repeated header, or a cell or width over the limit.
     """
     skip, declared = separator_line(text)
+    text, above = _without_titles(text, skip, name)
     delimiter, found = find_delimiter(text[skip:], name, options.delimiter or declared)
-    notes = [*notes, *found]
+    notes = [*notes, *above, *found]
     table = _even(text, skip, delimiter, name, options)
     if table is None:
         table = _uneven(text, skip, delimiter, name, options)
     if not text.endswith(("\n", "\r")):
         last = int(table.lines[-1]) if len(table.lines) else 1
         notes.append(not_ended(name, last, text))
+    table = _without_footer(table)
     notes = (*notes, *table.notes)
     return Table(name, table.cells, table.lines, "text", table.blank, table.broken, notes, delimiter)
+
+
+def _without_titles(text: str, skip: int, name: str) -> tuple[str, tuple[Finding, ...]]:
+    """Return (text with blank lines where titles stood above the header, findings): the header is the first line most
+    of whose cells are known as headers, where there is one among the first."""
+    lines = text[skip : skip + 100_000].splitlines(keepends=True)[:_ABOVE]
+    found = ((number, mark) for number, line in enumerate(lines) for mark in DELIMITERS if _is_header(line, mark))
+    place, mark = next(found, (0, ","))
+    filled = [len(_filled(line, mark)) for line in lines[: place + 1]]
+    titles = [number for number, n in enumerate(filled[:-1]) if n]
+    if not titles or any(n > _TITLE or n >= filled[place] for n in filled[:-1]):  # rows stand above, not titles
+        return text, ()
+    begin = skip + sum(map(len, lines[:place]))
+    first = titles[0] + 1 + bool(skip)
+    note = Finding("titles_above", "note", name, first, values={"header": place + 1 + bool(skip)})
+    return text[:skip] + "\n" * place + text[begin:], (note,)
+
+
+def _filled(line: str, mark: str) -> list[str]:
+    """Return the cells of a line that are not blank."""
+    try:
+        return [cell for cell in next(csv.reader([line], delimiter=mark), []) if cell.strip()]
+    except csv.Error:
+        return []
+
+
+def _is_header(line: str, mark: str) -> bool:
+    return mark in line and are_headers(_filled(line, mark))
+
+
+def _without_footer(table: Table) -> Table:
+    """Return the table without lines of one cell that stand below it, behind a blank line: what a report says of
+    itself. They count as blank."""
+    last = int(table.lines[-1]) if len(table.lines) else 0
+    below = [row for row in table.broken if row.line > last]
+    plain = all(row.rule == "row_width" and row.values.get("found") == 1 for row in below)
+    if not below or not last or not plain or below[0].line == last + 1 or len(table.cells.columns) < _WIDE:
+        return table
+    shown = below[0].text[:80]
+    note = Finding("footer_left_out", "note", table.name, below[0].line, None, shown, {"n": len(below)})
+    kept = table.broken[: len(table.broken) - len(below)]
+    return replace(table, broken=kept, blank=table.blank + len(below), notes=(*table.notes, note))
 
 
 def not_ended(name: str, line: int, text: str) -> Finding:

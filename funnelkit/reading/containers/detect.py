@@ -7,6 +7,7 @@ import gzip
 import io
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -31,6 +32,8 @@ from funnelkit.reading.containers.xes import is_xes, read_xes
 
 _HTML = ("<!doctype html", "<html", "<head", "<body", "<table", "<meta")
 _BOOKS = (".xlsx", ".xlsm", ".ods")
+_WORKBOOK = {"xl/workbook.xml", "content.xml"}  # files that make an archive a workbook
+_TABLES = {".csv", ".tsv", ".tab", ".json", ".jsonl", ".ndjson", ".xlsx", ".xls", ".ods", ".parquet", ".xes"}
 # Content that is no table: (first bytes, what to call it).
 _FOREIGN = (
     (b"%PDF", "PDF"), (b"\x89PNG", "PNG"), (b"\xff\xd8\xff", "JPEG"), (b"7z\xbc\xaf", "7z"), (b"Rar!", "RAR"),
@@ -66,7 +69,32 @@ def open_source(source: Source, options: ReadOptions | None = None) -> Table:
     >>> open_source({"id": ["a"], "stage": ["Lead"]}).cells.columns.tolist()
     ['id', 'stage']
     """
-    return without_repeated(_open(source, options or ReadOptions()))
+    options = options or ReadOptions()
+    parts = _unpacked(source, options)
+    tables = [without_repeated(_open(part, options)) for part in parts]
+    if len(tables) == 1:
+        return tables[0]
+    if len({tuple(table.cells.columns) for table in tables}) > 1:
+        raise DataError("zip_tables", file=Path(str(source)).name, known=", ".join(table.name for table in tables))
+    return _together(tables, Path(str(source)).name)
+
+
+def open_sources(sources: Sequence[Source], options: ReadOptions) -> list[Table]:
+    """Return the Table of each source, of an archive those of its files."""
+    files = [part for source in sources for part in _unpacked(source, options)]
+    return [without_repeated(_open(file, options)) for file in files]
+
+
+def _together(tables: Sequence[Table], name: str) -> Table:
+    """Return tables of the same headers as one."""
+    cells = pd.concat([table.cells for table in tables], ignore_index=True)
+    lines = np.concatenate([table.lines for table in tables])
+    broken = tuple(row for table in tables for row in table.broken)
+    notes = tuple(note for table in tables for note in table.notes)
+    return replace(
+        tables[0], name=name, cells=cells, lines=lines, blank=sum(table.blank for table in tables), broken=broken,
+        notes=notes,
+    )  # fmt: skip
 
 
 def _open(source: Source, options: ReadOptions) -> Table:
@@ -160,6 +188,41 @@ def _are_rows(values: Sequence[Any]) -> bool:
     return bool(values) and all(isinstance(value, Mapping) for value in values)
 
 
+def _unpacked(source: Source, options: ReadOptions) -> list[Source]:
+    """Return the files in a zip archive that is no workbook, each as a stream with its name; any other source alone.
+
+    Folders, hidden files and texts beside the tables (`README.txt`) are passed over. Refuses what passes the limits.
+    """
+    if not isinstance(source, (str, os.PathLike)) or is_url(source) or Path(source).suffix.lower() in _BOOKS:
+        return [source]
+    path = _file(source)
+    if _bytes(path, 4) != b"PK\x03\x04":
+        return [source]
+    data = _bytes(path)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            infos = [info for info in archive.infolist() if _is_table(info.filename)]
+            if not infos or _WORKBOOK & set(archive.namelist()):
+                return [source]
+            _measure(sum(info.file_size for info in infos), len(data), path.name, options.bounds)
+            return [_Member(archive.read(info), f"{path.name}#{Path(info.filename).name}") for info in infos]
+    except (zipfile.BadZipFile, zlib.error, ValueError, RuntimeError, OSError):  # told where it is opened
+        return [source]
+
+
+class _Member(io.BytesIO):
+    """A file of an archive."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        super().__init__(data)
+        self.name = name
+
+
+def _is_table(name: str) -> bool:
+    place = Path(name)
+    return place.suffix.lower() in _TABLES and not any(part.startswith((".", "__")) for part in place.parts)
+
+
 def _file(source: str | os.PathLike[str]) -> Path:
     """Return the path of a file that is there: a pipe or device could keep its reader waiting for ever."""
     path = Path(source)
@@ -218,11 +281,15 @@ def _measure_archive(data: bytes, name: str, bounds: Bounds) -> None:
             infos = archive.infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise DataError("workbook_broken", file=name, reason=str(error)) from None
-    size = sum(info.file_size for info in infos)
-    if size > bounds.unpacked_bytes or size > bounds.archive_ratio * max(len(data), 1):
-        raise DataError("archive_too_large", file=name, ratio=bounds.archive_ratio, size=bounds.unpacked_bytes)
-    if not {"xl/workbook.xml", "content.xml"} & {info.filename for info in infos}:
+    _measure(sum(info.file_size for info in infos), len(data), name, bounds)
+    if not _WORKBOOK & {info.filename for info in infos}:
         raise DataError("not_a_workbook", file=name)
+
+
+def _measure(size: int, packed: int, name: str, bounds: Bounds) -> None:
+    """Refuse an archive that unpacks to more than the limits."""
+    if size > bounds.unpacked_bytes or size > bounds.archive_ratio * max(packed, 1):
+        raise DataError("archive_too_large", file=name, ratio=bounds.archive_ratio, size=bounds.unpacked_bytes)
 
 
 def _refuse_foreign(data: bytes, name: str, suffix: str) -> None:

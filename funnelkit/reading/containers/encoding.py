@@ -19,7 +19,7 @@ _BOMS = (
 
 
 _BEYOND = re.compile("[^\\x00-\\x7f]+")
-_CANDIDATES = ("gb18030", "big5", "shift_jis", "cp1252")
+_CANDIDATES = ("gb18030", "big5", "shift_jis", "cp949", "cp1252", "cp1250", "cp1251")
 
 
 def decode(data: bytes, name: str, declared: str | None = None) -> tuple[str, tuple[Finding, ...]]:
@@ -105,26 +105,49 @@ def _detect(data: bytes, name: str, error: UnicodeDecodeError) -> tuple[str, tup
     if _foreign_signs(lenient) > 2 * broken:
         raise DataError("encoding_broken", **place)
     readings = {encoding: text for encoding in _CANDIDATES if (text := _try(data, encoding)) is not None}
-    scores = {encoding: _common_share(readings.get(encoding), codec) for encoding, codec in _COMMON.items()}
+    scores = _scores(readings)
     best, second = sorted(scores, key=lambda encoding: scores[encoding], reverse=True)[:2]
     if _foreign_signs(lenient) >= 20 and scores[best] >= 0.9 and scores[best] - scores[second] >= 0.25:
         return without_nul(readings[best], name), (said_encoding(name, best, "frequency"),)
-    line = place["line"] - 1
-    quoted = (f"{encoding}: {_line(text, line)!r}" for encoding, text in readings.items())
-    raise DataError("encoding_unclear", **place, readings="; ".join(quoted) or "-", likely=_likeliest(readings))
+    line, likely = place["line"] - 1, _likeliest(readings)
+    order = sorted(readings, key=lambda encoding: encoding != likely)[:_QUOTED]
+    quoted = (f"{encoding}: {_line(readings[encoding], line)!r}" for encoding in order)
+    raise DataError("encoding_unclear", **place, readings="; ".join(quoted) or "-", likely=likely)
+
+
+def _scores(readings: Mapping[str, str]) -> dict[str, float]:
+    """Return how likely each double-byte reading is, by its share of everyday signs.
+
+    Korean bytes are everyday Chinese ones too, but Chinese text is never all Hangul when read as Korean.
+    """
+    scores = {encoding: _common_share(readings.get(encoding), codec) for encoding, codec in _COMMON.items()}
+    scores.pop("gb18030" if scores["cp949"] >= _ALL_HANGUL else "cp949")
+    return scores
 
 
 def _likeliest(readings: Mapping[str, str]) -> str | None:
     """Return the encoding to propose: Western where the signs beyond ASCII are letters within words of Latin letters,
     else the one with the most everyday signs; None where nothing speaks for one."""
-    western = readings.get("cp1252", "")
-    signs = [match for match in _BEYOND.finditer(western[:200_000]) if match[0].strip()]
-    latin = sum(len(match[0]) <= 2 and (match[0].isalpha() or match[0] in "€°º²–’«»") for match in signs)
-    if signs and latin >= 0.9 * len(signs):
-        return "cp1252"
-    scores = {encoding: _common_share(readings.get(encoding), codec) for encoding, codec in _COMMON.items()}
+    for encoding, letters in (("cp1252", ""), ("cp1250", _CENTRAL)):
+        signs = [match[0] for match in _BEYOND.finditer(readings.get(encoding, "")[:200_000]) if match[0].strip()]
+        latin = sum(len(text) <= 2 and all(_is_latin(sign, letters) for sign in text) for text in signs)
+        if signs and latin >= 0.9 * len(signs):
+            return encoding
+    scores = _scores(readings)
     best = max(scores, key=lambda encoding: scores[encoding])
-    return best if scores[best] >= 0.7 else next(iter(readings)) if len(readings) == 1 else None
+    if scores[best] >= 0.7:
+        return best
+    cyrillic = [sign for sign in readings.get("cp1251", "")[:200_000] if sign > "\x7f"]
+    if cyrillic and sum("\u0400" <= sign <= "\u045f" or sign in "№«»–—\xa0" for sign in cyrillic) >= 0.9 * len(
+        cyrillic
+    ):
+        return "cp1251"
+    return next(iter(readings)) if len(readings) == 1 else None
+
+
+def _is_latin(sign: str, letters: str) -> bool:
+    """Return True for a letter (one of these, where there are any), and for signs of Western text."""
+    return (sign in letters if letters else sign.isalpha()) or sign in "€°º²–’«»\xa0"
 
 
 def _try(data: bytes, encoding: str) -> str | None:
@@ -143,8 +166,15 @@ def _foreign_signs(text: str) -> int:
     return sum(1 for sign in text if sign > "\x7f")
 
 
+_QUOTED = 4  # readings that a refusal shows
+_ALL_HANGUL = 0.98
+_CENTRAL = "ąćęłńóśźżáčďéěíňřšťúůýžäöüßőűâăîșțđ" + "ąćęłńóśźżáčďéěíňřšťúůýžäöüőűâăîșțđ".upper()
+
 # The everyday half of each double-byte set: lead bytes of its first level, and of its punctuation.
-_COMMON = {"gb18030": ("gb2312", 0xA1, 0xA3, 0xB0, 0xD7), "big5": ("big5", 0xA1, 0xA3, 0xA4, 0xC6)}
+_COMMON = {
+    "gb18030": ("gb2312", 0xA1, 0xA3, 0xB0, 0xD7), "big5": ("big5", 0xA1, 0xA3, 0xA4, 0xC6),
+    "shift_jis": ("shift_jis", 0x81, 0x83, 0x88, 0x97), "cp949": ("euc_kr", 0xA1, 0xA3, 0xB0, 0xC8),
+}  # fmt: skip
 
 
 def _common_share(text: str | None, codec: tuple[str, int, int, int, int]) -> float:

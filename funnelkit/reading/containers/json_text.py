@@ -19,6 +19,7 @@ from funnelkit.language import DataError
 from funnelkit.pipeline import Finding
 from funnelkit.reading.containers.excel import typed_column
 from funnelkit.reading.containers.options import Broken, ReadOptions, Table
+from funnelkit.reading.layouts.known import known_headers
 
 _Row: TypeAlias = tuple[int, dict[str, Any]]  # physical line, record
 
@@ -26,6 +27,14 @@ _Row: TypeAlias = tuple[int, dict[str, Any]]  # physical line, record
 _WRAPPERS = frozenset(("properties", "fields", "attributes", "values", "data", "event_properties", "eventProperties"))
 # Members that list what happened to a record, an event each.
 _EVENTS = ("actionDetails", "events", "history", "stageHistory", "stage_history", "transitions", "stageChanges")
+# Members that list the records of a page, and what else a page says.
+_PAGES = ("results", "records", "data", "items", "value", "values", "deals", "opportunities", "list")
+_PAGING = frozenset((
+    "paging", "next", "previous", "done", "totalsize", "total", "count", "nextrecordsurl", "success", "meta", "links",
+    "additional_data", "has_more", "hasmore", "offset", "limit", "page", "info", "status", "@odata.context",
+    "@odata.nextlink", "related_objects", "code", "message", "msg", "errcode", "errmsg", "time", "result",
+))  # fmt: skip
+_KNOWN = 3  # headers that must be known for a table to be taken before others
 _START = re.compile(r"\s*(?:\{|\[\s*[\[{\]])")
 _SPACE = re.compile(r"[ \t\r\n]*")
 
@@ -136,10 +145,11 @@ class _Walker:
         return rows
 
     def _chosen(self, tables: Mapping[str, list[_Row]], wanted: str | None) -> list[_Row]:
-        chosen = wanted if wanted is not None else next(iter(tables))
-        if chosen not in tables or (wanted is None and len(tables) > 1):
+        chosen = wanted if wanted is not None else _most_known(tables)
+        if chosen is None or chosen not in tables:
             raise DataError("json_tables", file=self.name, known=", ".join(tables))
-        self.notes = (Finding("table_found", "note", self.name, value=chosen, values={"others": "-"}),)
+        others = ", ".join(name for name in tables if name != chosen) or "-"
+        self.notes = (Finding("table_found", "note", self.name, value=chosen, values={"others": others}),)
         return tables[chosen]
 
     def _columns(self, record: Mapping[str, Any], line: int) -> list[_Row]:
@@ -234,12 +244,31 @@ class _Walker:
         raise DataError("json_broken", file=self.name, line=line, place=place, reason=reason)
 
 
+def _most_known(tables: Mapping[str, Sequence[_Row]]) -> str | None:
+    """Return the name of the only table, or of the one far more of whose headers are known than of any other."""
+    scores = {name: known_headers([header for header, _ in _flat(rows[0][1])]) for name, rows in tables.items() if rows}
+    ranked = sorted(scores, key=lambda name: scores[name], reverse=True)
+    if len(tables) == 1 or len(ranked) == 1:
+        return next(iter(ranked or tables))
+    return ranked[0] if ranked and scores[ranked[0]] >= max(_KNOWN, 2 * scores[ranked[1]]) else None
+
+
 # --- records -> cells ------------------------------------------------------------------------------------------------
+
+
+def _unpaged(rows: Iterable[_Row]) -> Iterator[_Row]:
+    """Yield the records of pages, as a program stores one answer of an API after another; others as they are."""
+    for line, record in rows:
+        name = next((name for name in _PAGES if _are_records(record.get(name))), None)
+        if name is None or set(map(str.lower, record)) - {name} - _PAGING:
+            yield line, record
+        else:
+            yield from ((line, inner) for inner in record[name])
 
 
 def _unnested(rows: Iterable[_Row]) -> Iterator[_Row]:
     """Yield a row for each event of a record that lists its events, with what the record says; others as they are."""
-    for line, record in rows:
+    for line, record in _unpaged(rows):
         name = next((name for name in _EVENTS if _are_records(record.get(name))), None)
         if name is None:
             yield line, record

@@ -14,12 +14,14 @@ from funnelkit.language import DataError, nearest
 from funnelkit.pipeline import Finding
 from funnelkit.reading.cells.text import cell_text
 from funnelkit.reading.containers.options import ReadOptions, Table
-from funnelkit.reading.layouts.evidence import DATES, FLAGS, holds, sample_texts, spoken, unit_of
+from funnelkit.reading.layouts.evidence import DATES, FLAGS, holds, holds_outcomes, sample_texts, spoken, unit_of
 from funnelkit.reading.layouts.outcomes import status_word
 from funnelkit.reading.layouts.presets import Form, find_form, key, preset_data
 from funnelkit.reading.sheet import Sheet
 
 LAYOUTS = ("deals", "events", "counts")
+_MEMBER = re.compile(r"'?[\w ]{1,40}'?\[(?P<name>[^\[\]]+)\]")  # Deals[Amount], as Power BI writes a column
+_RESULTS = ("result", "结果", "résultat", "resultado", "ergebnis", "wynik")  # of an event
 REQUIRED = {"deals": ("deal_id", "stage"), "events": ("deal_id", "stage", "entered_at"), "counts": ("stage",)}
 
 
@@ -182,7 +184,7 @@ def _aliases(layout: str, preset_name: str | None, form_name: str | None = None)
             for canonical, names in source.get(part, {}).items():
                 merged.setdefault(canonical, []).extend(map(key, names))
     if layout == "events":  # what an event resulted in is not what became of the deal
-        merged["status"] = [name for name in merged.get("status", ()) if name not in ("result", "结果")]
+        merged["status"] = [name for name in merged.get("status", ()) if name not in _RESULTS]
     if layout == "counts":
         merged = {name: merged[name] for name in (*preset_data("generic")["counts"], "stage")}
     return merged
@@ -220,7 +222,8 @@ def _assign(
 def _keyed(
     headers: Sequence[str], declared: Mapping[str, str], aliases: Mapping[str, Sequence[str]], name: str
 ) -> dict[str, str]:
-    """Return {key: header}, of columns with a unit in their header also by what stands before it."""
+    """Return {key: header}, of columns with a unit in their header also by what stands before it, of `Deals[Stage]` by
+    what stands inside."""
     by_key: dict[str, str] = {}
     for header in headers:
         by_key.setdefault(key(header), header)
@@ -229,9 +232,9 @@ def _keyed(
     if twice is not None:
         raise DataError("header_twice", file=name, line=1, column=twice)
     for header in headers:
-        unit = unit_of(header)
-        if unit is not None:
-            by_key.setdefault(key(unit.bare), header)
+        unit, member = unit_of(header), _MEMBER.fullmatch(header)
+        if unit is not None or member:
+            by_key.setdefault(key(member["name"] if member else unit.bare), header)  # type: ignore[union-attr]
     return by_key
 
 
@@ -259,9 +262,16 @@ def _guessed(table: Table, columns: dict[str, str], aliases: Mapping[str, Sequen
             continue
         columns[canonical] = found[0]
         used.add(found[0])
-        values = {"canonical": canonical}
-        notes.append(Finding("column_taken", "note", table.name, 1, found[0], canonical, values))
+        notes.append(_taken(table, found[0], canonical))
+    outcomes = [header for header in table.cells.columns if header not in used and holds_outcomes(table.cells[header])]
+    if len(outcomes) == 1 and not {"status", "is_won"} & set(columns):
+        columns["status"] = outcomes[0]
+        notes.append(_taken(table, outcomes[0], "status"))
     return notes
+
+
+def _taken(table: Table, header: str, canonical: str) -> Finding:
+    return Finding("column_taken", "note", table.name, 1, header, canonical, {"canonical": canonical})
 
 
 def assigned(table: Table, options: ReadOptions, preset_name: str | None = None) -> dict[str, str]:

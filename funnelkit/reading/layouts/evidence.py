@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from funnelkit.reading.cells.dates import is_date
 from funnelkit.reading.cells.numbers import is_number
 from funnelkit.reading.cells.text import cell_text
-from funnelkit.reading.layouts.outcomes import is_flags
+from funnelkit.reading.layouts.outcomes import is_flags, status_word
 from funnelkit.reading.layouts.presets import key, preset_data
+
+if TYPE_CHECKING:
+    from funnelkit.reading.containers.options import Table
 
 DATES = frozenset(
     ("created_at", "closed_at", "won_at", "lost_at", "void_at", "ended_at", "stage_changed_at", "expected_close",
@@ -51,6 +56,27 @@ def holds(canonical: str, cells: pd.Series, *, serial: bool = False) -> bool | N
     return any(is_date(text) or (serial and is_number(text)) for text in found)
 
 
+def likely(table: Table, headers: Sequence[str], canonical: str) -> list[str]:
+    """Return those of these columns that look like one of this meaning, by a word of their name and by their cells."""
+    found = []
+    words: Sequence[str] = preset_data("generic")["likely"].get(canonical, ())
+    for header in headers:
+        plain = unicodedata.normalize("NFKC", header)
+        tokens = set(re.split(r"[\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", plain).casefold()))
+        named = any(word in tokens or (not word.isascii() and word in plain.casefold()) for word in words)
+        fits = holds(canonical, table.cells[header], serial=table.kind == "workbook") if named else False
+        if fits or (fits is None and canonical not in DATES | NUMBERS):
+            found.append(header)
+    return found
+
+
+def holds_outcomes(cells: pd.Series) -> bool:
+    """Return True where all texts of a column are words for outcomes or for open deals, and one of them for a win."""
+    texts = sample_texts(cells).unique()
+    kinds = {status_word(text) for text in texts[:20]} if len(texts) <= 20 else {None}
+    return "won" in kinds and None not in kinds and len(texts) > 1
+
+
 # --- what a header says ----------------------------------------------------------------------------------------------
 
 
@@ -68,7 +94,7 @@ _ENCLOSED = re.compile(r"(?P<bare>.*\S)\s*[(\[【](?P<unit>[^()\[\]【】]{1,20}
 _BEHIND = re.compile(r"(?P<bare>.*?\S)(?:\s*[/_,:;-]\s*|\s+in\s+|\s+)(?P<unit>[^\s/_,:;-]{1,12})\s*", re.IGNORECASE)
 _UNIT = re.compile(
     r"(?:单位[::]?)?(?P<factor>百万|千万|[万亿千]|'?000'?s?|thousands?|millions?|billions?|tsd\.?|mio\.?|mrd\.?|mln|mn|bn|"
-    r"mm|[kmt](?=\s*(?:$|us\$|[$€£¥]|[a-z]{3}$)))?\s*(?:of\s+)?(?P<money>us\$|[$€£¥₩₹₽]|[^\W\d_]{1,4})?",
+    r"mm|[kmt](?=\s*(?:$|us\$|[$€£¥]|[a-z]{3}$)))?\s*(?:of\s+)?(?P<money>us\$|[$€£¥₩₹₽]|[^\W\d_]{1,4}\.?)?",
     re.IGNORECASE,
 )
 _FACTORS = {
@@ -78,6 +104,7 @@ _FACTORS = {
 }  # fmt: skip
 _MONEY = {
     "元": "CNY", "人民币": "CNY", "rmb": "CNY", "美元": "USD", "美金": "USD", "欧元": "EUR", "日元": "JPY",
+    "円": "JPY", "원": "KRW", "zł": "PLN", "kč": "CZK",
     "港元": "HKD", "港币": "HKD", "英镑": "GBP", "us$": "USD", "€": "EUR", "£": "GBP", "₩": "KRW", "₹": "INR",
     "₽": "RUB", "$": "$", "¥": "¥", "руб": "RUB", "euro": "EUR", "eur": "EUR",
 } | {code: code.upper() for code in (

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ENDS = ("won", "lost", "void")
 FEW = 0.2  # of the deals that a branch ends, at most so many have passed the stage that stands before it
 _LEAD = re.compile(
-    r"\s*(?:(?:阶段|stage\s|step\s|第)?\s*[(\[]?(?P<number>\d{1,3})(?:\.\d+)*\s*%?\s*(?P<mark>[)\].、:\-–—_|]*)"
+    r"\s*(?:(?:阶段|stage\s|step\s|phase\s|fase\s|etapa?\s|étape\s|schritt\s|этап\s|第)?\s*[(\[]?(?P<number>\d{1,3})(?:\.\d+)*\s*%?\s*(?P<mark>[)\].、:\-–—_|]*)"
     r"|[(\[]?(?P<letter>[A-Za-z])(?:\s*[)\].、:|]+|\s+[-–—]))\s*(?P<rest>\S.*)",
     re.IGNORECASE,
 )
@@ -52,7 +52,7 @@ def leading(name: object) -> tuple[tuple[int, str], str] | None:
     return None if glued else ((int(found["number"]), ""), found["rest"])
 
 
-def _bare(name: object) -> str:
+def bare(name: object) -> str:
     """Return a name without signs around it (an emoji), what leads, and the chance behind it."""
     plain = _SIGNS.sub("", _PIPELINE.sub("", str(name)))
     found = leading(plain)
@@ -71,7 +71,7 @@ def status_word(name: object, declared: Mapping[str, str] | None = None) -> str 
 
 @cache
 def _word(name: str) -> str | None:
-    for text in dict.fromkeys((key(name), key(_bare(name)))):
+    for text in dict.fromkeys((key(name), key(bare(name)))):
         for kind in (*ENDS, "open"):
             if text in word_keys(kind) or text in _foreign(kind):
                 return kind
@@ -90,7 +90,7 @@ def _exits() -> frozenset[str]:
 
 def exit_word(name: object) -> bool:
     """Return True where a name is a word for leaving without a deal, such as `Declined`."""
-    return key(name) in _exits() or key(_bare(name)) in _exits()
+    return key(name) in _exits() or key(bare(name)) in _exits()
 
 
 def holds_exit(name: object) -> bool:

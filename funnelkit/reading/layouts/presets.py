@@ -1,10 +1,10 @@
 """Forms: what systems call their columns, and by which headers an export of theirs is known. Data in presets/*.toml.
 
 A preset holds aliases ([columns], [events]), stage names (`stages`, known in any source; `own_stages`, in its own, each
-list ending with the win), codes of outcomes ([ends]), factors ([scale]), and [forms.*]: tables the system exports. A
-form is met where all of its `needs`, one of its `any` and none of its `none` are headers, and `prefix` begins some. It
-sets the layout, aliases of its own ([forms.x.columns]), the rows that count (`only`: header -> values) and `limits`
-that it has alone.
+list ending with the win), codes of outcomes ([ends], of the status column [codes]), factors ([scale]), and [forms.*]:
+tables the system exports. A form is met where all of its `needs`, one of its `any` and none of its `none` are headers,
+and `prefix` begins some. It sets the layout, aliases of its own ([forms.x.columns]), the rows that count (`only`:
+header -> values) and `limits` that it has alone.
 """
 
 from __future__ import annotations

@@ -11,11 +11,12 @@ from typing import Any
 
 import pandas as pd
 
-from funnelkit.language import DataError, Text, both, fold, label
+from funnelkit.language import DataError, Text, both, fold, label, say
 from funnelkit.models import Funnel, Stage, custom, funnel, model_names
 from funnelkit.pipeline import Finding
 from funnelkit.reading.containers.options import refuse_type
-from funnelkit.reading.layouts.outcomes import ENDS, status_word
+from funnelkit.reading.layouts.evidence import holds, likely, sample_texts
+from funnelkit.reading.layouts.outcomes import ENDS, bare, status_word
 from funnelkit.reading.layouts.presets import key, preset_data, preset_names
 from funnelkit.reading.layouts.stage_dates import wide_names
 from funnelkit.reading.layouts.stage_order import order_stages, order_unknown
@@ -76,7 +77,7 @@ def flagged_ends(sheets: Sequence[Sheet]) -> dict[str, str]:
 def _stage_of(model: Funnel, name: str) -> str | None:
     """Return the id of the stage that a name means, None where it means none."""
     index = _stage_index(model)
-    return index.get(fold(name)) or index.get(key(name))
+    return index.get(fold(name)) or index.get(key(name)) or index.get(key(bare(name)))
 
 
 @cache
@@ -172,7 +173,21 @@ def _one_step(sheets: Sequence[Sheet], kept: Sequence[str], won: Sequence[str]) 
               Stage(id="won", name=Text(won[0], won[0]) if won else names[1])]  # fmt: skip
     model = replace(custom(["open", "won"], model_id=ONE_STEP, won_stage="won"), stages=tuple(stages))
     shown = both(lambda: " > ".join(str(stage.name) for stage in stages))
-    return model, (Finding("one_step", "note", sheets[0].table.name, values={"stages": shown}),)
+    maybe = ", ".join(map(repr, _maybe_stages(sheets)))
+    told = both(lambda: say("errors.maybe_column", maybe=maybe)) if maybe else ""
+    values = {"stages": shown, "maybe": told}
+    return model, (Finding("one_step", "warn" if maybe else "note", sheets[0].table.name, values=values),)
+
+
+def _maybe_stages(sheets: Sequence[Sheet]) -> list[str]:
+    """Return the columns that may hold stages: a word of their name says so, and few names recur in them."""
+    found = []
+    for sheet in sheets:
+        for header in likely(sheet.table, sheet.mapping.extra, "stage"):
+            texts = sample_texts(sheet.table.cells[header])
+            if not holds("entered_at", texts) and 1 < texts.nunique() <= min(MOST_NAMES, len(texts) / 2):
+                found.append(header)
+    return found
 
 
 def is_one_step(model: Funnel) -> bool:

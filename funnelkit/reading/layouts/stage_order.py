@@ -131,9 +131,8 @@ def _usual_place(name: str) -> int | None:
 
 
 def _met(words: Sequence[str], begin: str) -> bool:
-    """Return True where a word begins so; in Chinese, which has no blanks, where one holds it."""
-    chinese = "\u4e00" <= begin[0] <= "\u9fff"
-    return any(begin in word if chinese else word.startswith(begin) for word in words)
+    """Return True where a word begins so; in scripts without blanks (Chinese, Japanese, Korean), where one holds it."""
+    return any(begin in word if begin[0] >= "\u2e80" else word.startswith(begin) for word in words)
 
 
 def _stated(sheets: Sequence[Sheet], names: Sequence[str], what: str) -> dict[str, float]:

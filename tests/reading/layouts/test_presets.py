@@ -77,6 +77,9 @@ HEADERS = {
     "mixpanel.table": "Event Name,Time,Distinct ID",
     "posthog.events": "uuid,event,timestamp,distinct_id,person_id,properties",
     "matomo.actions": "idvisitor,idvisit,server_time,name",
+    "snowplow.events": "app_id,collector_tstamp,event,user_id,event_name,derived_tstamp",
+    "activecampaign.api": "id,title,value,currency,stage,status,cdate,mdate",
+    "hubspot.property_history": "Record ID,Property name,Value,Change date",
     "xes.log": "case:concept:name,concept:name,time:timestamp,org:resource",
     "wecom.sheet": "商机编号,客户名称,跟进人,跟进阶段,预计金额,添加时间",
     "dingtalk.crm": "商机编号,商机名称,商机阶段,预计成交金额,负责人",
@@ -113,9 +116,11 @@ def test_presets_hold_what_readers_use():
         raw = preset_data(name)
         if "stages" in raw:
             assert raw["won_stage"] in raw["stages"]
-        assert set(raw) <= {"title", "stages", "own_stages", "won_stage", "flags_by_stage", "ends", "scale", "columns",
-                            "events", "counts", "signs", "words", "foreign", "likely", "sequence", "forms"}  # fmt: skip
+        assert set(raw) <= {"title", "stages", "own_stages", "won_stage", "flags_by_stage", "ends", "codes", "scale",
+                            "columns", "events", "counts", "signs", "words", "foreign", "likely", "sequence",
+                            "forms"}  # fmt: skip
         assert set(raw.get("ends", {})) <= {"won", "lost", "void", "open"}
+        assert set(raw.get("codes", {}).values()) <= {"won", "lost", "void", "open"}
         for form in raw.get("forms", {}).values():
             assert form["layout"] in ("deals", "events", "counts")
             assert set(form) <= {"title", "layout", "needs", "any", "none", "prefix", "only", "limits", "columns"}
