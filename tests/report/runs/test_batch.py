@@ -13,6 +13,7 @@ import nbformat
 import pytest
 from openpyxl import load_workbook
 
+from funnelkit.language import sample_files, speaking
 from funnelkit.language.errors import ReportError
 from funnelkit.report.pages import export, pdf
 from funnelkit.report.pages.index import index_page
@@ -52,6 +53,13 @@ def test_plan_is_data_sets_times_values_and_single_reports(tmp_path):
     assert [item.name for item in items] == ["north x=1", "north x=2", "south x=1", "south x=2", "总部"]
     assert items[3].request.values == {"x": 2, "y": 9, "data": [str(tmp_path / "s.csv"), str(tmp_path / "e.csv")]}
     assert items[4].request.out == tmp_path / "out" / "总部" and items[4].request.keep == 4
+
+
+def test_the_sample_of_a_plan_is_that_of_its_language(tmp_path):
+    for lang in ("en", "zh"):
+        (item,) = read_plan(plan(tmp_path, lang=lang, reports=[{"name": "a"}]), tmp_path / "out")
+        with speaking(lang):
+            assert list(item.request.inputs) == sample_files()
 
 
 @pytest.mark.parametrize(
