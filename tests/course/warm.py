@@ -170,6 +170,7 @@ def history(folder, world, rng, model="project-7"):
     events["stage"] = events["stage"].map(dict(zip(STAGES, [*ids[: len(STAGES) - 1], ids[-1]], strict=True)))
     deals["industry"] = np.where(np.arange(len(deals)) % 3, "Metal", "Food")
     deals["owner"] = np.array(["Ann", "Bob", "Cai"])[np.arange(len(deals)) % 3]
+    deals["account"] = np.array([f"Account {k}" for k in range(40)])[np.arange(len(deals)) % 40]
     paths = [str(folder / name) for name in ("own_deals.csv", "own_events.csv")]
     for table, path in zip((deals, events), paths, strict=True):
         pd.DataFrame(table).to_csv(path, index=False)
