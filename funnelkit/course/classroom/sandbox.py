@@ -72,6 +72,9 @@ def _landlock(folder: Path) -> bool:
 def forbid(folder: Path) -> None:
     """Refuse from here on, in this process and for good, what an answer has no need of."""
     inside = os.path.realpath(folder)
+    for module in filter(None, map(sys.modules.get, ("_posixsubprocess", "_winapi"))):
+        for name in {"fork_exec", "CreateProcess"} & set(vars(module)):
+            setattr(module, name, _refused)  # multiprocessing starts processes without an audit event
 
     def guard(event: str, values: tuple[Any, ...]) -> None:
         if event.startswith(_FORBIDDEN):
@@ -82,6 +85,10 @@ def forbid(folder: Path) -> None:
             _require_inside(path, inside, event)
 
     sys.addaudithook(guard)
+
+
+def _refused(*_: Any, **__: Any) -> None:
+    raise PermissionError("subprocess")
 
 
 def _require_inside(path: Any, inside: str, event: str) -> None:

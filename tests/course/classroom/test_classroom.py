@@ -177,6 +177,10 @@ def test_right_wrong_empty_error_and_missing(tmp_path, made):
     assert found["Dora"] == [("missing", "")]
 
 
+# Finds the pipe on which a run tells what it found.
+CHANNEL = """import os, stat
+found = [fd for fd in range(3, 64) if os.path.exists(f'/proc/self/fd/{{fd}}') and stat.S_ISFIFO(os.fstat(fd).st_mode)]
+"""
 HOSTILE = {
     "ends": "import os\nos._exit(0)",
     "loops": "while True:\n    pass",
@@ -194,6 +198,12 @@ HOSTILE = {
     "library": "import duckdb\nduckdb.sql(\"copy (select 1) to '{outside}/made-by-library'\")",
     "arrow": "import pyarrow as pa\npa.OSFile('{outside}/made-by-arrow', 'wb').write(b'x')",
     "memory": "answer = bytearray(10 ** 12)",
+    "spawns": "import multiprocessing as mp\nmp.get_context('spawn').Process(target=print).start()",
+    "floods": CHANNEL + "while True:\n    os.write(found[-1], b'{{}}\\n')",
+    "one line": CHANNEL + "while True:\n    os.write(found[-1], b'[' * 65536)",
+    "nonsense": CHANNEL + "os.write(found[-1], b'[' * 100_000 + b'\\n')\nimport time\ntime.sleep(60)",
+    "lists": CHANNEL + 'os.write(found[-1], b\'{{"done": [], "exercise": {{}}}}\\n\')\nimport time\ntime.sleep(60)',
+    "prints": "for _ in range(2000):\n    print('x' * 100_000)\nraise SystemExit",
 }
 
 
@@ -208,13 +218,19 @@ def survive(tmp_path, made, chosen, deadline_s):
     assert set(found) == set(chosen)
     for name, states in found.items():
         late = ("stopped", "deadline")
-        wanted = {"ends": ("stopped", "ended"), "loops": late, "sleeps": late}.get(name, ("error", "error"))
+        gone = ("stopped", "ended")
+        ends = {
+            **dict.fromkeys(("ends", "floods", "one line", "nonsense", "lists"), gone),
+            "loops": late,
+            "sleeps": late,
+        }
+        wanted = ends.get(name, ("error", "error"))
         assert states == [("right", "right"), wanted, ("right", "right")], name
     assert [path.name for path in outside.iterdir()] == ["kept"] and (outside / "kept").read_text() == "kept"
 
 
 def test_hostile_answers_cost_only_themselves(tmp_path, made):
-    survive(tmp_path, made, ["ends", "sleeps", "writes"], 10.0)
+    survive(tmp_path, made, ["ends", "floods", "sleeps", "writes"], 10.0)
 
 
 @pytest.mark.slow
