@@ -339,7 +339,10 @@ def _cycle(pipeline: Pipeline, by: By, delayed_entry: bool | None) -> Result:
             f"{outcome}_{name}": number(row[f"{name}_days"], 1) for name in ("median", "low", "high", "median_so_far")
         }
     shown = partial(_cycle_for_people, keys)
-    return Result(table, "analysis.time.cycle", values, late_notes(pipeline, times), model=pipeline.model, shown=shown)
+    won = whole["won"]
+    slow_ones_missing = won["median_so_far_days"] < won["median_days"]  # not where early records miss the quick ones
+    key = "analysis.time.cycle" if slow_ones_missing else "analysis.time.cycle_alone"
+    return Result(table, key, values, late_notes(pipeline, times), model=pipeline.model, shown=shown)
 
 
 def _cycle_for_people(keys: list[str], table: pd.DataFrame) -> pd.DataFrame:
