@@ -109,7 +109,7 @@ class Allocation(Explorable):
         free = next((name for name in TRIES if self.state[name] < 0), None)
         if free and not self._over:
             best, own = (float(found.table["value_won_more"].sum()) for found in (self.best, self.result))
-            self.state = {free: min(max(own / best, 0.0), 1.0) if best > 0 else 1.0}
+            self.set_trait("state", {free: min(max(own / best, 0.0), 1.0) if best > 0 else 1.0})
 
     @property
     def _over(self) -> bool:
