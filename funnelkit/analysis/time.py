@@ -148,7 +148,7 @@ def _rows_at(curve: pd.DataFrame, days: NDArray[np.float64]) -> pd.DataFrame:
 def outcome_times(
     pipeline: Pipeline, delayed_entry: bool | None = None, analysis: str = "outcome_curves"
 ) -> pd.DataFrame:
-    """Return `timed_outcomes`; raise LimitError where the source tells no outcomes, no lost or open deals, no closes."""
+    """Return `timed_outcomes`; raise LimitError where the source tells no outcomes, lost or open deals, closes."""
     refuse_limits(pipeline, analysis, *WIN_LIMITS, "no_open_deals")
     if not pipeline.deals["closed_at"].notna().any():
         refuse_limits(pipeline, analysis, "untimed_closes")

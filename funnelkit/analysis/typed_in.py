@@ -168,7 +168,7 @@ def older_than_any(pipeline: Pipeline) -> Array:
     >>> older_than_any(fk.sample()).tolist()
     ['D00979']
     """
-    return days_beyond_records(pipeline).index.to_numpy()
+    return np.asarray(days_beyond_records(pipeline).index)
 
 
 def days_beyond_records(pipeline: Pipeline) -> pd.Series[float]:
