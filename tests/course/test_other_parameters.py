@@ -53,9 +53,10 @@ OTHERS = [
     ("11", "own"),
     *[("05", values) for values in (
         {"seed": 3}, {"within": 60}, {"within": 500}, {"hours": 0.0, "least_search": 0.0}, {"hours_best": 400.0},
+        "own",
     )],
     *[("06", values) for values in (
-        {"seed": 3}, {"share": 0.0}, {"share": 1.0}, {"size_weight": 0.0, "need_weight": 5.0}, {"seed": 11},
+        {"seed": 3}, {"share": 0.0}, {"share": 1.0}, {"size_weight": 0.0, "need_weight": 5.0}, {"seed": 11}, "own",
     )],
     *[("07", values) for values in ({"seed": 3}, {"adherence": 0.0}, {"diagnosis": 1.0}, {"sample_size": 5})],
     *[("10", values) for values in (
@@ -63,10 +64,14 @@ OTHERS = [
         {"tries": 2},
     )],
     *[("12", values) for values in (
-        {"seed": 3}, {"n_steps": 2}, {"window_days": 30}, {"unit": "month"}, {"window_days": 700},
+        {"seed": 3}, {"n_steps": 2}, {"window_days": 30}, {"unit": "month"}, {"window_days": 700}, {"window_days": 1},
+        "own",
     )],
     *[("13", values) for values in (
-        {"seed": 3}, {"every": 2}, {"every": 1000}, {"seed": 11}, {"seed": 5, "every": 7},
+        {"seed": 3}, {"every": 2}, {"every": 1000}, {"seed": 11}, {"seed": 5, "every": 7}, "own",
+    )],
+    *[("14", values) for values in (
+        {"seed": 3}, {"weeks": 5}, {"weeks": 200, "today": "2027-01-01"}, {"seed": 11, "today": "2026-02-28"}, "own",
     )],
 ]  # fmt: skip
 QUICK = [*PAST[:3], ("00", {"rate": 1.0}), ("02", {"to_middle": 0.0})]
@@ -79,8 +84,11 @@ def found_in(number, values, tmp_path, lang):
         pytest.skip("not rewritten yet")
     if values == "own":
         world = replace(named("slowed"), per_day=1.5)
-        values = {"data": history(tmp_path, world, np.random.default_rng(1)), "model": "project-7"}
+        model = "industrial-8" if number in ("05", "06") else "project-7"  # these lessons are of one model
+        values = {"data": history(tmp_path, world, np.random.default_rng(1), model)}
+        values |= {"model": model} if model == "project-7" else {}
         values |= {"paths": 200, "origins": 3} if number == "11" else {}
+        values = {"data": values["data"]} if number == "13" else values
     shown = run(name, lang, values)
     for one in shown:
         if "check" in one.tags:
