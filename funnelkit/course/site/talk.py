@@ -58,16 +58,17 @@ def _content(screen: Screen, lesson: Lesson, writer: Writer) -> tuple[str, str]:
         return site_text("takeaways"), _points(writer.text(texts[0]))
     said = [f'<div class="said">{_lead(block, writer)}</div>' for block in texts]
     if screen.role == "mistake":
-        lead = _without(site_text("mistake"), said[0])
+        lead = _without(said[0], site_text("mistake"))
         return site_text("mistake"), _laid_out(shown, lead, "".join(said[1:]))
     if screen.role == "question":
-        return site_text("question"), _without(site_text("question"), "".join(said))
+        return site_text("question"), _without("".join(said), site_text("question"), site_text("question_short"))
     return ("" if said and not shown else _eyebrow(screen, texts)), _laid_out(shown, "", "".join(said))
 
 
-def _without(words: str, html: str) -> str:
+def _without(html: str, *words: str) -> str:
     """Return a text without the words that it begins with, where the line above them says the same."""
-    begun = rf"(<(?:p|h2)[^>]*>)(?:<strong>)?{re.escape(words)}[.:：。]?(?:</strong>)?[:：]?\s*(\w)"
+    said = "|".join(map(re.escape, words))
+    begun = rf"(<(?:p|h2)[^>]*>)(?:<strong>)?(?:{said})[.:：。]?(?:</strong>)?[:：]?\s*(\w)"
     return re.sub(begun, lambda found: found[1] + found[2].upper(), html, count=1)
 
 
@@ -92,7 +93,7 @@ def _frozen(html: str) -> str:
 
 def _points(html: str) -> str:
     """Return the points of the takeaways, without their heading and what follows them."""
-    found = re.search(r"<ol>.*?</ol>", html, flags=re.DOTALL)
+    found = re.search(r"<(ol|ul)>.*?</\1>", html, flags=re.DOTALL)
     return found[0] if found else html
 
 
