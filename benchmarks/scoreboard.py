@@ -59,7 +59,8 @@ def main() -> int:
     parser.add_argument("--into", type=Path, help="a folder with README.md and README.zh.md; default the repository")
     options = parser.parse_args()
     for suite in options.measure:
-        measure(suite)
+        for path in SUITES[suite]:
+            measure(suite, path)
     behind = 0
     for lang, readme in EDITIONS.items():
         path = options.into / readme.name if options.into else readme
@@ -71,12 +72,12 @@ def main() -> int:
     return int(bool(options.check and behind))
 
 
-def measure(suite: str) -> None:
-    """Run the tests of a kind; note how many of each passed, and what they recorded or printed."""
+def measure(suite: str, path: str) -> None:
+    """Run tests of a kind; note how many of each passed, and what they recorded or printed, beside what is noted."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "junit.xml"
         how = ["-p", "no:cacheprovider", "-o", "junit_logging=system-out", f"--junitxml={report}"]
-        subprocess.run([sys.executable, "-m", "pytest", "-q", *SUITES[suite], *how], cwd=ROOT)
+        subprocess.run([sys.executable, "-m", "pytest", "-q", path, *how], cwd=ROOT)
         cases = list(ET.parse(report).iter("testcase"))
     found: dict[str, dict[str, object]] = {}
     for case in cases:
@@ -91,7 +92,8 @@ def measure(suite: str) -> None:
         said += [line for out in case.iter("system-out") for line in (out.text or "").splitlines() if _BAND.match(line)]
         entry["said"] = [*entry["said"], *said]  # type: ignore[misc]
     known = json.loads(SCORES.read_text(encoding="utf-8")) if SCORES.is_file() else {}
-    known[suite] = {"measured": str(date.today()), "tests": found}
+    earlier = known.get(suite, {}).get("tests", {})
+    known[suite] = {"measured": str(date.today()), "tests": {**earlier, **found}}
     SCORES.write_text(json.dumps(known, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
