@@ -25,9 +25,10 @@ function format(lang, options) {
 
 export function words(texts, lang, currency) {
   const known = (value) => Number.isFinite(value);
+  const minus = (text) => (lang === "zh" ? text.replace("-", "−") : text); // as Python's `number`
   const shown = (value, digits, more) => known(value)
-    ? format(lang, { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay: "negative", ...more })
-      .format(value) : "–";
+    ? minus(format(lang, { minimumFractionDigits: digits, maximumFractionDigits: digits, signDisplay: "negative", ...more })
+      .format(value)) : "–";
   return {
     lang,
     t: (key, values = {}) => (texts[lang][key] ?? key).replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all),
@@ -47,7 +48,7 @@ export function words(texts, lang, currency) {
       const unit = currency ? { style: "currency", currency } : {};
       const size = Math.abs(value) < 1000 ? { maximumFractionDigits: 0 }
         : { notation: "compact", maximumSignificantDigits: 3 };
-      return format(lang, { ...unit, ...size, signDisplay: "negative", ...more }).format(value);
+      return minus(format(lang, { ...unit, ...size, signDisplay: "negative", ...more }).format(value));
     },
   };
 }

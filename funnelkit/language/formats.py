@@ -13,7 +13,7 @@ from typing import Any
 
 from funnelkit.language.texts import language, say
 
-DASH, NBSP = "–", "\u00a0"
+DASH, NBSP, MINUS = "–", "\u00a0", "\u2212"
 RUN = "FUNNELKIT_RUN"  # environment variable of a report's kernel
 _EN, _ZH = ((1e9, "B"), (1e6, "M"), (1e3, "K")), ((1e8, "亿"), (1e4, "万"))
 _LOCALES = {"en": "en_GB", "zh": "zh_CN"}
@@ -57,7 +57,12 @@ def _rounded(value: Any, decimals: int) -> Decimal:
 
 def _apply(value: Decimal, decimals: int, form: str = "{}") -> str:
     digits = "#,##0" + ("." + "0" * decimals if decimals else "")
-    return str(_pattern(form.format(digits)).apply(value, _locale(language())))
+    return _signed(str(_pattern(form.format(digits)).apply(value, _locale(language()))))
+
+
+def _signed(text: str) -> str:
+    """Write the minus as the language does: Chinese sets the mathematical sign, which is as wide as a plus."""
+    return text.replace("-", MINUS, 1) if language() == "zh" else text
 
 
 def number(value: Any, decimals: int = 0) -> str:
@@ -127,7 +132,7 @@ def points(change: Any) -> str:
     if _missing(change):
         return DASH
     found = _rounded(float(change) * 100, 1)
-    return f"{found:+,}" if found else "0.0"
+    return _signed(f"{found:+,}") if found else "0.0"
 
 
 def is_report() -> bool:
@@ -180,7 +185,7 @@ def short_money(value: float, currency: str | None) -> str:
     unit, word, decimals = scale_of(value)
     text = number(value / unit, decimals)
     if language() == "zh":
-        sign, text = ("-", text[1:]) if text.startswith("-") else ("", text)
+        sign, text = (MINUS, text[1:]) if text.startswith(MINUS) else ("", text)
         return sign + symbol_of(currency) + text + word
     return NBSP.join(part for part in (currency or "", text, word) if part)
 
@@ -225,8 +230,8 @@ def money(value: Any, currency: str | None = None, *, short: bool = False) -> st
     if short and abs(amount) >= 1000:
         figures = max(0, 2 - math.floor(math.log10(abs(amount))) % (4 if language() == "zh" else 3))
         found = format_compact_currency(amount, unit, locale=locale, fraction_digits=figures)
-        return str(found)
-    return str(format_currency(amount, unit, "¤#,##0", locale=locale, currency_digits=False))
+        return _signed(str(found))
+    return _signed(str(format_currency(amount, unit, "¤#,##0", locale=locale, currency_digits=False)))
 
 
 def day(when: Any) -> str:

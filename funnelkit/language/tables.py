@@ -28,7 +28,9 @@ _CHANGE_PARTS = ("change_low", "change_high")
 _MONEY = ("value", "amount", "price", "sales")
 _WORDS = ("status", "state", "verdict", "basis")
 # A number with sign, currency and percent, and behind it an interval, a count or the end of a range.
-_NUMBER = re.compile(r"[+-]?(?:CN¥|US\$|[¥€$£]|[A-Z]{3}\xa0)?-?\d[\d,]*(?:\.\d+)?\xa0?[KMB万亿]?%?(?: ?[\[(（–～].*)?")
+_NUMBER = re.compile(
+    r"[+−-]?(?:CN¥|US\$|[¥€$£]|[A-Z]{3}\xa0)?[−-]?\d[\d,]*(?:\.\d+)?\xa0?[KMB万亿]?%?(?: ?[\[(（–～].*)?"
+)
 _FRACTIONS = ("share", "rate", "ratio", "win_probability", "p_best", "peer_rate", "target_rate")
 _PREFIXES = {"exit": "exit_", "part": "part_of_"}  # of the labels of these columns' values
 

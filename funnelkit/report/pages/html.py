@@ -21,7 +21,9 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-sr
 _CSS = Path(__file__).with_suffix(".css")
 _FIRST, _FIRST_CSS = '<div class="fp', Path(__file__).with_name("first_page.css")
 _TEXT = re.compile(r">[^<>]+<")
-_WHOLE = re.compile(r"[-+]?\d[\d,.]*%|\[[-+\d][-+\d,.% ]{2,40}\]|[(（]?n = [\d,]+[)）]?|(?<!\d)\d{4}-\d\d-\d\d(?!\d)")
+_WHOLE = re.compile(
+    r"[-−+]?\d[\d,.]*%|\[[-−+\d][-−+\d,.% ]{2,40}\]|[(（]?n = [\d,]+[)）]?|(?<!\d)\d{4}-\d\d-\d\d(?!\d)"
+)
 # Cells of a table keep words whole, so a longer run of signs gets places to break.
 _CELL = re.compile(r"(<td[^>]*>)([^<]+)(?=</td>)")
 _RUN, _SIGN = re.compile(r"(?:&#?\w+;|[^\s<>&\u2e80-\U0003ffff]){18,}"), re.compile(r"&#?\w+;|.")
