@@ -47,7 +47,9 @@ def take(page: Page, name: str, lang: str, shown: Path) -> None:
     if name == "explorable":
         page.locator(".chips button").nth(1).click()
     elif name == "lesson":
-        page.locator("main img").first.evaluate("image => scrollTo(0, image.closest(".result").getBoundingClientRect().top - 80)")
+        page.locator("main img").first.evaluate(
+            "image => scrollTo(0, image.closest('.result').getBoundingClientRect().top - 80)"
+        )
     page.wait_for_timeout(800)
     image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     image.quantize(256, dither=Image.Dither.NONE).save(PICTURES / f"{name}_{lang}.png", optimize=True)

@@ -275,11 +275,11 @@ def _odds(part: NDArray[np.float64], whole: NDArray[np.float64]) -> tuple[NDArra
         return tuple(np.where(whole > 0, odds, np.nan) for odds in (part / whole, low / (1 - low), high / (1 - high)))
 
 
-def _churn_words(row: pd.Series[Any], alarm: float) -> dict[str, str]:
+def _churn_words(row: pd.Series[Any], alarm: float) -> dict[str, Any]:
     ends = {end: percent(row[end]).removesuffix("%") for end in ("low", "high")}
     period = str(row["period"])
     named = Text(period, f"{period} 年" if re.fullmatch(r"\d{4}", period) else f"{period} ")
-    values = {"period": named, "ratio": percent(row["ratio"]), **ends}
+    values: dict[str, Any] = {"period": named, "ratio": percent(row["ratio"]), **ends}
     return values | {"alarm": percent(alarm, 0), "net": number(row["net"])}
 
 

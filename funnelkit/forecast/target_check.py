@@ -1,4 +1,4 @@
-"""Smart: is a target measurable, time-bound, feasible yet challenging, within the team's resources, based on history?"""
+"""Smart: is a target measurable, time-bound, feasible yet challenging, within the team's means, based on history?"""
 
 from __future__ import annotations
 
