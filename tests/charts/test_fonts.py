@@ -1,7 +1,7 @@
 """The bundled font shows every character that the kit itself can show: no page depends on the fonts of a machine."""
 
 import json
-import re
+import tomllib
 from pathlib import Path
 
 import matplotlib as mpl
@@ -36,10 +36,8 @@ def signs(path):
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".ipynb":
         text = "\n".join(_texts(json.loads(text)["cells"]))
-    elif (
-        path.parent.name == "presets"
-    ):  # names of columns and outcomes are understood, in any language; the rest is shown
-        text = "\n".join(line for line in text.splitlines() if not re.match(r"\w+ = \[", line))
+    elif path.parent.name == "presets":  # titles are shown; words of columns and outcomes are read, in any language
+        text = "\n".join(value for value in tomllib.loads(text).values() if isinstance(value, str))
     elif path.suffix == ".json":
         text = "\n".join(_texts(json.loads(text)))
     return {sign for sign in text if sign.isprintable() and sign != UNREADABLE}
