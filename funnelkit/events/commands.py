@@ -30,20 +30,14 @@ def add_answers(command: Any) -> None:
     ----------
     command : ArgumentParser
     """
-    command.add_argument("--reentry", choices=("first", "latest"), help="a chain starts at the first step 1, or at any")
-    command.add_argument("--gap", metavar="1h", help="shortest time from one step to the next")
-    command.add_argument("--optional", metavar="B,C", help="steps that may be left out; counted where they are made")
-    command.add_argument("--hold", metavar="COL,COL", help="columns whose values stay the same all the way")
-    command.add_argument(
-        "--attribute", choices=("first", "last", "step"), help="of --by: the value at which event counts"
-    )
-    command.add_argument("--journeys", action="store_true", help="also how long each step took those who made it")
-    command.add_argument(
-        "--trend", nargs="?", const="month", choices=tuple(UNITS), help="also the conversion by entry cohort"
-    )
-    command.add_argument(
-        "--dropped", metavar="FILE", help="a CSV of who came to a step and no further, the latest first"
-    )
+    command.add_argument("--reentry", choices=("first", "latest"))
+    command.add_argument("--gap", metavar="1h")
+    command.add_argument("--optional", metavar="B,C")
+    command.add_argument("--hold", metavar="COL,COL")
+    command.add_argument("--attribute", choices=("first", "last", "step"))
+    command.add_argument("--journeys", action="store_true")
+    command.add_argument("--trend", nargs="?", const="month", choices=tuple(UNITS))
+    command.add_argument("--dropped", metavar="FILE")
 
 
 def with_fields(rule: Rule, options: Any) -> Rule:

@@ -31,8 +31,6 @@ def describe(parser: argparse.ArgumentParser) -> None:
                 describe(part)
         else:
             own = texts("help").get(command, {})
-            if action.dest not in own and action.dest not in texts("help.any") and action.help:
-                continue
             action.help = say(f"help.{command if action.dest in own else 'any'}.{action.dest}")
 
 
@@ -48,8 +46,10 @@ def argparse_words() -> Iterator[None]:
         return word(one if n == 1 else many)
 
     before = {name: getattr(argparse, name) for name in ("_", "ngettext")}
-    vars(argparse).update(_=word, ngettext=word_of_n)
     try:
+        for name, said in zip(before, (word, word_of_n), strict=True):
+            setattr(argparse, name, said)
         yield
     finally:
-        vars(argparse).update(before)
+        for name, said in before.items():
+            setattr(argparse, name, said)
