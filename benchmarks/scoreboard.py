@@ -256,7 +256,7 @@ def frame() -> Table:
     heads = [
         ("from the key to the painted frame", "从按键到画面更新"),
         ("median, ms", "中位数（毫秒）"),
-        ("95 % within, ms", "95% 不超过（毫秒）"),
+        ("95% within, ms", "95% 不超过（毫秒）"),
     ]
     below = (
         "Keys are pressed in Chromium; other work on the machine is named in [benchmarks/EXPLORABLES.md](benchmarks/EXPLORABLES.md).",

@@ -275,7 +275,7 @@ def _only(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
 def _column_line(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
     """Return a column with its first values: as taken or proposed, or as kept."""
     shown = tame_cell(", ".join(row["values"]))
-    confidence = row["confidence"]
+    confidence = "stage_date" if row["meaning"] == "stage_date" else row["confidence"]
     comment = "# " + say(f"reading.mapping.{confidence}") + ": " + shown
     if row["meaning"] in (None, "stage_date"):
         return f"# {_toml(row['column'])}  {comment}"

@@ -16,7 +16,7 @@ from funnelkit.pipeline import Limit
 from funnelkit.reading.cells.text import cell_text
 from funnelkit.reading.containers.options import ReadOptions, Table
 from funnelkit.reading.layouts.columns import date_stem
-from funnelkit.reading.layouts.evidence import holds, likely, sample_texts
+from funnelkit.reading.layouts.evidence import holds, likely, names_stages, sample_texts
 from funnelkit.reading.layouts.outcomes import declared_ends, holds_exit, status_word
 from funnelkit.reading.layouts.presets import key, preset_data
 from funnelkit.reading.layouts.stage_dates import dated_names
@@ -39,6 +39,8 @@ def propose(table: Table, columns: Mapping[str, str], options: ReadOptions) -> l
     for canonical in _words():
         for header in likely(table, free, canonical) if canonical not in columns else ():
             guesses.setdefault(header, canonical)
+    if not {"stage", "status"} & {*columns, *guesses.values()}:
+        guesses |= dict.fromkeys(names_stages(table, [name for name in free if name not in guesses])[:1], "stage")
     found = []
     for header in table.cells.columns:
         values = list(cell_text(table.cells[header].head(1000)).dropna().unique()[:SHOWN])
@@ -100,7 +102,9 @@ def with_maybe(error: DataError, table: Table, columns: Mapping[str, str]) -> Da
     problems = []
     for each in error.values.get("problems", (error,)):  # type: ignore[attr-defined]
         free = [header for header in table.cells.columns if header not in columns.values()]
-        found = ", ".join(map(repr, likely(table, free, str(each.values["column"]))))
+        wanted = str(each.values["column"])
+        fitting = likely(table, free, wanted) or (names_stages(table, free)[:1] if wanted == "stage" else [])
+        found = ", ".join(map(repr, fitting))
         told = both(lambda found=found: say("errors.maybe_column", maybe=found)) if found else ""  # type: ignore[misc]
         problems.append(DataError("no_column", **{**each.values, "maybe": told}))
     return DataError("no_column", **{**problems[0].values, "problems": tuple(problems)})

@@ -33,6 +33,7 @@ _NUMBER = re.compile(
 
 _UNIT = re.compile(rf"(?:{_CURRENCY})?[\d.,' ]+\s*(?:[kKmMbB]n?|mio|mln|Mrd)\.?\s*(?:{_CURRENCY})?")
 _MYRIAD = re.compile(r"(?P<rest>.*[\d.,])\s*(?P<unit>百万|千万|[万亿千萬億])\s*(?P<money>元|人民币|美元|欧元)?")
+_NO_CENTS = re.compile(r"(?<=\d)\s?(?:/[-–—=]|:[-–—]|[.,][-–—]{1,2})(?=$|\s?[^\d\s])")  # 1.200,- and Rs. 48,000/-
 _TIMES = {"千": 1e3, "万": 1e4, "百万": 1e6, "千万": 1e7, "亿": 1e8, "萬": 1e4, "億": 1e8}
 _NAMED_MONEY = {"元": "元", "人民币": "元", "美元": "US$", "欧元": "€"}
 
@@ -82,7 +83,8 @@ _SYMBOLS = {
 }
 
 
-_GROUPED = {mark: re.compile(rf"\d{{1,3}}(?:[{mark}]\d{{3}})+") for mark in (",", ".", "'", " ")}
+_GROUPED = {mark: re.compile(rf"\d{{1,3}}(?:[{mark}]\d{{3}})+") for mark in (".", "'", " ")}
+_GROUPED[","] = re.compile(r"\d{1,3}(?:,\d{3})+|\d{1,2}(?:,\d{2})+,\d{3}")  # also lakhs and crores: 48,87,000
 
 
 def as_number(
@@ -161,6 +163,7 @@ def _split_number(text: str, percent: bool) -> _Parts:
     plain = plain.replace("−", "-").replace("’", "'").replace("\u202f", " ")
     if re.fullmatch(r"[+-]?(?:inf(?:inity)?|nan)", plain, re.IGNORECASE):
         return {"rule": "not_finite"}
+    plain = _NO_CENTS.sub("", plain)
     if _UNIT.fullmatch(plain):
         return {"rule": "number_unit"}
     myriad = _MYRIAD.fullmatch(plain)

@@ -14,7 +14,7 @@ import pandas as pd
 from funnelkit.reading.cells.dates import is_date
 from funnelkit.reading.cells.numbers import is_number
 from funnelkit.reading.cells.text import cell_text
-from funnelkit.reading.layouts.outcomes import is_flags, status_word
+from funnelkit.reading.layouts.outcomes import holds_exit, is_flags, status_word
 from funnelkit.reading.layouts.presets import key, preset_data
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ DATES = frozenset(
 )  # fmt: skip
 NUMBERS = frozenset(("amount", "value", "n_entered", "n_advanced", "n_lost", "n_open", "rate"))
 FLAGS = frozenset(("is_won", "is_closed", "is_lost"))
+MOST_STAGES = 30  # that a column nobody named so may hold
 _SAMPLE = 1000  # cells from the start of a column, and as many spread over the rest
 
 
@@ -67,6 +68,18 @@ def likely(table: Table, headers: Sequence[str], canonical: str) -> list[str]:
         fits = holds(canonical, table.cells[header], serial=table.kind == "workbook") if named else False
         if fits or (fits is None and canonical not in DATES | NUMBERS):
             found.append(header)
+    return found
+
+
+def names_stages(table: Table, headers: Sequence[str]) -> list[str]:
+    """Return those of these columns whose cells read like stages: few texts, often repeated, one of them an outcome."""
+    found = []
+    for header in headers:
+        texts = sample_texts(table.cells[header])
+        names = texts.unique()
+        if 2 <= len(names) <= MOST_STAGES and 3 * len(names) <= len(texts) and not is_flags(texts):
+            ends = [status_word(name) in ("won", "lost") or holds_exit(name) for name in names]
+            found += [header] if any(ends) else []
     return found
 
 
