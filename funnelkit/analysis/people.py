@@ -265,15 +265,16 @@ def _read(
 ) -> tuple[str, dict[str, Any], tuple[tuple[str, dict[str, Any]], ...]]:
     mix, cutoff = context
     named = {side: table.loc[table["verdict"] == side, by].tolist() for side in ("above", "below")}
-    key = "analysis.people.differs" if named["above"] or named["below"] else "analysis.people.no_difference"
+    judged = table.loc[table["verdict"] != "too_few"]
+    key = "differs" if named["above"] or named["below"] else "no_difference" if len(judged) > 1 else "none_judged"
     who = by if by in ("owner", "team") else "group"
     values = {
-        "n": both(lambda: say(f"analysis.people.n_{who}", n=number(len(table)))),
-        "n_deals": number(table["n"].sum()),
+        "n": both(lambda: say(f"analysis.people.n_{who}", n=number(len(judged if len(judged) > 1 else table)))),
+        "n_deals": number((judged if len(judged) > 1 else table)["n"].sum()),
         "above": named["above"] or ["–"],
         "below": named["below"] or ["–"],
-        "low": percent(table["rate"].min()),
-        "high": percent(table["rate"].max()),
+        "low": percent(judged["rate"].min()),
+        "high": percent(judged["rate"].max()),
         "n_same": number((table["verdict"] == "no_difference").sum()),
     }
     notes: list[tuple[str, dict[str, Any]]] = [
@@ -292,4 +293,4 @@ def _read(
     if (table["verdict"] == "too_few").any():
         few = table.loc[table["verdict"] == "too_few", by].tolist()
         notes.append(("analysis.people.too_few", {"names": few, "least": number(LEAST)}))
-    return key, values, tuple(notes)
+    return f"analysis.people.{key}", values, tuple(notes)

@@ -13,6 +13,7 @@ from funnelkit.pipeline import Limit
 from funnelkit.result import LimitError
 from funnelkit.synth.generate import as_pipeline, synthesize
 from tests.support.histories import pipeline
+from tests.worlds import named
 
 AS_OF = pd.Timestamp("2025-12-31")
 EMPTY = pipeline([], [], stages=("Lead", "Won"))
@@ -167,3 +168,12 @@ def test_no_effect_is_not_flagged(tail):
     print(f"\n{tail} tails, 1,000 reviews without effect: false verdict on wins in {wins:.1%}, on pace in {pace:.1%}; "
           f"{outside:.1%} of people outside the 95% limits")  # fmt: skip
     assert max(wins, outside, pace) <= 0.06
+
+
+def test_where_too_few_can_be_compared_nobody_is_called_alike():
+    made = named("constant").but(per_day=0.2, years=1).pipeline(np.random.default_rng(5))
+    owners = [f"P{at:02}" for at in np.arange(len(made.deals)) % 30]
+    found = review_people(replace(made, deals=made.deals.assign(owner=owners), limits=()))
+    assert set(found.table["verdict"]) == {"too_few"}
+    assert "no two have enough deals to be compared" in found.reading("en")
+    assert "no evidence of a difference" not in found.reading("en") and "无法评价" in found.reading("zh")
