@@ -289,7 +289,8 @@ def _read(
     else:
         fast, slow = ([*table.loc[table["pace_verdict"] == side, by]] for side in ("above", "below"))
         pace = ("analysis.people.pace", {"fast": fast or ["–"], "slow": slow or ["–"]})
-        notes.append(pace if fast or slow else ("analysis.people.same_pace", {}))
+        if fast or slow or key != "none_judged":
+            notes.append(pace if fast or slow else ("analysis.people.same_pace", {}))
     if (table["verdict"] == "too_few").any():
         few = table.loc[table["verdict"] == "too_few", by].tolist()
         notes.append(("analysis.people.too_few", {"names": few, "least": number(LEAST)}))
