@@ -106,6 +106,8 @@ def check_rows(table, data, seed):
     lines = lines[:-1] if lines[-1] == "" else lines
     mark = seed.options.get("delimiter") or table.delimiter or seed.mark
     first = next(number for number, line in enumerate(lines) if line.replace(mark, "").strip())
+    for note in table.notes:  # lines above the header are told, and are no rows
+        first = note.values["header"] - 1 if note.rule == "titles_above" else first
     assert table.rows_in == len(lines) - first - 1, (data, table.rows_in)
 
 

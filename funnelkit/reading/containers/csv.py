@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
@@ -49,10 +50,13 @@ def read_delimited(text: str, name: str, options: ReadOptions, notes: Iterable[F
     return Table(name, table.cells, table.lines, "text", table.blank, table.broken, notes, delimiter)
 
 
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")  # splitlines would also part at a form feed within a cell
+
+
 def _without_titles(text: str, skip: int, name: str) -> tuple[str, tuple[Finding, ...]]:
     """Return (text with blank lines where titles stood above the header, findings): the header is the first line most
     of whose cells are known as headers, where there is one among the first."""
-    lines = text[skip : skip + 100_000].splitlines(keepends=True)[:_ABOVE]
+    lines = _LINE.findall(text[skip : skip + 100_000])[:_ABOVE]
     found = ((number, mark) for number, line in enumerate(lines) for mark in DELIMITERS if _is_header(line, mark))
     place, mark = next(found, (0, ","))
     filled = [len(_filled(line, mark)) for line in lines[: place + 1]]
