@@ -36,8 +36,12 @@ def signs(path):
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".ipynb":
         text = "\n".join(_texts(json.loads(text)["cells"]))
-    elif path.parent.name == "presets":  # titles are shown; words of columns and outcomes are read, in any language
-        text = "\n".join(value for value in tomllib.loads(text).values() if isinstance(value, str))
+    elif path.name == "generic.toml":  # words of other languages, read and never shown; its title is
+        text = tomllib.loads(text).get("title", "")
+    elif path.parent.name == "presets":  # words of outcomes in other languages are understood, never shown
+        text = "\n".join(
+            line for line in text.splitlines() if not line.startswith(("won = ", "lost = ", "void = ", "open = "))
+        )
     elif path.suffix == ".json":
         text = "\n".join(_texts(json.loads(text)))
     return {sign for sign in text if sign.isprintable() and sign != UNREADABLE}
