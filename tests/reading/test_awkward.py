@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from funnelkit.language import DataError
+from funnelkit.reading.layouts.presets import key
 from funnelkit.reading.mapping import write_mapping
 from funnelkit.reading.read import read
 
@@ -68,6 +69,16 @@ def test_subitems_of_a_board_are_part_of_the_deal_above():
     assert pipeline.deals["deal_id"].tolist() == ["71", "72"] and pipeline.amount_total == 11
     assert pipeline.rows.rows_in == 6 and pipeline.rows.quarantined == 1 and pipeline.rows.ignored == 3
     assert "subitems_left_out" in rules(pipeline)
+
+
+def test_subitems_are_looked_for_among_few_cells(monkeypatch):
+    from funnelkit.reading.containers import headers
+
+    compared = []
+    monkeypatch.setattr(headers, "key", lambda name: compared.append(name) or key(name))
+    cells = pd.Series([*(f"D{n:05}" for n in range(20_000)), "Subitems", "S1", None, " Sub-items ", "Ｓubitems"])
+    assert headers._are_subitems(cells.astype("str")).nonzero()[0].tolist() == [20_000, 20_003, 20_004]
+    assert len(compared) == 4
 
 
 def test_visits_with_their_actions_are_rows_of_events(tmp_path):

@@ -7,16 +7,18 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from funnelkit.pipeline import Finding
-from funnelkit.reading.cells.text import cell_text
+from funnelkit.reading.cells.text import arrow_text, cell_text
 from funnelkit.reading.containers.options import Table
 from funnelkit.reading.layouts.presets import key
 
 _SUBITEMS = frozenset(
     map(key, ("subitems", "sub-items", "subelementos", "subitens", "sous-éléments", "unterelemente", "子项", "子任务"))
 )
+_INITIAL = f"(?i)^\\W*[{''.join(sorted({name[0] for name in _SUBITEMS}))}]"
 
 
 def without_repeated(table: Table) -> Table:
@@ -34,7 +36,7 @@ def _without_subitems(table: Table) -> Table:
     """Return the table without rows of subitems: a header of their own, whose first cell says so, and rows below it
     whose first cell is blank."""
     first = cell_text(table.cells.iloc[:, 0])
-    begins = first.map(lambda text: key(text) in _SUBITEMS, na_action="ignore").eq(True).to_numpy()
+    begins = _are_subitems(first)
     if not begins.any():
         return table
     blank = first.isna().to_numpy()
@@ -44,6 +46,13 @@ def _without_subitems(table: Table) -> Table:
     note = Finding("subitems_left_out", "note", table.name, line, values={"n": n})
     cells = table.cells[~inside].reset_index(drop=True)
     return replace(table, cells=cells, lines=table.lines[~inside], blank=table.blank + n, notes=(*table.notes, note))
+
+
+def _are_subitems(cells: pd.Series) -> NDArray[np.bool_]:
+    """Return which cells say that subitems begin; only those with such an initial are compared one by one."""
+    maybe = np.asarray(pc.fill_null(pc.match_substring_regex(arrow_text(cells), _INITIAL), False))
+    words = [text for text in cells[maybe].drop_duplicates() if key(text) in _SUBITEMS]
+    return cells.isin(words).to_numpy() if words else np.zeros(len(cells), dtype=bool)
 
 
 def _without_headers(table: Table, headers: Sequence[str]) -> Table:

@@ -7,6 +7,7 @@ read as any other, with the same result. Lines are cut as `csv` cuts them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 LARGEST_PLAIN = 32_000_000  # bytes of a file that is read in one go
 BLOCK = 1 << 24
+_AT_ONCE = 2  # threads: more would hold more blocks
 MOST_NAMES = 30_000  # different values of a column that is kept as categories
 _MARK = b"\xef\xbb\xbf"
 
@@ -34,15 +36,15 @@ def read_large(path: Path, options: ReadOptions, notes: Iterable[Finding]) -> Ta
     import pyarrow as pa
 
     size = path.stat().st_size
-    with path.open("rb") as file:
+    with path.open("rb") as file, ThreadPoolExecutor(_AT_ONCE) as pool:
         blocks = _blocks(file)
         first = next(blocks, None)
         if first is None:
             return None
         try:
-            reader = _Reader(first[:200_000].decode("utf-8", "ignore"), path.name, options)
-            for block in chain([first], blocks):
-                if not reader.take(block):
+            reader = _Reader(first[:200_000].decode("utf-8", "ignore"), path.name, options, pool)
+            for lines in reader.lines(chain([first], blocks)):
+                if lines is None or not reader.take(lines):
                     return None
                 if options.progress:
                     options.progress(file.tell() / size / 2)
@@ -66,28 +68,42 @@ def _blocks(file: BinaryIO) -> Iterator[bytes]:
 
 
 class _Reader:
-    """Takes blocks, keeps columns; `take` returns False where the file is not plain."""
+    """Takes blocks, keeps columns; where the file is not plain, its lines are None or `take` returns False.
 
-    def __init__(self, sample: str, name: str, options: ReadOptions) -> None:
-        self.name, self.most = name, options.bounds.cell_characters
+    Blocks are taken in their order; the next one is cut into lines meanwhile, and its columns are coded side by side.
+    """
+
+    def __init__(self, sample: str, name: str, options: ReadOptions, pool: ThreadPoolExecutor) -> None:
+        self.name, self.most, self.pool = name, options.bounds.cell_characters, pool
         skip, declared = separator_line(sample)
         self.delimiter, self.notes = find_delimiter(sample[skip:], name, options.delimiter or declared)
         self.cutter = LineCutter(name, options, skips_first=bool(skip))
         self.columns: list[_Column] = []
 
-    def take(self, block: bytes) -> bool:
-        """Read one block."""
+    def lines(self, blocks: Iterable[bytes]) -> Iterator[Lines | None]:
+        """Yield the lines of each block, one block ahead of who takes them."""
+        ahead = None
+        for block in blocks:
+            behind, ahead = ahead, self.pool.submit(self._lines_of, block)
+            if behind:
+                yield behind.result()
+        if ahead:
+            yield ahead.result()
+
+    def _lines_of(self, block: bytes) -> Lines | None:
         if b"\0" in block or b"\r" in block:
-            return False
+            return None
         lines = Lines.of(block, self.delimiter)
-        if lines is None or len(lines.longer_than(self.most)):
-            return False
+        return None if lines is None or len(lines.longer_than(self.most)) else lines
+
+    def take(self, lines: Lines) -> bool:
+        """Read the lines of one block."""
         table = self.cutter.cut(lines)
         if self.cutter.names is None:
             return False
         self.columns = self.columns or [_Column() for _ in self.cutter.names]
-        for column, cells in zip(self.columns, table or (), strict=table is not None):
-            column.take(cells)
+        if table is not None:
+            list(self.pool.map(_Column.take, self.columns, table.columns))
         return True
 
     def table(self, notes: Iterable[Finding], tail: str) -> Table | None:
