@@ -176,7 +176,7 @@ def large(value: Any, unit: str = "") -> str:
         return number(value)
     size, word, _ = scale_of(float(value))
     found = float(value) / size
-    text = number(found, int(word != "" and found < 100))
+    text = number(found, int(word != "" and abs(found) < 100 and round(found, 1) % 1 != 0))
     return f"{text} {word}{unit}" if word or unit else text
 
 
@@ -256,7 +256,8 @@ def day(when: Any) -> str:
     from babel.dates import format_date
 
     found = pd.Timestamp(when)
-    return str(format_date(date(found.year, found.month, found.day), "long", locale=_locale(language())))
+    form = "y 年 M 月 d 日" if language() == "zh" else "long"
+    return str(format_date(date(found.year, found.month, found.day), form, locale=_locale(language())))
 
 
 def rate_text(row: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ import pandas as pd
 
 from funnelkit.language.formats import DASH, change_text, day, is_report, money, number, percent, rate_text
 from funnelkit.language.terminal import align, tame_cell
-from funnelkit.language.texts import label, say
+from funnelkit.language.texts import label, language, say
 
 FIGURES = "application/vnd.funnelkit.figures+json"
 TABLE = "application/vnd.funnelkit.table+json"
@@ -195,7 +195,7 @@ def _cells(column: pd.Series[Any], name: str, model: Model | None, currency: str
 
 def _cell(value: Any, name: str, decimals: int, currency: str | None) -> str:
     if isinstance(value, pd.Timestamp):
-        return day(value)
+        return day(value) if language() == "en" else f"{value:%Y-%m-%d}"
     if isinstance(value, bool):
         return say(f"language.present.{str(value).lower()}")
     if isinstance(value, Decimal):

@@ -1,12 +1,14 @@
 """The language in force, and every visible text of the kit in both: `say("labels.n_entered")`.
 
 The texts stand in `texts/*.toml`, one file a room with a table for each of its subjects, each entry
-`key = { en = "...", zh = "..." }`. A key is written `room.subject.key`. Values go into `{braces}` as `str.format` does.
+`key = { en = "...", zh = "..." }`. A key is written `room.subject.key`. Values go into `{braces}` as `str.format` does;
+`{n:deal is|deals are}` writes the form that fits the number.
 """
 
 from __future__ import annotations
 
 import os
+import string
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -114,7 +116,20 @@ def say(key: str, lang: Lang | None = None, /, **values: object) -> str:
     with speaking(lang):
         shown = {part: joined(value) if isinstance(value, (list, tuple)) else value for part, value in values.items()}
         text: str = texts(group)[name][language()]
-        return tame(text.format(**shown))
+        return tame(_FORMS.vformat(text, (), shown))
+
+
+class _Forms(string.Formatter):
+    """`str.format` with a choice of forms: after 1 the first of `{n:deal is|deals are}` stands, else the second."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        one, choice, many = format_spec.partition("|")
+        if not choice:
+            return format(value, format_spec)
+        return one if str(value) == "1" else many
+
+
+_FORMS = _Forms()
 
 
 def joined(words: Iterable[object]) -> str:

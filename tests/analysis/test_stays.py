@@ -78,7 +78,7 @@ def test_stages_keep_the_order_of_the_model():
 
 def test_a_list_of_stays_reads_and_shows_itself():
     found = find_spells(pipeline([("a", "open", None), ("b", "won", 7)], [("a", "Lead", 10), ("b", "Lead", 0)]), "team")
-    assert found.reading().startswith("1 of the 2 stays are still in progress")
+    assert found.reading().startswith("1 of the 2 stays is still in progress")
     assert found.show("zh").text.splitlines()[0].split() == [
         "商机",
         "团队",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from funnelkit.language.errors import CatalogError, DataError, ReportError
-from funnelkit.language.texts import texts
+from funnelkit.language.texts import say, texts
 
 ROOT = Path(__file__).parents[2] / "funnelkit"
 FILES = {path.stem: texts(path.stem) for path in sorted((ROOT / "language" / "texts").glob("*.toml"))}
@@ -29,6 +29,23 @@ def test_both_languages_hold_the_same_places(group, key, entry):
     assert entry["en"].strip() and entry["zh"].strip()
     assert placeholders(entry["en"]) == placeholders(entry["zh"])
     assert not re.search(r"[\u4e00-\u9fff]", entry["en"]), "Chinese in the English text"
+
+
+COUNTED = "deals|rows|days|periods|months|accounts|wins|files|lines|cells|stages|reports"
+
+
+@pytest.mark.parametrize(("group", "key", "entry"), ENTRIES, ids=[f"{group}.{key}" for group, key, _ in ENTRIES])
+def test_english_counts_one_as_one(group, key, entry):
+    """After a number that may be 1 the noun has a form for it; `of {n} deals` needs none."""
+    found = re.findall(rf"(?<!of )(?<!of the )\{{n\}} (?:{COUNTED})\b", entry["en"])
+    assert group.startswith("explore") or not found
+
+
+@pytest.mark.parametrize(("n", "words"), [(1, "1 deal is"), ("1", "1 deal is"), (2, "2 deals are"), (0, "0 deals are")])
+def test_the_form_follows_the_number(n, words):
+    assert say("reading.findings.closed_without_outcome", "en", file="a", column="b", n=n).startswith(
+        f"a, column b: {words}"
+    )
 
 
 def test_error_speaks_both_languages_and_survives_pickling():

@@ -146,7 +146,7 @@ def _won(asked: FigureScope) -> Tile | None:
     parts = [records.won_in(start, stop) for start, stop in pairwise(edges)]
     values = [float(records.amounts[part].sum()) if worth is not None else float(part.sum()) for part in parts]
     write = _amount_or_count(records, worth)
-    wins = lambda: say("report.first_page.win" if n == 1 else "report.first_page.wins", n=number(n))  # noqa: E731
+    wins = lambda: say("report.first_page.wins", n=number(n))  # noqa: E731
     figure = both(wins) if worth is None else both(lambda: money_figure(worth, records.pipeline.currency))
     label = both(lambda: say("report.first_page.tile_won", period=asked.period()))
     spark = Spark("bars", values, _named("spark_won", asked, values, write))

@@ -160,4 +160,4 @@ def stage_words(name: Any) -> str:
 
 def deals_words(n: float) -> str:
     """Return so many deals."""
-    return say("report.first_page.deal" if round(n) == 1 else "report.first_page.deals", n=number(n))
+    return say("report.first_page.deals", n=number(n))
