@@ -58,7 +58,7 @@ LOWEST := $(OUT)/lowest
 lowest: $(VENV)/.dev
 	@PATH="$(BIN):$$PATH"; command -v uv >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv; \
 	uv venv --quiet --clear --python $(BIN)/python $(LOWEST) && \
-	uv pip install --quiet --python $(LOWEST)/bin/python -r .ci/lowest.txt pytest hypothesis && \
+	uv pip install --quiet --python $(LOWEST)/bin/python -r .ci/lowest.txt pytest hypothesis statsmodels && \
 	uv pip install --quiet --python $(LOWEST)/bin/python --no-deps -e .
 	$(LOWEST)/bin/python -m pytest -m "not slow" -p no:cacheprovider tests/test_pipeline.py tests/test_result.py tests/reading tests/analysis tests/charts tests/stats tests/planning tests/models tests/report/runs/test_run.py tests/report/pages
 
