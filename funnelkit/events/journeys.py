@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -11,7 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from funnelkit.events.engine.arrays import Reached, Rows
+from funnelkit.events.engine.arrays import NEVER, Reached, Rows
+from funnelkit.events.engine.sort_keys import THREADS
 from funnelkit.events.log import LogColumns
 from funnelkit.events.rule import Rule, as_rule
 from funnelkit.events.search import Later, Search
@@ -55,7 +57,8 @@ class Journeys(Result):
     @property
     def matured(self) -> pd.DataFrame:
         """Return the rows that have had their whole window by `as_of`, whatever came of it; all without a window."""
-        return self.table[self.is_mature(self.table)]
+        mature = self.is_mature(self.table)
+        return self.table if mature.all() else self.table[mature]
 
     def is_mature(self, table: pd.DataFrame) -> NDArray[np.bool_]:
         """Return which rows began a whole window before `as_of`."""
@@ -118,8 +121,11 @@ def _follow(
         raise RuleError("rule_unsupported", engine="journeys", field="skip", value=repr(rule.skip))
     with Search(log, steps, rule, others=attributes, **options) as search:
         parts = list(search.parts(want="path", turn=partial(_entities, search)))
-        found = {name: _whole([part.pop(name) for part in parts]) for name in list(parts[0])}
-        return _followed(pd.DataFrame(found, copy=False), search)
+        names = list(parts[0])
+        with ThreadPoolExecutor(THREADS) as threads:  # fresh memory is filled by both processors
+            found = threads.map(lambda name: _whole([part.pop(name) for part in parts]), names)
+            table = pd.DataFrame(dict(zip(names, found, strict=True)), copy=False)
+        return _followed(table, search)
 
 
 def _followed(table: pd.DataFrame, search: Search) -> Journeys:
@@ -168,8 +174,8 @@ def _entities(search: Search, rows: Rows, reached: Reached) -> dict[str, Any]:
     }
     for place in range(reached.path.shape[1]):
         path = reached.path[:, place].take(began)
-        at = rows.at.take(np.maximum(path, 0)) if len(rows.at) else path.astype("int64")
-        at[path < 0] = np.iinfo("int64").min
+        at = rows.at.take(path, mode="clip") if len(rows.at) else path.astype("int64")
+        np.copyto(at, NEVER, where=path < 0)
         table[f"at_{place + 1}"] = at.view("datetime64[us]")
     if search.rule.reentry == "latest" or rows.group is not None or search.rule.order == "any":
         table["began_at"] = first_chances(rows, search)[began].view("datetime64[us]")

@@ -18,7 +18,7 @@ import pandas as pd
 
 from funnelkit.events.engine.arrays import Reached, Rows
 from funnelkit.events.engine.chain import chain
-from funnelkit.events.engine.fast_depth import depths
+from funnelkit.events.engine.fast_depth import depths, first_touches
 from funnelkit.events.engine.memory import rows_that_fit
 from funnelkit.events.engine.optional_steps import add_optional
 from funnelkit.events.engine.sort_keys import THREADS
@@ -114,7 +114,7 @@ class Search:
             found = chain(rows, required, self.searched, want_path=True)
             add_optional(found, rows, (codes, optional), self.searched)
             return rows, found
-        reached = depths(rows, codes, self.searched) if want == "depth" else None
+        reached = (depths if want == "depth" else first_touches)(rows, codes, self.searched)
         return rows, reached or chain(rows, codes, self.searched, want == "path")
 
     def notes(self) -> tuple[tuple[str, dict[str, Any]], ...]:

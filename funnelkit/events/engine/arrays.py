@@ -48,7 +48,7 @@ class Reached:
     complete, else the latest of that depth. `until`: the latest instant (us) at which a window of it runs. `path`
     (where asked for): the row that first reached each step within that chain, -1 where none. Where every step counts
     for itself (skip), `entered`, `advanced` and `until` are matrices, entities by steps, and depth says who began.
-    Where only the depth was asked for, start and end may be None.
+    Where only the depth was asked for, start and end may be None; end also where the rule has no use for it.
     """
 
     depth: Array

@@ -1,4 +1,4 @@
-"""Depths side by side are those that the chain finds, and are only sought where they are all that is asked."""
+"""Depths and first touches side by side are those of the chain, and are only sought where these are all it takes."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ import pytest
 from funnelkit.events.count import count_events
 from funnelkit.events.engine.arrays import NEVER, Rows
 from funnelkit.events.engine.chain import chain
-from funnelkit.events.engine.fast_depth import depths
+from funnelkit.events.engine.fast_depth import depths, first_touches
 from funnelkit.events.rule import PRESETS, Rule
 
 RULES = {
@@ -37,6 +37,24 @@ def test_depths_and_deadlines_are_those_of_the_chain(name, far):
     assert np.array_equal(found.depth, expected.depth) and np.array_equal(found.until, expected.until)
     assert set(found.depth) == {0, 1, 2, 3, 4}
     assert (len(set(found.until)) > 1) == (RULES[name].window is not None)
+
+
+@pytest.mark.parametrize("rule", [Rule(), Rule(window="5s"), Rule(window="1s"), Rule(window="400d")])
+@pytest.mark.parametrize("far", [0, -(10**15), 2**61 - 10**9])
+def test_first_touches_are_the_path_of_the_chain(rule, far):
+    rows = rows_of(np.random.default_rng(26), 8_000, far=far, n_steps=5)
+    found, expected = first_touches(rows, [0, 1, 2, 3, 4], rule), chain(rows, [0, 1, 2, 3, 4], rule, want_path=True)
+    for name in ("depth", "start", "until", "path"):
+        assert np.array_equal(getattr(found, name), getattr(expected, name)), name
+    assert set(found.depth) >= {0, 1, 2, 3}
+
+
+def test_first_touches_of_nobody_and_of_rules_that_need_the_chain():
+    nobody = first_touches(rows_of(np.random.default_rng(27), 8_000, without_first=True), [0, 1, 2, 3], Rule())
+    assert not nobody.depth.any() and (nobody.path == -1).all()
+    rows = rows_of(np.random.default_rng(28), 8_000)
+    for rule in (Rule(reentry="latest"), Rule(attribute="last"), Rule(ties="strict"), Rule(gap="1s")):
+        assert first_touches(rows, [0, 1, 2, 3], rule) is None
 
 
 def test_entities_of_which_none_begins():
