@@ -9,10 +9,11 @@ import pandas as pd
 
 from funnelkit.analysis import Calendar, data_end
 from funnelkit.pipeline import Pipeline
+from funnelkit.report.first_page.workdays import resumes
 
 RECENT, USUAL = 6, 12  # full months; usual are those before the recent ones
 MONTHS = Calendar("month")
-LENIENT_DAYS = 1  # a month whose last day is missing is over: exports of midnight hold nothing of their own day
+LENIENT_DAYS = 1  # exports of midnight hold nothing of their own day
 LENIENT_DERIVED_DAYS = 3  # where the last record dates the data, nothing may have happened on its last days
 Span = tuple[pd.Timestamp, pd.Timestamp]
 
@@ -68,17 +69,28 @@ def find_spans(pipeline: Pipeline) -> Spans | None:
     since = _recorded_since(pipeline)
     if pd.isna(end) or since >= end:
         return None
-    stop = full_until(MONTHS, end, pipeline.as_of_given)
+    stop = full_until(MONTHS, pipeline, end)
     begin = MONTHS.start(int(MONTHS.number(since)))
     return Spans(end, stop, begin, _usable(pipeline, since)) if begin < stop else None
 
 
-def full_until(calendar: Calendar, end: pd.Timestamp, given: bool) -> pd.Timestamp:
-    """Return where the last full period of data ends that end before the day `end`."""
+def full_until(calendar: Calendar, pipeline: Pipeline, end: pd.Timestamp) -> pd.Timestamp:
+    """Return where the last full period of the data ends, which hold no whole day from `end` on.
+
+    A period is full once no working day of it is to come: a week of Monday to Friday on Friday.
+    """
     number = int(calendar.number(end))
     following = calendar.start(number + 1)
-    lenient = LENIENT_DAYS if given or calendar.unit == "week" else LENIENT_DERIVED_DAYS
-    return following if following - pd.Timedelta(days=lenient) <= end else calendar.start(number)
+    if following - pd.Timedelta(days=_lenient(calendar, pipeline, end)) <= end:
+        return following
+    return following if resumes(pipeline, end) >= following else calendar.start(number)
+
+
+def _lenient(calendar: Calendar, pipeline: Pipeline, end: pd.Timestamp) -> int:
+    """Return how many days of a period may be missing."""
+    if calendar.unit != "week" and not pipeline.as_of_given:
+        return LENIENT_DERIVED_DAYS
+    return LENIENT_DAYS if pipeline.as_of.normalize() == end else 0
 
 
 def _recorded_since(pipeline: Pipeline) -> pd.Timestamp:

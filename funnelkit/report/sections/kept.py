@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from funnelkit.analysis import data_end
 from funnelkit.language import DataError, close_names, fold, label, number
 from funnelkit.pipeline import Finding, Pipeline
+from funnelkit.report.first_page.workdays import RESUMES, resumes
 from funnelkit.report.runs.rows import Both, Condition, Not, Test, parse_rows
 from funnelkit.report.sections.alerted import newest_day
 
@@ -33,6 +35,7 @@ def keep_rows(pipeline: Pipeline, rows: str) -> Pipeline:
     ids = pipeline.events["deal_id"].astype(object).isin(kept["deal_id"].astype(object))
     values = {"kept": number(len(kept)), "left": number(len(pipeline.deals) - len(kept))}
     values["newest"] = newest_day(pipeline) or ""  # of the whole export: a small region may have had nothing for weeks
+    values[RESUMES] = f"{resumes(pipeline, data_end(pipeline)):%Y-%m-%d}"
     total = None if pipeline.amount_total is None else float(kept["amount"].sum())
     return replace(
         pipeline, deals=kept, events=pipeline.events[ids].copy(), amount_total=total,

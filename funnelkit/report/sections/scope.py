@@ -82,7 +82,7 @@ class Scope:
             return self.end - pd.Timedelta(days=1)
         if self.period:
             return pd.Timestamp(self.period)
-        return full_until(self.calendar, self.end, self.pipeline.as_of_given) - pd.Timedelta(days=1)
+        return full_until(self.calendar, self.pipeline, self.end) - pd.Timedelta(days=1)
 
     @cached_property
     def usual_ends(self) -> pd.Timestamp | None:

@@ -16,6 +16,7 @@ from funnelkit.analysis import data_end
 from funnelkit.language import DataError, Shown, bullets, nearest, note, number, percent, sample_files, say
 from funnelkit.pipeline import Finding, Pipeline
 from funnelkit.reading import READING_OPTIONS
+from funnelkit.report.first_page.workdays import DAY, resumes
 from funnelkit.report.sections.alerted import newest_day
 from funnelkit.report.sections.kept import keep_rows, kept_line
 from funnelkit.report.sections.shared_read import read_once
@@ -64,10 +65,18 @@ def read_source(
 
 
 def _whole_day(pipeline: Pipeline) -> Pipeline:
-    """A report's as-of date is a day, all of it: nothing that happened on it means so, not that the day is missing."""
-    if pipeline.counts is not None or not pipeline.as_of_given or data_end(pipeline) != pipeline.as_of:
+    """A report's as-of date is a day, all of it: nothing that happened on it means so, not that the day is missing.
+
+    So is the day of the last record, where the next is no working day.
+    """
+    if pipeline.counts is not None:
         return pipeline
-    return replace(pipeline, as_of=pipeline.as_of + pd.Timedelta(days=1) - pd.Timedelta(microseconds=1))
+    end = data_end(pipeline)
+    if pipeline.as_of_given:
+        whole = end == pipeline.as_of
+    else:
+        whole = end == pipeline.as_of.normalize() and resumes(pipeline, end) > end + DAY
+    return replace(pipeline, as_of=end + DAY - pd.Timedelta(microseconds=1)) if whole else pipeline
 
 
 def day_text(pipeline: Pipeline) -> str:
