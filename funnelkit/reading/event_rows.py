@@ -13,8 +13,9 @@ from funnelkit.pipeline import Finding
 from funnelkit.reading.containers.detect import open_sources
 from funnelkit.reading.containers.options import ReadOptions, Source
 from funnelkit.reading.findings import Journal
-from funnelkit.reading.layouts.columns import REQUIRED
+from funnelkit.reading.layouts.columns import REQUIRED, lists_deals
 from funnelkit.reading.mapping import options_for
+from funnelkit.reading.proposals import ask_with_likely
 from funnelkit.reading.quarantine import merge_corrections, write_quarantine
 from funnelkit.reading.read import map_sheets, take_structure
 from funnelkit.reading.sheet import Sheet, type_sheet
@@ -65,13 +66,19 @@ def read_events(*sources: Source, preset: str | None = None, **how: Any) -> Even
     >>> found.rows["entered_at"].iloc[0], found.headers
     (Timestamp('2026-01-31 00:00:00'), ('deal_id', 'stage', 'entered_at'))
     """
-    return _read_events(sources, preset, ReadOptions(**how), Journal())
+    options = ReadOptions(**how)
+    return ask_with_likely(
+        lambda code: _read_events(sources, preset, replace(options, **code), Journal()), sources, options.encoding
+    )
 
 
 def _read_events(sources: Sequence[Source], preset: str | None, options: ReadOptions, journal: Journal) -> EventRows:
     tables = merge_corrections(open_sources(sources, options), options)
-    sheets = []
-    for sheet in map_sheets(tables, journal, options_for(tables, options), "events", preset, every=True):
+    settings, sheets = options_for(tables, options), []
+    for table, own in zip(tables, settings, strict=True):
+        if lists_deals(table, own, preset):
+            raise DataError("deals_are_no_log", file=table.name)
+    for sheet in map_sheets(tables, journal, settings, "events", preset, every=True):
         needed = {name: sheet.mapping.columns[name] for name in REQUIRED["events"]}
         sheets.append(Sheet(sheet.table, replace(sheet.mapping, columns=needed), journal, options))
         take_structure(sheets[-1])

@@ -5,22 +5,24 @@ What stays open when a source is read is asked once, all of it together.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import pandas as pd
 
 from funnelkit.language import DataError, both, say
 from funnelkit.pipeline import Limit
 from funnelkit.reading.cells.text import cell_text
-from funnelkit.reading.containers.options import ReadOptions, Table
+from funnelkit.reading.containers.options import ReadOptions, Source, Table
 from funnelkit.reading.layouts.columns import date_stem
 from funnelkit.reading.layouts.evidence import holds, likely, names_stages, sample_texts
 from funnelkit.reading.layouts.outcomes import declared_ends, holds_exit, status_word
 from funnelkit.reading.layouts.presets import key, preset_data
 from funnelkit.reading.layouts.stage_dates import dated_names
 
+Answer = TypeVar("Answer")
 Proposal: TypeAlias = "dict[str, Any]"  # file, column, values, meaning, confidence, names
 SHOWN = 3  # first values of a column
 MOST_NAMES = 60  # of stages, in a proposal
@@ -123,3 +125,24 @@ def ask(errors: Sequence[DataError], proposals: Sequence[Proposal] = ()) -> NoRe
     file = first.values.get("file")
     raise DataError("questions", file=file, n=len(problems), listed=listed, problems=tuple(problems),
                     proposals=tuple(proposals))  # fmt: skip
+
+
+def ask_with_likely(
+    reading: Callable[[Mapping[str, Any]], Answer], sources: Sequence[Source], encoding: str | None
+) -> Answer:
+    """Read; where the encoding stays open, ask for it with all that would be asked next if it is the likely one."""
+    try:
+        return reading({})
+    except DataError as error:
+        likely: Any = error.values.get("likely")
+        again = all(isinstance(source, (str, os.PathLike)) for source in sources)
+        if not likely or not again or encoding:
+            raise
+        first = error
+    try:
+        found = reading({"encoding": likely, "quarantine": None, "progress": None})
+    except DataError as further:
+        problems: Any = further.values.get("problems", (further,))
+        proposals: Any = further.values.get("proposals", ())
+        ask([first, *problems], proposals)
+    ask([first], getattr(found, "mapping", ()))

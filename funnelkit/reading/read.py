@@ -36,7 +36,7 @@ from funnelkit.reading.layouts.stage_names import (
 )
 from funnelkit.reading.limits import find_limits, told_limits
 from funnelkit.reading.mapping import options_for, with_mapping
-from funnelkit.reading.proposals import Proposal, ask, propose, with_maybe, with_missed
+from funnelkit.reading.proposals import Proposal, ask, ask_with_likely, propose, with_maybe, with_missed
 from funnelkit.reading.quarantine import merge_corrections, write_quarantine
 from funnelkit.reading.sheet import Sheet, type_sheet
 
@@ -80,26 +80,9 @@ def read(
     >>> read({"id": ["a"], "stage": ["Won"], "date": ["2026-01-07"]}, stages=["Lead", "Won"]).deals["status"].tolist()
     ['won']
     """
-    return _read_or_ask(with_mapping(**locals()))  # every argument as it came
-
-
-def _read_or_ask(given: Mapping[str, Any]) -> Pipeline:
-    """Read; where the encoding stays open, ask for it with all that would be asked next if it is the likely one."""
-    try:
-        return _read(**given)
-    except DataError as error:
-        likely: Any = error.values.get("likely")
-        again = all(isinstance(source, (str, os.PathLike)) for source in (*given["sources"], *given["join"]))
-        if not likely or not again or given["encoding"]:
-            raise
-        first = error
-    try:
-        found = _read(**{**given, "encoding": likely, "quarantine": None, "progress": None})
-    except DataError as further:
-        problems: Any = further.values.get("problems", (further,))
-        proposals: Any = further.values.get("proposals", ())
-        ask([first, *problems], proposals)
-    ask([first], found.mapping)
+    given = with_mapping(**locals())  # every argument as it came
+    sources = (*given["sources"], *given["join"])
+    return ask_with_likely(lambda code: _read(**{**given, **code}), sources, given["encoding"])
 
 
 def _read(

@@ -1,5 +1,6 @@
 """Event rows: one log in many forms gives the same counts, and what is missing is asked once, with what it may be."""
 
+import io
 import json
 
 import numpy as np
@@ -71,3 +72,26 @@ def test_columns_that_are_missing_are_asked_once_with_what_they_may_be():
     assert told.endswith("give --map entered_at=COLUMN. It may be 'when'.")
     with pytest.raises(DataError, match=r"give --map deal_id=COLUMN\. It may be '用户'"):
         read_events({"用户": ["a", "b"], "事件": ["x", "y"], "时间": ["2025-01-01", "2025-01-02"]})
+
+
+DEALS = "Deal ID,Stage,Amount,Created\nA1,Lead,100,2026-01-05\nA2,Offer,250,2026-01-06\nA3,Won,250,2026-01-07\n"
+
+
+def test_a_list_of_deals_is_no_log_unless_a_column_is_named_as_its_time(tmp_path, capsys):
+    path = tmp_path / "deals.csv"
+    path.write_text(DEALS)
+    assert main(["count", str(path), "--steps", "Lead,Offer", "--lang", "en"]) == 2
+    said = capsys.readouterr().err
+    assert "one row per deal" in said and "funnelkit report --data" in said
+    assert main(["count", str(path), "--steps", "Lead,Offer", "--map", "entered_at=Created"]) == 0
+    log = "Deal,Stage,Date\nA1,Lead,2026-01-05\nA1,Offer,2026-01-06\nA2,Lead,2026-01-07\n"
+    assert read_events(io.StringIO(log)).headers == ("Deal", "Stage", "Date")
+
+
+def test_count_asks_for_the_encoding_and_all_else_at_once(tmp_path):
+    path = tmp_path / "deals.csv"
+    path.write_bytes(DEALS.replace("Amount", "Erwarteter Wert des Geschäfts").encode("cp1252"))
+    with pytest.raises(DataError) as caught:
+        read_events(path)
+    assert [error.key for error in caught.value.values["problems"]] == ["encoding_unclear", "deals_are_no_log"]
+    assert "Geschäfts" in str(caught.value)

@@ -158,8 +158,12 @@ def _try(data: bytes, encoding: str) -> str | None:
 
 
 def _line(text: str, number: int) -> str:
+    """Return the part of a line around its first sign beyond ASCII, which the readings differ in."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n", number + 1)
-    return lines[number][:60] if number < len(lines) else ""
+    line = lines[number] if number < len(lines) else ""
+    first = next((place for place, sign in enumerate(line) if not sign.isascii()), 0)
+    start = first - 20 if first > 40 else 0
+    return ("..." if start else "") + line[start : start + 60]
 
 
 def _foreign_signs(text: str) -> int:

@@ -22,6 +22,7 @@ from funnelkit.reading.sheet import Sheet
 LAYOUTS = ("deals", "events", "counts")
 _MEMBER = re.compile(r"'?[\w ]{1,40}'?\[(?P<name>[^\[\]]+)\]")  # Deals[Amount], as Power BI writes a column
 _RESULTS = ("result", "结果", "résultat", "resultado", "ergebnis", "wynik")  # of an event
+_ONE_ROW_EACH = 0.95  # share of different ids in a list of deals, some of which stand twice
 REQUIRED = {"deals": ("deal_id", "stage"), "events": ("deal_id", "stage", "entered_at"), "counts": ("stage",)}
 
 
@@ -107,6 +108,22 @@ def _need_columns(columns: Mapping[str, str], table: Table, layout: str, beside:
         place = {"file": table.name, "line": 1, "layout": layout, "known": known, "found": dict(columns), "maybe": ""}
         errors = tuple(DataError("no_column", column=name, **place) for name in missing)
         raise DataError("no_column", column=missing[0], **place, problems=errors)
+
+
+def lists_deals(table: Table, options: ReadOptions, preset_name: str | None = None) -> bool:
+    """Return True where each row is a deal with its present stage, and no column was declared to date entries."""
+    headers = list(table.cells.columns)
+    declared = _declared(options.map, headers, table.name)
+    form = find_form(headers, preset_name)
+    layout = form.layout if form else _layout(table, declared, preset_name)
+    if layout != "deals" or "entered_at" in declared:
+        return False
+    try:
+        columns = _map_columns(table, options, layout, preset_name, False).columns
+    except DataError:
+        return False
+    ids = table.cells[columns["deal_id"]] if "deal_id" in columns else None
+    return ids is None or ids.nunique() >= _ONE_ROW_EACH * len(ids)
 
 
 def tells_outcome(columns: Mapping[str, str], table: Table) -> bool:
