@@ -7,6 +7,7 @@ import hashlib
 import io
 import re
 import shutil
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,15 @@ from funnelkit.course.lessons import FOLDER, LessonError, names, read_lesson, wi
 from funnelkit.language import LANGUAGES, Lang, say, share, speaking
 from funnelkit.report import csv_text
 
-_HEADS = ("name", "learner", "student", "姓名", "学员", "学生")
+_HEADS = (
+    "name", "full name", "learner", "learner name", "student", "student name", "participant",
+    "姓名", "学员", "学生", "学员姓名", "学生姓名",
+)  # fmt: skip
+_PARTS = (
+    (("first name", "given name", "forename"), ("last name", "surname", "family name"), (" ",)),
+    (("姓",), ("名",), ("",)),
+)
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # no CSV, whatever the name says
 _SEED = re.compile(r"^seed: int = \d+", re.MULTILINE)
 _QUOTED = re.compile(r"^'(?=[=+@-])")  # how a roster written by this module keeps spreadsheets from formulas
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)")
@@ -40,24 +49,56 @@ def read_roster(path: str | Path) -> list[Learner]:
     path = Path(path)
     if not path.is_file():
         raise LessonError("no_roster", file=str(path))
-    data = path.read_bytes()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("gb18030", errors="replace")
-    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text), delimiter=_delimiter(text))]
-    rows = [row for row in rows if any(row)]
-    heads = [cell.casefold() for cell in rows[0]] if rows else []
-    place = next((heads.index(head) for head in _HEADS if head in heads), None)
-    found = [row[place or 0] for row in rows[place is not None :] if len(row) > (place or 0) and row[place or 0]]
+    found = _names(_rows(path.read_bytes()))
     if not found:
         raise LessonError("empty_roster", file=str(path))
     return _with_folders([_QUOTED.sub("", name) for name in found])
 
 
-def _delimiter(text: str) -> str:
-    first = text.partition("\n")[0]
-    return max(",;\t", key=first.count)
+def _rows(data: bytes) -> list[list[str]]:
+    text = unicodedata.normalize("NFC", _text(data))
+    first, _, rest = text.partition("\n")
+    delimiter = max(",;\t", key=first.count)
+    if first.casefold().startswith("sep="):  # what some spreadsheets write first
+        text, delimiter = rest, first[4:5]
+    elif delimiter not in first:  # one name a line: a comma belongs to the name
+        delimiter = "\x1f"
+    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)]
+    return [row for row in rows if any(row)]
+
+
+def _text(data: bytes) -> str:
+    """Return the text of a list as spreadsheets save it: UTF-8, UTF-16, or the Western or Chinese set of the system."""
+    if data.startswith(_WORKBOOKS):
+        return ""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", errors="replace")
+    if b"\0" in data:
+        return data.decode("utf-16-le" if b"\0" in data[1::2] else "utf-16-be", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        western = data.decode("cp1252", errors="replace")
+        runs = [len(run) for run in re.findall(r"[^\x00-\x7f]+", western)]
+        # Letters with accents stand alone among others; a Chinese character is two bytes, a name two characters.
+        return western if 2 * runs.count(1) > len(runs) else data.decode("gb18030", errors="replace")
+
+
+def _names(rows: list[list[str]]) -> list[str]:
+    """Return the names of a list: of the column headed so, of first and last names, or of the first column of words."""
+    heads = [" ".join(re.split(r"[\s_-]+", cell.casefold())) for cell in rows[0]] if rows else []
+    place = next((heads.index(head) for head in _HEADS if head in heads), None)
+    if place is not None:
+        return [row[place] for row in rows[1:] if len(row) > place and row[place]]
+    for first, last, (between,) in _PARTS:
+        pair = [next((heads.index(head) for head in part if head in heads), None) for part in (first, last)]
+        if None not in pair:
+            parts = ([row[at] for at in pair if at is not None and at < len(row)] for row in rows[1:])
+            return [name for part in parts if (name := between.join(filter(None, part)))]
+    width = max(map(len, rows), default=0)
+    words = [sum(len(row) > at and bool(re.fullmatch(r"[^\d@]+", row[at])) for row in rows) for at in range(width)]
+    best = next((at for at, n in enumerate(words) if 2 * n > len(rows)), 0)
+    return [row[best] for row in rows if len(row) > best and row[best]]
 
 
 def _with_folders(found: Sequence[str]) -> list[Learner]:
@@ -65,7 +106,7 @@ def _with_folders(found: Sequence[str]) -> list[Learner]:
     folders: set[str] = set()
     seeds: set[int] = set()
     learners = []
-    for name in found:
+    for name in _told_apart(found):
         base = re.sub(r"[^\w]+", "-", name).strip("-_")[:40] or "learner"
         base = f"{base}-" if _RESERVED.fullmatch(base) else base
         folder = next(
@@ -78,6 +119,11 @@ def _with_folders(found: Sequence[str]) -> list[Learner]:
         seeds.add(seed)
         learners.append(Learner(name, folder, seed))
     return learners
+
+
+def _told_apart(found: Sequence[str]) -> list[str]:
+    """Give those of the same name a number, so that a table can tell them apart."""
+    return [f"{name} ({n})" if (n := found[: at + 1].count(name)) > 1 else name for at, name in enumerate(found)]
 
 
 def write_class(

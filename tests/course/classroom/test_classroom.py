@@ -91,27 +91,45 @@ def graded(tmp_path, made, answers, deadline_s=20.0):
         ("Anna\nBob\n", ["Anna", "Bob"]),
         ("no;姓名\n1;李伟\n2;王磊\n", ["李伟", "王磊"]),
         ("name,folder,seed\n'=cmd,cmd,1\n", ["=cmd"]),
-        ("\ufeffname\n\n  Anna  \n", ["Anna"]),
+        ("name\n\n  Anna  \n", ["Anna"]),
+        ('no,Full Name,team\n1,O\'Brien,A\n2,"García, José",B\n', ["O'Brien", "García, José"]),
+        ("name\nGarcía, José\n王小明\n王小明\n", ["García, José", "王小明", "王小明 (2)"]),
+        ("Last name;First name\nO'Brien;Seán\n;Cher\n", ["Seán O'Brien", "Cher"]),
+        ("姓\t名\n王\t小明\n欧阳\t娜\n", ["王小明", "欧阳娜"]),
+        ("1,李 伟,lw@example.org\n2,Nguyễn,n@example.org\n", ["李 伟", "Nguyễn"]),
+        ("sep=;\nname;mail\nJosé;j@example.org\n", ["José"]),
     ],
 )
 def test_rosters(tmp_path, text, names):
     path = tmp_path / "r.csv"
-    for encoding in ("utf-8", "gb18030"):
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "gb18030"):
         path.write_text(text, encoding=encoding)
-        assert [learner.name for learner in read_roster(path)] == names or (encoding == "gb18030" and "\ufeff" in text)
+        assert [learner.name for learner in read_roster(path)] == names, encoding
+
+
+@pytest.mark.parametrize(
+    ("encoding", "names"),
+    [("cp1252", ["José", "Jürgen Müßig", "Élodie"]), ("gbk", ["王小明", "Li Wei 李伟", "欧阳娜娜"])],
+)
+def test_a_spreadsheets_own_set_of_characters_is_told(tmp_path, encoding, names):
+    path = tmp_path / "r.csv"
+    path.write_text("\r\n".join(["name", *names]), encoding=encoding)
+    assert [learner.name for learner in read_roster(path)] == names
+    path.write_text("name\nJose\u0301\n", encoding="utf-8")  # as some systems write the accent
+    assert read_roster(path)[0].folder == "José"
 
 
 def test_folders_and_seeds_are_safe_and_nobodys_twice(tmp_path):
     names = ["Anna", "anna", "../../etc", "con", "=1+1", "a" * 90, "..", "Anna", "李 伟"]
     learners = read_roster(roster(tmp_path, *names))
     folders = [learner.folder for learner in learners]
-    assert [learner.name for learner in learners] == names
+    assert [learner.name for learner in learners] == [*names[:7], "Anna (2)", "李 伟"]
     assert len({folder.casefold() for folder in folders}) == len(names) == len({learner.seed for learner in learners})
     assert all(folder == Path(folder).name and ".." not in folder and folder.lower() != "con" for folder in folders)
     assert learners == read_roster(roster(tmp_path, *names))
 
 
-@pytest.mark.parametrize("text", ["", "name\n\n"])
+@pytest.mark.parametrize("text", ["", "name\n\n", "PK\x03\x04 a workbook"])
 def test_a_roster_without_names_is_refused(tmp_path, text):
     path = tmp_path / "r.csv"
     path.write_text(text, encoding="utf-8")
