@@ -212,6 +212,8 @@ def _change(row: dict[str, Any], pipeline: Pipeline, spells: Spells) -> Standing
               "found": number(found), "usual": number(usual, 1), "n": number(row["n"]),
               "pace": percent(row["n_observed"] / max(row["n_expected"], 1e-9), 0),
               "p": percent(max(row["p_value"], LEAST_SHOWN))}  # fmt: skip
+    if row["measure"] == "pace" and not every:
+        values["found"] = number(_there_now(pipeline, row["stage"]))
     there = (spells.stage == row["number"]) | every
     there &= spells.to == OPEN if row["measure"] == "pace" else spells.end > float(days([row["since"]])[0])
     amounts = pipeline.deals.get("amount", pd.Series(np.nan, index=pipeline.deals.index))
@@ -223,6 +225,14 @@ def _change(row: dict[str, Any], pipeline: Pipeline, spells: Spells) -> Standing
     return StandingSignal(
         insight(kind, "all" if every else row["stage"], key, values, **size), key, values, row["since"]
     )
+
+
+def _there_now(pipeline: Pipeline, stage: str) -> int:
+    """Return how many open deals are in a stage today: one that moved back still counts as further for the watch."""
+    events, deals = pipeline.events.dropna(subset="entered_at"), pipeline.deals
+    latest = events.sort_values("entered_at", kind="stable").groupby("deal_id", observed=True)["stage"].last()
+    here = deals["deal_id"].map(latest.astype(object)).fillna(pipeline.model.stage_ids[0])
+    return int(((deals["status"] == "open") & (here == stage)).sum())
 
 
 def say_stage(model: Funnel, stage: Any) -> Any:

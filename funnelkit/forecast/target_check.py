@@ -69,8 +69,10 @@ def check_target(
 def _criteria(pipeline: Pipeline, asked: Asked, rng: Generator) -> Result:
     refuse_limits(pipeline, "check_target", "no_amount")
     revenue, until, odds, capacity = asked
-    plan = solve_target(pipeline, revenue, until, odds=odds, capacity_per_week=capacity, rng=rng)
+    state = rng.bit_generator.state
     usual = forecast_open(pipeline, until, rng=rng).chance(revenue)
+    rng.bit_generator.state = state  # both odds are those that the two verbs give by themselves
+    plan = solve_target(pipeline, revenue, until, odds=odds, capacity_per_week=capacity, rng=rng)
     won = pipeline.deals[pipeline.deals["status"] == "won"]
     last = pd.Timestamp(until).normalize()
     valued = float((won["amount"] > 0).mean()) if len(won) else np.nan
