@@ -26,7 +26,19 @@ USAGE = 64
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that ends with exit code 64 on a usage error."""
+    """A parser that ends with exit code 64 on a usage error; a `mixed` one takes names before and after options."""
+
+    mixed = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if not self.mixed:
+            return super().parse_known_args(args, namespace)
+        self.usage = self.prog + self.format_usage().partition(self.prog)[2]  # whole, in the language in force
+        self.mixed = False
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self.mixed, self.usage = True, None
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
@@ -155,7 +167,7 @@ def add_reports(commands: Commands) -> None:
     from funnelkit.report import ADD
 
     for add in ADD:
-        add(commands, pair=_pair, add_declared=add_declared)
+        add(commands, pair=_pair, add_source_options=add_source_options, settings=source_settings)
 
 
 def add_check(commands: Commands) -> None:

@@ -69,6 +69,12 @@ def test_usage_errors_are_said_in_the_language_asked_for(words, said, capsys):
     assert told.startswith("用法：" if "zh" in " ".join(words) else "usage: ")
 
 
+@pytest.mark.parametrize("words", [["build", "--lang", "zh", "A", "B"], ["--lang", "zh", "build", "A", "B"]])
+def test_names_of_lessons_stand_before_or_after_options(words):
+    options = build_parser().parse_args(["lessons", *words])
+    assert (options.action, options.names, options.lang) == ("build", ["A", "B"], "zh")
+
+
 def test_the_words_of_the_system_come_back(capsys):
     with pytest.raises(SystemExit):
         main(["count", "--lang", "zh"])

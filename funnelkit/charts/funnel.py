@@ -17,6 +17,7 @@ from funnelkit.charts.style import (
     GRID,
     Chart,
     Drawable,
+    alt_text,
     drawn,
     finish,
     new_figure,
@@ -28,7 +29,7 @@ from funnelkit.charts.style import (
     style,
     wrap,
 )
-from funnelkit.language import label, number, percent, rate_text, say
+from funnelkit.language import label, number, paragraph, percent, rate_text, say
 from funnelkit.models import Funnel
 
 _COUNTED = ("k", "n", "n_won", "n_entered")  # the columns before these name the rows
@@ -193,7 +194,7 @@ def _funnel_alt(counts: pd.DataFrame, model: Funnel | None, words: Sequence[str]
         say("charts.funnel.funnel_alt_row", stage=stage_name(stage, model), n=number(entered), rate=text or "–")
         for stage, entered, text in zip(counts["stage"], counts["n_entered"], words, strict=True)
     ]
-    return say("charts.funnel.funnel_alt", n=len(counts), rows=" ".join(rows))
+    return say("charts.funnel.funnel_alt", n=len(counts), rows=paragraph(rows))
 
 
 def rate_chart(
@@ -229,8 +230,8 @@ def rate_chart(
     --------
     >>> from funnelkit import win_rate
     >>> deals = pd.DataFrame({"status": ["won", "lost"], "team": ["N", "S"]})
-    >>> rate_chart(win_rate(deals, "team")).alt[:21]
-    'Win rates by team. N:'
+    >>> rate_chart(win_rate(deals, "team")).alt[:33]
+    'Do win rates differ by team? N: 1'
     """
     table, model = drawn(found)
     keys = [by] if isinstance(by, str) else list(by or takewhile(lambda name: name not in _COUNTED, table.columns))
@@ -258,10 +259,9 @@ def _rates(table: pd.DataFrame, rows: tuple[list[str], Funnel | None], title: st
         ax.xaxis.set_major_formatter(lambda value, _: percent(value, 0 if (25 * top).is_integer() else 1))
         ax.set_xlabel(_rate_axis(table))
         ax.grid(**GRID)
-        finish(figure, title or say(f"charts.funnel.{what}_title", by=named))
-    pairs = (say("charts.funnel.rates_row", name=name, rate=text) for name, text in zip(segments, words, strict=True))
-    said = say("result.list_between").join(pairs)
-    return Chart((ax,), say(f"charts.funnel.{what}_alt", by=named, rows=said), table)
+        title = title or say(f"charts.funnel.{what}_title", by=named)
+        finish(figure, title)
+    return Chart((ax,), alt_text(title, zip(segments, words, strict=True)), table)
 
 
 def _in_a_sentence(column: str) -> str:

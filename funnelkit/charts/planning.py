@@ -23,7 +23,7 @@ from funnelkit.charts.style import (
     style,
     wrap,
 )
-from funnelkit.language import DataError, number, percent, say, width
+from funnelkit.language import DataError, number, paragraph, percent, say, width
 from funnelkit.models import Funnel, funnel
 from funnelkit.result import Result, table_of
 
@@ -188,7 +188,7 @@ class _WhatIfChart(StagedChart):
     def alt(self, found: Any) -> str:
         """Return the alt text: the title and what the change does."""
         if isinstance(found, Result):
-            return f"{self.title} {found.reading()}"
+            return paragraph([self.title, found.reading()])
         names = stage_labels(found, self.model, 999)
         return alt_text(self.title, list(zip(names, map(number, found["n"]), strict=True)))
 
@@ -307,5 +307,5 @@ class _LoopChart(StagedChart):
         self.title = say(f"charts.planning.loop_{kind}", growth=number(found.values["growth"], 2))
 
     def alt(self, found: Result) -> str:
-        """Return the alt text: the finding and the reading."""
-        return f"{self.title} {found.reading()}"
+        """Return the alt text: the reading, which says what the title does."""
+        return found.reading()

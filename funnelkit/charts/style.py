@@ -13,7 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from funnelkit.language import Lang, label, money, number, percent, say, settings, use_language, width, wrap_text
+from funnelkit.language import (
+    Lang,
+    label,
+    language,
+    money,
+    number,
+    paragraph,
+    percent,
+    say,
+    settings,
+    use_language,
+    width,
+    wrap_text,
+)
 from funnelkit.models import Funnel
 from funnelkit.result import Result, image, table_of
 
@@ -26,6 +39,7 @@ FONTS = ["DejaVu Sans", "Noto Sans SC"]
 COLOURS = {"n_advanced": "#2f6690", "n_open": "#e3a72f", "n_lost": "#c9ced6", "accent": "#b3261e", "ink": "#1f2933"}
 GREY = "#7b8794"
 DPI = 110
+_ENDS = (".", "?", "!", "。", "？", "！")
 BACKING: dict[str, Any] = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
 GRID: dict[str, Any] = {"axis": "x", "color": "#e4e7eb"}
 Drawable = Result | pd.DataFrame
@@ -267,7 +281,7 @@ def alt_text(title: str, rows: Iterable[tuple[str, str]]) -> str:
 
     Notes
     -----
-    Line breaks of wrapped names become blanks.
+    A title without an end of its own gets a full stop; line breaks of wrapped names become blanks.
 
     Examples
     --------
@@ -275,7 +289,8 @@ def alt_text(title: str, rows: Iterable[tuple[str, str]]) -> str:
     'Who waits? Lead: 3 open.'
     """
     said = [say("charts.change.alt_row", name=name, words=words) for name, words in rows]
-    return " ".join(" ".join([title, *said]).split())
+    ended = title if title.endswith(_ENDS) else title + {"en": ".", "zh": "。"}[language()]
+    return " ".join(paragraph([ended, *said]).split())
 
 
 def keep_ticks(axis: Any, low: float, high: float) -> None:

@@ -21,6 +21,7 @@ def add_lesson_commands(commands: Any) -> None:
     commands : subparsers
     """
     command = commands.add_parser("lessons")
+    command.mixed = True
     command.add_argument("action", choices=ACTIONS)
     command.add_argument("names", nargs="*", metavar="NAME")
     command.add_argument("--lang", choices=("en", "zh"))

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from funnelkit.analysis import furthest_stage, lost_nowhere
-from funnelkit.language import DataError, Text, both, nearest, number, percent, say
+from funnelkit.language import DataError, Text, both, large, nearest, number, percent, say
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Result, gate_rates, require_pipeline, table_of
@@ -214,6 +214,10 @@ def _deals(count: float) -> str:
     return number(count, 0 if abs(count - round(count)) < 0.05 else 1)
 
 
+def _amount(value: float) -> Text:
+    return both(lambda: large(value))
+
+
 def unit_words(unit: str) -> dict[str, str | Text]:
     """Return the unit of a budget as sentences name it.
 
@@ -243,14 +247,15 @@ def _words(table: pd.DataFrame, unit: str, model: Funnel | None) -> tuple[tuple[
         ("planning.allocate.row", {
             "name": names.get(row[lead], row[lead]), "amount": number(row[unit]), **named,
             "share": percent(row["share_budget"]), "n": _deals(row["n_pushed"]), "n_open": number(row["n_open"]),
-            "gain": number(row["gain_per_unit"]), "value": number(row["value_won_more"]),
+            "gain": _amount(row["gain_per_unit"]), "value": _amount(row["value_won_more"]),
         })
         for row in table.sort_values("gain_per_unit", ascending=False).to_dict("records") if row[unit] > 0
     ]  # fmt: skip
     total = {name: table[name].sum() for name in (unit, "n_won_more", "value_won_more", "share_budget")}
-    summed = {"n": _deals(total["n_won_more"]), "value": number(total["value_won_more"])}
+    summed = {"n": _deals(total["n_won_more"]), "value": _amount(total["value_won_more"])}
     notes.append(("planning.allocate.sum", {"amount": number(total[unit]), **named, **summed}))
     left = total[unit] / total["share_budget"] - total[unit] if total["share_budget"] else 0.0
     if left >= 0.5:
-        notes.append(("planning.allocate.left", {"amount": number(left), **named}))
+        used_up = (table[unit] > table["n_open"] * table["cost"] - 1e-6) | (table["gain_per_unit"] <= 0)
+        notes.append((f"planning.allocate.left{'' if used_up.all() else '_over'}", {"amount": number(left), **named}))
     return tuple(notes)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from funnelkit.language import DataError, nearest, number, percent
+from funnelkit.language import DataError, Text, both, large, nearest, number, percent
 from funnelkit.models import Funnel
 from funnelkit.result import Result, table_of
 
@@ -79,7 +79,8 @@ def _changed(
         table["value_per_day_base"] = table["value_base"] / cycle_days
         table["value_per_day"] = table["value"] / levers.get("cycle_days", cycle_days)
     key, values, notes = _words(table, won, model)
-    return Result(table, key, values, notes, model=model, picture="what_if_chart", shown=SHOWN)
+    shown = SHOWN if table["n_seen"].any() else tuple(name for name in SHOWN if name != "n_seen")
+    return Result(table, key, values, notes, model=model, picture="what_if_chart", shown=shown, names={"n": "count"})
 
 
 def _words(table: pd.DataFrame, won: int, model: Funnel | None) -> tuple[str, dict[str, Any], Any]:
@@ -87,16 +88,16 @@ def _words(table: pd.DataFrame, won: int, model: Funnel | None) -> tuple[str, di
     last, n = table.iloc[won], table["n"].iloc[0]
     share = percent(last["n"] / n) if n else "–"
     if model is not None and model.won_stage is None and not last["value"]:  # a value would make the end a win
-        values = {"n": number(n), "share": share, "stage": model.stage(last["stage"]).name}
+        whole = {"n": _counted(n), "share": share, "stage": model.stage(last["stage"]).name}
         counts = {"reached": number(last["n"], 1), "base": number(last["n_base"], 1)}
-        return "planning.what_if.reach", {**values, **counts}, ()
-    values = {
+        return "planning.what_if.reach", {**whole, **counts}, ()
+    values: dict[str, Any] = {
         "n_base": number(last["n_base"], 1),
         "n": number(last["n"], 1),
         "more": f"{last['n_more']:+,.1f}",
-        "value_base": number(last["value_base"]),
-        "value": number(last["value"]),
-        "value_more": f"{last['value'] - last['value_base']:+,.0f}",
+        "value_base": _amount(last["value_base"]),
+        "value": _amount(last["value"]),
+        "value_more": _amount(last["value"] - last["value_base"], "+"),
     }
     notes: list[tuple[str, dict[str, Any]]] = [
         ("planning.what_if.known" if pd.notna(last["n_base"]) else "planning.what_if.no_base", values)
@@ -104,7 +105,15 @@ def _words(table: pd.DataFrame, won: int, model: Funnel | None) -> tuple[str, di
     if "value_per_day" in table:
         pace = {"base": number(last["value_per_day_base"]), "now": number(last["value_per_day"])}
         notes.append(("planning.what_if.pace", pace))
-    return "planning.what_if.volume", {"n": number(n), "share": share}, tuple(notes)
+    return "planning.what_if.volume", {"n": _counted(n), "share": share}, tuple(notes)
+
+
+def _counted(n: float) -> Text:
+    return both(lambda: large(n, "个"))
+
+
+def _amount(value: float, sign: str = "") -> Text:
+    return both(lambda: (sign if value >= 0 else "") + large(value))
 
 
 def _check_levers(base: dict[str, float], changed: dict[str, float], cycle_days: float | None) -> None:
@@ -166,4 +175,4 @@ def _check_rates(rows: pd.DataFrame, column: str, grows: bool) -> None:
 
 
 def _counts(rates: Any, volume: float) -> Any:
-    return volume * np.r_[1.0, np.cumprod(rates.to_numpy(float)[:-1])]
+    return (volume * np.r_[1.0, np.cumprod(rates.to_numpy(float)[:-1])]).round(9)

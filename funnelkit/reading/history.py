@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from funnelkit.language import Text, both, say
 from funnelkit.models import Funnel
 from funnelkit.pipeline import EVENT_COLUMNS, Limit
 from funnelkit.reading.cells.text import among, cell_text
@@ -214,8 +215,12 @@ def _note_reopened(rows: pd.DataFrame, deals: pd.DataFrame, journal: Journal, fi
         journal.add("reopened", "warn", file=file, n=len(ids), ids=_named(ids))
 
 
-def _named(ids: Sequence[str]) -> str:
-    return ", ".join(ids[:NAMED]) + (" ..." if len(ids) > NAMED else "")
+def _named(ids: Sequence[str]) -> Text:
+    def listed() -> str:
+        more = say("reading.findings.and_more") if len(ids) > NAMED else ""
+        return say("result.between").join(map(str, ids[:NAMED])) + more
+
+    return both(listed)
 
 
 def time_first(entries: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:

@@ -89,7 +89,8 @@ def test_alt_text_names_every_count_and_rate():
     for stage, entered in zip(model.stages, counts["n_entered"], strict=True):
         assert f"{stage.name.en}: {entered:,} entered" in alt
     assert alt.endswith("entering it is the win."), "the last stage of this model has nowhere to promote to"
-    assert "项目立项：进入 1,000" in spoken("zh", lambda: charts.funnel_chart(counts, model)).alt
+    chinese = spoken("zh", lambda: charts.funnel_chart(counts, model)).alt
+    assert "项目立项：进入 1,000" in chinese and "。 " not in chinese
 
 
 def test_widening_funnel_shows_factors_not_rates(strict):

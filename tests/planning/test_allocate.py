@@ -176,7 +176,9 @@ def test_reading_in_both_languages():
     assert "each hour brings 15,637 of expected value" in english[0]
     assert english[-1].startswith("In all 3,000 hours bring ") and "upper bound" in english[-1]
     chinese = given.sentences("zh")
-    assert chinese[2].startswith("客户搜索：投入 360 小时（占预算 12.0%），推动 73 个进行中商机里的 9 个")
+    assert chinese[2].startswith("客户搜索：投入 360 小时（占预算 12.0%），推进 73 个进行中商机里的 9 个")
     left = allocate(rows(), 6000, model=MODEL).sentences()
     assert left[-1] == "440 hours stay unspent: nothing open could use them to gain."
+    held = allocate(rows().assign(most=[100, 500, 90]), 3000, model=MODEL).sentences()
+    assert held[-1] == "2,310 hours stay unspent: this plan gives them to nobody."
     assert allocate(rows(), 0, "money").sentences()[-1].startswith("In all 0 of money bring 0 more wins")

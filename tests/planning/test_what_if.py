@@ -121,9 +121,11 @@ def test_reading_in_both_languages():
         "(+10,000)."
     )
     assert found.reading("zh") == (
-        "进入 100 个，赢单占 60.0%。即赢单 60.0 单，基准为 50.0 单（+10.0）；价值 60,000，基准为 50,000（+10,000）。"
+        "进入 100 个，赢单占 60.0%。即赢单 60.0 单，基准为 50.0 单（+10.0）；价值 6 万，基准为 5 万（+1 万）。"
     )
     assert what_if(rates([0.5, 1.0]), volume=0).reading().startswith("Of 0 that enter, – are won.")
+    assert "Sample size" in found.show().text, "of rates that were counted"
+    assert "Sample size" not in what_if(funnel("simple-5")).show().text, "assumed rates have none"
 
 
 def test_cycle_gives_value_per_day():
