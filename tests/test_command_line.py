@@ -81,3 +81,14 @@ def test_the_words_of_the_system_come_back(capsys):
     with pytest.raises(SystemExit):
         argparse.ArgumentParser(prog="other").parse_args(["--no-such"])
     assert capsys.readouterr().err.endswith("other: error: unrecognized arguments: --no-such\n")
+
+
+def test_report_reads_with_the_options_of_check(tmp_path, capsys):
+    path = tmp_path / "deals.csv"
+    path.write_text("id;Phase;Wert\n1;Angebot;1,5\n", encoding="cp1252")
+    asked = ["--stages", "Kontakt,Angebot", "--encoding", "cp1252", "--map", "stage=Phase", "--as-of", "2026-01-05"]
+    more = ["-p", 'reading={"decimal": ","}', "--dry-run", "--out", str(tmp_path / "out"), "--lang", "en"]
+    assert main(["report", "--data", str(path), *asked, *more]) == 0
+    told = capsys.readouterr().out
+    assert "stages = ['Kontakt', 'Angebot']" in told and "as_of = 2026-01-05" in told
+    assert "reading = {'decimal': ',', 'encoding': 'cp1252', 'map': {'stage': 'Phase'}}" in told

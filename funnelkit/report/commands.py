@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from funnelkit.report.runs.run import Request
 
 
-def add_report(commands: Any, pair: Any, add_declared: Any, **_: Any) -> None:
+def add_report(commands: Any, pair: Any, add_source_options: Any, settings: Any) -> None:
     command = commands.add_parser("report")
     command.add_argument("template", nargs="?")
     command.add_argument("--data", nargs="+", metavar="FILE")
     command.add_argument("-p", "--parameter", action="append", default=[], type=pair, metavar="NAME=VALUE")
     command.add_argument("-f", "--file", metavar="YAML")
-    add_declared(command)
+    command.add_argument("--stages", metavar="MODEL|A,B,C")
+    add_source_options(command)
     _add_target(command, "out/report")
     command.add_argument("--max-quarantine", metavar="SHARE")
     command.add_argument("--pdf", action="store_true")
@@ -34,7 +35,7 @@ def add_report(commands: Any, pair: Any, add_declared: Any, **_: Any) -> None:
     )  # fmt: skip
     command.add_argument("--memory-mb", type=_positive, metavar="MB")
     _add_rehearsal(command)
-    command.set_defaults(run=_report)
+    command.set_defaults(run=_report, settings=settings)
 
 
 def _add_target(command: argparse.ArgumentParser, out: str) -> None:
@@ -63,7 +64,7 @@ def _seconds(text: str) -> float:
     return value
 
 
-_NAMED = ("data", "max_quarantine", "mapping", "won", "lost", "void")  # parameters that are options as well
+_NAMED = ("data", "max_quarantine", "mapping", "won", "lost", "void", "as_of")  # parameters that are options as well
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -90,9 +91,10 @@ def _request(options: argparse.Namespace) -> Request:
     from funnelkit.report.runs.days import clock
     from funnelkit.report.runs.run import Request, report_values
 
-    named = {name: getattr(options, name) for name in _NAMED}
+    named = {name: getattr(options, name) for name in _NAMED} | _stages(options.stages)
     today = clock(options.today)
-    values, inputs = report_values(options.file, dict(options.parameter), named)
+    how = {name: value for name, value in options.settings(options).items() if value and name not in _NAMED}
+    values, inputs = report_values(options.file, dict(options.parameter), named, how)
     lang = values.get("lang") if values.get("lang") in LANGUAGES else options.lang
     template = Path(options.template) if options.template else share("report") / f"{lang}.ipynb"
     policy = {"columns": dict(options.export), "min_cell": options.min_cell}
@@ -101,6 +103,13 @@ def _request(options: argparse.Namespace) -> Request:
         template, values, Path(options.out), options.lang, options.deadline, sys.stderr.isatty(), inputs, options.pdf,
         options.keep, export, today, tuple(dict.fromkeys(options.alert)), options.memory_mb,
     )  # fmt: skip
+
+
+def _stages(text: str | None) -> dict[str, Any]:
+    """Return the parameter that stages are: names in order, or a model."""
+    if not text:
+        return {}
+    return {"stages": [name.strip() for name in text.split(",")]} if "," in text else {"model": text}
 
 
 def _tell_alerts(target: Path) -> int:

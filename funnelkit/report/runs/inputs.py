@@ -17,11 +17,16 @@ Stamps: TypeAlias = dict[Path, tuple[int, int, int]]
 
 
 def report_values(
-    file: str | None, given: Mapping[str, Any], named: Mapping[str, Any]
+    file: str | None, given: Mapping[str, Any], named: Mapping[str, Any], reading: Mapping[str, Any] | None = None
 ) -> tuple[dict[str, Any], tuple[Path, ...]]:
-    """Return (parameter values, input files) of a command line: a YAML file, NAME=VALUE pairs, options of their own."""
+    """Return (parameter values, input files) of a command line: a YAML file, NAME=VALUE pairs, options of their own,
+    those of `reading` as one parameter."""
     values = {**from_yaml(file), **given}
     values |= {name: value for name, value in named.items() if value not in (None, [])}
+    if reading:
+        asked = {"reading": parameters.Parameter("reading", "dict", {}, "")}
+        other = parameters.check_values({"reading": values.get("reading") or {}}, asked)["reading"]
+        values["reading"] = {**other, **reading}
     return located(values, Path.cwd())
 
 

@@ -21,6 +21,8 @@ from funnelkit.report.sections.alerted import newest_day
 from funnelkit.report.sections.kept import keep_rows, kept_line
 from funnelkit.report.sections.shared_read import read_once
 
+_READING = (*READING_OPTIONS, "preset")
+
 
 def read_source(
     data: Sequence[Any] = (), model: str = "", stages: Sequence[str] = (), *, as_of: str = "", rows: str = "",
@@ -56,8 +58,8 @@ def read_source(
     if not data:
         data, model = sample_files(), model or "industrial-8"
     for name in reading or {}:
-        if name not in READING_OPTIONS:
-            near, known = nearest(name, READING_OPTIONS), ", ".join(READING_OPTIONS)
+        if name not in _READING:
+            near, known = nearest(name, _READING), ", ".join(_READING)
             raise DataError("no_such_reading", name=name, nearest=near, known=known)
     named = {kind: list(names) for kind, names in (ends or {}).items() if names}
     how = {"model": model or None, "stages": list(stages) or None, "as_of": as_of or None, **(reading or {}), **named}
