@@ -96,6 +96,8 @@ def engine_answers(options: Any, log: str, steps: list[str], rule: Rule, **how: 
         answers["times"] = times_on(options.engine, log, steps, rule, **how)
     if options.trend:
         answers["trend"] = trend_on(options.engine, log, steps, rule, unit=options.trend, **how)
+    if options.trend and options.journeys:
+        answers["time_trend"] = times_on(options.engine, log, steps, rule, unit=options.trend, **how)
     return answers
 
 

@@ -340,7 +340,11 @@ def time_trend(found: Journeys, unit: str = "month") -> Result:
     1 2026-02-01  1       3.0
     """
     require_unit(unit)
-    table = _times_by_cohort(as_journeys(found), UNITS[unit])
+    return time_trend_of(found, _times_by_cohort(as_journeys(found), UNITS[unit]))
+
+
+def time_trend_of(found: Journeys, table: pd.DataFrame) -> Result:
+    """Return the Result of the times by cohort."""
     (key, values), *notes = _read_time_trend(found, table)
     shown = ["cohort", "n_entered", "n", "p10_days", "p50_days", "p90_days", "is_mature"]
     return Result(table, key, values, notes, picture="time_trend_chart" * bool(table["n"].any()), shown=shown)
@@ -370,6 +374,11 @@ def _times_by_cohort(found: Journeys, unit: str) -> pd.DataFrame:
     times = grouped.agg(["size", "mean"]).rename(columns={"size": "n", "mean": "mean_days"})
     for q in QUANTILES:
         times[f"p{q * 100:.0f}_days"] = grouped.quantile(q)
+    return with_times(trend, times)
+
+
+def with_times(trend: pd.DataFrame, times: pd.DataFrame) -> pd.DataFrame:
+    """Return the cohorts of a trend with the times of those who came through, given by cohort."""
     table = trend[["cohort", "n_entered", "is_mature"]].join(times, on="cohort")
     table["n"] = table["n"].fillna(0).astype("int64")
     return table[["cohort", "n_entered", *times.columns, "is_mature"]]

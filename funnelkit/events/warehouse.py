@@ -17,9 +17,12 @@ from funnelkit.events.conversion import (
     read_times,
     read_trend,
     require_unit,
+    time_trend_of,
     times_for_people,
+    with_times,
 )
 from funnelkit.events.count import EventCount, event_count
+from funnelkit.events.engine.arrays import Array
 from funnelkit.events.journeys import Journeys
 from funnelkit.events.log import LogColumns
 from funnelkit.events.rule import Rule, as_rule
@@ -30,6 +33,7 @@ from funnelkit.events.warehouse_engines import guarded, open_engine, open_table,
 from funnelkit.language import DataError, RuleError, day
 from funnelkit.result import Result
 
+_DAYS = ("mean_days", *(f"p{q * 100:.0f}_days" for q in QUANTILES))
 _EXACT = ("duckdb", "pyspark", "databricks", "postgres", "snowflake")  # quantiles of others are estimates
 
 
@@ -184,19 +188,21 @@ def _trend_of(asked: _Asked, freq: str) -> pd.DataFrame:
 
 
 def times_on(
-    engine: Any, log: str, steps: Iterable[object], rule: Rule | str | None = None, *,
+    engine: Any, log: str, steps: Iterable[object], rule: Rule | str | None = None, *, unit: str | None = None,
     columns: LogColumns | Mapping[str, str] | None = None, as_of: Any = None,
 ) -> Result:  # fmt: skip
-    """Measure how long each step took where the log lies; a row comes back.
+    """Measure how long each step took where the log lies; a row comes back, or one an entry cohort.
 
     Parameters
     ----------
     engine, log, steps, rule, columns, as_of : as of `count_on`
+    unit : {"day", "week", "month", "quarter", "year"}, optional; asks for the whole funnel by entry cohort
 
     Returns
     -------
     Result
-        Table as of `time_to_convert`: stage, n, mean_days, p10_days, p25_days, p50_days, p75_days, p90_days.
+        Table as of `time_to_convert`: stage, n, mean_days, p10_days, p25_days, p50_days, p75_days, p90_days; with a
+        unit as of `time_trend`.
 
     Raises
     ------
@@ -212,35 +218,81 @@ def times_on(
     engine_quantiles
     """
     rule, name = as_rule(rule), warehouse_name(engine)
+    require_unit("day" if unit is None else unit)
     if name not in _EXACT:
         raise DataError("engine_quantiles", engine=name)
     if rule.ties == "grace":  # a step may then come before the one before it, and the latest is not the last
         raise RuleError("rule_unsupported", engine=name, field="ties", value=repr(rule.ties))
     asked = _open(engine, str(log), steps, rule, columns=columns, as_of=as_of)
     found = times_expression(asked.table, asked.names, asked.rule, asked.columns, asked.name)
-    row = asked.run(_times_of(found.filter(asked.is_mature(found)), len(asked.names))).iloc[0]
-    table = pd.DataFrame([_times(row, place, stage) for place, stage in enumerate([*asked.names[1:], "total"])])
+    found = found.filter(asked.is_mature(found))
+    return _step_times(asked, found) if unit is None else _times_by_cohort(asked, found, unit)
+
+
+def _step_times(asked: _Asked, found: Any) -> Result:
+    size, rule = len(asked.names), asked.rule
+    ends = [(place, place + 1) for place in range(1, size)] + [(1, size)]
+    gaps = {f"gap_{place}": (found[f"at_{b}"] - found[f"at_{a}"]).cast("float64") for place, (a, b) in enumerate(ends)}
+    found = found.select(**gaps)
+    row = asked.run(found.aggregate(**{key: figure for name in gaps for key, figure in _figures(found, name).items()}))
+    stages = [*asked.names[1:], "total"]
+    table = pd.DataFrame(
+        {"stage": stage, **_days(row.iloc[0], f"gap_{place}")} for place, stage in enumerate(stages)
+    )  # fmt: skip
     notes = [("events.conversion.quick", {"as_of": Later(day, asked.as_of)})] if rule.window is None else []
     picture, shown = "convert_time_chart" * bool(table["n"].any()), partial(times_for_people, ())
     return Result(table, *read_times(_reading(asked), table, ()), notes, picture=picture, shown=shown)
 
 
-def _times_of(found: Any, size: int) -> Any:
-    """Return the only row of n, mean and quantiles of each step's times and of the whole (us)."""
-    ends = [(place, place + 1) for place in range(1, size)] + [(1, size)]
-    gaps = {f"gap_{place}": (found[f"at_{b}"] - found[f"at_{a}"]).cast("float64") for place, (a, b) in enumerate(ends)}
-    found = found.select(**gaps)
-    figures: dict[str, Any] = {}
-    for name in gaps:
-        figures |= {f"{name}_n": found[name].count(), f"{name}_mean": found[name].mean()}
-        figures |= {f"{name}_p{q * 100:.0f}": found[name].quantile(q) for q in QUANTILES}
-    return found.aggregate(**figures)
+def _times_by_cohort(asked: _Asked, found: Any, unit: str) -> Result:
+    whole = (found[f"at_{len(asked.names)}"] - found.at_1).cast("float64")
+    found = found.select(whole=whole, cohort=cohort_number(found.since // DAY_US, unit))
+    found = found.filter(found.whole.notnull())
+    rows = pd.DataFrame(asked.run(found.group_by("cohort").aggregate(**_figures(found, "whole"))))
+    times = pd.DataFrame([_days(row, "whole") for _, row in rows.iterrows()], columns=["n", *_DAYS])
+    times.index = first_days(rows["cohort"].to_numpy(), unit)
+    return time_trend_of(_reading(asked), with_times(_trend_of(asked, UNITS[unit]), times))
 
 
-def _times(row: pd.Series[Any], place: int, stage: str) -> dict[str, Any]:
-    days = {name: row[f"gap_{place}_{name}"] for name in ("mean", *(f"p{q * 100:.0f}" for q in QUANTILES))}
-    told = {f"{name}_days": np.nan if pd.isna(value) else float(value) / DAY_US for name, value in days.items()}
-    return {"stage": stage, "n": int(row[f"gap_{place}_n"]), **told}
+def _figures(found: Any, name: str) -> dict[str, Any]:
+    """Return how many a column holds, their mean and quantiles."""
+    quantiles = {f"{name}_p{q * 100:.0f}": found[name].quantile(q) for q in QUANTILES}
+    return {f"{name}_n": found[name].count(), f"{name}_mean": found[name].mean(), **quantiles}
+
+
+def _days(row: pd.Series[Any], name: str) -> dict[str, Any]:
+    """Return the figures of a column of microseconds as n and days."""
+    values = [row[f"{name}_{part.removesuffix('_days')}"] for part in _DAYS]
+    days = [np.nan if pd.isna(value) else float(value) / DAY_US for value in values]
+    return {"n": int(row[f"{name}_n"]), **dict(zip(_DAYS, days, strict=True))}
+
+
+def cohort_number(day_number: Any, unit: str) -> Any:
+    """Return the number of the cohort of a day since 1970, in whole numbers, which every engine divides alike.
+
+    >>> cohort_number(30, "month"), cohort_number(31, "month")
+    (0, 1)
+    """
+    if unit == "day":
+        return day_number
+    if unit == "week":
+        return (day_number + 3) // 7  # 1 January 1970 was a Thursday
+    # Years from 1 March, so that a leap day is the last; 400 of them have 146,097 days.
+    since = day_number + 719_468
+    in_era = since - since // 146_097 * 146_097
+    year = (in_era - in_era // 1_460 + in_era // 36_524 - in_era // 146_096) // 365
+    in_year = in_era - (365 * year + year // 4 - year // 100)
+    month = (since // 146_097 * 400 + year) * 12 + (5 * in_year + 2) // 153 + 2 - 1970 * 12
+    return month // {"month": 1, "quarter": 3, "year": 12}[unit]
+
+
+def first_days(numbers: Array, unit: str) -> pd.DatetimeIndex:
+    """Return the first days of cohorts."""
+    if unit in ("day", "week"):
+        days = pd.to_datetime(numbers.astype("int64") * (7 if unit == "week" else 1) - 3 * (unit == "week"), unit="D")
+    else:
+        days = pd.PeriodIndex.from_ordinals(numbers.astype("int64"), freq=UNITS[unit]).start_time
+    return pd.DatetimeIndex(days).astype("datetime64[us]")
 
 
 def _reading(asked: _Asked) -> Journeys:

@@ -1,5 +1,6 @@
 """The Ibis expression on DuckDB and PostgreSQL: the third answer beside the chain and the plain-Python reference."""
 
+import json
 from dataclasses import replace
 from itertools import product
 
@@ -8,7 +9,8 @@ import pandas as pd
 import pytest
 
 from funnelkit import cli
-from funnelkit.events import conversion_trend, journeys, time_to_convert
+from funnelkit.events import conversion_trend, journeys, time_to_convert, time_trend
+from funnelkit.events.conversion import UNITS
 from funnelkit.events.count import count_events
 from funnelkit.events.rule import PRESETS, Rule, preset
 from funnelkit.language.errors import DataError, RuleError
@@ -19,7 +21,7 @@ from tests.support.reference import deepest
 ibis = pytest.importorskip("ibis", reason="Ibis is in the bench and spark extras")
 
 from funnelkit.events import warehouse_engines  # noqa: E402
-from funnelkit.events.warehouse import count_on, times_on, trend_on  # noqa: E402
+from funnelkit.events.warehouse import cohort_number, count_on, first_days, times_on, trend_on  # noqa: E402
 from funnelkit.events.warehouse_chains import depth_expression  # noqa: E402
 
 N = 10_000
@@ -100,6 +102,7 @@ def test_a_thousand_random_logs_under_every_supported_rule():
         assert (theirs == kit_depths(log, steps, rule, logs * each)).all(), repr(rule)
         if rule.once:  # steps of different names: whether an event counts for several changes nothing
             assert theirs.tolist() == [deepest(events, steps, rule) for events in entities], repr(rule)
+    print(f"{logs} logs of {len(log)} events, {len(GRID)} rules: kit, plain Python and DuckDB agree")
 
 
 @pytest.mark.parametrize("name", ["clickhouse", "strict_increase", "ga4_closed", "no_window", "excluded", "lost"])
@@ -115,6 +118,30 @@ def test_times_and_cohorts_come_back_as_small_tables(name, fine):
     trend = trend_on(connection, "log", "ABCD", RULES[name], unit="week", **options)
     pd.testing.assert_frame_equal(trend.table, conversion_trend(found, "week").table)
     assert trend.sentences() == conversion_trend(found, "week").sentences()
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [("clickhouse", "day"), ("lost", "week"), ("clickhouse", "month"), ("gap", "quarter"), ("ga4_closed", "year")],
+)
+def test_times_by_cohort_come_back_as_a_row_a_cohort(name, unit, log):
+    few = log[log["id"] < 3_000]
+    later = pd.to_timedelta(few["id"].to_numpy() - 1_000, unit="D")  # over eight years, from before 2026 to after
+    few = few.assign(at=(few["at"] + later).astype("datetime64[us]"))
+    connection = ibis.duckdb.connect()
+    connection.create_table("log", few)
+    options = {"columns": COLUMNS, "as_of": few["at"].max() + pd.Timedelta(days=1)}
+    theirs = times_on(connection, "log", "ABC", RULES[name], unit=unit, **options)
+    ours = time_trend(journeys(few, "ABC", RULES[name], **options), unit)
+    pd.testing.assert_frame_equal(theirs.table, ours.table)
+    assert theirs.sentences() == ours.sentences() and theirs.table["n"].sum() > 20
+
+
+@pytest.mark.parametrize("unit", ["week", "month", "quarter", "year"])
+def test_cohorts_by_whole_numbers_are_those_of_the_calendar(unit):
+    days = np.arange(-80_000, 60_000, 7)  # from 1750 to 2134
+    expected = pd.PeriodIndex(pd.to_datetime(days, unit="D"), freq=UNITS[unit]).start_time.astype("datetime64[us]")
+    assert (first_days(cohort_number(days, unit), unit) == expected).all()
 
 
 def test_a_window_is_exact_to_the_microsecond():
@@ -152,11 +179,12 @@ def test_counts_with_maturity_agree(log, name):
         (preset("clickhouse_strict_deduplication"), "deduplicate=True"),
         (Rule(hold="held"), "hold='held'"),
         (Rule(exclude=("X",)), r"exclude=\('X',\)"),
+        (Rule(optional="B"), r"optional=\('B',\)"),
     ],
 )
 def test_an_unsupported_rule_is_refused_before_anything_runs(rule, field):
     with pytest.raises(RuleError, match=f"engine duckdb does not count rules with {field}"):
-        count_on("duckdb:///nowhere/at/all.duckdb", "log", "AB", rule)
+        count_on("duckdb:///nowhere/at/all.duckdb", "log", "ABC", rule)
 
 
 def test_repeated_steps_count_each_event_once(log):
@@ -208,6 +236,11 @@ def test_command_line_counts_on_an_engine(tmp_path, capsys, log):
     log.to_csv(tmp_path / "log.csv", index=False)
     assert cli.main(["count", str(tmp_path / "log.csv"), *options]) == 0
     assert capsys.readouterr().out == on_engine
+    shown = {}
+    for name, source in (("engine", ["events", "--engine", f"duckdb://{path}"]), ("here", [str(tmp_path / "log.csv")])):
+        assert cli.main(["count", *source, *options, "--window", "5s", "--journeys", "--trend", "week"]) == 0
+        shown[name] = json.loads(capsys.readouterr().out)
+    assert shown["engine"]["time_trend"] == shown["here"]["time_trend"]
 
 
 # --- other engines -------------------------------------------------------------------------------------------------
@@ -234,6 +267,8 @@ def test_postgresql_counts_as_the_kit(fine, capsys):
         pd.testing.assert_frame_equal(times, time_to_convert(found).table)
         trend = trend_on(url, "log", "ABCD", RULES["ga4_closed"], **options).table
         pd.testing.assert_frame_equal(trend, conversion_trend(found).table)
+        by_week = times_on(url, "log", "ABCD", RULES["ga4_closed"], unit="week", **options).table
+        pd.testing.assert_frame_equal(by_week, time_trend(found, "week").table)
         with pytest.raises(DataError, match="does not read times from text: column 'said'"):
             count_on(url, "log", "AB", columns={"id": "id", "stage": "name", "at": "said"})
         assert cli.main(["count", "nothing", "--engine", url, "--steps", "A,B"]) != 0

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from funnelkit.events import conversion_trend, count_events, journeys, time_to_convert
+from funnelkit.events import conversion_trend, count_events, journeys, time_to_convert, time_trend
 from funnelkit.events.warehouse import count_on, times_on, trend_on
 from funnelkit.events.warehouse_chains import depth_expression
 from funnelkit.events.warehouse_engines import open_engine
@@ -58,6 +58,8 @@ def test_times_and_cohorts_of_a_million_events(cluster, big):
     times = times_on(cluster.url, path, STEPS, RULES["clickhouse"], **options).table
     assert times["n"].min() > 100
     pd.testing.assert_frame_equal(times, time_to_convert(found).table)
+    by_month = times_on(cluster.url, path, STEPS, RULES["clickhouse"], unit="month", **options).table
+    pd.testing.assert_frame_equal(by_month, time_trend(found).table)
 
 
 def test_a_hundred_random_logs(cluster, tmp_path):
@@ -71,6 +73,7 @@ def test_a_hundred_random_logs(cluster, tmp_path):
         theirs = np.zeros(n, dtype=int)
         theirs[found["who"]] = found["depth"]
         assert (theirs.reshape(100, 20) == kit_depths(log, STEPS, rule, n).reshape(100, 20)).all()
+    print(f"100 logs of {len(log)} events, {len(RULES)} rules: kit and Spark agree")
 
 
 def test_a_killed_worker_changes_no_count(cluster, big):
