@@ -14,8 +14,9 @@ import pandas as pd
 from funnelkit.events.conversion import UNITS, conversion_trend, time_to_convert, time_trend
 from funnelkit.events.journeys import Journeys, dropped, journeys
 from funnelkit.events.rule import Rule
+from funnelkit.events.search import Later
 from funnelkit.events.warehouse import times_on, trend_on
-from funnelkit.language import DataError, RuleError, say
+from funnelkit.language import DataError, RuleError, number, say
 from funnelkit.reading import shown
 from funnelkit.result import Result
 
@@ -153,7 +154,7 @@ def _write_dropped(found: Journeys, path: str) -> Result:
     finally:
         part.unlink(missing_ok=True)
     counts = table.groupby("step", sort=False).size().rename("n").reset_index()
-    return Result(counts, "events.journeys.written", {"n": len(table), "file": path})
+    return Result(counts, "events.journeys.written", {"n": Later(number, len(table)), "file": path})
 
 
 def answers_text(answers: Mapping[str, Result]) -> list[str]:
