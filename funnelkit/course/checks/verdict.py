@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -11,6 +12,8 @@ from typing import Any
 import pandas as pd
 
 from funnelkit.language import note, say
+
+_CHINESE_DAY = re.compile(r"(\d{4})\s*年\s*(\d{1,2})\s*月\s*(\d{1,2})\s*日")
 
 
 @dataclass(frozen=True, repr=False)
@@ -71,6 +74,8 @@ def check_number(
     """
     if answer is None:
         return verdict("empty")
+    if isinstance(answer, str) and answer.strip().endswith(("%", "％")):
+        return verdict("percent_text")
     try:
         value = float(answer if not isinstance(answer, bool) else "")
     except (TypeError, ValueError):
@@ -80,7 +85,14 @@ def check_number(
     if _close(value, right, tolerance):
         return verdict("right")
     typical = [*wrong, (-right, "wrong_sign"), *([(100 * right, "not_fraction")] if abs(right) < 1 else [])]
-    return verdict(next((hint for other, hint in typical if _close(value, other, tolerance)), "off"))
+    other = "rounded" if is_rounded(value, right) else "off"
+    return verdict(next((hint for mistake, hint in typical if _close(value, mistake, tolerance)), other))
+
+
+def is_rounded(value: float, right: float) -> bool:
+    """Return whether a number is the right one with too few decimals: from one on with none, else with one or two."""
+    decimals = (0, 1) if abs(right) >= 1 else (1, 2)
+    return value not in (0, 1) and any(math.isclose(value, round(right, n)) for n in decimals)
 
 
 def _close(value: float, other: float, tolerance: float) -> bool:
@@ -111,7 +123,7 @@ def check_day(answer: Any, judge: Callable[[pd.Timestamp], str]) -> Verdict:
     if not isinstance(answer, (str, date)):
         return verdict("no_date", found=type(answer).__name__)
     try:
-        moment = pd.Timestamp(answer)
+        moment = pd.Timestamp(_CHINESE_DAY.sub(r"\1-\2-\3", answer) if isinstance(answer, str) else answer)
     except ValueError:
         moment = pd.NaT
     if pd.isna(moment):
@@ -148,12 +160,14 @@ def check_choices(
         return verdict("empty")
     if not isinstance(answer, dict):
         return verdict("no_choices", found=type(answer).__name__)
+    names = {name.casefold(): name for name in right}
+    answer = {names.get(str(item).strip().casefold(), item): word for item, word in answer.items()}
     for item, word in right.items():
         if answer.get(item) is None:
             return verdict("choice_missing", item=item)
         given = str(answer[item]).strip().lower()
         if given not in known:
-            return verdict("no_choice", item=item, known=", ".join(known))
+            return verdict("no_choice", item=item, known=list(known))
         if given != word:
             return verdict(hint(given, word), item=item)
     extra = [str(item) for item in answer if item not in right]

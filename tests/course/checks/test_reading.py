@@ -77,5 +77,5 @@ def test_peer_verdicts(answer, hint):
 def test_hints_name_the_item_and_escape_it(lang):
     use_language(lang)
     found = check_choices({"<b>": "maybe"}, {"<b>": "yes"}, ("yes", "no"), str)
-    assert found.text == say("course.checks.no_choice", lang, item="<b>", known="yes, no")
+    assert found.text == say("course.checks.no_choice", lang, item="<b>", known=["yes", "no"])
     assert "&lt;b&gt;" in found._repr_mimebundle_()["text/html"]
