@@ -17,6 +17,7 @@ from funnelkit.reading.layouts.outcomes import ENDS, exit_word, holds_exit, stat
 from funnelkit.reading.layouts.stage_dates import take_wide_dates
 from funnelkit.reading.layouts.stage_durations import take_elapsed
 from funnelkit.reading.layouts.stage_names import ONE_STEP, Naming, is_one_step
+from funnelkit.reading.layouts.stage_times import take_times_in
 from funnelkit.reading.sheet import Sheet, flag
 
 _USUAL = 3  # rows with a word of a status column, and 2 % of them, for it to be no slip
@@ -41,6 +42,8 @@ def name_sheet(sheet: Sheet, model: Funnel, naming: Naming, nearest: Callable[[s
         take_wide_dates(sheet, model)
         if "durations" in sheet.frame:
             take_elapsed(sheet, naming, model)
+        else:
+            take_times_in(sheet, model)
         _take_status(sheet, model)
         _take_close(sheet)
         return

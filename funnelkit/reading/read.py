@@ -80,7 +80,10 @@ def read(
     >>> read({"id": ["a"], "stage": ["Won"], "date": ["2026-01-07"]}, stages=["Lead", "Won"]).deals["status"].tolist()
     ['won']
     """
-    given = with_mapping(**locals())  # every argument as it came
+    return _read_or_ask(with_mapping(**locals()))  # every argument as it came
+
+
+def _read_or_ask(given: Mapping[str, Any]) -> Pipeline:
     sources = (*given["sources"], *given["join"])
     return ask_with_likely(lambda code: _read(**{**given, **code}), sources, given["encoding"])
 

@@ -35,11 +35,18 @@ def take_elapsed(sheet: Sheet, naming: Naming, model: Funnel) -> None:
     if unknown:
         value = ", ".join(unknown[:10])
         sheet.journal.add("durations_unknown", "warn", file=sheet.table.name, column=header, value=value)
+    enter_stages(sheet, spent, names, model, {})
+
+
+def enter_stages(
+    sheet: Sheet, spent: pd.Series, names: Mapping[str, str], model: Funnel, headers: Mapping[str, str]
+) -> None:
+    """Take the entries that the seconds of each row by stage (`names`: id -> stage) tell; `headers`: their columns."""
     entries = [_rebuilt(found, row, names, model) for found, row in zip(spent, _rows(sheet), strict=True)]
     for stage in model.stage_ids:
         times = pd.Series([entry[0].get(stage) for entry in entries], sheet.frame.index, dtype="datetime64[us]")
         if times.notna().any() and stage not in sheet.wide.values():
-            sheet.wide[f"{header} {stage}"] = stage
+            sheet.wide[headers.get(stage, f"durations {stage}")] = stage
             sheet.frame[f"wide {stage}"] = times
     sheet.undated = {stage: np.array([stage in entry[1] for entry in entries], dtype=bool) for stage in model.stage_ids}
     if any(entry[0] for entry in entries):
