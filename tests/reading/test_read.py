@@ -350,7 +350,7 @@ def test_history_becomes_events_outcomes_and_last_known_values():
     assert pipeline.amount_total == 102 and pipeline.rows.good == 9
     assert found(pipeline, "stage_repeated").values["n"] == 1
     back = found(pipeline, "backward_moves")
-    assert back.severity == "warn" and back.values["n"] == 2 and "A, C" in back.message("zh")
+    assert back.severity == "warn" and back.values["n"] == 2 and "A、C" in back.message("zh")
     assert "(C)" in found(pipeline, "reopened").message("en")
 
 
