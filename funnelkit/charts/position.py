@@ -114,7 +114,7 @@ class _MapChart(StagedChart):
         """Return the alt text: the finding and where every product and attribute lies."""
         rows = found.table
         names = [self._name(row).replace("\n", " ") for row in rows.to_dict("records")]
-        places = [f"{x:.2f}, {y:.2f}" for x, y in rows[["x", "y"]].to_numpy()]
+        places = [say("result.between").join([number(x, 2), number(y, 2)]) for x, y in rows[["x", "y"]].to_numpy()]
         return alt_text(self.title, list(zip(names, places, strict=True)))
 
 

@@ -52,7 +52,7 @@ OTHERS = [
     )],
     ("11", "own"),
     *[("05", values) for values in (
-        {"seed": 3}, {"within": 60}, {"within": 500}, {"hours": 0.0, "least_search": 0.0}, {"hours_best": 400.0},
+        {"seed": 3}, {"within": 60}, {"within": 500}, {"hours": 0.0}, {"hours_best": 400.0},
         "own",
     )],
     *[("06", values) for values in (

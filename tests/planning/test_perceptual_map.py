@@ -128,7 +128,7 @@ def test_reading_in_both_languages():
     [
         (RATINGS.assign(price=[1, None, 2, 3]), None, "A has no rating on price. Ask for it"),
         (RATINGS.assign(price=["1", "cheap", 2, 3]), None, "the rating of A on price is 'cheap'. Write a number."),
-        (pd.concat([RATINGS, RATINGS.head(1)]), None, "Ours stands in two rows."),
+        (pd.concat([RATINGS, RATINGS.head(1)]), None, "Ours appears in two rows."),
         (RATINGS[["product", "price"]], None, "there are 4 products and 1 attributes."),
         (RATINGS.assign(effect=1, safety=2, price=3, once=4), None, "so there is nothing to map"),
         (RATINGS, {"prize": 1}, "no attribute named 'prize'. Nearest: price"),

@@ -5,7 +5,6 @@ from .conversion import check_buyers as check_buyers
 from .conversion import check_complete_day as check_complete_day
 from .conversion import check_restarted as check_restarted
 from .eight_step import check_gain as check_gain
-from .eight_step import check_price_of_least as check_price_of_least
 from .first_funnel import check_bottleneck as check_bottleneck
 from .first_funnel import check_list as check_list
 from .first_funnel import check_share as check_share

@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 
 from funnelkit.course.checks.verdict import Verdict, check_number
-from funnelkit.planning import allocate
 from funnelkit.result import Result, table_of
 
 
@@ -39,28 +38,3 @@ def check_gain(answer: Any, rows: Result | pd.DataFrame, state: str) -> Verdict:
         (-gain, "gain_sign"),
     ]
     return check_number(answer, gain, wrong)
-
-
-def check_price_of_least(answer: Any, rows: Result | pd.DataFrame, budget: float, least: float) -> Verdict:
-    """Judge what a minimum for the first state costs in expected value.
-
-    Parameters
-    ----------
-    answer : number, str or None
-        What was answered.
-    rows : Result or DataFrame
-        States with n_valued, value_open, win_probability, win_probability_after, cost.
-    budget : float
-        Hours to give.
-    least : float
-        Hours that the first state gets at least.
-
-    Returns
-    -------
-    Verdict
-    """
-    table = table_of(rows)
-    bound = table.assign(least=[least, *[0.0] * (len(table) - 1)])
-    free, held = (table_of(allocate(states, budget))["value_won_more"].sum() for states in (table, bound))
-    wrong = [(held - free, "price_sign"), (held, "price_is_total"), (free, "price_is_total")]
-    return check_number(answer, free - held, wrong)

@@ -79,6 +79,8 @@ def check_best_level(answer: Any, levels: Result | pd.DataFrame) -> Verdict:
         return verdict("empty")
     found = table_of(levels)
     rows = found.set_index(found["point"].astype(str))
+    if not isinstance(answer, str):
+        return verdict("no_name", found=type(answer).__name__, known=", ".join(rows.index))
     if str(answer) not in rows.index:
         return verdict("level_unknown", known=", ".join(rows.index))
     row = rows.loc[str(answer)]

@@ -65,7 +65,7 @@ def test_the_sample_of_a_plan_is_that_of_its_language(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"dat": {}}, "the plan knows no 'dat'. Did you mean data"),
+        ({"dat": {}}, "unknown key 'dat' in the plan. Did you mean data"),
         ({"data": {"n": []}}, "data.n cannot be []"),
         ({"each": {"x": 3}}, "each.x cannot be 3"),
         ({"keep": 0, "each": {"x": [1]}}, "keep cannot be 0"),
