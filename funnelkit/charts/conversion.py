@@ -117,8 +117,7 @@ def _histogram(table: pd.DataFrame, title: str) -> Chart:
 
 
 def _by_day(edges: Any, share: Any, at: float) -> str:
-    place = min(int(np.searchsorted(share, at - 1e-12)), len(edges) - 1)
-    return say("charts.events.by_day", days=number(float(edges[place]), 1))
+    return say("charts.events.by_day", days=number(float(np.interp(at, share, edges)), 1))
 
 
 def trend_chart(found: Drawable, title: str | None = None) -> Chart:

@@ -310,8 +310,17 @@ def percent_axis(axis: Any) -> None:
 
 
 def number_axis(axis: Any) -> None:
-    """Write the ticks of an axis as numbers of the language."""
-    axis.set_major_formatter(lambda value, _: number(value))
+    """Write the ticks of an axis as numbers of the language, with as many decimals as tell them apart."""
+    axis.set_major_formatter(lambda value, _: number(value, _decimals(axis.get_majorticklocs())))
+
+
+def _decimals(ticks: Any) -> int:
+    """Return how many decimals write ticks as they are, three at most.
+
+    >>> _decimals([0, 1000]), _decimals([0, 2.5, 5]), _decimals([0.1, 0.25])
+    (0, 1, 2)
+    """
+    return next((n for n in range(3) if all(abs(round(tick, n) - tick) < 1e-9 for tick in ticks)), 3)
 
 
 def money_axis(axis: Any, currency: str | None) -> None:

@@ -249,7 +249,7 @@ def _times_by_cohort(asked: _Asked, found: Any, unit: str) -> Result:
     found = found.select(whole=whole, cohort=cohort_number(found.since // DAY_US, unit))
     found = found.filter(found.whole.notnull())
     rows = pd.DataFrame(asked.run(found.group_by("cohort").aggregate(**_figures(found, "whole"))))
-    times = pd.DataFrame([_days(row, "whole") for _, row in rows.iterrows()], columns=["n", *_DAYS])
+    times = pd.DataFrame([_days(row, "whole") for _, row in rows.iterrows()], columns=["n", *_DAYS]).astype(float)
     times.index = first_days(rows["cohort"].to_numpy(), unit)
     return time_trend_of(_reading(asked), with_times(_trend_of(asked, UNITS[unit]), times))
 

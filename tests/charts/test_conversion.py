@@ -129,3 +129,12 @@ def test_steps_that_may_be_left_out_are_named_so(log, strict):  # noqa: F811
     assert_inside(chart)
     assert f"{STEPS[1]} (optional)" in chart.alt and len(chart.ax.get_xticks()) == len(STEPS) - 1
     assert f"{STEPS[1]} (optional)" in count_events(log, STEPS, rule).chart().alt
+
+
+def test_short_times_have_ticks_and_days_that_tell_them_apart():
+    table = pd.DataFrame({"low_days": [0.0, 0.5, 1.0], "high_days": [0.5, 1.0, 1.5], "n": [40, 40, 20]})
+    chart = conversion.time_histogram_chart(table)
+    chart.axes[0].figure.canvas.draw()
+    ticks = [tick.get_text() for tick in chart.axes[1].get_xticklabels()]
+    assert len(set(ticks)) == len(ticks) > 3
+    assert "50%: arrived by day 0.6" in chart.alt and "90%: arrived by day 1.3" in chart.alt

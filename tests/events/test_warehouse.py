@@ -267,8 +267,10 @@ def test_postgresql_counts_as_the_kit(fine, capsys):
         pd.testing.assert_frame_equal(times, time_to_convert(found).table)
         trend = trend_on(url, "log", "ABCD", RULES["ga4_closed"], **options).table
         pd.testing.assert_frame_equal(trend, conversion_trend(found).table)
-        by_week = times_on(url, "log", "ABCD", RULES["ga4_closed"], unit="week", **options).table
-        pd.testing.assert_frame_equal(by_week, time_trend(found, "week").table)
+        for steps in ("ABC", "ABCD"):  # some come through, and nobody whose window has passed
+            by_week = times_on(url, "log", steps, RULES["ga4_closed"], unit="week", **options).table
+            found = journeys(log, steps, RULES["ga4_closed"], columns=COLUMNS, as_of=as_of)
+            pd.testing.assert_frame_equal(by_week, time_trend(found, "week").table)
         with pytest.raises(DataError, match="does not read times from text: column 'said'"):
             count_on(url, "log", "AB", columns={"id": "id", "stage": "name", "at": "said"})
         assert cli.main(["count", "nothing", "--engine", url, "--steps", "A,B"]) != 0
