@@ -1,4 +1,4 @@
-"""Words of the language guide that neither edition uses: lessons, guides, texts of the course, catalogue, glossary."""
+"""Words of the language guide that neither edition uses: lessons, guides, texts of all rooms, catalogue, glossary."""
 
 import re
 import tomllib
@@ -24,7 +24,7 @@ def places(lang):
             yield f"{lang}/{name}, cell {cell.id}", cell.source
     for file in GUIDES[lang]:
         yield file, (ROOT / file).read_text(encoding="utf-8")
-    for file in [ROOT / "funnelkit/language/texts/course.toml", *(ROOT / "funnelkit/models").rglob("*.toml")]:
+    for file in [*(ROOT / "funnelkit/language/texts").glob("*.toml"), *(ROOT / "funnelkit/models").rglob("*.toml")]:
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
             yield f"{file.name}, line {number}", " ".join(text for one, text in WORDS.findall(line) if one == lang)
     yield "glossary.csv", (ROOT / "data/glossary.csv").read_text(encoding="utf-8")
