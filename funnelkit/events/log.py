@@ -103,7 +103,7 @@ class Log(OpenedLog):
         return " AND ".join(usable) or "true"
 
     def _coded(self, want: Want, segments: Sequence[str]) -> str:
-        """Return the SQL of who, moment, code of the step, code of the segment."""
+        """Return the SQL of who, moment, code of the step, code of the segment, of the rows that are steps."""
         names = ", ".join(literal(name) for name in want.spelled)
         segment = ""
         if want.by:
@@ -112,7 +112,9 @@ class Log(OpenedLog):
         place, codes = f"list_position([{names}], {self.what})", list(want.spelled.values())
         code = f"{place} - 1" if codes == list(range(len(codes))) else f"list_extract({codes}, {place})"
         code = f"CAST({code} AS BIGINT) AS code"
-        return f"SELECT {self.who} AS who, {self.moment} AS moment{segment}, {code} FROM {LOG}"
+        # By its list of names the scan itself passes over the other rows; that the code is null it could not know.
+        where = f"{self.what} IN ({names})"
+        return f"SELECT {self.who} AS who, {self.moment} AS moment{segment}, {code} FROM {LOG} WHERE {where}"
 
     def _reads(self, want: Want, layout: Layout, part: int, parts: int) -> Iterator[Callable[[], Iterator[Pair]]]:
         """Yield calls that return (who, what) of a block of the step rows, as DuckDB reads them."""
@@ -122,7 +124,7 @@ class Log(OpenedLog):
         what = f"((epoch_us(moment) - {layout.first}) << {layout.below}) | (code << {layout.segment_bits})"
         sql = (
             f"SELECT {who} AS who, {what}{' | segment' if want.by else ''} AS what "
-            f"FROM ({self._coded(want, layout.segments)}) WHERE code IS NOT NULL AND {self._usable(part, parts)}"
+            f"FROM ({self._coded(want, layout.segments)}) WHERE {self._usable(part, parts)}"
         )
         for batch in pyarrow.RecordBatchReader.from_stream(self.query(sql)):
             yield partial(_integers, batch)
