@@ -47,7 +47,7 @@ def depths(rows: Rows, codes: Codes, rule: Rule) -> Reached | None:
 
 def first_touches(rows: Rows, codes: Codes, rule: Rule) -> Reached | None:
     """Return the Reached, path included but no end, where chains begin once; None where only the chain can tell."""
-    if rule.reentry != "first" or rule.attribute != "first":
+    if rule.reentry != "first" or rule.attribute != "first" or len(codes) >= _OVER:
         return None
     entities = _side_by_side(rows, codes, rule)
     if entities is None:
