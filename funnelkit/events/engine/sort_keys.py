@@ -111,7 +111,8 @@ def deal(who: Array, what: Array, bits: int) -> list[Dealt]:
 def _deal(who: Array, what: Array, bits: int) -> Dealt:
     bucket = ((who.view("uint64") * _MIX) >> np.uint64(64 - bits)).astype("uint8" if bits <= 8 else "uint16")
     order = np.argsort(bucket, kind="stable")
-    return who[order], what[order], np.cumsum(np.bincount(bucket, minlength=1 << bits))
+    who, what, bucket = (part.take(order, mode="clip") for part in (who, what, bucket))
+    return who, what, np.searchsorted(bucket, np.arange(1 << bits, dtype=bucket.dtype), side="right")
 
 
 def partition_of(who: Array, parts: int) -> Array:
