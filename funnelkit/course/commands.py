@@ -90,6 +90,10 @@ def _classroom(options: argparse.Namespace, out: str) -> int:
         for learner, lesson, path in taken:
             print(f"{learner.name}: {lesson} ({path})")
         print(say("course.classroom.collected", n=len(taken), out=out))
+        found = {path.relative_to(source) for path in Path(source).rglob("*.ipynb")}
+        left = sorted(map(str, found - {path.relative_to(source) for *_, path in taken}))
+        if left:
+            print(say("course.classroom.left", files=left[:5] + ["…"] * (len(left) > 5)))
         return 0
     found = list(grade(roster, source, options.names, options.deadline))
     head = [say(f"course.classroom.{name}") for name in ("learner", "lesson", "exercise", "state", "text")]

@@ -330,5 +330,9 @@ def test_the_command_line_writes_the_table(tmp_path, made, monkeypatch, capsys):
     arguments = ["--roster", str(tmp_path / "c" / "roster.csv")]
     assert main(["lessons", "collect", *arguments, "--source", str(tmp_path / "c"), "--out", str(tmp_path / "in")]) == 0
     assert (tmp_path / "in" / "Anna" / "zh" / "00_start_here.ipynb").is_file()
+    assert "Not collected" not in capsys.readouterr().out
+    (tmp_path / "c" / "of Eve.ipynb").write_text("{}", encoding="utf-8")
+    assert main(["lessons", "collect", *arguments, "--source", str(tmp_path / "c"), "--out", str(tmp_path / "in")]) == 0
+    assert "of Eve.ipynb." in capsys.readouterr().out
     assert main(["lessons", "student", "--roster", str(tmp_path / "none.csv"), "--out", str(tmp_path / "d")]) == 10
     assert "none.csv" in capsys.readouterr().err
