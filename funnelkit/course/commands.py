@@ -90,8 +90,8 @@ def _classroom(options: argparse.Namespace, out: str) -> int:
         for learner, lesson, path in taken:
             print(f"{learner.name}: {lesson} ({path})")
         print(say("course.classroom.collected", n=len(taken), out=out))
-        found = {path.relative_to(source) for path in Path(source).rglob("*.ipynb")}
-        left = sorted(map(str, found - {path.relative_to(source) for *_, path in taken}))
+        seen = {path.relative_to(source) for path in Path(source).rglob("*.ipynb")}
+        left = sorted(map(str, seen - {path.relative_to(source) for *_, path in taken}))
         if left:
             print(say("course.classroom.left", files=left[:5] + ["…"] * (len(left) > 5)))
         return 0
