@@ -1,8 +1,9 @@
 """Reports: what a run costs besides its cells, against papermill: python benchmarks/reports.py [--reports N].
 
-Sequential papermill, `funnelkit batch` with one job and with two take turns in blocks, so that other work on the
-machine falls on all of them alike. A report's cost is its wall clock minus its cells' own time, and that own time is
-the same for all: what the cells, pictures included, take in a process that has the imports.
+`funnelkit batch` with two jobs, sequential papermill and `funnelkit batch` with one job take turns, so that other work
+on the machine falls on all of them alike. Papermill starts each report anew, so a few of the batch's reports, evenly
+chosen, tell what one takes: the median of them. A report's cost is its wall clock minus its cells' own time, and that
+own time is the same for all: what the cells, pictures included, take in a process that has the imports.
 """
 
 import argparse
@@ -19,9 +20,15 @@ from pathlib import Path
 import nbformat
 import numpy as np
 
-from funnelkit.language import share
+from funnelkit.language import FIGURES, RUN, TABLE, share
 from funnelkit.report import descendants, load_json
 
+FULL = (
+    ("The kit's own report on the sample, by five columns: what the reports have in common is asked once", "segment",
+     ["industry", "region", "source", "owner", "team"]),
+    ("The kit's own report on the sample, as of five days: nothing is in common", "as_of",
+     ["2025-12-31", "2025-11-30", "2025-10-31", "2025-09-30", "2025-08-31"]),
+)  # fmt: skip
 RESULTS = Path(__file__).with_name("REPORTS.md")
 SMALL = (
     "import time\nbegun = time.perf_counter()",
@@ -48,12 +55,19 @@ def _now():
 
 
 def papermill(template, folder, numbers, name):
-    """Run papermill once for each number, one after the other; return seconds by the clock and of the processors."""
-    started = _now()
+    """Run papermill once for each number, one after the other; return the seconds of each, clock and processors.
+
+    Its cells are told that they are of a report, so that they show what those of a batch show.
+    """
+    spent = []
     for n in numbers:
         command = [sys.executable, "-m", "papermill", str(template), str(folder / f"{n}.ipynb"), "--no-progress-bar"]
-        subprocess.run([*command, "-p", name, str(n)], check=True, capture_output=True, cwd=folder)
-    return _now() - started
+        started = _now()
+        subprocess.run(
+            [*command, "-p", name, str(n)], check=True, capture_output=True, cwd=folder, env=os.environ | {RUN: "1"}
+        )
+        spent.append(_now() - started)
+    return spent
 
 
 def batch(template, folder, numbers, name, jobs):
@@ -74,10 +88,10 @@ def _batch_command(folder, template, each, jobs):
 
 
 def cells_time(template, folder):
-    """Return the median seconds (clock, processor) of the cells where the imports are done: the code run six times."""
+    """Return the median seconds (clock, processor) of the cells where the imports are done, of three runs."""
     code = [cell.source for cell in nbformat.read(template, as_version=4).cells if cell.cell_type == "code"]
     command = [sys.executable, "-c", _PROGRAM, json.dumps(code)]
-    found = subprocess.run(command, check=True, capture_output=True, cwd=folder)
+    found = subprocess.run(command, check=True, capture_output=True, cwd=folder, env=os.environ | {RUN: "1"})
     return np.median(json.loads(found.stdout.splitlines()[-1])[1:], axis=0)
 
 
@@ -87,7 +101,7 @@ os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 shell, times = InteractiveShell.instance(), []
-for _ in range(6):
+for _ in range(4):
     clock, used = time.perf_counter(), time.process_time()
     with capture_output():
         for source in json.loads(sys.argv[1]):
@@ -107,7 +121,7 @@ def outputs(path):
 
 
 def _comparable(output):
-    data = dict(output.get("data", {}))
+    data = {kind: shown for kind, shown in output.get("data", {}).items() if kind not in (FIGURES, TABLE)}
     if "image/png" in data:
         data["image/png"] = base64.b64decode(data["image/png"])
     return output.output_type, data, output.get("text")
@@ -125,25 +139,24 @@ def compare(folder, name, numbers):
     return same + different, different
 
 
-def race(template, name, numbers, block):
-    """Run the three in turns over blocks of numbers; return {runner: seconds}, cells compared and differing."""
-    spent = {runner: np.zeros(2) for runner in ("papermill", "1 job", "2 jobs")}
+def race(template, name, numbers, few):
+    """Run the three in turns, papermill for `few` of the numbers; return the seconds of a report and what differs."""
     with tempfile.TemporaryDirectory(prefix="bench-") as home:
-        folder = Path(home)
-        for i in range(0, len(numbers), block):
-            part = numbers[i : i + block]
-            spent["2 jobs"] += batch(template, folder, part, name, 2)
-            spent["papermill"] += papermill(template, folder, part, name)
-            spent["1 job"] += batch(template, folder, part, name, 1)
-        compared = compare(folder, name, numbers)
-        own = cells_time(template, folder)
-    return spent, compared, own
+        folder, n = Path(home), len(numbers)
+        chosen = [numbers[round(i)] for i in np.linspace(0, n - 1, few)]
+        first, second = chosen[: (few + 1) // 2], chosen[(few + 1) // 2 :]
+        plain = papermill(template, folder, first, name)
+        two = batch(template, folder, numbers, name, 2) / n
+        one = batch(template, folder, numbers, name, 1) / n
+        plain += papermill(template, folder, second, name)
+        spent = {"papermill": np.median(plain, axis=0), "1 job": one, "2 jobs": two}
+        return spent, compare(folder, name, chosen), cells_time(template, folder)
 
 
-def lines_of(title, spent, compared, own, n):
+def lines_of(title, spent, compared, own, counts):
     """Return the table of one race as Markdown lines."""
     times = f"the cells' own time {own[0]:.3f} s a report, {own[1]:.3f} s of a processor"
-    found = [f"**{title}**: {n} reports; {times}.", ""]
+    found = [f"**{title}**: batches of {counts[0]} reports, papermill on {counts[1]} of them; {times}.", ""]
     head = (
         "runner",
         "s",
@@ -154,10 +167,9 @@ def lines_of(title, spent, compared, own, n):
         "CPU overhead to papermill's",
     )
     found += [f"| {' | '.join(head)} |", "|---|---|---|---|---|---|---|"]
-    base = spent["papermill"] / n - own
-    for runner, seconds in spent.items():
-        each, over = seconds / n, seconds / n - own
-        whole = seconds[0] / spent["papermill"][0]
+    base = spent["papermill"] - own
+    for runner, each in spent.items():
+        over, whole = each - own, each[0] / spent["papermill"][0]
         found.append(
             f"| {runner} | {each[0]:.2f} | {over[0]:.3f} | {over[0] / base[0]:.3f} | {whole:.3f} | {each[1]:.2f} "
             f"| {over[1] / base[1]:.3f} |"
@@ -194,19 +206,19 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--reports", type=int, default=40)
     parser.add_argument("--full", type=int, default=5, help="reports on the kit's own template")
-    parser.add_argument("--many", type=int, default=200)
-    parser.add_argument("--block", type=int, default=40, help="reports of a runner before the next has its turn")
+    parser.add_argument("--many", type=int, default=60)
+    parser.add_argument("--papermill", type=int, default=8, help="reports of the small template that papermill makes")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as home:
         small = small_template(Path(home) / "small.ipynb")
         load = os.getloadavg()[0]
         text = ["# Reports against papermill", "", f"{os.cpu_count()} cores, load {load:.1f} at the start.", ""]
-        race_small = race(small, "region", list(range(options.reports)), options.block)
-        text += lines_of("Small template (pandas, seaborn, a table, a chart)", *race_small, options.reports)
-        if options.full:
-            segments = ["industry", "region", "source", "owner", "team"][: options.full]
-            race_full = race(share("report") / "en.ipynb", "segment", segments, len(segments))
-            text += lines_of("The kit's own report on the sample", *race_full, len(segments))
+        few = min(options.papermill, options.reports)
+        race_small = race(small, "region", list(range(options.reports)), few)
+        text += lines_of("Small template (pandas, seaborn, a table, a chart)", *race_small, (options.reports, few))
+        for title, name, values in FULL if options.full else ():
+            values = values[: options.full]
+            text += lines_of(title, *race(share("report") / "en.ipynb", name, values, 2), (len(values), 2))
         if options.many:
             good, peaks = memory(small, options.many)
             told = ", ".join(map(str, peaks))

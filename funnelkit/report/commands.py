@@ -152,13 +152,19 @@ def add_batch(commands: Any, **_: Any) -> None:
 
 
 def _batch(options: argparse.Namespace) -> int:
-    from funnelkit.report.runs.batch import run_batch
+    from funnelkit.language import FunnelkitError
+    from funnelkit.report.runs.batch import note_refused, run_batch
     from funnelkit.report.runs.days import clock
     from funnelkit.report.runs.dry import listed
     from funnelkit.report.runs.plan import choose, read_plan
 
     out = Path(options.out)
-    planned = read_plan(options.plan, out, options.lang, clock(options.today))
+    try:
+        planned = read_plan(options.plan, out, options.lang, clock(options.today))
+    except FunnelkitError as error:
+        if not (options.list or options.dry_run or options.one):
+            note_refused(out, error)
+        raise
     items = choose(planned, [options.one] if options.one else options.only, options.plan)
     if options.list:
         print("\n".join(listed(items, _words(options))))

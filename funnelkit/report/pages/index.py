@@ -36,14 +36,17 @@ td.why { min-width: 18rem; max-width: 30rem; overflow-wrap: anywhere; }
 tr.failed-row td { background: #fdf1f0; } .old { color: #b3261e; } .wide { overflow-x: auto; }
 """
 _ORDER = ("failed", "running", "waiting", "ok", "kept")
+WHOLE = ""  # names the message of the batch itself; no report has this name
 _OLD_DAYS = 8  # a weekly report that was not made again
 
 
 def index_page(status: Mapping[str, Any], out: Path, messages: Mapping[str, str] | None = None) -> str:
     """Return the index page of a batch's status, with links relative to `out`, where it will lie.
 
-    `messages` say for failed reports what went wrong; those that failed stand first, then those that raised an alert.
+    `messages` say for failed reports, and for a plan that was refused, what went wrong; those that failed stand first,
+    then those that raised an alert.
     """
+    messages = messages or {}
     hashed = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hashed}'"
     title = say("report.batch.title")
@@ -51,7 +54,7 @@ def index_page(status: Mapping[str, Any], out: Path, messages: Mapping[str, str]
              label("won"), say("report.batch.win_rate"), label("open"), say("report.batch.earlier")]  # fmt: skip
     head = "".join(f'<th scope="col">{escape(word)}</th>' for word in words)
     entries = sorted(_entries(status), key=lambda one: (_ORDER.index(one["outcome"]), not one.get("alerts")))
-    rows = "\n".join(_row(entry, out, (messages or {}).get(entry["name"], ""), _moment(status)) for entry in entries)
+    rows = "\n".join(_row(entry, out, messages.get(entry["name"], ""), _moment(status)) for entry in entries)
     kind = "good" if status["outcome"] == "ok" else "warn"
     search = escape(say("report.batch.search"))
     return (
@@ -59,7 +62,8 @@ def index_page(status: Mapping[str, Any], out: Path, messages: Mapping[str, str]
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{_CSS.read_text(encoding='utf-8')}{_STYLE}</style></head>\n"
-        f'<body><main><h1>{escape(title)}</h1><p class="fk fk-{kind}">{escape(_counts(status))}</p>{_warnings(status)}'
+        f"<body><main><h1>{escape(title)}</h1>{_refused(status, messages)}"
+        f'<p class="fk fk-{kind}">{escape(_counts(status))}</p>{_warnings(status)}'
         f'<p><input id="search" type="search" hidden placeholder="{search}" aria-label="{search}"></p>\n'
         f'<div class="wide" tabindex="0" role="region" aria-label="{escape(title)}">'
         f"<table><thead><tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table></div></main>"
@@ -81,6 +85,13 @@ def _counts(status: Mapping[str, Any]) -> str:
     said += [say("report.batch.alerts", n=alerts)] if alerts else []
     said += [say("report.batch.in_progress", at=_time(status["at"]))] if status["outcome"] == "running" else []
     return paragraph(said)
+
+
+def _refused(status: Mapping[str, Any], messages: Mapping[str, str]) -> str:
+    if status["outcome"] != "refused":
+        return ""
+    said = say("report.batch.refused", at=_time(status["at"]), code=status["exit_code"])
+    return f'<p class="fk fk-warn">{escape(paragraph([said, messages.get(WHOLE, "")]))}</p>'
 
 
 def _moment(status: Mapping[str, Any]) -> datetime | None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from funnelkit.language import FunnelkitError, ReportError
 from funnelkit.report.kernels import pool
 from funnelkit.report.kernels.processes import Signals
-from funnelkit.report.pages.index import index_page
+from funnelkit.report.pages.index import WHOLE, index_page
 from funnelkit.report.runs import notebooks, publish
 from funnelkit.report.runs.alerts import ALERTED, FILE
 from funnelkit.report.runs.plan import PlannedReport
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from funnelkit.report.runs.scheduler import Cluster
 
 _INDEX_EVERY_S = 5
+_BOOK, _INDEX = "batch.json", "index.html"
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,30 @@ def run_batch(
         except OSError as error:
             batch.give_up()
             raise publish.cannot_write(out, error) from None
+        except ReportError as error:  # of the scheduler: nothing was made
+            _write_refused(out, error)
+            raise
         if signals.caught:
             raise ReportError("batch_cancelled", CANCELLED, detail=signals.caught, n=len(batch.results), of=len(items))
     return [batch.results[item.name] for item in items]
+
+
+def note_refused(out: Path, error: FunnelkitError) -> None:
+    """Where a batch has run already, its books must not go on saying that all is well when the plan is refused."""
+    if (out / _BOOK).is_file():
+        with contextlib.suppress(FunnelkitError), publish.locked(out):
+            _write_refused(out, error)
+
+
+def _write_refused(out: Path, error: FunnelkitError) -> None:
+    """Note the refusal beside what the last batch has left; whatever ran when that was killed waits."""
+    told = publish.load_json(out / _BOOK)
+    told |= {"outcome": "refused", "exit_code": error.exit_code, "reason": error.key, "at": publish.now()}
+    told |= {"waiting": [*told.get("running", ()), *told.get("waiting", ())], "running": []}
+    with contextlib.suppress(OSError, KeyError):  # no room, or books of another version
+        page = index_page(told, out, {WHOLE: error.say()})
+        publish.write_json(out / _BOOK, told)
+        publish.prepare_text(out / _INDEX, page).replace(out / _INDEX)
 
 
 @contextlib.contextmanager
@@ -214,7 +236,7 @@ class _Batch:
         began = time.monotonic()
         if not final and (not self.unsaid or began < self.due):
             return
-        publish.write_json(self.out / "batch.json", self.status(final))
+        publish.write_json(self.out / _BOOK, self.status(final))
         self.unsaid, ended = False, time.monotonic()
         self.due = ended + 20 * (ended - began)
         if final:
@@ -228,7 +250,7 @@ class _Batch:
         with self.lock:
             status = self.status(final)
             said = {name: result.error.say() for name, result in self.results.items() if result.error is not None}
-        page = self.out / "index.html"
+        page = self.out / _INDEX
         publish.prepare_text(page, index_page(status, self.out, said)).replace(page)
         ended = time.monotonic()
         self.index_due = ended + max(_INDEX_EVERY_S, 20 * (ended - began))
@@ -237,7 +259,7 @@ class _Batch:
         """The target folder failed us: say so where that is still possible."""
         told = {**self.status(True), "outcome": "failed", "exit_code": publish.CANNOT_WRITE}
         with contextlib.suppress(OSError):
-            publish.write_json(self.out / "batch.json", told)
+            publish.write_json(self.out / _BOOK, told)
 
 
 def _told(item: PlannedReport, fault: Exception) -> FunnelkitError:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import yaml
 
-MOST_VALUES = 20_000  # after aliases are filled in
+MOST_VALUES = 20_000  # after aliases are filled in; without them a text has fewer values than characters
 _NAMES = ("name", "data")  # keys whose value is a name where it is no list or table
 _BOOL = "tag:yaml.org,2002:bool"
 
@@ -52,8 +52,9 @@ def load_yaml(text: str) -> Any:
         node = loader.get_single_node()
         if node is None:
             return None
-        if _size(node, {}) > MOST_VALUES:
-            raise yaml.YAMLError(f"it holds more than {MOST_VALUES} values")
+        most = max(MOST_VALUES, len(text))
+        if _size(node, {}, most) > most:
+            raise yaml.YAMLError(f"it holds more than {most} values")
         return loader.construct_document(node)
     except RecursionError:
         raise yaml.YAMLError("it is nested too deeply, or in itself") from None
@@ -61,11 +62,11 @@ def load_yaml(text: str) -> Any:
         loader.dispose()
 
 
-def _size(node: Any, known: dict[int, int]) -> int:
+def _size(node: Any, known: dict[int, int], most: int) -> int:
     """Return how many values a node holds, each alias counted where it stands."""
     if id(node) not in known:
-        known[id(node)] = MOST_VALUES + 1  # met again within itself, it has no end
+        known[id(node)] = most + 1  # met again within itself, it has no end
         pairs = node.value if isinstance(node.value, list) else []
         parts = [part for item in pairs for part in (item if isinstance(item, tuple) else (item,))]
-        known[id(node)] = 1 + sum(_size(part, known) for part in parts)
+        known[id(node)] = 1 + sum(_size(part, known, most) for part in parts)
     return known[id(node)]

@@ -15,6 +15,7 @@ from funnelkit.language import DataError, FunnelkitError, Lang, Shown, label, nu
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
 from funnelkit.report.sections.alerted import alerts_of
+from funnelkit.report.sections.shared_answers import ask_once, key_of, known, shown_once
 from funnelkit.result import Refusal, Result, table_of
 
 
@@ -82,7 +83,10 @@ class Answer(Result):
         return replace(self.found, table=self.section.drawn(self.found)).chart(**options)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        bundle = super()._repr_mimebundle_(include, exclude)
+        return shown_once(self, self.found, self._as_shown)
+
+    def _as_shown(self) -> dict[str, Any]:
+        bundle = super()._repr_mimebundle_()
         name = self.section.name if self.section is not None else ""
         alerts = alerts_of(name, self.found)
         return bundle | numbers_of_run({f"alerts_{name}": alerts} if alerts else {}, {})
@@ -152,10 +156,10 @@ def _attempt(verb: Callable[..., Any], pipeline: Pipeline, args: tuple[Any, ...]
     try:
         if section is not None:
             section.check(pipeline, *args, **options)
-        found = verb(pipeline, *args, **options)
+        found: Result = ask_once(verb, pipeline, args, options)
     except FunnelkitError as error:
         return Refusal(error) if section is None else Unanswered(error, section)
-    return found if section is None else _answer(section, found, pipeline.model)
+    return found if section is None else known(_answer(section, found, pipeline.model), key_of(found))
 
 
 def _answer(section: Section, found: Result, model: Funnel) -> Answer:

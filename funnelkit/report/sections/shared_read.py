@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +19,28 @@ from funnelkit.reading import read
 FOLDER = "FUNNELKIT_READ"  # a batch's own folder, which nobody else can enter and which ends with it
 
 
-def read_once(sources: Sequence[Any], how: Mapping[str, Any]) -> Pipeline:
-    """Read as `read` does; within a batch only the first time for the same bytes, names and settings."""
+def read_once(sources: Sequence[Any], how: Mapping[str, Any]) -> tuple[Pipeline, str | None]:
+    """Read as `read` does; within a batch only the first time for the same bytes, names and settings.
+
+    With the pipeline comes what tells it from others, None where nobody can say.
+    """
     folder = os.environ.get(FOLDER)
     key = _key(sources, how) if folder else None
     if folder is None or key is None:
-        return read(*sources, **how)
-    path = Path(folder) / f"{key}.pickle"
+        return read(*sources, **how), None
+    return once(Path(folder) / f"{key}.pickle", lambda: read(*sources, **how)), key
+
+
+def once(path: Path, make: Callable[[], Any]) -> Any:
+    """Return what a report has left at a path, else make it and leave it there for the others."""
     with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError):
-        found: Pipeline = pickle.loads(path.read_bytes())
-        return found
-    pipeline = read(*sources, **how)
+        return pickle.loads(path.read_bytes())
+    found = make()
     with contextlib.suppress(OSError, pickle.PicklingError, TypeError, AttributeError):
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_bytes(pickle.dumps(pipeline, protocol=pickle.HIGHEST_PROTOCOL))
+        temporary.write_bytes(pickle.dumps(found, protocol=pickle.HIGHEST_PROTOCOL))
         temporary.replace(path)
-    return pipeline
+    return found
 
 
 def _key(sources: Sequence[Any], how: Mapping[str, Any]) -> str | None:

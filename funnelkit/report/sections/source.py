@@ -19,6 +19,7 @@ from funnelkit.reading import READING_OPTIONS
 from funnelkit.report.first_page.workdays import DAY, resumes
 from funnelkit.report.sections.alerted import newest_day
 from funnelkit.report.sections.kept import keep_rows, kept_line
+from funnelkit.report.sections.shared_answers import remember
 from funnelkit.report.sections.shared_read import read_once
 
 _READING = (*READING_OPTIONS, "preset")
@@ -63,7 +64,8 @@ def read_source(
             raise DataError("no_such_reading", name=name, nearest=near, known=known)
     named = {kind: list(names) for kind, names in (ends or {}).items() if names}
     how = {"model": model or None, "stages": list(stages) or None, "as_of": as_of or None, **(reading or {}), **named}
-    return keep_rows(_whole_day(read_once(data, how | ({"mapping": mapping} if mapping else {}))), rows)
+    pipeline, key = read_once(data, how | ({"mapping": mapping} if mapping else {}))
+    return remember(keep_rows(_whole_day(pipeline), rows), key, rows)
 
 
 def _whole_day(pipeline: Pipeline) -> Pipeline:

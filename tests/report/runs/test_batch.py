@@ -13,6 +13,7 @@ import nbformat
 import pytest
 from openpyxl import load_workbook
 
+from funnelkit.cli import main
 from funnelkit.language import sample_files, speaking
 from funnelkit.language.errors import ReportError
 from funnelkit.report.pages import export, pdf
@@ -384,6 +385,29 @@ def test_pdf_is_made_the_same_every_time(tmp_path):
 
 
 # --- the command line ----------------------------------------------------------------------------------------------
+
+
+def test_a_refused_plan_shows_in_the_books(tmp_path, monkeypatch, capsys):
+    """What was made stands; that it is all well is no longer said, until a plan is taken again."""
+    monkeypatch.setenv("FUNNELKIT_FORK", "0")
+    out, path = tmp_path / "o", tmp_path / "plan.yaml"
+    path.write_text("reports: [{nam: x}]", encoding="utf-8")
+    command = ["batch", str(path), "--out", str(out), "--lang", "en"]
+    assert main(command) == 11 and not out.exists()
+    run_batch([], out)
+    assert load_json(out / "batch.json")["outcome"] == "ok"
+    for rehearsal in ("--dry-run", "--list"):
+        assert main([*command, rehearsal]) == 11 and load_json(out / "batch.json")["outcome"] == "ok"
+    with publish.locked(out):
+        assert main(command) == 11 and load_json(out / "batch.json")["outcome"] == "ok"  # another batch writes there
+    assert main(command) == 11
+    told = load_json(out / "batch.json")
+    assert (told["outcome"], told["exit_code"], told["reason"], told["n"]) == ("refused", 11, "plan_unknown_key", 0)
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert "was refused (exit code 11)" in page and "unknown key" in page
+    assert capsys.readouterr().err.count("unknown key") == 5
+    run_batch([], out)
+    assert load_json(out / "batch.json")["outcome"] == "ok" and "refused" not in (out / "index.html").read_text()
 
 
 @pytest.mark.slow

@@ -11,15 +11,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from funnelkit.analysis import Calendar, compare_periods
 from funnelkit.language.errors import DataError, ReportError
-from funnelkit.report import Scope
+from funnelkit.report import Scope, attempt
 from funnelkit.report.runs import days, loops, run
 from funnelkit.report.runs.batch import run_batch
 from funnelkit.report.runs.dry import listed, rehearse
 from funnelkit.report.runs.plan import read_plan
 from funnelkit.report.runs.publish import load_json
-from funnelkit.report.sections import shared_read
+from funnelkit.report.sections import shared_answers, shared_read
 from funnelkit.report.sections.source import read_source
+from funnelkit.result import Result
 from tests.worlds import STAGES, named
 from tests.worlds.world import draw, tables
 
@@ -178,6 +180,36 @@ def test_reports_of_a_batch_read_a_file_once(tmp_path, monkeypatch):
     (tmp_path / "d.csv").write_text((tmp_path / "d.csv").read_text().replace("North", "Nord"))
     assert "Nord" in read_source([tmp_path / "d.csv"], stages=["Lead", "Won"]).deals["region"].tolist()
     assert len(calls) == 3
+
+
+def test_reports_of_a_batch_ask_and_draw_once_what_is_the_same(tmp_path, monkeypatch):
+    """The same question on the same data: a changed argument, pipeline or answer is asked or drawn anew."""
+    export(False).to_csv(tmp_path / "d.csv", index=False)
+    asked, drawn = [], []
+    monkeypatch.setattr(shared_answers, "once", lambda path, make: asked.append(path.name) or once(path, make))
+    once = shared_read.once
+    monkeypatch.setattr(Result, "_drawn", lambda self: drawn.append(1))
+
+    def report():
+        pipeline = read_source([tmp_path / "d.csv"], stages=["Lead", "Won"])
+        return pipeline, attempt(compare_periods, pipeline, Calendar("month"))
+
+    _, alone = report()
+    alone = alone._repr_mimebundle_()
+    assert not asked
+    monkeypatch.setenv(shared_read.FOLDER, str(tmp_path))
+    shown = [report()[1]._repr_mimebundle_() for _ in range(2)]
+    assert shown == [alone, alone] and len(drawn) == 2  # alone, and once for both
+    assert asked[:2] == asked[2:] and len(set(asked)) == 2
+    pipeline, answer = report()
+    attempt(compare_periods, pipeline, Calendar("week"))
+    answer.table.iloc[0, 0] = "changed"
+    assert answer._repr_mimebundle_() != alone
+    pipeline.deals.loc[pipeline.deals.index[:50], "owner"] = "changed"
+    attempt(compare_periods, pipeline, Calendar("month"))
+    assert len(set(asked)) == 5
+    attempt(lambda pipeline: alone, pipeline)  # a cell's own function may be another one in the next report
+    assert len(set(asked)) == 5
 
 
 # --- faults --------------------------------------------------------------------------------------------------------
