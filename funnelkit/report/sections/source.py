@@ -64,7 +64,11 @@ def read_source(
             raise DataError("no_such_reading", name=name, nearest=near, known=known)
     named = {kind: list(names) for kind, names in (ends or {}).items() if names}
     how = {"model": model or None, "stages": list(stages) or None, "as_of": as_of or None, **(reading or {}), **named}
-    pipeline, key = read_once(data, how | ({"mapping": mapping} if mapping else {}))
+    return _asked_for(rows, *read_once(data, how | ({"mapping": mapping} if mapping else {})))
+
+
+def _asked_for(rows: str, pipeline: Pipeline, key: str | None) -> Pipeline:
+    """Return the deals wanted, as of a whole day, known again within a batch."""
     return remember(keep_rows(_whole_day(pipeline), rows), key, rows)
 
 
