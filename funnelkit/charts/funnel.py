@@ -127,6 +127,7 @@ def _draw_counts(ax: Any, counts: pd.DataFrame) -> None:
     ax.set_xlim(0, top * 1.16)
     ax.set_xlabel(say("charts.funnel.count_axis"))
     number_axis(ax.xaxis)
+    ax.locator_params(axis="x", nbins=5 if top >= 10_000 else 8)  # long numbers want room
     if len(parts) > 1:
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8.5, frameon=False, handlelength=1.2)
 
