@@ -160,8 +160,7 @@ def check_choices(
         return verdict("empty")
     if not isinstance(answer, dict):
         return verdict("no_choices", found=type(answer).__name__)
-    names = {name.casefold(): name for name in right}
-    answer = {names.get(str(item).strip().casefold(), item): word for item, word in answer.items()}
+    answer = _named_as(right, answer)
     for item, word in right.items():
         if answer.get(item) is None:
             return verdict("choice_missing", item=item)
@@ -172,3 +171,9 @@ def check_choices(
             return verdict(hint(given, word), item=item)
     extra = [str(item) for item in answer if item not in right]
     return verdict("choice_unknown", item=extra[0]) if extra else verdict("right")
+
+
+def _named_as(right: Mapping[str, str], answer: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return an answer under the names of the right one, however they are written: small, or with blanks."""
+    names = {name.casefold(): name for name in right}
+    return {names.get(str(item).strip().casefold(), item): word for item, word in answer.items()}

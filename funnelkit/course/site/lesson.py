@@ -134,7 +134,7 @@ def role(cell: Any) -> str:
         return "mistake"
     tags = [_ROLES.get(tag, tag) for tag in cell.metadata.get("tags", [])]
     is_code = cell.cell_type == "code"
-    last = [] if is_code else [words[-1] if len(words) == 1 or words[-1] != "hook" else "text"]
+    last = [] if is_code or words[-1] == "check" else [words[-1] if len(words) == 1 or words[-1] != "hook" else "text"]
     part = ["exercise"] if _EXERCISE.fullmatch(cell.id) else []
     return next((name for name in (*tags, *last, *part) if name in _KNOWN), "code" if is_code else "text")
 

@@ -16,8 +16,8 @@ def talk_page(lesson: Lesson, writer: Writer) -> SitePage:
     found = screens(lesson)
     foot = f"{site_text('lesson', no=lesson.number)} · {escape(lesson.question)}"
     body = ""
-    for place, (screen, following) in enumerate(zip(found, [*found[1:], None], strict=True), 1):
-        notes = _notes(screen, following, writer)
+    for place, (screen, beside) in enumerate(zip(found, off_the_wall(lesson, found), strict=True), 1):
+        notes = _notes(screen, beside, writer)
         body += _screen((place, len(found)), screen, _content(screen, lesson, writer), notes, foot)
     page = SitePage(
         f"{lesson.name}.talk.html", lesson.question, "", [asset("talk.css")], [asset("talk.js")], hashes=writer.hashes
@@ -101,21 +101,32 @@ def _lead(block: Block, writer: Writer) -> str:
     return re.sub(r"</?a\b[^>]*>", "", writer.text(block)).replace("<h3", "<h2").replace("</h3", "</h2")
 
 
-def _notes(screen: Screen, following: Screen | None, writer: Writer) -> str:
-    """Return the trainer's notes of a screen, and the lesson's text up to the next one that is not on the wall."""
-    notes = [note for block in screen.blocks for note in block.notes]
+def off_the_wall(lesson: Lesson, found: Sequence[Screen]) -> list[list[Block]]:
+    """Return, for each screen, the text that goes with it: what follows in its section, and what leads to it."""
+    place = {block.id: at for at, screen in enumerate(found) for block in screen.blocks}
+    beside: list[list[Block]] = [[] for _ in found]
+    leading: list[Block] = []
+    for section in lesson.sections:
+        here = leading  # above the first screen of a section
+        for block in section.blocks:
+            if block.id in place:
+                here = beside[place[block.id]]
+                here += leading
+                leading = []
+            elif not block.is_code and block.role not in ("card", "exercise", "solution", "next"):
+                here.append(block)
+    return beside
+
+
+def _notes(screen: Screen, beside: Sequence[Block], writer: Writer) -> str:
+    """Return the trainer's notes of a screen, and the lesson's text that goes with it and is not on the wall."""
+    order = [block.id for block in screen.section.blocks]
+    blocks = sorted([*beside, *screen.blocks], key=lambda block: order.index(block.id) if block.id in order else -1)
     own = "".join(
         f"<p><b>{site_text('n_minutes', n=note.minutes) if note.minutes else ''}</b> {escape(note.text)}</p>"
-        for note in notes
+        for block in blocks
+        for note in block.notes
     )
-    blocks = screen.section.blocks
-    same = following is not None and following.section is screen.section
-    until = blocks.index(following.blocks[0]) if following is not None and same else len(blocks)
-    left = [
-        block
-        for block in blocks[blocks.index(screen.blocks[0]) : until]
-        if block not in screen.blocks and block.role in ("text", "notice", "work", "method")
-    ]
-    text = "".join(f"<p>{escape(plain_text(writer.text(block)))}</p>" for block in left)
+    text = "".join(f"<p>{escape(plain_text(writer.text(block)))}</p>" for block in beside)
     rest = f"<p><b>{site_text('from_lesson')}</b></p>{text}" if text else ""
     return own + rest or f"<p>{site_text('no_note')}</p>"

@@ -5,6 +5,7 @@ import pytest
 
 from funnelkit.course import lessons
 from funnelkit.course.site.lesson import open_lesson, role, screens
+from funnelkit.course.site.talk import off_the_wall
 
 NOTEBOOKS = [(lang, name) for name in lessons.names() for lang in lessons.LANGUAGES]
 
@@ -33,6 +34,7 @@ def lesson(tmp_path, *cells):
         ("md", "states-odd", ["question"], "question"),
         ("md", "states-reading", [], "notice"),
         ("md", "sides", ["idea"], "text"),
+        ("md", "check", ["idea"], "text"),
         ("md", "exercise-2", ["fixed", "offline"], "exercise"),
         ("md", "exercise-2-solution", ["solution"], "solution"),
         ("code", "exercise-1-answer", ["exercise"], "exercise"),
@@ -94,3 +96,11 @@ def test_every_lesson_has_a_talk(lang, name):
     assert len({block.id for block in shown}) == len(shown), "no cell is on two screens"
     assert not any(block.role in ("solution", "check", "parameters", "card") for block in shown)
     assert all(minutes > 0 for minutes in made.minutes), "the card gives the minutes of teaching and of exercises"
+
+
+@pytest.mark.parametrize(("lang", "name"), NOTEBOOKS)
+def test_the_talk_has_every_minute_of_the_plan(lang, name):
+    found = open_lesson(name, lang)
+    talk = screens(found)
+    told = [*(screen.blocks for screen in talk), *off_the_wall(found, talk)]
+    assert sum(note.minutes for blocks in told for block in blocks for note in block.notes) == found.minutes[0]
