@@ -8,7 +8,7 @@ from funnelkit.language import DataError
 from funnelkit.reading.read import read
 from tests.support.writers.contacts import CONTACTS, LOST, OPEN, TOTAL, TRUTH, WON
 
-NO_AMOUNT = {"property-history.csv", "stays.csv", "segment.jsonl.gz", "snowplow.tsv", "epochs.json"}
+NO_AMOUNT = {"sap-history.csv", "property-history.csv", "stays.csv", "segment.jsonl.gz", "snowplow.tsv", "epochs.json"}
 ASKED = {"encoding": "encoding_unclear", "stages": "stage_order_unknown"}
 
 

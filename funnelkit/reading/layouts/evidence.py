@@ -117,7 +117,7 @@ _FACTORS = {
 }  # fmt: skip
 _MONEY = {
     "元": "CNY", "人民币": "CNY", "rmb": "CNY", "美元": "USD", "美金": "USD", "欧元": "EUR", "日元": "JPY",
-    "円": "JPY", "원": "KRW", "zł": "PLN", "kč": "CZK",
+    "円": "JPY", "원": "KRW", "zł": "PLN", "kč": "CZK", "tl": "TRY",
     "港元": "HKD", "港币": "HKD", "英镑": "GBP", "us$": "USD", "€": "EUR", "£": "GBP", "₩": "KRW", "₹": "INR",
     "₽": "RUB", "$": "$", "¥": "¥", "руб": "RUB", "euro": "EUR", "eur": "EUR",
 } | {code: code.upper() for code in (

@@ -53,6 +53,13 @@ def preset_names() -> tuple[str, ...]:
     return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
 
 
+# What a form or a sorted report adds to the name of a column.
+_MARKS = re.compile(
+    r"\((?:必填|选填|必須|필수|required|mandatory|optional|pflichtfeld|obligatorio|obligatoire|обязательное)\)|[↑↓▲▼△▽*]",
+    re.IGNORECASE,
+)
+
+
 def key(name: object) -> str:
     """Return a header or stage name for comparing: no case, width, blanks, nor the signs that only separate.
 
@@ -62,7 +69,7 @@ def key(name: object) -> str:
     plain = re.sub(
         r"^\s*(?:deal|trato|affaire|negócio)\s+-\s+", "", unicodedata.normalize("NFKC", str(name)), flags=re.IGNORECASE
     )
-    return re.sub(r"[_\-./()*:]", "", fold(plain)) or fold(plain)
+    return re.sub(r"[_\-./()*:]", "", fold(_MARKS.sub("", plain))) or fold(plain)
 
 
 @cache

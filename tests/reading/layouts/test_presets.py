@@ -84,6 +84,8 @@ HEADERS = {
     "wecom.sheet": "商机编号,客户名称,跟进人,跟进阶段,预计金额,添加时间",
     "dingtalk.crm": "商机编号,商机名称,商机阶段,预计成交金额,负责人",
     "dingtalk.yida": "实例ID,实例标题,商机阶段,商机金额,提交人",
+    "sap.history": "Opportunity ID,Changed On,Changed By,Attribute,Old Value,New Value",
+    "sap.history_de": "Opportunity-ID,Geändert am,Geändert von,Attribut,Alter Wert,Neuer Wert",
     "business-central.entries": "Opportunity No.,Date of Change,Previous Sales Cycle Stage,Sales Cycle Stage",
 }
 

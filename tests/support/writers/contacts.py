@@ -160,6 +160,33 @@ _table("dutch.csv", "Nr|Naam|Klant|Verkoper|Fase|Status|Bedrag|Aanmaakdatum|Slui
                   d.word("Gewonnen", "Verloren", "Openstaand"), f"€ {_comma(d.amount)}", dotted(d.created),
                   dotted(d.closed)], mark=";")  # fmt: skip
 
+_table("zoho-ar.csv", "معرف الصفقة|اسم الصفقة|اسم الحساب|المرحلة|المبلغ|تاريخ الإنشاء|تاريخ الإغلاق|مالك الصفقة",
+       lambda d: [d.id, d.name, d.account, d.stage("1. تأهيل", "2. عرض", "3. تفاوض", "4. عقد", won="مغلقة - مكسوبة",
+                  lost="مغلقة - خاسرة"), d.amount, iso(d.created), iso(d.closed), d.owner],
+       code="utf-8-sig")  # fmt: skip
+_table("turkish.csv", "Fırsat No|Fırsat Adı|Müşteri|Aşama|Durum|Tutar (TL)|Oluşturma Tarihi|Kapanış Tarihi|Sorumlu",
+       lambda d: [d.id, d.name, d.account, d.stage("1-İlk Temas", "2-Teklif", "3-Pazarlık", "4-Sözleşme"),
+                  d.word("Kazanıldı", "Kaybedildi", "Açık"), _comma(d.amount), dotted(d.created), dotted(d.closed),
+                  d.owner], mark=";")  # fmt: skip
+_table("czech.csv", "Číslo příležitosti|Zákazník|Obchodník|Fáze|Stav|Částka (Kč)|Vytvořeno|Uzavřeno",
+       lambda d: [d.id, d.account, d.owner, d.stage("1. Kontakt", "2. Analýza", "3. Nabídka", "4. Jednání"),
+                  d.word("Vyhráno", "Prohráno", "Otevřeno"), _comma(d.amount, " "), dotted(d.created),
+                  dotted(d.closed)], mark=";")  # fmt: skip
+_table("bitrix-ru.csv", "ID|Название|Стадия сделки|Сумма|Валюта|Дата создания|Дата закрытия|Ответственный|"
+       "Сделка закрыта",
+       lambda d: [d.id, d.name, d.stage("Новая", "Подготовка документов", "Cчёт на предоплату", "В работе",
+                  won="Сделка успешна", lost="Сделка провалена"), _comma(d.amount, ""), "RUB", dotted(d.created),
+                  dotted(d.closed), d.owner, d.word("Y", "Y", "N")], mark=";")  # fmt: skip
+_table("fxiaoke-form.csv", "商机名称（必填）|客户名称（必填）|商机金额|商机阶段（必填）|阶段状态|预计成交日期|创建时间|"
+       "负责人（必填）",
+       lambda d: [d.name, d.account, d.amount, d.stage("1 验证客户", "2 需求确定", "3 方案报价", "4 谈判审核",
+                  won="赢单", lost="输单"), d.word("赢单", "输单", "进行中"), hanzi(d.close), hanzi(d.created),
+                  d.owner],
+       before="商机导出,,,,,,,\r\n导出时间：2025-12-01,,,,,,,\r\n", code="gb18030")  # fmt: skip
+_table("salesforce-sorted.csv", "Stage  ↑|Opportunity Name|Opportunity ID|Amount|Created Date|Close Date",
+       lambda d: [d.stage(*STEPS, won="Closed Won", lost="Closed Lost"), d.name, f"006{d.id}", d.amount,
+                  us(d.created), us(d.close)], stages="Lead,Qualified,Proposal,Negotiation,Closed Won")  # fmt: skip
+
 # --- forms -----------------------------------------------------------------------------------------------------------
 
 _API = [{"id": str(d.id), "properties": {
@@ -200,6 +227,24 @@ _ENDS = [(d, d.word("Won", "Lost", ""), d.closed) for d in TRUTH if d.closed]
 _put("property-history.csv", _text("Record ID|Property name|Value|Change date", [
     *([d.id, "dealstage", name, moment(time)] for d, name, time in (*_MOVES, *_ENDS)),
     *([d.id, "amount", d.amount, moment(d.created)] for d in TRUTH)]))  # fmt: skip
+_put(
+    "sap-history.csv",
+    _text(
+        "Opportunity ID|Changed On|Changed By|Attribute|Old Value|New Value",
+        [
+            *(
+                [d.id, time.strftime("%d.%m.%Y %H:%M"), "Ann", "Sales Phase", before, name]
+                for d in TRUTH
+                for before, name, time in zip(("", *STEPS), STEPS, d.times, strict=False)
+            ),
+            *(
+                [d.id, time.strftime("%d.%m.%Y %H:%M"), "Ann", "Sales Phase", STEPS[d.place], name]
+                for d, name, time in _ENDS
+            ),
+            *([d.id, d.created.strftime("%d.%m.%Y %H:%M"), "Ann", "Expected Value", "0", d.amount] for d in TRUTH),
+        ],
+    ),
+)
 _put("stays.csv", _text("deal|phase|start_time|end_time", [
     *([d.id, name, time.isoformat(), left.isoformat() if left else ""]
       for d in TRUTH for name, time, left in zip(STEPS, d.times, (*d.times[1:], d.closed), strict=False)),
