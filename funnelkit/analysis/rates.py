@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from funnelkit.analysis.count import STAGE_UNKNOWN, StageCounts, count_stages, stage_counts
 from funnelkit.analysis.shared import require_columns
 from funnelkit.analysis.stage_incidence import with_incidences
-from funnelkit.language import DataError, number
+from funnelkit.language import DataError, both, number, say
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Result, gate_rates, rates_so_far, row_words, table_of
@@ -128,7 +128,9 @@ def _read(table: pd.DataFrame, lead: list[str], model: Funnel | None) -> tuple[s
     horizons = table.loc[table["basis"] == "incidence", "horizon_days"]
     if len(horizons):
         ends = dict.fromkeys(number(days) for days in (horizons.min(), horizons.max()))
-        notes.append(("analysis.rates.stage_incidence", {"days": "–".join(ends)}))
+        notes.append(
+            ("analysis.rates.stage_incidence", {"days": both(lambda: say("analysis.rates.through").join(ends))})
+        )
     if (table["basis"] == "share").any():
         notes.append(("analysis.rates.stage_share", {}))
     if ((table["basis"] == "unknown") & table["floor"].notna()).any():
@@ -199,4 +201,5 @@ def _read_growth(table: pd.DataFrame, model: Funnel | None) -> tuple[str, dict[s
         return "analysis.rates.no_growth", {}
     row = known.loc[known["factor"].idxmax()]
     stage = model.stage(str(row["stage"])).name if model is not None else str(row["stage"])
-    return "analysis.rates.growth", {"stage": stage, "factor": number(row["factor"], 2)}
+    kind = "growth" if row["factor"] > 1 else "growth_none"
+    return f"analysis.rates.{kind}", {"stage": stage, "factor": number(row["factor"], 2)}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from funnelkit.language import DataError
+from funnelkit.language import DataError, both, large
 from funnelkit.models import Funnel, funnel
 from funnelkit.result import Result
 
@@ -91,7 +91,12 @@ def _check(periods: Any, **values: tuple[Any, float, float]) -> None:
 
 def _words(table: pd.DataFrame, market: float, groups: tuple[Any, ...]) -> tuple[str, dict[str, Any], tuple[Any, ...]]:
     top = table.loc[table["n_new"].idxmax()]
-    values = {"market": market, "peak": int(top["period"]), "at_peak": top["n_new"], "periods": len(table)}
+    values = {
+        "market": both(lambda: large(market, "人")),
+        "peak": int(top["period"]),
+        "at_peak": top["n_new"],
+        "periods": len(table),
+    }
     first = table.drop_duplicates("group").set_index("group")["period"]
     notes = [
         ("planning.perceptual_map.adopters_group", {"group": group.text, "period": int(first[group.id])})

@@ -65,7 +65,7 @@ INTERVAL = re.compile(rf"({NUMBER}) (?:points|percentage points|个百分点) \[
 CHANGED = re.compile(rf"({NUMBER}) (?:points|percentage points|个百分点)")
 # A chance or a level that was asked for, what a map shows of all, where a loop ends: no figure of the table.
 ASKED = re.compile(
-    r"false alarm|a year\b|interval|odds|chance|band|word of mouth adds|the map shows|left to right|relatively"
+    r"false alarm|a year\b|interval|odds|chance|band|word of mouth adds|the map shows|left to right|relative gain"
     r"|误报|每年|区间|概率|把握|可能性|口碑带来|相对|图中|横轴|左右",
     re.I,
 )
@@ -77,7 +77,7 @@ DOWN = re.compile(
 )
 CLEAR = re.compile(r"more than chance would explain|超出随机波动")
 UNCLEAR = re.compile(r"no clear change|within chance|not significant|没有明确变化|在随机波动范围内|不能认定")
-FEWEST = re.compile(r"the fewest go on is (.+?):|升迁比例最低的阶段是(.+?)：")
+FEWEST = re.compile(r"the fewest go on is (.+?):|升迁比例最低的阶段是“(.+?)”：")
 
 
 def contradictions(result, lang):
