@@ -24,6 +24,7 @@ DESIGN_ERRORS, DESIGN_WINDOWS = 3.4, 3  # a shift that this many windows show at
 LARGEST_SHIFT = np.log(4)
 LEAST_TOLD = 1.0
 CHANCE_SPREAD = 0.9  # share of series varying by chance alone that are taken as such
+ALMOST = 1 - 1e-12  # a chance whose odds are finite
 TAIL = 0.05  # beyond this share of the draws scores fall off exponentially
 FALL, RISE = 0, 1
 
@@ -183,11 +184,21 @@ def _highest(watched: Watched, shift: Floats, rng: Generator, size: tuple[int, i
             tries = np.rint(tries)
             chance = np.nan_to_num(mean / np.maximum(trials[series], 1e-300))
             mean, usual = chance * tries, chance.mean()
-            drawn = rng.beta(weight * usual, weight * (1 - usual), (draws, 1))
-            odds = chance / (1 - chance) * (drawn / (1 - drawn)) / (usual / (1 - usual))
-            counts = rng.binomial(tries.astype(int), odds / (1 + odds)).astype(float)
+            counts = np.broadcast_to(mean, (draws, windows))  # nothing, or everything: no draw differs
+            if 0 < usual < 1:
+                counts = _around(chance, tries, weight, rng, draws)
         highest[:, :, series] = _scores(counts, mean, tries, shift[series]).max(axis=-1).T
     return highest
+
+
+def _around(chance: Floats, tries: Floats, weight: float, rng: Generator, draws: int) -> Floats:
+    """Draw counts of so many tries whose odds are off by what a baseline of this weight leaves unknown."""
+    usual = chance.mean()
+    drawn = np.minimum(rng.beta(weight * usual, weight * (1 - usual), (draws, 1)), ALMOST)
+    chance = np.minimum(chance, ALMOST)
+    odds = chance / (1 - chance) * (drawn / (1 - drawn)) / (usual / (1 - usual))
+    counts: Floats = rng.binomial(tries.astype(int), odds / (1 + odds)).astype(float)
+    return counts
 
 
 def _p_values(score: Floats, highest: Floats, tail: tuple[Floats, Floats, Floats]) -> Floats:

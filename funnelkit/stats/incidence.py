@@ -100,5 +100,6 @@ def _share_at(curves: Curves, horizon: float, n: int) -> tuple[Floats, Floats, F
     if not n or (horizon > np.ceil(curves.follow_up) and (at < 0 or curves.stay[-1] > 1e-12)):
         return np.asarray(np.nan), np.asarray(np.nan), np.asarray(np.nan)
     share, error = (float(curves.left[at, 0]), float(curves.left_error[at, 0])) if at >= 0 else (0.0, 0.0)
+    share = min(max(share, 0.0), 1.0)  # sums of many small steps miss the ends by a rounding error
     size = min(float(n), share * (1 - share) / error**2) if error > 0 else float(n)
     return np.asarray(share), *wilson(share * size, size)

@@ -167,3 +167,14 @@ def test_chart_displays_as_picture_with_alt():
     shown = re.fullmatch(r'<img class="fk" alt="([^"]*)" src="data:image/png;base64,([^"]*)">', bundle["text/html"])
     assert html.unescape(shown[1]) == chart.alt and "<b>" not in bundle["text/html"]
     assert base64.b64decode(shown[2]) == chart.png()
+
+
+def test_the_axis_of_rates_fits_them_and_names_what_they_are():
+    few = pd.DataFrame({"shop": ["N", "S"], "k": [5, 9], "n": [60, 90], "rate": [5 / 60, 0.1]})
+    few = few.assign(low=[0.036, 0.054], high=[0.18, 0.179])
+    chart = charts.rate_chart(few)
+    assert chart.ax.get_xticks()[-1] == pytest.approx(0.2)
+    assert chart.alt.startswith("Do conversion rates differ by shop?")
+    assert charts.rate_chart(few.assign(high=[0.97, 0.5])).ax.get_xticks()[-1] == pytest.approx(1.0)
+    won = charts.rate_chart(few.assign(n_won=few["k"])[["shop", "n_won", "k", "n", "rate", "low", "high"]])
+    assert won.alt.startswith("Do win rates differ by shop?")

@@ -54,6 +54,13 @@ def test_many_series_together_keep_the_promise(runs, capsys):
     assert np.mean(hits) <= ALARMS + 2 * np.sqrt(0.05 * 0.95 / runs)
 
 
+def test_a_share_of_none_or_of_all_alarms_for_what_it_excludes():
+    trials = np.full((2, 12), 40.0)
+    expected = np.array([np.zeros(12), np.full(12, 40.0)])
+    quiet = Watched(expected.copy(), expected, trials, np.full(2, 480.0), np.ones(2))
+    assert not watch(quiet, np.random.default_rng(1)).signal.any()
+
+
 def test_scores_follow_pages_recursion():
     rng = np.random.default_rng(4)
     seen, hoped = rng.poisson(20, (1, 13)).astype(float), np.full((1, 13), 20.0)

@@ -6,6 +6,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep
 
 from funnelkit.analysis.rates import growth_table, rate_table
 from funnelkit.analysis.win_rate import win_rate
+from funnelkit.stats.incidence import incidence
 from funnelkit.stats.rates import BASES, newcombe, rate_columns, wilson
 
 
@@ -86,3 +87,9 @@ def test_win_rate_keeps_void_and_missing_groups_apart():
     assert table["team"].isna().sum() == 1
     assert table[["n_won", "n_lost", "n_open", "n_void"]].sum().tolist() == [1, 1, 1, 1]
     assert table.loc[table["team"] == "N", "n"].item() == 1
+
+
+def test_a_share_of_all_stays_one_although_its_steps_are_rounded():
+    days = np.sort(np.random.default_rng(0).uniform(0, 50, 400))
+    for n in range(2, 60):
+        assert float(incidence(days[:n], np.ones(n, int), 50)["rate"]) <= 1.0

@@ -41,12 +41,13 @@ def first_calls(records: DealRecords, answers: Answers) -> list[Call]:
         return []
     rows = answers.stuck.table[answers.stuck.table["state"].isin(OVERDUE)]
     rows = rows.assign(overdue=(records.pipeline.as_of - rows["act_by"]) / DAY)
-    if not records.valued:
+    valued = records.worth((records.deals["status"] == "open").to_numpy()) is not None
+    if not valued:  # by amount, those without one would never be called
         rows = rows.sort_values(["state", "overdue"], ascending=[True, False], kind="stable")
     rows = rows.head(MOST)
     deals = records.deals.set_index("deal_id")
     model: Funnel = records.pipeline.model
-    return [_call(row, deals.loc[row["deal_id"]], model, records.valued) for row in rows.to_dict("records")]
+    return [_call(row, deals.loc[row["deal_id"]], model, valued) for row in rows.to_dict("records")]
 
 
 def _call(row: dict[str, Any], deal: pd.Series[Any], model: Funnel, valued: bool) -> Call:

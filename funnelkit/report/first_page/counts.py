@@ -73,6 +73,33 @@ class Months:
         return max(whole, same) if season_agrees else 1.0
 
 
+@dataclass(frozen=True)
+class DrySpell:
+    """The months without an event up to now, more than the recent ones; `level`: what a month before them had."""
+
+    months: int
+    level: float
+    p_value: float
+
+
+def dry_spell(counts: Counts) -> DrySpell | None:
+    """Return the dry spell at the end of counts by month; None where there is none, or no year of counts before it.
+
+    The year before it is what it is compared with: usual would hold a part of the spell. A season without events is no
+    change: the same months of that year had some.
+    """
+    happened = np.flatnonzero(counts)
+    spell = len(counts) - 1 - int(happened[-1]) if len(happened) else 0
+    before = counts[-spell - USUAL : -spell] if spell > RECENT else counts[:0]
+    if len(before) < USUAL:
+        return None
+    year = Months(counts[-RECENT:], before)
+    same, scatter = before[: min(spell, USUAL)], year.scatter()
+    whole = _conditional(0, int(before.sum()), spell / (spell + USUAL), scatter)
+    season = _conditional(0, int(same.sum()), 0.5, scatter)
+    return DrySpell(spell, year.level, max(whole, season))
+
+
 def months_of(pipeline: Pipeline, spans: Spans, counts: Counts, follows_quarter: bool) -> Months:
     """Return the last months of counts by month, the last of which is the last full month."""
     phased = follows_quarter and quarter_rhythm(pipeline, MONTHS, spans.end) is not None

@@ -148,9 +148,16 @@ def _won(asked: FigureScope) -> Tile | None:
     write = _amount_or_count(records, worth)
     wins = lambda: say("report.first_page.wins", n=number(n))  # noqa: E731
     figure = both(wins) if worth is None else both(lambda: money_figure(worth, records.pipeline.currency))
-    label = both(lambda: say("report.first_page.tile_won", period=asked.period()))
+    label = _named_amount("tile_won", worth, records, lambda: str(asked.period()))
     spark = Spark("bars", values, _named("spark_won", asked, values, write))
     return Tile(label, figure, changes if worth is None else _led(wins, changes), spark)
+
+
+def _named_amount(key: str, worth: float | None, records: DealRecords, name: Callable[[], str]) -> Text:
+    """Return the label of a figure: an amount whose currency is not known would pass for a count."""
+    bare = worth is not None and records.pipeline.currency is None
+    part = "day" if "open" in key or "forecast" in key else "period"
+    return both(lambda: say(f"report.first_page.{key}{'_amount' if bare else ''}", **{part: name()}))
 
 
 def _amount_or_count(records: DealRecords, worth: float | None) -> Callable[[float], str]:
@@ -177,7 +184,7 @@ def _open(asked: FigureScope) -> Tile | None:
     if not (records.deals["status"] == "open").any() or records.lacks("no_open_deals"):
         return None
     as_of = records.pipeline.as_of
-    last = asked.current.stop >= asked.spans.end
+    last = asked.current.stop >= asked.spans.end or not records.whole  # of a past moment some are missing
     moment = as_of if last else asked.current.stop
     there = (records.deals["status"] == "open").to_numpy() if last else records.open_at(moment)
     n, worth = int(there.sum()), records.worth(there)
@@ -187,7 +194,7 @@ def _open(asked: FigureScope) -> Tile | None:
     levels = [records.open_at(edge) for edge in asked.edges()[1:-1]] + [there]
     values = [float(records.amounts[part].sum()) if worth is not None else float(part.sum()) for part in levels]
     day = moment if last else moment - pd.Timedelta(days=1)
-    label = both(lambda: say("report.first_page.tile_open", day=day_words(day, as_of)))
+    label = _named_amount("tile_open", worth, records, lambda: day_words(day, as_of))
     figure = both(lambda: deals_words(n) if worth is None else money_figure(worth, records.pipeline.currency))
     spark = Spark("line", values, _named("spark_open", asked, values, _amount_or_count(records, worth)))
     if not records.whole:
@@ -269,8 +276,10 @@ def _forecast(asked: FigureScope, answers: Answers) -> Tile | None:
     rows = forecast_rows(answers)
     if rows is None or asked.records.won.sum() < FEW_WINS:
         return None
-    measure = "value" if "value" in rows and asked.records.valued else "n_won"
-    row, wins, currency = rows[measure], rows["n_won"], asked.records.pipeline.currency
+    records = asked.records
+    worth = records.worth((records.deals["status"] == "open").to_numpy())
+    measure = "value" if "value" in rows and worth is not None else "n_won"
+    row, wins, currency = rows[measure], rows["n_won"], records.pipeline.currency
     past = past_hits(answers, measure)
 
     def figure() -> str:
@@ -283,9 +292,8 @@ def _forecast(asked: FigureScope, answers: Answers) -> Tile | None:
         key = "report.first_page.held_rough" if is_rough(answers) else "report.first_page.held"
         k, n = int(past["in_80"].sum()), len(past)
         changes.append(both(lambda: say(key, k=number(k), n=number(n))))
-    label = both(
-        lambda: say("report.first_page.tile_forecast", day=day_words(row["end"], asked.records.pipeline.as_of))
-    )
+    worth = None if measure == "n_won" else worth
+    label = _named_amount("tile_forecast", worth, records, lambda: day_words(row["end"], records.pipeline.as_of))
     return Tile(label, both(figure), tuple(changes), _record(past, row), wide=True)
 
 

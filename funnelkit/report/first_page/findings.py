@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from funnelkit.language import Text, both, number, percent, say
 from funnelkit.report.first_page.answers import EXPLAINS, Answers
-from funnelkit.report.first_page.counts import Months
+from funnelkit.report.first_page.counts import Months, dry_spell
 from funnelkit.report.first_page.figures import WANTED, Target, forecast_rows, is_rough, wins_words
 from funnelkit.report.first_page.records import DealRecords
-from funnelkit.report.first_page.spans import Spans
+from funnelkit.report.first_page.spans import RECENT, Spans, back
 from funnelkit.report.first_page.stages import StageFacts
 from funnelkit.report.first_page.words import day_words, deals_words, money_words, month_words, share_words, stage_words
 from funnelkit.result import Insight
@@ -80,6 +80,9 @@ class Evidence:
 
 def rank(evidence: Evidence) -> list[Found]:
     """Return the findings, the weightiest first; those that the page tested itself passed Holm's procedure."""
+    quiet = _quiet(evidence)
+    if quiet is not None:
+        return [quiet]  # what would follow from it is no news
     found = [*_crowded(evidence), *_passed(evidence), *_wins(evidence), *_stuck(evidence), *_target(evidence)]
     found = _beyond_chance(found)
     named = {(one.stage, one.kind) for one in found}
@@ -87,6 +90,16 @@ def rank(evidence: Evidence) -> list[Found]:
     each = evidence.records.mean_amount(evidence.records.won)
     each = 1.0 if np.isnan(each) else each
     return sorted(found, key=lambda one: (one.severity == "steady", -one.weight(each)))
+
+
+def _quiet(evidence: Evidence) -> Found | None:
+    """Return that the records end long before the day of the report."""
+    found, as_of = evidence.records.quiet_days(), evidence.records.pipeline.as_of
+    if found is None:
+        return None
+    newest, n = found
+    sentence = both(lambda: say("report.first_page.quiet", day=day_words(newest, as_of), n=number(n)))
+    return Found("quiet", "act", sentence, both(lambda: say("report.first_page.do_quiet")))
 
 
 def _beyond_chance(found: list[Found]) -> list[Found]:
@@ -215,6 +228,9 @@ def _review(evidence: Evidence, lost: tuple[NDArray[np.bool_], NDArray[np.bool_]
 
 def _wins(evidence: Evidence) -> list[Found]:
     wins, records = evidence.wins, evidence.records
+    spell = _dry_spell(evidence)
+    if spell is not None:
+        return [spell]
     if wins is None or wins.usual.sum() == 0:
         return []
     k, gap = int(wins.recent.sum()), wins.expected - float(wins.recent.sum())
@@ -228,6 +244,28 @@ def _wins(evidence: Evidence) -> list[Found]:
     amount = None if np.isnan(each) else abs(gap) * each
     return [Found(kind, "watch", both(sentence), _plan(evidence), n_deals=round(abs(gap)), amount=amount,
                   usual=wins.expected, p_value=wins.p_value(), tested=True)]  # fmt: skip
+
+
+def _dry_spell(evidence: Evidence) -> Found | None:
+    """Return that nothing has been won for longer than the recent months."""
+    records, spans = evidence.records, evidence.spans
+    if spans.usable is None or records.lacks("no_outcome"):
+        return None
+    edges = pd.date_range(spans.usable, spans.stop, freq="MS")
+    spell = dry_spell(records.wins_by([*edges[:-1], min(spans.stop, spans.end)])) if len(edges) > 1 else None
+    if spell is None:
+        return None
+    since, expected = back(spans.stop, spell.months), spell.level * RECENT
+    each = records.mean_amount(records.won)
+
+    def sentence() -> str:
+        level = number(spell.level, int(spell.level < 10))
+        month = month_words(since, year=since.year != records.pipeline.as_of.year)
+        return say("report.first_page.no_wins", month=month, level=level)
+
+    amount = None if np.isnan(each) else expected * each
+    return Found("fewer_wins", "watch", both(sentence), _plan(evidence), n_deals=round(expected), amount=amount,
+                 usual=expected, p_value=spell.p_value, tested=True)  # fmt: skip
 
 
 def _plan(evidence: Evidence) -> Text | None:
@@ -264,15 +302,19 @@ def _single(kind: str, severity: str, evidence: Evidence, rows: pd.DataFrame, p_
     currency, valued = evidence.records.pipeline.currency, evidence.records.valued
     worth = float(rows["amount"].sum()) if valued and "amount" in rows else 0.0
 
+    key = f"{kind}_one" if kind == "stuck" and len(rows) == 1 else kind
+
     def sentence() -> str:
         deals = deals_words(len(rows))
         if worth:
             deals = say("report.first_page.worth", deals=deals, money=money_words(worth, currency))
         longest = rows.sort_values("age_days").iloc[-1]
-        usual = number(longest["usual_days"])
-        return say(f"report.first_page.{kind}", deals=deals, days=number(longest["age_days"]), usual=usual)
+        told = {"days": number(longest["age_days"]), "usual": number(longest["usual_days"])}
+        if key != kind:
+            told["stage"] = stage_words(evidence.records.pipeline.model.stage(longest["stage"]).name)
+        return say(f"report.first_page.{key}", deals=deals, **told)
 
-    action = both(lambda: say(f"report.first_page.do_{kind}"))
+    action = both(lambda: say(f"report.first_page.do_{key}"))
     usual = float(rows["usual_days"].median())
     return Found(kind, severity, both(sentence), action, n_deals=len(rows), amount=worth or None,
                  usual=None if np.isnan(usual) else usual, p_value=p_value)  # fmt: skip

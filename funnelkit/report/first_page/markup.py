@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from unicodedata import east_asian_width
 
 import pandas as pd
 
@@ -16,6 +17,7 @@ from funnelkit.report.first_page.svg import band_dot, spark
 from funnelkit.report.first_page.words import ColumnUnit, share_words
 
 MANY = 8  # stages; of more the rows are lower
+SHORT, LONG = 12, 31  # letters; a longer name takes two lines on a phone, on any screen
 _SHAPES = {
     "act": '<path d="M6 1L12 11H0Z" fill="white"/>',
     "watch": '<circle cx="6" cy="6" r="4.5" fill="none" stroke="#6b4500" stroke-width="2.5"/>',
@@ -87,7 +89,7 @@ def funnel_table_html(rows: Sequence[StageFacts], marks: dict[str, str], words: 
                      for kind, text in cells)  # fmt: skip
     most = max([row.n_reached or 0 for row in rows])
     body = "".join(_stage_row(row, marks.get(row.stage.id, ""), (most, top), (reached, moved, usual)) for row in rows)
-    many = " fp-many" if len(rows) > MANY else ""
+    many = (" fp-many" if len(rows) > MANY else "") + ("" if moved or usual else " fp-bare")
     return f'<table class="fp-funnel{many}"><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>'
 
 
@@ -95,7 +97,9 @@ def _stage_row(row: StageFacts, mark: str, tops: tuple[int, int], shown: tuple[b
     most, top = tops
     reached, moved, usual = shown
     name = str(row.stage.name)
-    cells = [f'<th scope="row" title="{escape(name)}">{escape(name)}</th>']
+    size = _width(name)
+    long = ' class="fp-long"' if size > LONG else ' class="fp-mid"' if size > SHORT else ""
+    cells = [f'<th scope="row"{long} title="{escape(name)}"><span>{escape(name)}</span></th>']
     if reached:
         cells.append(f'<td class="fp-bar">{_bar(row.n_reached or 0, most)}</td>')
     if moved:
@@ -112,6 +116,11 @@ def _stage_row(row: StageFacts, mark: str, tops: tuple[int, int], shown: tuple[b
     return f"<tr{kind}>{''.join(cells)}</tr>"
 
 
+def _width(name: str) -> int:
+    """Return how many Latin letters have room where a name has."""
+    return sum(2 if east_asian_width(sign) in "WF" else 1 for sign in name)
+
+
 def _bar(n: int, most: int) -> str:
     width = 100 * n / max(most, 1)
     return (
@@ -124,7 +133,8 @@ def calls(rows: Sequence[Call], as_of: pd.Timestamp, currency: str | None) -> st
     """Return the deals to call first as a table, each cell with its words for a narrow screen."""
     valued, owned = any(row.amount is not None for row in rows), any(row.owner for row in rows)
     unit = ColumnUnit.of([row.amount for row in rows if row.amount is not None], currency)
-    amount = say("report.first_page.amount_in", unit=unit.name) if unit.name else say("report.first_page.amount")
+    key = "amount_in" if unit.name and currency else "amount_of" if unit.name else "amount"
+    amount = say(f"report.first_page.{key}", **({"unit": unit.name} if unit.name else {}))
     heads = [("h", say("report.first_page.call_first"))]
     heads += [("r", amount)] if valued else []
     heads += [("l", say("report.first_page.owner"))] if owned else []

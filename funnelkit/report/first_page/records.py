@@ -12,10 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from funnelkit.pipeline import Pipeline
+from funnelkit.report.sections.alerted import newest_day
 from funnelkit.stats import days
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
+DAYS_OF_PAUSES, LEAST_SEEN = 365, 20  # records whose pauses are known: of a year, so many days
+LATE_DAYS = 7  # an export may end so many days early
 MIN_KNOWN = 0.8  # share of the amounts that must be known for their sum to be one
 
 
@@ -85,6 +88,19 @@ class DealRecords:
     def lacks(self, *codes: str) -> bool:
         """Tell whether the source has one of these limits."""
         return any(map(self.pipeline.limit, codes))
+
+    def quiet_days(self) -> tuple[pd.Timestamp, int] | None:
+        """Return the day of the newest record and the days since, where records have never paused nearly as long."""
+        newest = newest_day(self.pipeline)
+        if newest is None or not self.pipeline.as_of_given:
+            return None
+        deals = self.pipeline.deals
+        times = [self.pipeline.events["entered_at"], deals["closed_at"], deals["created_at"]]
+        seen = pd.concat(times).dropna().dt.normalize().drop_duplicates().sort_values()
+        seen = seen[seen > seen.max() - pd.Timedelta(days=DAYS_OF_PAUSES)]
+        pause = int(seen.diff().max() / pd.Timedelta(days=1)) if len(seen) >= LEAST_SEEN else None
+        since = (self.pipeline.as_of.normalize() - pd.Timestamp(newest)).days
+        return (pd.Timestamp(newest), since) if pause is not None and since > max(LATE_DAYS, 2 * pause) else None
 
     @cached_property
     def whole(self) -> bool:

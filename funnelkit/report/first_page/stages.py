@@ -56,7 +56,7 @@ def stage_facts(records: DealRecords, spans: Spans | None, moves: Mapping[str, M
     """Return the facts of every stage; `moves` are those of `stage_moves`."""
     pipeline = records.pipeline
     timed = spans is not None and records.timed
-    reached = reached_counts(records, spans if timed else None)
+    reached = reached_counts(records, spans)
     is_open = (records.deals["status"] == "open").to_numpy() & (not records.lacks("no_open_deals"))
     now = records.stage_now()
     n_open = np.bincount(now[is_open], minlength=len(pipeline.model.stages))
@@ -75,12 +75,17 @@ def stage_facts(records: DealRecords, spans: Spans | None, moves: Mapping[str, M
 
 
 def reached_counts(records: DealRecords, spans: Spans | None) -> Any:
-    """Return how many reached each stage in the last twelve months; of all time where the stages are not timed."""
-    if spans is not None:
+    """Return how many reached each stage in the last twelve months; of all time where `of_year` says so."""
+    if spans is not None and of_year(records, spans):
         return records.reached_in(*last_year(spans))
     table = count_stages(records.pipeline).table
     stages = records.pipeline.model.stage_ids
     return table.set_index(table["stage"].astype(str))["n_entered"].reindex(list(stages)).to_numpy()
+
+
+def of_year(records: DealRecords, spans: Spans | None) -> bool:
+    """Tell whether the records time the stages of the last twelve full months."""
+    return spans is not None and records.timed and spans.begin <= last_year(spans)[0]
 
 
 def last_year(spans: Spans) -> Span:
@@ -132,11 +137,16 @@ def stage_moves(pipeline: Pipeline, spans: Spans | None, rates: Rates | None) ->
     known = least & now["rate"].notna() & before["rate"].notna()
     return {
         str(stage): Moved(
-            float(now.at[stage, "rate"]), float(before.at[stage, "rate"]), int(now.at[stage, "k"]),
+            _counted(now.loc[stage]), _counted(before.loc[stage]), int(now.at[stage, "k"]),
             int(now.at[stage, "n"]), float(p_value), float(before.at[stage, "win"]),
         )
         for stage, p_value in zip(now.index, p_values, strict=True) if known[stage]
     }  # fmt: skip
+
+
+def _counted(row: pd.Series[Any]) -> float:
+    """Return a rate, which leans on other windows: where none moved on, or all did, the page says no less."""
+    return float(row["k"] == row["n"]) if row["k"] in (0, row["n"]) else float(row["rate"])
 
 
 def _window(span: Span, spans: Spans) -> Window:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from funnelkit.report.first_page.figures import FigureScope, Tile, WinRate, targ
 from funnelkit.report.first_page.findings import MOST, SEVERITIES, Evidence, Found, rank
 from funnelkit.report.first_page.records import DealRecords
 from funnelkit.report.first_page.spans import Spans, find_spans
-from funnelkit.report.first_page.stages import StageFacts, last_year, rates_of, stage_facts, stage_moves
+from funnelkit.report.first_page.stages import StageFacts, last_year, of_year, rates_of, stage_facts, stage_moves
 from funnelkit.report.first_page.wins_picture import WinsByMonth, wins_by_month, wins_svg
 from funnelkit.report.first_page.words import (
     day_words,
@@ -168,25 +169,34 @@ def _whole(
         records, spans, meta, tuple(drawn), tuple(stages), wins, tuple(calls),
         trust(records, spans, known, rate, shown), _counts(pipeline, records, rate),
     )  # fmt: skip
-    judged = any(row.moved or row.band for row in stages)
-    return _result(name, tuple(found[:MOST]) or _nothing(spans, wins, known, judged), page)
+    return _result(name, tuple(found[:MOST]) or _nothing(spans, wins, known, stages), page)
 
 
-def _nothing(spans: Spans | None, wins: WinsByMonth | None, known: Answers, judged: bool) -> tuple[Found, ...]:
+def _nothing(
+    spans: Spans | None, wins: WinsByMonth | None, known: Answers, stages: Sequence[StageFacts]
+) -> tuple[Found, ...]:
     """Return the one sentence where nothing stands out; none where nothing could be judged.
 
-    `judged` tells whether stages were too. Where a single period differs clearly from an earlier one, the sentence says
-    that the details tell of it.
+    Where a stage is fuller than usual, or a single period differs clearly from an earlier one, the sentence says so:
+    the pictures and the details show it.
     """
     if spans is None or not spans.known or wins is None or wins.usual is None:
         return ()
     clear = known.comparison is not None and known.comparison.findings
     key = "report.first_page.nothing_but" if clear else "report.first_page.nothing"
-    key = key if judged else "report.first_page.nothing_wins"
+    key = key if any(row.moved or row.band for row in stages) else "report.first_page.nothing_wins"
     if wins.ringed:
         key = "report.first_page.nothing_single"
+    fullest = max(stages, key=lambda row: row.n_open - row.band[1] if row.band else 0, default=None)
+    if not clear and fullest is not None and fullest.crowded:
+        return (Found("nothing", "steady", both(partial(_full, fullest))),)
     since = spans.recent[0]
     return (Found("nothing", "steady", both(lambda: say(key, month=month_words(since)))),)
+
+
+def _full(row: StageFacts) -> str:
+    """Return that a stage holds more deals than usual although nothing has changed beyond chance."""
+    return say("report.first_page.nothing_crowded", stage=stage_words(row.stage.name), n=number(row.n_open))
 
 
 def _result(title: Text, found: tuple[Found, ...], page: Page) -> Summary:
@@ -316,7 +326,7 @@ def _funnel(page: Page, found: Sequence[Found]) -> str:
 
 
 def _reached(page: Page) -> str:
-    if page.spans is None or page.records is None or not page.records.timed:
+    if page.spans is None or page.records is None or not of_year(page.records, page.spans):
         return say("report.first_page.reached_ever")
     start, stop = last_year(page.spans)
     if start.month == 1:

@@ -16,7 +16,8 @@ from funnelkit.report.first_page.svg import BAND, BLUE, GREY, INK, LINE, RED, do
 from funnelkit.report.first_page.words import month_words, months_words, range_words
 
 SHOWN = 24
-ROOM = 5  # months of start-up whose width holds words
+ROOM = 4  # months of start-up whose width holds words
+WORDS_Y = 58  # from the top: bars below leave the words room
 TOP, BASE, HEIGHT = 24, 152, 188  # y of the highest bar, of the axis, of the whole
 LEFT, RIGHT = 5.0, 100.0  # percent
 EDGE = "white"
@@ -65,11 +66,13 @@ def wins_svg(wins: WinsByMonth) -> str:
     bands = [wins.band_of(place) for place in range(len(wins.counts))]
     top = _round_top(max([*wins.counts, *(band[1] for band in bands if band is not None)]))
     draw = _Axes(len(wins.counts), top)
-    parts = [*draw.band(bands), *draw.grid(), *draw.bars(wins, bands), *draw.months(wins.months)]
+    ground = rect(0, 100, 0, HEIGHT, "white")  # also in a notebook of a dark theme
+    parts = [ground, *draw.band(bands), *draw.grid(), *draw.bars(wins, bands), *draw.months(wins.months)]
     if wins.usual is not None:
         parts += draw.levels(wins, bands)
-    elif wins.startup.all():
-        parts += _lines(LEFT + 1)
+    first = max(len(wins.counts) - RECENT - USUAL, 0) if wins.usual is not None else len(wins.counts)
+    if draw.leaves_room(wins, first):
+        parts += _lines(LEFT + 0.5)
     return svg(parts, HEIGHT, say("report.first_page.wins_alt", **_said(wins)))
 
 
@@ -136,8 +139,16 @@ class _Axes:
             if band is not None and not band[0] <= n <= band[1]:
                 parts += [dot(centre, y, 4, "white", RED), text(centre, y - 9, number(n), anchor="middle", fill=RED)]
             elif place == self.n - 1 and BASE - y > 18:
-                parts.append(text(centre, y + 14, number(n), anchor="middle", fill="white"))
+                crossed = wins.usual is not None and y < self.y(float(wins.usual.recent.mean())) < y + 20
+                at, fill = (y - 5, INK) if crossed else (y + 14, "white")
+                parts.append(text(centre, at, number(n), anchor="middle", fill=fill))
         return parts
+
+    def leaves_room(self, wins: WinsByMonth, first: int) -> bool:
+        """Tell whether the months before the first usual one are start-up whose bars stay below the words."""
+        under = min(ROOM, self.n)
+        low = all(self.y(n) > TOP + WORDS_Y for n in wins.counts[:under])
+        return first >= ROOM and bool(wins.startup[:ROOM].all()) and low
 
     def levels(self, wins: WinsByMonth, bands: Sequence[tuple[int, int] | None]) -> list[str]:
         """Return the usual and the recent level as lines, and what they are above the band."""
@@ -161,8 +172,6 @@ class _Axes:
             low, high = usual.bands()[0]
             words = say("report.first_page.usual_range", n=range_words(low, high))
             parts.append(text(RIGHT, self.y(high) + 14, words, anchor="end", shift=-5))
-        if first >= ROOM and wins.startup[:first].any():
-            parts += _lines(LEFT + 0.5)
         return parts
 
     def months(self, starts: pd.DatetimeIndex) -> list[str]:

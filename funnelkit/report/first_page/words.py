@@ -30,11 +30,11 @@ def money_figure(low: float, currency: str | None, high: float | None = None) ->
         for value in (low,) if high is None else (low, high):
             unit, word, decimals = scale_of(value)
             parts.append(number(value / unit, decimals) + word)
-        return symbol_of(currency) + "～".join(parts)
+        return symbol_of(currency) + "～".join(dict.fromkeys(parts))
     if high is None:
         return money_words(low, currency)
     unit, word, decimals = scale_of(high)
-    text = f"{number(low / unit, decimals)}–{number(high / unit, decimals)}"
+    text = "–".join(dict.fromkeys(number(value / unit, decimals) for value in (low, high)))
     return NBSP.join(part for part in (currency or "", text, word) if part)
 
 
@@ -61,6 +61,7 @@ class ColumnUnit:
         size, word, decimals = scale_of(max(map(abs, values), default=0.0))
         if word == "亿":
             size, word, decimals = 1e4, "万", 0
+        decimals = decimals or int(size == 1 and 0 < max(map(abs, values), default=0.0) < 10)
         return cls(size, decimals, word, currency)
 
     @property
@@ -72,6 +73,9 @@ class ColumnUnit:
 
     def cell(self, value: float) -> str:
         """Return an amount as the column shows it."""
+        least = 10.0**-self.decimals
+        if 0 < value / self.size < least / 2:
+            return "<" + number(least, self.decimals)
         return number(value / self.size, self.decimals)
 
     def whole(self, value: float) -> str:
@@ -88,7 +92,7 @@ def signed(change: float) -> str:
 
 def share_words(rate: float) -> str:
     """Return a rate as a line has it: whole percent, one decimal below ten."""
-    return percent(rate, 0 if round(rate, 3) >= 0.0995 else 1)
+    return percent(rate, 0 if rate == 0 or round(rate, 3) >= 0.0995 else 1)
 
 
 def range_words(low: float, high: float) -> str:

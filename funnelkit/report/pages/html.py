@@ -23,10 +23,11 @@ _FIRST, _FIRST_CSS = '<div class="fp', Path(__file__).with_name("first_page.css"
 _TEXT = re.compile(r">[^<>]+<")
 _WHOLE = re.compile(
     r"[-−+]?\d[\d,.]*%|\[[-−+\d][-−+\d,.% ]{2,40}\]|[(（]?n = [\d,]+[)）]?|(?<!\d)\d{4}-\d\d-\d\d(?!\d)"
+    r"|(?<!\d)\d{1,2} [A-Z][a-z]{2,8} \d{4}(?!\d)|(?<!\d)\d{4} 年 \d{1,2} 月 \d{1,2} 日"
 )
 # Cells of a table keep words whole, so a longer run of signs gets places to break.
 _CELL = re.compile(r"(<td[^>]*>)([^<]+)(?=</td>)")
-_RUN, _SIGN = re.compile(r"(?:&#?\w+;|[^\s<>&\u2e80-\U0003ffff]){18,}"), re.compile(r"&#?\w+;|.")
+_RUN, _SIGN = re.compile(r"(?:&#?\w+;|[^\s<>&\-\u2e80-\U0003ffff]){18,}"), re.compile(r"&#?\w+;|.")
 _TAG, _NO_ID = re.compile(r"<[^>]*>"), re.compile(r"\s+")
 _NO_MONEY = re.compile(r"\S(.*\S)?", re.S)  # what stands between dollars of two amounts ends or begins with a blank
 _LONGEST_CELL = 400

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from funnelkit.analysis import data_end, furthest_stage, rank_accounts, waterfall
+from funnelkit.analysis import data_end, rank_accounts, waterfall
 from funnelkit.forecast import Forecast
 from funnelkit.language import DataError, Text, both, label, money, number, percent, points, say
 from funnelkit.pipeline import DEAL_COLUMNS, Pipeline
+from funnelkit.report.first_page.records import DealRecords
 from funnelkit.report.sections.scope import Scope
 from funnelkit.report.sections.section import Answer, Section
 from funnelkit.result import Result, refuse_limits
@@ -193,7 +194,8 @@ def slipped_closes(pipeline: Pipeline) -> Result:
 
 
 def _slipped(pipeline: Pipeline) -> Result:
-    deals = pipeline.deals.assign(stage=furthest_stage(pipeline).to_numpy())
+    records = DealRecords.of(pipeline)
+    deals = records.deals.assign(stage=records.stage_now())
     deals = deals[(deals["status"] == "open") & deals["expected_close"].notna()]
     if deals.empty:
         raise DataError("no_expected_close")

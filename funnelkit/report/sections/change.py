@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from funnelkit.analysis import Calendar, monitor, split_change
@@ -96,10 +98,15 @@ def watch_win_rate(pipeline: Pipeline, scope: Scope) -> Result:
     ['solution-confirmed', 'solution-demo']
     """
     if scope.period in ("", "current"):
-        return monitor(pipeline, scope.usual_ends)
+        return _drawn_if_judged(monitor(pipeline, scope.usual_ends))
     calendar = scope.calendar
     after = calendar.start(int(calendar.number(scope.day)) + 1)
-    return monitor(pipeline if after > pipeline.as_of else pipeline.at(after))
+    return _drawn_if_judged(monitor(pipeline if after > pipeline.as_of else pipeline.at(after)))
+
+
+def _drawn_if_judged(found: Result) -> Result:
+    """Leave out a picture without a line."""
+    return found if found.table["signal"].notna().any() else replace(found, picture="")
 
 
 SECTIONS = (

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from funnelkit.analysis import count_stages, rate_table
 from funnelkit.language import DataError, Shown, bullets, raw, show
 from funnelkit.pipeline import Pipeline
+from funnelkit.report.first_page.records import DealRecords
 from funnelkit.report.sections.section import stage_names
 
 MIN_VALUED = 0.95
@@ -27,11 +29,24 @@ def funnel_table(pipeline: Pipeline) -> Shown:
     if pipeline.model.won_stage == pipeline.model.stage_ids[-1]:
         wins = counts["stage"] == pipeline.model.won_stage  # entering the last stage is the win: it promotes to nothing
         columns = columns.mask(wins)
-    table = pd.concat([counts, columns], axis=1)
+    table = _with_open_now(pd.concat([counts, columns], axis=1), pipeline)
     named = table.copy()
     named.insert(1, "stage_name", stage_names(table["stage"], pipeline.model))
-    shown, read = show(table, model=pipeline.model, currency=pipeline.currency), bullets(rates.sentences())
+    seen = table.drop(columns="n_open") if "n_open_now" in table else table
+    shown, read = show(seen, model=pipeline.model, currency=pipeline.currency), bullets(rates.sentences())
     return Shown(shown.html + read.html, f"{shown.text}\n{read.text}", table=raw(named))
+
+
+def _with_open_now(table: pd.DataFrame, pipeline: Pipeline) -> pd.DataFrame:
+    """Add where the open deals are now, as the first page counts them: those that moved back have been further."""
+    if pipeline.counts is not None or "n_open" not in table or table["n_open"].isna().all():
+        return table
+    records = DealRecords.of(pipeline)
+    there = records.stage_now()[(records.deals["status"] == "open").to_numpy()]
+    now = pd.Series(np.bincount(there, minlength=len(pipeline.model.stages)), index=list(pipeline.model.stage_ids))
+    table = table.copy()
+    table.insert(table.columns.get_loc("n_open") + 1, "n_open_now", table["stage"].astype(str).map(now).astype("Int64"))
+    return table
 
 
 def _amounts_known(pipeline: Pipeline) -> bool:

@@ -1,6 +1,7 @@
 """The first page: each number is recomputed from the tables by plain pandas; what is missing leaves no hole."""
 
 import re
+from dataclasses import replace
 from html import unescape
 from itertools import pairwise
 
@@ -13,13 +14,14 @@ from funnelkit import report
 from funnelkit.language import speaking
 from funnelkit.report.first_page import stages
 from funnelkit.report.first_page.answers import Answers
-from funnelkit.report.first_page.counts import Months
+from funnelkit.report.first_page.counts import Months, dry_spell
 from funnelkit.report.first_page.spans import find_spans
 from funnelkit.report.first_page.summary import _nothing
 from funnelkit.report.first_page.wins_picture import WinsByMonth
+from funnelkit.report.first_page.words import ColumnUnit, money_figure
 from tests.report.sections.test_section import company
 from tests.worlds import World
-from tests.worlds.world import draw
+from tests.worlds.world import STAGES, draw
 from tests.worlds.world import tables as tables_of_world
 
 AS_OF = "2025-12-31"
@@ -343,4 +345,75 @@ def test_single_months_beyond_their_band_are_not_called_usual(sample):
     months = pd.date_range("2024-01-01", periods=24, freq="MS")
     counts = np.array([8] * 18 + [17, 8, 8, 8, 1, 8])
     wins = WinsByMonth(months, counts, np.zeros(24, bool), Months(counts[-6:], counts[-18:-6]))
-    assert wins.ringed and "single months" in str(_nothing(spans, wins, known, True)[0].sentence)
+    assert wins.ringed and "single months" in str(_nothing(spans, wins, known, [])[0].sentence)
+
+
+def test_a_stage_beyond_its_band_is_named_where_nothing_else_stands_out(sample):
+    spans, known = find_spans(sample), Answers()
+    months = pd.date_range("2024-01-01", periods=24, freq="MS")
+    counts = np.full(24, 8)
+    wins = WinsByMonth(months, counts, np.zeros(24, bool), Months(counts[-6:], counts[-18:-6]))
+    row = stages.StageFacts(sample.model.stages[1], 90, None, 41, None, 20.0, (12, 30))
+    (found,) = _nothing(spans, wins, known, [row])
+    assert found.severity == "steady" and "First contact holds 41 deals" in str(found.sentence)
+
+
+def test_a_dry_spell_is_compared_with_the_year_before_it():
+    assert dry_spell(np.array([8] * 24)) is None and dry_spell(np.array([8] * 20 + [0] * 6)) is None
+    spell = dry_spell(np.array([7, 9, 8] * 6 + [0] * 12))
+    assert (spell.months, spell.level) == (12, 8.0) and spell.p_value < 1e-9
+    only_december = np.array(([0] * 11 + [60]) * 2 + [0] * 11)
+    assert dry_spell(only_december).p_value == 1.0
+    assert dry_spell(np.array([0, 8, 8] + [0] * 10)) is None  # no year before it
+
+
+def world_tables(**changes):
+    world = World(years=2.0, per_day=1.0)
+    deals, events = tables_of_world(world, draw(world, np.random.default_rng(9)))
+    return deals.assign(**changes), events
+
+
+def test_records_that_end_long_before_the_report_are_the_only_finding():
+    page = report.summary(fk.read(*world_tables(), stages=list(STAGES), as_of="2025-11-30"))
+    assert [one.kind for one in page.found] == ["quiet"]
+    last = page.page.records.pipeline.deals["closed_at"].max()
+    assert "Dec 2024" in str(page.found[0].sentence) and last.year == 2024
+    assert page.found[0].severity == "act" and "complete" in str(page.found[0].action)
+
+
+def test_an_amount_without_a_currency_is_called_one():
+    pipeline = fk.read(*world_tables(), stages=list(STAGES))
+    labels = {str(one.label) for one in report.summary(pipeline).page.tiles}
+    assert {"Won in December, amount", "New in December"} <= labels
+    priced = replace(pipeline, deals=pipeline.deals.assign(currency="EUR"))
+    assert "Won in December" in {str(one.label) for one in report.summary(priced).page.tiles}
+
+
+def test_amounts_known_of_half_are_added_nowhere_and_rank_nobody():
+    deals, events = world_tables()
+    half = deals["amount"].where(np.arange(len(deals)) % 2 == 0)
+    page = page_of(fk.read(deals.assign(amount=half), events, stages=list(STAGES)))
+    assert not any("K" in str(one.figure) or "M" in str(one.figure) for one in page.page.tiles)
+    late = [call.overdue_days for call in page.page.calls]
+    assert all(call.amount is None for call in page.page.calls) and late == sorted(late, reverse=True)
+
+
+def test_of_open_deals_alone_the_figure_is_that_of_the_table():
+    deals, events = world_tables()
+    deals = deals[deals["status"] == "open"].drop(columns="closed_at")
+    events = events[events["deal_id"].isin(deals["deal_id"])]
+    page = report.summary(fk.read(deals, events, stages=list(STAGES), as_of="2025-01-20"))
+    (tile,) = [one for one in page.page.tiles if str(one.label).startswith("Open")]
+    assert sum(row.n_open for row in page.page.stages) == len(deals)
+    assert f"{len(deals)} deals" in str(tile.changes[0])
+
+
+@pytest.mark.parametrize(("high", "told"), [(0.4, "CNY\xa00"), (3.4e6, "CNY\xa00.0–3.4\xa0M")])
+def test_a_range_of_one_value_is_told_once(high, told):
+    assert money_figure(0.0, "CNY", high) == told
+
+
+def test_small_amounts_beside_large_ones_are_not_nothing():
+    unit = ColumnUnit.of([14.9e6, 12.0], "EUR")
+    assert (unit.cell(14.9e6), unit.cell(12.0), unit.cell(0.0)) == ("14.9", "<0.1", "0.0")
+    assert ColumnUnit.of([0.5, 2.0], "EUR").cell(0.5) == "0.5"
