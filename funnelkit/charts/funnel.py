@@ -31,7 +31,9 @@ from funnelkit.charts.style import (
 )
 from funnelkit.language import label, number, paragraph, percent, rate_text, say
 from funnelkit.models import Funnel
+from funnelkit.result import Result
 
+_ENDS = (0.04, 0.08, 0.12, 0.2, 0.4, 0.6, 0.8, 1.0)  # of an axis of rates: a quarter of each is a whole percent
 _COUNTED = ("k", "n", "n_won", "n_entered")  # the columns before these name the rows
 
 
@@ -199,7 +201,7 @@ def _funnel_alt(counts: pd.DataFrame, model: Funnel | None, words: Sequence[str]
 
 
 def rate_chart(
-    found: Drawable, by: str | Sequence[str] | None = None, title: str | None = None, top: float = 1.0
+    found: Drawable, by: str | Sequence[str] | None = None, title: str | None = None, top: float | None = None
 ) -> Chart:
     """Draw rates side by side as points with intervals, their numbers beside them.
 
@@ -210,8 +212,8 @@ def rate_chart(
     by : str or list of str, optional
         Columns that name the rows; by default those before the counts.
     title : str, optional
-    top : float
-        End of the axis, lower where all rates are low; an interval that reaches beyond it stretches it.
+    top : float, optional
+        End of the axis; by default a round one above the highest interval. An interval beyond it stretches it.
 
     Returns
     -------
@@ -236,14 +238,25 @@ def rate_chart(
     """
     table, model = drawn(found)
     keys = [by] if isinstance(by, str) else list(by or takewhile(lambda name: name not in _COUNTED, table.columns))
-    return _rates(table, (keys, model), title, top)
+    won = isinstance(found, Result) or "n_won" in table
+    return _rates(table, (keys, model), title or _rates_title(keys, won), top)
 
 
-def _rates(table: pd.DataFrame, rows: tuple[list[str], Funnel | None], title: str | None, top: float) -> Chart:
+def _rates_title(keys: Sequence[str], won: bool) -> str:
+    """Return what rates are asked about: win rates where the kit computed them or the wins are counted beside them."""
+    what = "stage_rates" if "stage" in keys else "rates" if won else "conversion_rates"
+    return say(f"charts.funnel.{what}_title", by=say("result.between").join(map(_in_a_sentence, keys)))
+
+
+def _end_of_axis(table: pd.DataFrame, top: float | None) -> float:
+    """Return where the axis of rates ends: a round share that every interval, and every unknown rate, stays below."""
+    most = float(np.nanmax([0.0, *table["high"], *table.get("ceiling", table["high"])[table["rate"].isna()]]))
+    return max(top, most) if top is not None else next((end for end in _ENDS if most <= end), max(most, 1.0))
+
+
+def _rates(table: pd.DataFrame, rows: tuple[list[str], Funnel | None], title: str, top: float | None) -> Chart:
     keys, model = rows
-    top = float(np.nanmax([top, *table["high"], *table.get("ceiling", table["high"])[table["rate"].isna()]]))
-    what = "stage_rates" if "stage" in keys else "rates"
-    named = say("result.between").join(_in_a_sentence(key) for key in keys)
+    top = _end_of_axis(table, top)
     segments = [_segment_name(values, model) for values in table[keys].itertuples(index=False)]
     with style():
         figure = new_figure(9.6, 1.3 + 0.42 * len(table))
@@ -260,7 +273,6 @@ def _rates(table: pd.DataFrame, rows: tuple[list[str], Funnel | None], title: st
         ax.xaxis.set_major_formatter(lambda value, _: percent(value, 0 if (25 * top).is_integer() else 1))
         ax.set_xlabel(_rate_axis(table))
         ax.grid(**GRID)
-        title = title or say(f"charts.funnel.{what}_title", by=named)
         finish(figure, title)
     return Chart((ax,), alt_text(title, zip(segments, words, strict=True)), table)
 
