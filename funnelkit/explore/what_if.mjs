@@ -7,11 +7,17 @@ const TIE = 1 - 1e-9; // equal stages differ in the last bit: they tie
 
 const rateOf = (stage, values) => values[stage.id] ?? stage.rate ?? NaN;
 
+// To the ninth decimal as numpy rounds: halves go to the even neighbour.
+function ninth(value) {
+  const scaled = value * 1e9, near = Math.round(scaled);
+  return (near - scaled === 0.5 && near % 2 ? near - 1 : near) / 1e9;
+}
+
 // The same products in the same order as numpy's cumprod: equal to Python's verb to the last bit.
 function counts(stages, values) {
   const found = [];
   let share = 1;
-  stages.forEach((stage, at) => { found.push(values.volume * share); if (at + 1 < stages.length) share *= rateOf(stage, values); });
+  stages.forEach((stage, at) => { found.push(ninth(values.volume * share)); if (at + 1 < stages.length) share *= rateOf(stage, values); });
   return found;
 }
 
