@@ -174,7 +174,7 @@ _table("czech.csv", "Číslo příležitosti|Zákazník|Obchodník|Fáze|Stav|Č
                   dotted(d.closed)], mark=";")  # fmt: skip
 _table("bitrix-ru.csv", "ID|Название|Стадия сделки|Сумма|Валюта|Дата создания|Дата закрытия|Ответственный|"
        "Сделка закрыта",
-       lambda d: [d.id, d.name, d.stage("Новая", "Подготовка документов", "Cчёт на предоплату", "В работе",
+       lambda d: [d.id, d.name, d.stage("Новая", "Подготовка документов", "Счёт на предоплату", "В работе",
                   won="Сделка успешна", lost="Сделка провалена"), _comma(d.amount, ""), "RUB", dotted(d.created),
                   dotted(d.closed), d.owner, d.word("Y", "Y", "N")], mark=";")  # fmt: skip
 _table("fxiaoke-form.csv", "商机名称（必填）|客户名称（必填）|商机金额|商机阶段（必填）|阶段状态|预计成交日期|创建时间|"
