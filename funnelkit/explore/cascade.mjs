@@ -119,8 +119,9 @@ function draw(view, layer, { width, height }) {
   if (view.revealed) { // the class's guess beside what is so
     const x = 2 + long(view.state.guess * base);
     layer.line(x, 0, x, height, { stroke: STAR, "stroke-width": 2, "stroke-dasharray": "5 4" });
-    layer.text(clamp(x + 5, 0, width - 70), 11, view.t("mark", { guess: view.percent(view.state.guess, 0) }), { "font-weight": 600,
-      stroke: "#fff", "stroke-width": 3, "paint-order": "stroke" });
+    const room = x > 76; // left of its line it keeps clear of what marks a level
+    layer.text(room ? x - 5 : x + 5, 11, view.t("mark", { guess: view.percent(view.state.guess, 0) }), { "font-weight": 600,
+      "text-anchor": room ? "end" : "start", stroke: "#fff", "stroke-width": 3, "paint-order": "stroke" });
   }
   return none ? view.t("hidden") : `${finding(view)} ${view.list(spec.stages.map((stage, at) =>
     `${view.name(stage.name)} ${view.percent(found.ratio[at])}, ${view.number(found.remaining[at])}`))}`;

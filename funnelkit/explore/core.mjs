@@ -6,7 +6,7 @@ export const UP = "#1d5f8f", DOWN = "#a8480f", LOST = "#d97a35", STAR = "#b7791f
 const FONTS = 'system-ui, "Segoe UI", "Noto Sans SC", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei", ' +
   '"WenQuanYi Micro Hei", sans-serif';
 const SVG = "http://www.w3.org/2000/svg";
-const GLIDE_MS = 260, SEND_MS = 100, SPEAK_MS = 500, TICKS = 200, NARROW = 920;
+const GLIDE_MS = 260, REST_MS = 120, SEND_MS = 500, SPEAK_MS = 500, TICKS = 200, NARROW = 920;
 const OTHER = { en: "中文", zh: "English" }; // a language bears its own name
 const UNITS = { k: 3, K: 3, M: 6, 万: 4, 萬: 4, 亿: 8, 億: 8 };
 
@@ -312,7 +312,6 @@ class Card {
     const tick = node("span", { class: "tick" }), box = node("input", { type: "text", inputmode: "decimal", class: "box", size: 2 });
     const row = node("div", { class: "row" }, label, node("span", { class: "track" }, range, tick), box);
     range.addEventListener("input", () => this.move({ [control.id]: stepped(control, Number(range.value), this.state[control.id]) }));
-    range.addEventListener("change", () => this.send(true));
     range.addEventListener("keydown", (event) => this.page(event, control, range));
     box.addEventListener("input", () => { this.typing = box; });
     // Enter has taken what was typed, and the box shows it shortened: the change that follows is none.
@@ -327,13 +326,12 @@ class Card {
     event.preventDefault();
     range.value = clamp(Number(range.value) + step * Math.max(1, Math.round(ticks(control) / 10)), 0, ticks(control));
     range.dispatchEvent(new Event("input", { bubbles: true }));
-    this.send(true);
   }
 
   choice(control) {
     const id = `c${this.boxes.size}`, label = node("label", { for: id }), select = node("select", { id });
     for (const option of control.options) select.append(node("option", { value: option.id }));
-    select.addEventListener("change", () => { this.move({ [control.id]: select.value }); this.send(true); });
+    select.addEventListener("change", () => this.move({ [control.id]: select.value }));
     return { control, row: node("div", { class: "row choice" }, label, select), label, select };
   }
 
@@ -386,6 +384,7 @@ class Card {
     this.fold?.addEventListener("toggle", () => this.show());
     for (const moment of ["beforeprint", "afterprint"]) addEventListener(moment, anew);
     this.close = () => {
+      if (this.timers.send) this.post();
       observer.disconnect();
       Object.values(this.timers).forEach((timer) => { clearTimeout(timer); cancelAnimationFrame(timer); });
       for (const moment of ["beforeprint", "afterprint"]) removeEventListener(moment, anew);
@@ -413,7 +412,6 @@ class Card {
         if (!this.held) return;
         this.held = null;
         this.show();
-        this.send(true);
       });
     }
   }
@@ -424,7 +422,7 @@ class Card {
     cancelAnimationFrame(this.timers.glide);
     this.refuse("");
     this.put({ ...this.state, ...changes });
-    this.send(false);
+    this.send();
   }
 
   put(state) {
@@ -438,13 +436,13 @@ class Card {
     cancelAnimationFrame(this.timers.glide);
     this.refuse("");
     const start = this.state, begin = performance.now();
-    if (matchMedia("(prefers-reduced-motion: reduce)").matches) { this.put(target); this.send(true); return; }
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) { this.put(target); this.send(); return; }
     const step = (now) => {
       const done = clamp((now - begin) / GLIDE_MS, 0, 1), eased = 1 - (1 - done) ** 3;
       const between = (name) => (typeof target[name] === "number" && typeof start[name] === "number" && this.glides(name)
         ? start[name] + (target[name] - start[name]) * eased : target[name]);
       this.put(done < 1 ? Object.fromEntries(Object.keys(target).map((name) => [name, between(name)])) : target);
-      if (done < 1) this.timers.glide = requestAnimationFrame(step); else this.send(true);
+      if (done < 1) this.timers.glide = requestAnimationFrame(step); else this.send();
     };
     this.timers.glide = requestAnimationFrame(step);
   }
@@ -468,7 +466,6 @@ class Card {
   act({ run, hides }) {
     if (hides && this.revealed) this.setRevealed(false);
     this.move(run(this.spec, this.state));
-    this.send(true);
   }
 
   setRevealed(revealed) {
@@ -477,15 +474,21 @@ class Card {
     this.show();
   }
 
-  // The state travels at most every SEND_MS, and at once when the mouse, Enter or the focus lets go.
-  send(now) {
-    const go = () => {
-      this.timers.send = null;
-      if (this.same(this.model.get("state"), this.state)) return;
-      this.model.set("state", { ...this.state });
-      this.model.save_changes();
-    };
-    if (now) { clearTimeout(this.timers.send); go(); } else this.timers.send ??= setTimeout(go, SEND_MS);
+  // The other views follow at once, the kernel when the hand rests, and every SEND_MS while it does not: what a message
+  // sets off in JupyterLab would hold up the next frame.
+  send() {
+    this.tell();
+    clearTimeout(this.timers.rest);
+    this.timers.rest = setTimeout(() => this.post(), REST_MS);
+    this.timers.send ??= setTimeout(() => this.post(), SEND_MS);
+  }
+
+  tell() { if (!this.same(this.model.get("state"), this.state)) this.model.set("state", { ...this.state }); }
+
+  post() {
+    for (const name of ["rest", "send"]) { clearTimeout(this.timers[name]); this.timers[name] = null; }
+    this.tell();
+    this.model.save_changes();
   }
 
   same(one, other) { return Object.keys(other).every((name) => one[name] === other[name]); }
@@ -501,7 +504,6 @@ class Card {
     const value = parse(box.value, control);
     if (value === null) { this.refuse(control.id, box.value); return; }
     this.move({ [control.id]: value });
-    this.send(true);
   }
 
   refuse(id, text) {

@@ -1,52 +1,38 @@
-// Can we promise this target? The chance of reaching it by the number of new deals, over futures that the kit has drawn.
+// Can we promise this target? The chance of reaching it by new deals and their win rate, from a grid that the kit has laid.
 import {
-  clamp, DOWN, explorable, INK, LINE, NOW, python, SOFT, UP,
+  clamp, DOWN, explorable, LINE, NOW, python, SOFT, UP,
 } from "./core.mjs";
 
-const POINTS = 24;
-
-const KNOWN = new WeakMap(); // what has been asked of these futures before: the curves ask for the same points each move
-function reached(futures, target, entries) {
-  if (!KNOWN.has(futures)) KNOWN.set(futures, new Map());
-  const known = KNOWN.get(futures), key = `${target} ${entries}`;
-  if (known.size > 20_000) known.clear();
-  if (!known.has(key)) known.set(key, wins(futures, target, entries));
-  return known.get(key);
-}
-
-// The share of futures in which so many new deals bring the wins that are missing: each is binomial, as in `TargetPlan.chance`.
-function wins({ mean, needed }, target, entries) {
-  const paths = needed[target], each = paths.length / mean.length;
-  let sum = 0;
-  mean.forEach((p, draw) => {
-    const below = [0], odds = p / (1 - p);
-    let part = Math.exp(entries * Math.log1p(-p));
-    for (let path = draw * each; path < (draw + 1) * each; path += 1) {
-      const missing = paths[path];
-      for (let k = below.length - 1; k < missing; k += 1) {
-        below.push(below[k] + part);
-        part *= ((entries - k) / (k + 1)) * odds;
-      }
-      sum += missing <= 0 ? 1 : entries >= missing ? 1 - below[missing] : 0;
-    }
+// Between the points of the grid that lie around, the log odds change evenly. Of two win rates those numbers of new deals
+// lie side by side that win as many; `TargetSolver._chance` does the same.
+function chance({ grid, chances, edge }, { until, revenue, rates }, entries) {
+  const near = (nodes, value) => {
+    const at = clamp(nodes.findLastIndex((node) => node <= value), 0, nodes.length - 2);
+    return [at, Math.min((value - nodes[at]) / (nodes[at + 1] - nodes[at]), 1)];
+  };
+  const [r, rate] = near(grid.rates, rates), [t, target] = near(grid.revenue, revenue);
+  const logOdds = (p) => Math.log((p + edge) / (1 - p + edge));
+  const [one, other] = [r, r + 1].map((i) => {
+    const [e, entry] = near(grid.entries[i], (entries * rates) / grid.rates[i]);
+    const [low, high] = [t, t + 1].map((j) => {
+      const [less, more] = [e, e + 1].map((at) => logOdds(chances[until][i][j][at]));
+      return less + entry * (more - less);
+    });
+    return low + target * (high - low);
   });
-  return sum / paths.length;
+  const odds = Math.exp(one + rate * (other - one));
+  return clamp((odds * (1 + edge) - edge) / (1 + odds), 0, 1);
 }
 
-// Between two targets the chance lies between theirs.
-function chance(spec, { until, revenue }, entries) {
-  const { targets } = spec, at = clamp(targets.findLastIndex((target) => target <= revenue), 0, targets.length - 2);
-  const [low, high] = [at, at + 1].map((target) => reached(spec.futures[until], target, entries));
-  return low + ((revenue - targets[at]) / (targets[at + 1] - targets[at])) * (high - low);
-}
+const enough = (found, odds) => found >= odds - 1e-9;
 
 // The fewest new deals that are enough, NaN where none are.
 function fewest(spec, state) {
   let low = -1, high = spec.most;
-  if (chance(spec, state, high) < state.odds) return NaN;
+  if (!enough(chance(spec, state, high), state.odds)) return NaN;
   while (high - low > 1) {
     const middle = Math.floor((low + high) / 2);
-    if (chance(spec, state, middle) >= state.odds) high = middle; else low = middle;
+    if (enough(chance(spec, state, middle), state.odds)) high = middle; else low = middle;
   }
   return high;
 }
@@ -56,11 +42,11 @@ export function compute(spec, state) {
 }
 
 export function judge(spec, state) {
-  const { rule } = spec.challenge, { baseline, targets } = spec, found = chance(spec, state, state.entries);
-  const fixed = ["until", "entries"].some((name) => state[name] !== baseline[name]), start = !fixed && state.revenue === baseline.revenue;
-  const more = Math.min(state.revenue + rule.step, targets[targets.length - 1]);
-  const low = !fixed && more > state.revenue && chance(spec, { ...state, revenue: more }, state.entries) >= rule.odds;
-  return { status: start ? "start" : fixed || low ? "outside" : found >= rule.odds ? "done" : "not_yet", fixed, chance: found };
+  const { rule } = spec.challenge, { baseline } = spec, found = chance(spec, state, state.entries);
+  const fixed = ["until", "entries", "rates"].some((name) => state[name] !== baseline[name]), start = !fixed && state.revenue === baseline.revenue;
+  const more = Math.min(state.revenue + rule.step, spec.grid.revenue.at(-1));
+  const low = !fixed && more > state.revenue && enough(chance(spec, { ...state, revenue: more }, state.entries), rule.odds);
+  return { status: start ? "start" : fixed || low ? "outside" : enough(found, rule.odds) ? "done" : "not_yet", fixed, chance: found };
 }
 
 const weeks = ({ spec, state }) => spec.days[spec.dates.indexOf(state.until)] / 7;
@@ -95,16 +81,12 @@ function rounding(value) {
 
 const halo = { stroke: "#fff", "stroke-width": 3, "paint-order": "stroke" };
 
-const along = (view, until, most) => view.once(until, `${view.state.revenue} ${most}`, () => Array.from({ length: POINTS + 1 }, (_, at) => {
-  const entries = Math.round((most * at) / POINTS);
-  return [entries, chance(view.spec, { ...view.state, until }, entries)];
-}));
-
 // The curves of all dates, the chosen one bold.
 function curves(view, layer, { x, y, most, left, width }) {
   const { spec, state } = view;
+  const nodes = [...spec.grid.entries[1].filter((entries) => entries < most), most];
   spec.dates.forEach((until) => {
-    const mine = until === state.until, line = along(view, until, most), end = line[POINTS][1];
+    const mine = until === state.until, line = nodes.map((entries) => [entries, chance(spec, { ...state, until }, entries)]), end = line.at(-1)[1];
     const points = line.map(([entries, found]) => `${x(entries).toFixed(1)} ${y(found).toFixed(1)}`);
     layer.path(`M${points.join("L")}`, { fill: "none", stroke: mine ? NOW : "#a9bccb", "stroke-width": mine ? 2.8 : 1.4 });
     if (mine) layer.text(x(most), y(end) + 18, until, { "text-anchor": "end", "font-size": 12, "font-weight": 700, ...halo });
@@ -112,7 +94,7 @@ function curves(view, layer, { x, y, most, left, width }) {
   const { needed } = view.found;
   if (needed <= most) {
     layer.line(x(needed), y(state.odds), x(needed), y(0), { stroke: DOWN, "stroke-width": 1.6 });
-    layer.text(clamp(x(needed), left + 20, width - 24), y(0) - 6, view.number(needed), { "text-anchor": "middle", "font-weight": 700, fill: DOWN, ...halo });
+    layer.text(x(needed) + (needed < most / 2 ? 6 : -6), y(0) - 6, view.number(needed), { "text-anchor": needed < most / 2 ? "start" : "end", "font-weight": 700, fill: DOWN, ...halo });
   }
 }
 
@@ -131,7 +113,8 @@ function draw(view, layer, { width, height }) {
   layer.text(left + 6, y(state.odds) - 5, view.t("wanted", { odds: view.percent(state.odds, 0) }), { "font-size": 12, fill: UP, ...halo });
   const pace = spec.pace * weeks(view);
   layer.line(x(pace), y(1), x(pace), bottom, { stroke: SOFT, "stroke-dasharray": "3 3" });
-  layer.text(x(pace) + 4, y(0.02) - 16, view.t("pace"), { "font-size": 12, fill: SOFT, ...halo });
+  const right = x(pace) < left + 110 || (revealed && found.needed < pace); // clear of the line of the new deals needed
+  layer.text(x(pace) + (right ? 5 : -5), y(0.06), view.t("pace"), { "text-anchor": right ? "start" : "end", "font-size": 12, fill: SOFT, ...halo });
   if (revealed) curves(view, layer, { x, y, most, left, width });
   else layer.text(x(state.entries), y(state.guess) - 14, view.t("your_guess", { guess: view.percent(state.guess, 0) }), { "text-anchor": "middle", "font-weight": 700, ...halo });
   layer.circle(x(state.entries), y(revealed ? found.chance : state.guess), 7, { fill: revealed ? NOW : "#fff", stroke: NOW, "stroke-width": 2, "data-drag": "entries" });
@@ -145,7 +128,7 @@ function answer(view) {
   return view.t(Number.isFinite(found.needed) ? "answer" : "answer_never", { ...values, n: view.number(found.needed), week: a_week(view, found.needed) });
 }
 
-const remark = (view) => view.t("explains", { n: view.number(view.spec.futures[view.state.until].needed[0].length) });
+const remark = (view) => view.t("explains", { n: view.number(view.spec.futures) });
 
 function verdict(view, judged) {
   if (judged.status === "start") return [view.t("start")];
@@ -158,8 +141,9 @@ function drag(view, held, dx) {
   return { entries: clamp(Math.round(held.state.entries + (dx * most) / (view.canvas.clientWidth - 54)), 0, control.most) };
 }
 
-const code = (spec, { revenue, until, odds }) =>
-  `import funnelkit as fk\n\nfk.solve_target(${spec.source}, ${python(revenue)}, "${until}", odds=${python(odds)})\n`;
+const code = (spec, { revenue, until, odds, entries, rates }) =>
+  `import funnelkit as fk\n\nplan = fk.solve_target(${spec.source}, ${python(revenue)}, "${until}", odds=${python(odds)})\n`
+  + `print(plan.chance(${python(entries)}, rates=${python(rates)}))\nplan\n`;
 
 const legend = { now: "legend_curve", needed: "legend_needed" };
 const shown = explorable({ compute, judge, figures, table, draw, answer, remark, verdict, drag, code, legend });

@@ -20,7 +20,7 @@ FIRST = pd.Timestamp("2024-01-01")
 DEALS, ENTRY_DAYS, MONTHS = 720, 730, 24
 RATE, FALLEN, FALLEN_FROM = 0.3, 0.15, 366  # in "B" those that enter in the second year are won less often
 QUARTER = (547, 638)  # July to September 2025, that of the challenge: its first and last day
-WINDOW = 90.0
+WINDOW, WINDOWS = 90.0, range(30, 241)
 TRUTHS = {"A": "truth_A", "B": "truth_B"}
 SHOWN = {"all": "show_all", "ripe": "show_ripe"}
 GUESSES = {"": "guess_none", "fell": "guess_fell", "same": "guess_same"}
@@ -76,7 +76,7 @@ class YoungCohorts(Explorable):
         sets = [(name, self.said("set", name=name)) for name in "AB"]
         controls = [
             Input("day", self.said("day"), 120, 820, 1, whole=True),
-            Input("window", self.said("window"), 30, 240, 10, whole=True),
+            Input("window", self.said("window"), WINDOWS[0], WINDOWS[-1], 10, whole=True),
             Input("data", self.said("data"), options=sets),
             Input("show", self.said("show"), options=self.options(SHOWN)),
             Input("guess", self.said("guess"), place="guess", options=self.options(GUESSES)),
@@ -104,7 +104,7 @@ class YoungCohorts(Explorable):
         return self._shares("part").loc[["last", "before"]]
 
     def _shares(self, by: str) -> pd.DataFrame:
-        pipeline, curves = _on_day(self.state["data"], self.state["day"])
+        pipeline, won_within = _on_day(self.state["data"], self.state["day"])
         deals, window = pipeline.deals, self.state["window"]
         age = (pipeline.as_of - deals["created_at"]).dt.days
         won = deals["status"] == "won"
@@ -112,7 +112,7 @@ class YoungCohorts(Explorable):
         told = pd.DataFrame({"n": 1, "won": won, "n_open": deals["status"] == "open", "n_ripe": age >= window})
         told = told.assign(k_ripe=in_time & (age >= window)).groupby(deals[by]).sum()
         told = told.assign(raw=told["won"] / told["n"], ripe=told["k_ripe"] / told["n_ripe"].where(told["n_ripe"] > 0))
-        return told.assign(incidence=curves[by].at(window).set_index(by)["won"])
+        return told.assign(incidence=won_within[by].loc[window])
 
     @property
     def challenge(self) -> Judgement:
@@ -167,8 +167,8 @@ def cohort_deals(data: str, day: float) -> pd.DataFrame:
 
 
 @lru_cache(maxsize=64)
-def _on_day(data: str, day: float) -> tuple[Pipeline, dict[str, Any]]:
-    """Return the export of a day, and the curves of its months and of its parts (younger, last, before)."""
+def _on_day(data: str, day: float) -> tuple[Pipeline, dict[str, pd.DataFrame]]:
+    """Return the export of a day, and by window the shares won in its months and its parts (younger, last, before)."""
     deals = cohort_deals(data, day)
     month = deals["created"].dt.year * 12 + deals["created"].dt.month
     today = FIRST + pd.Timedelta(days=day)
@@ -177,7 +177,8 @@ def _on_day(data: str, day: float) -> tuple[Pipeline, dict[str, Any]]:
     complete = min(complete, FIRST.year * 12 + MONTHS)  # later nothing begins
     part = np.where(month > complete, "younger", np.where(month > complete - 3, "last", "before"))
     pipeline = read(deals.assign(part=part), as_of=today)
-    return pipeline, {by: outcome_curves(pipeline, by) for by in ("month", "part")}
+    curves = {by: outcome_curves(pipeline, by).at(*WINDOWS) for by in ("month", "part")}
+    return pipeline, {by: curve.pivot(index="days", columns=by, values="won") for by, curve in curves.items()}
 
 
 def _starts() -> np.ndarray[Any, np.dtype[np.int64]]:

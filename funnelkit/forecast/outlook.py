@@ -45,10 +45,10 @@ class Outlook:
     reach: Array
     lag_days: int
 
-    def odds(self, entries: float, first: int = 0) -> float:
+    def odds(self, entries: float, first: int = 0, rates: float = 1.0) -> float:
         """Return the chance that `entries` new deals, spread evenly from day `first` on, make up what is needed.
 
-        The wins of a path are binomial: each entry is won in time with the mean chance of its days.
+        The wins of a path are binomial: each entry is won in time with the mean chance of its days, times `rates`.
         """
         from scipy.special import betainc
 
@@ -56,7 +56,7 @@ class Outlook:
         chance = self.win[:, : days + 1]
         mean = ((chance[:, 1:] + chance[:, :-1]) / 2).mean(axis=1)[self.draw] if days > 0 else np.zeros(len(self.draw))
         rest = np.maximum(entries - self.needed + 1, 1e-9)
-        reached = betainc(np.maximum(self.needed, 1e-9), rest, mean)
+        reached = betainc(np.maximum(self.needed, 1e-9), rest, np.minimum(rates * mean, 1))
         return float(np.where(self.needed <= 0, 1, np.where(entries >= self.needed, reached, 0)).mean())
 
 

@@ -52,7 +52,7 @@ class TargetPlan(Result):
     verdict: str = "reachable"
     outlook: Outlook | None = None
 
-    def chance(self, entries: float, first: int = 0) -> float:
+    def chance(self, entries: float, first: int = 0, *, rates: float = 1.0) -> float:
         """Return the chance that new deals reach the target.
 
         Parameters
@@ -61,6 +61,8 @@ class TargetPlan(Result):
             New deals in all, spread evenly.
         first : int
             Days until the first of them begins.
+        rates : float
+            Their win rate, as a multiple of that of the past.
 
         Returns
         -------
@@ -69,7 +71,7 @@ class TargetPlan(Result):
         """
         if self.outlook is None:
             raise ValueError("a plan without an outlook")
-        return self.outlook.odds(entries, first)
+        return self.outlook.odds(entries, first, rates)
 
 
 class Asked(NamedTuple):

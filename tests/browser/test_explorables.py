@@ -16,7 +16,7 @@ from funnelkit.language import LANGUAGES, use_language
 from tests.explore.cases import CASES
 
 from .axe import MISSING, axe_file, violations_of
-from .lab import ROOT, chromium, jupyterlab, run_notebook
+from .lab import READY, ROOT, RUN_ALL, chromium, jupyterlab, run_notebook
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine")]
 SHOTS = os.environ.get("FUNNELKIT_SHOTS")  # a folder for screenshots, to be looked at
@@ -356,4 +356,13 @@ def test_two_views_move_together_and_a_busy_kernel_holds_nothing_up(lab, browser
     page.wait_for_function("() => window.busy === 'done'")
     page.wait_for_timeout(300)
     assert page.evaluate(ASK, "what_if.state['negotiation']") == "0.86"
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    slider.press("ArrowRight")
+    expect(slider).to_have_attribute("aria-valuetext", "87%, was 85%", timeout=1000)
+    page.wait_for_function(READY)
+    page.evaluate(RUN_ALL)
+    expect(slider).to_have_attribute("aria-valuetext", "85%", timeout=60_000)
+    slider.press("ArrowLeft")
+    page.wait_for_timeout(300)
+    assert page.evaluate(ASK, "what_if.state['negotiation']") == "0.84", "a card of the new kernel"
     page.close()

@@ -1,4 +1,4 @@
-"""The card of targets as the tests take it: the futures of `solve_target`, thinned, between targets and dates."""
+"""The card of targets as the tests take it: chances of `solve_target` on a grid, and between."""
 
 from functools import cache
 
@@ -23,26 +23,22 @@ def small():
 
 
 def target_states(rng, n):
-    """Most states ask for the chance alone: how many new deals are needed takes Python a search for each."""
     panel = TargetSolver(small(), 5e6)
     for at in range(n):
         entries = float(rng.choice([0, 1, 140, 20_000])) if at % 5 == 0 else float(rng.integers(0, 400))
-        revenue = float(rng.choice(panel.spec["targets"])) if at % 7 == 0 else float(rng.uniform(1.25e6, 10e6))
+        revenue = float(rng.choice(panel.spec["grid"]["revenue"])) if at % 7 == 0 else float(rng.uniform(1.25e6, 10e6))
         panel.reset()
         panel.state = {"revenue": revenue} if at % 3 == 0 else {
             "revenue": revenue, "entries": entries, "until": str(rng.choice(panel.spec["dates"])),
-            "odds": float(rng.uniform(0.5, 0.95)),
+            "odds": float(rng.uniform(0.5, 0.95)), "rates": float(rng.choice([0.5, 1, 1.5, rng.uniform(0.5, 1.5)])),
         }  # fmt: skip
-        panel.searched = at % 20 == 0
         yield panel
 
 
 def target_expected(panel):
     state, found = panel.state, {"chance": panel.chance}
     found["open"] = panel._chance(state["revenue"], 0.0)
-    if panel.searched:
-        found["needed"] = None if np.isnan(panel.needed) else panel.needed
-    return found
+    return found | {"needed": None if np.isnan(panel.needed) else panel.needed}
 
 
 TARGETS = {

@@ -1,4 +1,4 @@
-"""The card of targets: its chances are those of the verb's plan, thinned; its challenge has one way through."""
+"""The card of targets: its chances are those of the verb's plan; its challenge has one way through."""
 
 import numpy as np
 import pytest
@@ -14,14 +14,36 @@ def panel():
     return TargetSolver(small(), 5e6)
 
 
-def test_the_chances_are_those_of_the_plan_within_what_thinning_costs(panel):
-    """100 of 500 draws, whose futures go together: within two standard errors of a share of so many."""
-    date = panel.spec["dates"][-1]
-    for revenue in (5e6, 6.9e6):
+def test_at_the_grid_the_chances_are_those_of_the_plan(panel):
+    """To the eighth decimal, at which a card's numbers are kept, at every date and rate."""
+    grid, rng = panel.spec["grid"], np.random.default_rng(1)
+    for date in panel.spec["dates"]:
+        revenue = float(rng.choice(grid["revenue"]))
         plan = solve_target(small(), revenue, date)
-        for entries in (0, 60, 140, 250):
-            panel.state = {"revenue": revenue, "entries": entries}
-            assert panel.chance == pytest.approx(plan.chance(entries), abs=2 * 0.5 / np.sqrt(100))
+        for rates, numbers in zip(grid["rates"], grid["entries"], strict=True):
+            for entries in rng.choice(numbers, 8):
+                panel.state = {"revenue": revenue, "until": date, "rates": rates, "entries": float(entries)}
+                assert panel.chance == pytest.approx(plan.chance(entries, rates=rates), abs=1e-8)
+    panel.reset()
+
+
+def test_between_the_points_of_the_grid_a_chance_is_a_point_off_at_most(panel):
+    rng = np.random.default_rng(2)
+    date, revenues = panel.spec["dates"][-1], np.sort(rng.uniform(1.25e6, 10e6, 20)).tolist()
+    for revenue, outlook in zip(revenues, target_outlooks(small(), revenues, date), strict=True):
+        for _ in range(10):
+            entries, rates = float(rng.integers(0, 420)), float(rng.uniform(0.5, 1.5))
+            panel.state = {"revenue": revenue, "until": date, "rates": rates}
+            assert panel._chance(revenue, entries) == pytest.approx(outlook.odds(entries, 0, rates), abs=0.01)
+    panel.reset()
+
+
+def test_twice_the_win_rate_is_about_twice_the_new_deals(panel):
+    needed = []
+    for rates in (0.5, 1.0):
+        panel.state = {"rates": rates}
+        needed.append(panel.needed)
+    assert needed[0] == pytest.approx(2 * needed[1], rel=0.05)
     panel.reset()
 
 
@@ -45,8 +67,10 @@ def test_the_challenge_is_met_by_one_target_only(panel):
         panel.state = {"revenue": steps * 250e3}
         met += [steps * 250e3] if panel.challenge.met else []
     assert met == [6.25e6]
-    panel.state = {"entries": 200.0}
-    assert panel.challenge.status == "outside"
+    for changed in ({"entries": 200.0}, {"rates": 1.2}):
+        panel.reset()
+        panel.state = changed
+        assert panel.challenge.status == "outside"
     panel.reset()
 
 
@@ -54,6 +78,6 @@ def test_the_challenge_is_met_by_one_target_only(panel):
 def test_the_samples_card_says_what_the_verb_says():
     card = TargetSolver()
     plan = card.result
-    assert card.to_python().endswith('fk.solve_target(fk.sample(), 20000000.0, "2026-12-31", odds=0.8)\n')
-    assert card.needed == pytest.approx(plan.entries, rel=0.15)
-    assert card.chance == pytest.approx(plan.chance(card.state["entries"]), abs=0.1)
+    assert 'fk.solve_target(fk.sample(), 20000000.0, "2026-12-31", odds=0.8)' in card.to_python()
+    assert card.needed == pytest.approx(plan.entries, rel=0.02)
+    assert card.chance == pytest.approx(plan.chance(card.state["entries"]), abs=0.005)
