@@ -12,7 +12,7 @@ from typing import Any
 
 from funnelkit.language import ReportError
 
-MARK = "FUNNELKIT_RUN"
+MARK = "FUNNELKIT_MARK"
 FEWEST_FILES = 128  # that a process may open: a kernel needs about 60
 _PROC = Path("/proc")
 _PDEATHSIG, _CHILD_SUBREAPER = 1, 36  # of Linux's prctl

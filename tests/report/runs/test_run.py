@@ -1,6 +1,7 @@
 """Reports: bad parameters never start a kernel, a bad run never replaces a good report, the page is self-contained."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -13,8 +14,10 @@ import nbformat
 import pandas as pd
 import pytest
 
+from funnelkit.language import RUN
 from funnelkit.language.errors import DataError, ReportError
 from funnelkit.language.samples import sample_files, share
+from funnelkit.report.kernels import processes
 from funnelkit.report.pages.html import page
 from funnelkit.report.runs import parameters, run
 from tests.support.speech import spoken
@@ -179,18 +182,20 @@ def test_second_writer_is_busy(tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_cancelled_run_leaves_nothing_alive(tmp_path):
-    source = "import subprocess, sys\nsubprocess.Popen(['sleep', '4242'], start_new_session=True)\nwhile True: pass"
+    long = f"4242.{os.getpid()}"  # no other run of this test has it
+    source = f"import subprocess\nsubprocess.Popen(['sleep', '{long}'], start_new_session=True)\nwhile True: pass"
     path = template(tmp_path, source)
+    assert processes.MARK != RUN  # the worker sets the second: a child that detaches is found by the first alone
     command = [sys.executable, "-m", "funnelkit", "report", str(path), "--out", str(tmp_path / "out"), "--lang", "en"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 300  # a busy machine takes its time to start
-    while not _running("sleep", "4242") and time.monotonic() < deadline:
+    while not _running("sleep", long) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert _running("sleep", "4242"), "the notebook never started its child"
+    assert _running("sleep", long), "the notebook never started its child"
     process.send_signal(signal.SIGTERM)
     _, messages = process.communicate(timeout=10)
     assert process.returncode == 15 and "cancelled by SIGTERM" in messages
-    assert not _running("sleep", "4242")
+    assert not _running("sleep", long)
 
 
 def _running(*words):
