@@ -27,7 +27,7 @@ KEYS = ("file", "layout", "outcome", "rows_in", "rows_good", "rows_quarantined",
 REMEDY = re.compile(
     r"\b(?:nearest|known|known ones|sheets): |"
     r"(?:^|[.;:,] |\b(?:or|and) )(?:write|save|give|declare|check|correct|rename|export|fill|keep|close|log in|unpack|"
-    r"split|name|compare|read|remove|copy|choose|put|open|raise|lower|install)\b",
+    r"split|name|compare|read|remove|copy|choose|put|open|raise|lower|install|use)\b",
     re.IGNORECASE,
 )
 
