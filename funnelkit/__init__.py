@@ -7,5 +7,5 @@ Public names load their module at first use, so that importing the package loads
 
 from funnelkit.doors import open_door
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __getattr__, __dir__, __all__ = open_door(__name__)
