@@ -39,7 +39,7 @@ def test_it_speaks_the_language_in_force():
 def test_loud_findings_come_first_and_the_rest_is_counted():
     pipeline = read({**DEALS, "id": ["a", "b", None, "d"]}, stages=STAGES)
     noticed = repr(pipeline).partition("Noticed while reading:\n")[2].splitlines()
-    assert noticed[0].startswith("- dict, line 3, column id: is blank")
+    assert noticed[0].startswith("- dict, line 3, column id: is empty")
     kinds = {finding.rule for finding in pipeline.findings}
     assert len(noticed) == min(len(kinds), MOST_FINDINGS) + (len(kinds) > MOST_FINDINGS)
 

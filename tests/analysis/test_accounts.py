@@ -49,14 +49,14 @@ def test_unknown_figures_leave_the_rest():
     assert np.isnan(table.loc["b", "size_rank"])
     assert table.loc["c", "score"] == 0.0
     assert "For 2 accounts not every criterion is known" in found.reading()
-    assert "2 个客户缺少部分指标" in found.reading("zh")
+    assert "2 家客户缺少部分指标" in found.reading("zh")
 
 
 def test_strategies_differ_in_both_languages():
     found = rank_accounts(FIGURES, "2026-01-31")
     texts = {text for lang in ("en", "zh") for text in found.sentences(lang)[-3:]}
     assert len(texts) == 6
-    assert found.sentences()[-1].startswith("Low: serve at low cost") and found.sentences("zh")[-3].startswith("高类：")
+    assert found.sentences()[-1].startswith("Low: serve at low cost") and found.sentences("zh")[-3].startswith("高优先级：")
 
 
 def test_a_pipeline_brings_its_own_figures_and_date():

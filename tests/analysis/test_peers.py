@@ -26,8 +26,8 @@ def peers(first, second=0.18):
 @pytest.mark.parametrize(
     ("n", "rate", "verdict", "en", "zh"),
     [
-        (2000, 0.22, "ours", "The low rate is ours alone, not the industry's", "我方独有的问题"),
-        (2000, 0.10, "industry", "the whole industry's, not ours alone", "行业普遍水平"),
+        (2000, 0.22, "ours", "The low rate is ours alone, not the industry's", "只有我方偏低"),
+        (2000, 0.10, "industry", "the whole industry's, not ours alone", "全行业都是这个水平"),
         (2000, 0.05, "ahead", "ahead of the peers", "领先于同行"),
         (60, 0.14, "too_few", "Too few cases", "样本太少"),
     ],

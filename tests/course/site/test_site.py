@@ -130,9 +130,9 @@ def test_learners_get_no_notes_and_no_solutions(site, pages):
 def test_exercises_say_where_their_check_runs(pages, read):
     for name in CHOSEN:
         text, checks = pages[f"en/{name}.html"], len(re.findall(r'id="exercise-\d+-check"', pages[f"en/{name}.html"]))
-        assert checks >= 2 and text.count('class="run"') == checks
+        assert checks and text.count('class="run"') == checks
         solutions = len(set(re.findall(r'id="(exercise-\d+-solution)"', text)))  # of those without a computer too
-        assert text.count('<details class="solution">') == solutions >= checks
+        assert text.count('<details class="solution">') == solutions >= max(checks, 2)
         assert read[f"en/{name}.html"].links.count(f"notebooks/{name}.ipynb") == checks + 1
 
 
