@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,13 @@ CRITERIA = ("measurable", "time_bound", "feasible", "challenging", "resources", 
 VERDICTS = ("met", "not_met", "unclear")
 FEASIBLE, SURE = 0.2, 0.8  # a target with lower odds at the past pace is a wish, one with higher odds no challenge
 _DAY = pd.Timedelta(days=1)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TargetCheck(Result):
+    """The criteria of a target, with the plan that they quote."""
+
+    plan: TargetPlan | None = None
 
 
 def check_target(
@@ -88,7 +96,7 @@ def _criteria(pipeline: Pipeline, asked: Asked, rng: Generator) -> Result:
     table = pd.DataFrame(rows, columns=["criterion", "figure", "benchmark", "verdict"])
     table["criterion"] = pd.Categorical(table["criterion"], categories=CRITERIA, ordered=True)
     table["verdict"] = pd.Categorical(table["verdict"], categories=VERDICTS)
-    return Result(table, *_read(table, plan), model=pipeline.model, shown=_for_people)
+    return TargetCheck(table, *_read(table, plan), model=pipeline.model, shown=_for_people, plan=plan)
 
 
 def _for_people(table: pd.DataFrame) -> pd.DataFrame:

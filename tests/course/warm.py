@@ -91,7 +91,10 @@ def contradictions(result, lang):
 
 
 def _faults(sentence, result):
-    yield from _percents(sentence, [part for part in vars(result).values() if isinstance(part, pd.DataFrame)])
+    parts = list(vars(result).values())
+    parts += [inner for part in parts if isinstance(part, Result) for inner in vars(part).values()]  # what it quotes
+    alone = [part for part in parts if isinstance(part, float)]  # figures beside the tables: odds of a plan
+    yield from _percents(sentence, [*(part for part in parts if isinstance(part, pd.DataFrame)), pd.DataFrame([alone])])
     for change, low, high in INTERVAL.findall(sentence):
         change, low, high = map(_number, (change, low, high))
         if not low <= change <= high:
