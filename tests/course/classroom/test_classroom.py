@@ -320,7 +320,7 @@ def test_the_solutions_of_every_lesson_are_right_with_a_seed_of_ones_own(tmp_pat
     nbformat.write(notebook, path)
     list(collect(names, tmp_path / "class", tmp_path / "collected"))
     found = list(grade(names, tmp_path / "collected", deadline_s=300))
-    assert len(found) >= 2 and {one.state for one in found} == {"right"}, found
+    assert found and {one.state for one in found} == {"right"}, found
 
 
 def test_the_command_line_writes_the_table(tmp_path, made, monkeypatch, capsys):
