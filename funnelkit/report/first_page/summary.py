@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from funnelkit.language import Text, both, number, numbers_of_run, percent, sample_files, say
+from funnelkit.language import Text, both, number, numbers_of_run, paragraph, percent, sample_files, say, speaking
 from funnelkit.pipeline import Pipeline
 from funnelkit.report.first_page import markup
 from funnelkit.report.first_page.answers import Answers, sort_answers
@@ -70,11 +70,9 @@ class Summary(Result):
 
     def sentences(self, lang: Any = None) -> list[str]:
         """Return the findings, each with what to do."""
-        from funnelkit.language import speaking
-
         with speaking(lang):
             parts = [(str(one.sentence), "" if one.action is None else str(one.action)) for one in self.found]
-            return [" ".join(part for part in pair if part) for pair in parts]
+            return [paragraph(part for part in pair if part) for pair in parts]
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         html = "" if self.page is None else page_html(self.page, str(self.title), self.found)
