@@ -1,4 +1,3 @@
-from .commands import add_answers as add_answers
 from .commands import answers_json as answers_json
 from .commands import answers_text as answers_text
 from .commands import engine_answers as engine_answers
@@ -17,6 +16,7 @@ from .journeys import dropped as dropped
 from .journeys import journeys as journeys
 from .log import LogColumns as LogColumns
 from .odds import attribute_odds as attribute_odds
+from .options import add_answers as add_answers
 from .paths import paths_between as paths_between
 from .paths import step_matrix as step_matrix
 from .rule import Rule as Rule

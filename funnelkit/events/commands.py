@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from funnelkit.events.conversion import UNITS, conversion_trend, time_to_convert, time_trend
+from funnelkit.events.conversion import conversion_trend, time_to_convert, time_trend
 from funnelkit.events.journeys import Journeys, dropped, journeys
 from funnelkit.events.rule import Rule
 from funnelkit.events.search import Later
@@ -22,23 +22,6 @@ from funnelkit.result import Result
 
 _FORMULA = r"[=+\-@\t\r]"  # what a spreadsheet would run
 ANSWERS = ("journeys", "trend", "dropped")
-
-
-def add_answers(command: Any) -> None:
-    """Add the options that ask for more than counts, and those that change fields of the rule.
-
-    Parameters
-    ----------
-    command : ArgumentParser
-    """
-    command.add_argument("--reentry", choices=("first", "latest"))
-    command.add_argument("--gap", metavar="1h")
-    command.add_argument("--optional", metavar="B,C")
-    command.add_argument("--hold", metavar="COL,COL")
-    command.add_argument("--attribute", choices=("first", "last", "step"))
-    command.add_argument("--journeys", action="store_true")
-    command.add_argument("--trend", nargs="?", const="month", choices=tuple(UNITS))
-    command.add_argument("--dropped", metavar="FILE")
 
 
 def with_fields(rule: Rule, options: Any) -> Rule:

@@ -12,7 +12,6 @@ import pandas as pd
 
 from funnelkit.events.conversion import (
     QUANTILES,
-    UNITS,
     cohort_table,
     read_times,
     read_trend,
@@ -25,6 +24,7 @@ from funnelkit.events.count import EventCount, event_count
 from funnelkit.events.engine.arrays import Array
 from funnelkit.events.journeys import Journeys
 from funnelkit.events.log import LogColumns
+from funnelkit.events.options import UNITS
 from funnelkit.events.rule import Rule, as_rule
 from funnelkit.events.search import Later, instant, step_names
 from funnelkit.events.tally import DAY_US, horizon_days, level_sums, sums_table
