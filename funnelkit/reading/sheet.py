@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from funnelkit.language import DataError
+from funnelkit.pipeline import Finding
 from funnelkit.reading.cells.dates import as_time
 from funnelkit.reading.cells.numbers import as_number, is_number
 from funnelkit.reading.cells.text import Parsed, Place, as_id, cell_text
@@ -37,6 +38,7 @@ TIMES = (
     "before_at", "left_at",
 )  # fmt: skip
 _MOST_SUMS = 1000  # rows that may be sums are looked at
+_NO_VALUE = re.compile(r"\s*(?:[-–—－]+|#?n/?a!?|null|\(null\)|无|暂无)\s*", re.IGNORECASE)
 _GROUP = re.compile(r"\S.{0,80}[（(]\d{1,6}[)）]")  # the title of a group and how many it has
 
 
@@ -111,7 +113,7 @@ class Sheet:
         """Parse a canonical column: its faults set rows aside, its notes are written down."""
         header = self.mapping.columns[name]
         try:
-            parsed = parse(self.table.cells[header], Place(self.table.name, header, self.table.lines))
+            parsed = self._parsed(header, parse)
         except DataError as error:
             if self.questions is None:
                 raise
@@ -121,6 +123,23 @@ class Sheet:
         self.accept(parsed, header)
         self.frame[name] = parsed.values
         return parsed
+
+    def _parsed(self, header: str, parse: Callable[[pd.Series, Place], Parsed]) -> Parsed:
+        """Parse a column; where some cells cannot be read, those that only say that there is no value are empty."""
+        cells, place = self.table.cells[header], Place(self.table.name, header, self.table.lines)
+        parsed = parse(cells, place)
+        if not any(mask.any() for mask in parsed.faults.values()):
+            return parsed
+        texts = cell_text(cells)
+        empty = texts.isin([text for text in texts.dropna().unique() if _NO_VALUE.fullmatch(text)]).to_numpy()
+        if not empty.any():
+            return parsed
+        parsed = parse(cells.mask(empty), place)
+        told = {"n": int(empty.sum())}
+        shown = str(texts[empty].iloc[0]).strip()
+        return replace(parsed, notes=[
+            *parsed.notes, Finding("placeholders_empty", "note", place.file, None, header, shown, told)
+        ])  # fmt: skip
 
     def accept(self, parsed: Parsed, header: str) -> None:
         """Write down what parsing a column found."""

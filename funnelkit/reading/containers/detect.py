@@ -24,6 +24,7 @@ from funnelkit.reading.containers.csv import read_delimited
 from funnelkit.reading.containers.database import database_kind, is_url, open_database
 from funnelkit.reading.containers.encoding import decode, known_encoding, said_encoding, without_nul
 from funnelkit.reading.containers.excel import XLS, read_workbook
+from funnelkit.reading.containers.groups import ungrouped
 from funnelkit.reading.containers.headers import without_repeated
 from funnelkit.reading.containers.html_table import read_html
 from funnelkit.reading.containers.json_text import looks_like_json, read_json
@@ -71,7 +72,7 @@ def open_source(source: Source, options: ReadOptions | None = None) -> Table:
     """
     options = options or ReadOptions()
     parts = _unpacked(source, options)
-    tables = [without_repeated(_open(part, options)) for part in parts]
+    tables = [ungrouped(without_repeated(_open(part, options))) for part in parts]
     if len(tables) == 1:
         return tables[0]
     if len({tuple(table.cells.columns) for table in tables}) > 1:
@@ -82,7 +83,7 @@ def open_source(source: Source, options: ReadOptions | None = None) -> Table:
 def open_sources(sources: Sequence[Source], options: ReadOptions) -> list[Table]:
     """Return the Table of each source, of an archive those of its files."""
     files = [part for source in sources for part in _unpacked(source, options)]
-    return [without_repeated(_open(file, options)) for file in files]
+    return [ungrouped(without_repeated(_open(file, options))) for file in files]
 
 
 def _together(tables: Sequence[Table], name: str) -> Table:

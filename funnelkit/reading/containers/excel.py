@@ -33,6 +33,7 @@ Sheets: TypeAlias = Mapping[str, Callable[[], Rows]]
 XLS = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _LOCKED = "EncryptedPackage".encode("utf-16-le")
 _ABOVE = 15  # rows at most between the first that looks like a header and one that is known to be
+_WIDE = 3  # columns of a table of which a row of one text is no deal
 _HEAD = 50  # rows in which a sheet shows its header
 _DENSE = 20_000_000  # cells up to the farthest that are taken into memory at once
 _PART = re.compile(r"xl/worksheets/[^/]+\.xml")
@@ -186,8 +187,15 @@ def _sheet_table(rows: Rows, name: str, options: ReadOptions) -> Table | None:
         return None
     names = _names(head[place], name, place + 1, options)
     titles = [place for place, row in enumerate(head[:place]) if not all(map(_is_blank, row))]
-    notes = (Finding("titles_above", "note", name, titles[0] + 1, values={"header": place + 1}),) if titles else ()
+    notes: tuple[Finding, ...] = (
+        (Finding("titles_above", "note", name, titles[0] + 1, values={"header": place + 1}),) if titles else ()
+    )
     kept, lines, broken, blank = _body([*head[place + 1 :]], rows, place + 2, names, name=name, options=options)
+    below = _footer(kept, lines) if len(names) >= _WIDE else 0
+    if below:
+        shown = next(str(cell) for cell in kept[-below] if not _is_blank(cell))[:80]
+        notes += (Finding("footer_left_out", "note", name, lines[-below], None, shown, {"n": below}),)
+        kept, lines, blank = kept[:-below], lines[:-below], blank + below
     frame = pd.DataFrame({header: typed_column([row[i] for row in kept]) for i, header in enumerate(names)})
     return Table(name, frame, np.array(lines, dtype=np.int64), "workbook", blank, tuple(broken), notes)
 
@@ -216,6 +224,19 @@ def _body(
         rows.append([*row, *[None] * (len(names) - len(row))][: len(names)])
         lines.append(number)
     return rows, lines, broken, blank
+
+
+def _footer(rows: Sequence[Sequence[Any]], lines: Sequence[int]) -> int:
+    """Return how many rows of one text stand below the table, behind a blank line: what a report says of itself."""
+    n = next((n for n, row in enumerate(reversed(rows)) if _only_text(row) is None), len(rows))
+    ends = len(rows) - n
+    return n if n and ends and lines[ends] > lines[ends - 1] + 1 else 0
+
+
+def _only_text(row: Sequence[Any]) -> str | None:
+    """Return the one cell of a row, None where it has several or a number."""
+    filled = [cell for cell in row if not _is_blank(cell)]
+    return filled[0] if len(filled) == 1 and isinstance(filled[0], str) else None
 
 
 def _names(row: Sequence[Any], name: str, line: int, options: ReadOptions) -> list[str]:

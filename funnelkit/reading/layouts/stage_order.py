@@ -111,8 +111,10 @@ def usual_order(names: Sequence[str]) -> tuple[str, ...]:
 
     >>> usual_order(["Negotiation", "Lead", "Proposal sent"]), usual_order(["10", "9"]), usual_order(["Lead", "Blue"])
     (('Lead', 'Proposal sent', 'Negotiation'), ('9', '10'), ())
+    >>> usual_order(["Demo completed", "Demo scheduled"])
+    ('Demo scheduled', 'Demo completed')
     """
-    places = [int(name) if name.strip().isdecimal() else None for name in names]
+    places: list[tuple[int, int] | None] = [(int(name), 0) if name.strip().isdecimal() else None for name in names]
     if None in places:
         places = [_usual_place(name) for name in names]
     known = [place for place in places if place is not None]
@@ -121,13 +123,14 @@ def usual_order(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for _, name in sorted(zip(known, names, strict=True)))
 
 
-def _usual_place(name: str) -> int | None:
-    """Return at which step of a usual pipeline a name stands, None where no word of it says."""
+def _usual_place(name: str) -> tuple[int, int] | None:
+    """Return (step of a usual pipeline, whether it is still to come, under way or done), None where no word says."""
     plain = unicodedata.normalize("NFKC", name).casefold()
     words = [word for word in re.split(r"[\W_\d]+", plain) if word]
-    steps: Sequence[Sequence[str]] = preset_data("generic")["sequence"]["steps"]
-    met = [number for number, begins in enumerate(steps) if any(_met(words, begin) for begin in begins)]
-    return max(met, default=None)
+    sequence: Mapping[str, Any] = preset_data("generic")["sequence"]
+    met = [number for number, begins in enumerate(sequence["steps"]) if any(_met(words, begin) for begin in begins)]
+    coming, done = (any(_met(words, begin) for begin in sequence[part]) for part in ("coming", "done"))
+    return (max(met), int(done) - int(coming)) if met else None
 
 
 def _met(words: Sequence[str], begin: str) -> bool:

@@ -80,6 +80,10 @@ HEADERS = {
     "snowplow.events": "app_id,collector_tstamp,event,user_id,event_name,derived_tstamp",
     "activecampaign.api": "id,title,value,currency,stage,status,cdate,mdate",
     "hubspot.property_history": "Record ID,Property name,Value,Change date",
+    "hubspot.webhook": "eventId,objectId,propertyName,propertyValue,occurredAt",
+    "fxiaoke.list": "商机编号,商机名称（必填）,商机阶段（必填）,结单时间,生命状态,负责人（必填）",
+    "neocrm.list": "商机名称,销售金额,结单日期,销售阶段,商机所有人,创建日期,输单阶段",
+    "freshsales.export_amount": "ID,Name,Amount,Deal stage,Deal pipeline,Sales owner,Closed date",
     "xes.log": "case:concept:name,concept:name,time:timestamp,org:resource",
     "wecom.sheet": "商机编号,客户名称,跟进人,跟进阶段,预计金额,添加时间",
     "dingtalk.crm": "商机编号,商机名称,商机阶段,预计成交金额,负责人",
@@ -313,6 +317,26 @@ def test_the_reasons_hold_in_the_files_themselves():
     assert (pipeline.deals["status"] == "void").all() and pipeline.limit("no_outcome")
     history = read(DATA / "salesforce" / "sf_opportunity_history_data.csv")
     assert history.layout == "events" and history.limit("history_starts_late").values["n"] == 6
+
+
+def test_messages_of_a_webhook_are_a_history(tmp_path):
+    first = "appointmentscheduled"
+    moves = [(1, 1, first), (1, 3, "qualifiedtobuy"), (1, 7, "closedwon"), (2, 2, first), (2, 9, "closedlost")]
+    sent = [("dealstage", *move) for move in moves] + [("amount", 2, 4, "500")]
+    messages = [
+        {
+            "objectId": deal,
+            "propertyName": name,
+            "propertyValue": value,
+            "occurredAt": 1_700_000_000_000 + day * 86_400_000,
+        }
+        for name, deal, day, value in sent
+    ]
+    path = tmp_path / "webhook.jsonl"
+    path.write_text("\n".join(map(json.dumps, messages)))
+    pipeline = read(path)
+    assert pipeline.layout == "events" and pipeline.deals["status"].tolist() == ["won", "lost"]
+    assert pipeline.rows.ignored == 1
 
 
 @real_data
