@@ -61,6 +61,24 @@ def test_editions_are_in_step(folder):
 
 
 @pytest.mark.parametrize("name", EDITIONS)
+def test_figures_of_the_prose_are_counted(name):
+    from funnelkit.models.funnel import ORDER
+    from funnelkit.reading.layouts.presets import preset_data, preset_names
+    from tests.explore.cases import CASES
+
+    text = read(ROOT / name).replace("\n  ", " ")
+    (line,) = (line for line in text.splitlines() if "Pipedrive" in line and line.startswith("- "))
+    titles = [preset_data(system)["title"] for system in preset_names() if system != "generic"]
+    assert re.search(r"\d+", line)[0] == str(len(titles))
+    for title in titles:
+        assert any(part in line for part in (title, *title.removesuffix(" CRM").split())), title
+    assert len(CASES) == 12 and re.search("Twelve explorables|十二张互动卡片", text)
+    lessons = len(list((ROOT / "notebooks" / "en").glob("*.ipynb")))
+    assert re.search(rf"{len(ORDER)} funnel models|{len(ORDER)} 个漏斗模型", text)
+    assert re.search(rf"{lessons} lessons|{lessons} 课", text)
+
+
+@pytest.mark.parametrize("name", EDITIONS)
 def test_commands_named_are_commands(name):
     from funnelkit.cli import build_parser
 
