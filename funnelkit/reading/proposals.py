@@ -16,7 +16,7 @@ from funnelkit.language import DataError, both, say
 from funnelkit.pipeline import Limit
 from funnelkit.reading.cells.text import cell_text
 from funnelkit.reading.containers.options import ReadOptions, Source, Table
-from funnelkit.reading.layouts.columns import date_stem
+from funnelkit.reading.layouts.columns import date_stem, stem
 from funnelkit.reading.layouts.evidence import holds, likely, names_stages, sample_texts
 from funnelkit.reading.layouts.outcomes import declared_ends, holds_exit, status_word
 from funnelkit.reading.layouts.presets import key, preset_data
@@ -38,18 +38,21 @@ def propose(table: Table, columns: Mapping[str, str], options: ReadOptions) -> l
     declared = {header for header in (options.map or {}).values() if isinstance(header, str)}
     free = [header for header in table.cells.columns if header not in meaning]
     guesses: dict[str, str] = {}
-    for canonical in _words():
+    dealt = bool({"created_at", "closed_at"} & set(columns))  # a list of deals dates no entries
+    for canonical in (name for name in _words() if not dealt or name != "entered_at"):
         for header in likely(table, free, canonical) if canonical not in columns else ():
             guesses.setdefault(header, canonical)
     if not {"stage", "status"} & {*columns, *guesses.values()}:
         guesses |= dict.fromkeys(names_stages(table, [name for name in free if name not in guesses])[:1], "stage")
+    stages = None if "stage" not in columns else set(map(stem, sample_texts(table.cells[columns["stage"]]).unique()))
     found = []
     for header in table.cells.columns:
         values = list(cell_text(table.cells[header].head(1000)).dropna().unique()[:SHOWN])
         name: str | None = meaning.get(header)
         sure = "sure"
         if name is None:
-            stage = dated_names(header) or date_stem(header)
+            dated = date_stem(header)
+            stage = dated_names(header) or (dated if stages is None or dated in stages else None)
             name, sure = ("stage_date", "likely") if stage and _are_dates(table, header) else (guesses.get(header), "")
             sure = sure or ("perhaps" if name else "none")
         elif header not in declared and not _named(name, header):

@@ -66,6 +66,8 @@ def likely(table: Table, headers: Sequence[str], canonical: str) -> list[str]:
         tokens = set(re.split(r"[\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", plain).casefold()))
         named = any(word in tokens or (not word.isascii() and word in plain.casefold()) for word in words)
         fits = holds(canonical, table.cells[header], serial=table.kind == "workbook") if named else False
+        if named and canonical == "deal_id" and len(table.cells) > 1:  # an id tells rows apart
+            fits = None if sample_texts(table.cells[header]).nunique() > 1 else False
         if fits or (fits is None and canonical not in DATES | NUMBERS):
             found.append(header)
     return found
