@@ -334,7 +334,7 @@ def _weighted(past: Pipeline, before: Any) -> dict[str, float]:
     amount = deals["amount"].to_numpy(float)
     if past.limit("lost_value_zero"):
         amount = np.where(won, amount, np.nan)
-    amount = np.where(np.isnan(amount), np.nanmean(amount[won]) if won.any() else 0.0, amount)
+    amount = np.where(np.isnan(amount), np.nanmean(amount[won]) if np.isfinite(amount[won]).any() else 0.0, amount)
     due = status == "open"
     if deals["expected_close"].notna().any():
         due = due & (deals["expected_close"] < before).to_numpy()

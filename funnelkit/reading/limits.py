@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from funnelkit.pipeline import Limit, Pipeline
+from funnelkit.reading.breaks import note_breaks
 from funnelkit.reading.cells.text import among, arrow_text
 from funnelkit.reading.findings import Journal
 from funnelkit.reading.sheet import Sheet
@@ -20,8 +21,9 @@ BULK = 20  # deals that enter a stage in the same second
 
 
 def find_limits(pipeline: Pipeline, journal: Journal) -> tuple[Limit, ...]:
-    """Return the limits of a deals or events source; `journal` also gets a warning where closes start late."""
+    """Return the limits of a deals or events source; `journal` gets warnings of late closes and of breaks."""
     found = [test(pipeline) for test in _TESTS]
+    note_breaks(pipeline, journal)
     late = late_closes(pipeline.deals, pipeline.as_of)
     if late:
         found.append(Limit("closes_start_late", late))

@@ -5,19 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from funnelkit.language import Text, both, number, say
+from funnelkit.language import Text, both, number, percent, say
 from funnelkit.models import Funnel
+from funnelkit.pipeline import Finding
 from funnelkit.report.first_page.answers import Answers
-from funnelkit.report.first_page.figures import WinRate, past_hits
+from funnelkit.report.first_page.figures import WinRate, past_hits, past_season
 from funnelkit.report.first_page.records import DealRecords
 from funnelkit.report.first_page.spans import Spans
+from funnelkit.report.first_page.stages import REPLACED
 from funnelkit.report.first_page.words import day_words, month_words, months_words
 
 MOST = 5
 OVERDUE = ("stuck", "late")
 DAY = pd.Timedelta(days=1)
+GIANT, MOST_OF = 0.5, 0.99  # share of the open amount in one deal that is told, and how much of it at most
+FEW_OPEN, LONGEST_NAME = 5, 40  # open deals; characters
+BREAKS = ("created_in_bulk", "lost_in_bulk", REPLACED)
 
 
 @dataclass(frozen=True)
@@ -51,13 +57,17 @@ def first_calls(records: DealRecords, answers: Answers) -> list[Call]:
 
 
 def _call(row: dict[str, Any], deal: pd.Series[Any], model: Funnel, valued: bool) -> Call:
-    name = next((str(deal[key]) for key in ("account", "name") if pd.notna(deal.get(key))), str(row["deal_id"]))
     amount = row.get("amount")
+    known = valued and amount is not None and not pd.isna(amount)
     return Call(
-        str(row["deal_id"]), name, None if not valued or amount is None or pd.isna(amount) else float(amount),
+        str(row["deal_id"]), _name(deal, row["deal_id"]), float(amount) if known and amount is not None else None,
         "" if pd.isna(deal.get("owner")) else str(deal["owner"]), str(model.stage(row["stage"]).name),
         float(row["age_days"]), float(row["usual_days"]), max(int(row["overdue"]), 0), deal["expected_close"],
     )  # fmt: skip
+
+
+def _name(deal: pd.Series[Any], deal_id: Any) -> str:
+    return next((str(deal[key]) for key in ("account", "name") if pd.notna(deal.get(key))), str(deal_id))
 
 
 def why(call: Call, as_of: pd.Timestamp) -> str:
@@ -90,7 +100,9 @@ def trust(
     said += [_line("overdue")] if shown.calls else []
     unrecorded = records.unrecorded()
     said += [_line("unrecorded", n=unrecorded)] if unrecorded else []
-    said += [_held(records, answers)] if shown.forecast else []
+    said += [_held(records, answers), _season(records, answers)] if shown.forecast else []
+    said += [_giant(records), *_breaks(records, spans)]
+    said += [_line("no_lost")] if records.lacks("no_lost_deals") else []
     said += (
         [_line(f"rate_{rate.basis}", **({"months": rate.months} if rate.basis == "period" else {}))]
         if rate is not None
@@ -103,6 +115,42 @@ def trust(
 
 def _line(key: str, **counts: float) -> Text:
     return both(lambda: say(f"report.first_page.trust_{key}", **{name: number(n) for name, n in counts.items()}))
+
+
+def _season(records: DealRecords, answers: Answers) -> Text | None:
+    """Return what earlier years won in the days of the forecast, where that contradicts it."""
+    found = past_season(answers, records)
+    return None if found is None else _line("season", n=found[0], years=found[1])
+
+
+def _giant(records: DealRecords) -> Text | None:
+    """Return which open deal holds most of the open amount, and so drives the figures in money."""
+    there = (records.deals["status"] == "open").to_numpy()
+    worth = records.worth(there)
+    if not worth or there.sum() < FEW_OPEN:
+        return None
+    largest = int(np.argmax(np.where(there, records.amounts, 0.0)))
+    share = min(float(records.amounts[largest]) / worth, MOST_OF)
+    name = _name(records.deals.loc[largest], records.deals.at[largest, "deal_id"])
+    name = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+    if share < GIANT:
+        return None
+    return both(lambda: say("report.first_page.trust_giant", share=percent(share, 0), name=name))
+
+
+def _breaks(records: DealRecords, spans: Spans | None) -> list[Text]:
+    """Return the latest break of each kind in the records within the months compared."""
+    found: dict[str, Text] = {}
+    as_of = records.pipeline.as_of
+    for one in sorted(records.pipeline.findings, key=lambda one: str(one.value)):
+        if one.rule in BREAKS and spans is not None and pd.Timestamp(one.value) >= spans.usual[0]:
+            found[one.rule] = _break(one, as_of)
+    return list(found.values())
+
+
+def _break(one: Finding, as_of: pd.Timestamp) -> Text:
+    day, n = pd.Timestamp(one.value), one.values.get("n", 0)
+    return both(lambda: say(f"report.first_page.trust_{one.rule}", n=number(n), day=day_words(day, as_of)))
 
 
 def _usual(spans: Spans | None, shown: Explained) -> Text | None:
@@ -122,6 +170,6 @@ def _held(records: DealRecords, answers: Answers) -> Text | None:
     wins, money = past_hits(answers, "n_won"), past_hits(answers, "value")
     if wins is None:
         return None
-    if money is None or not records.valued:
+    if money is None or records.worth(records.won) is None:
         return _line("held", k=wins["in_80"].sum(), n=len(wins))
     return _line("held_both", k=money["in_80"].sum(), n=len(money), wins=wins["in_80"].sum())

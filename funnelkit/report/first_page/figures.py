@@ -13,6 +13,7 @@ from funnelkit.analysis import Calendar, Window, find_windows
 from funnelkit.language import Text, both, language, number, percent, say
 from funnelkit.report.first_page.answers import Answers
 from funnelkit.report.first_page.records import DealRecords
+from funnelkit.report.first_page.seasons import against_season
 from funnelkit.report.first_page.spans import USUAL, Spans, back
 from funnelkit.report.first_page.stages import Rates, rate_months
 from funnelkit.report.first_page.words import (
@@ -266,10 +267,23 @@ def past_hits(answers: Answers, measure: str) -> pd.DataFrame | None:
     return own if len(own) else None
 
 
-def is_rough(answers: Answers) -> bool:
-    """Return True where the record of the forecasts calls its bands rough."""
+def is_rough(answers: Answers, records: DealRecords) -> bool:
+    """Return True where the record of the forecasts calls its bands rough, or earlier years contradict the band."""
+    if past_season(answers, records) is not None:
+        return True
     record = answers.backtest
     return record is not None and ROUGH in (record.key, *(key for key, _ in record.notes))
+
+
+def past_season(answers: Answers, records: DealRecords) -> tuple[int, int] | None:
+    """Return wins and years of the same days of earlier years, where these contradict the band; None elsewhere.
+
+    Wins are told as a share of those of the twelve months before, so that a business may have grown.
+    """
+    rows = forecast_rows(answers)
+    if rows is None:
+        return None
+    return against_season(records, rows["n_won"])
 
 
 def _forecast(asked: FigureScope, answers: Answers) -> Tile | None:
@@ -278,6 +292,7 @@ def _forecast(asked: FigureScope, answers: Answers) -> Tile | None:
         return None
     records = asked.records
     worth = records.worth((records.deals["status"] == "open").to_numpy())
+    worth = None if records.worth(records.won) is None else worth  # past bands could not be checked
     measure = "value" if "value" in rows and worth is not None else "n_won"
     row, wins, currency = rows[measure], rows["n_won"], records.pipeline.currency
     past = past_hits(answers, measure)
@@ -289,7 +304,7 @@ def _forecast(asked: FigureScope, answers: Answers) -> Tile | None:
 
     changes = [both(lambda: wins_words(wins))] if measure == "value" else []
     if past is not None:
-        key = "report.first_page.held_rough" if is_rough(answers) else "report.first_page.held"
+        key = "report.first_page.held_rough" if is_rough(answers, records) else "report.first_page.held"
         k, n = int(past["in_80"].sum()), len(past)
         changes.append(both(lambda: say(key, k=number(k), n=number(n))))
     worth = None if measure == "n_won" else worth

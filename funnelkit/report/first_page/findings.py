@@ -274,7 +274,7 @@ def _plan(evidence: Evidence) -> Text | None:
     if rows is None:
         return None
     end, as_of = rows["n_won"]["end"], evidence.records.pipeline.as_of
-    rough = is_rough(evidence.answers)
+    rough = is_rough(evidence.answers, evidence.records)
 
     def action() -> str:
         values = {"day": day_words(end, as_of), "wins": wins_words(rows["n_won"])}

@@ -19,6 +19,7 @@ from funnelkit.stats import change_p_value
 
 YEARS_BACK = 13  # month ends at which the win rate of twelve months is told
 RATE_MONTHS = (12, 9, 6)  # of the page's win rate, whole quarters: some close most in a quarter's last month
+REPLACED = "stages_replaced"  # the finding that tells which stages were redefined, and when
 LEAST_LEFT = 10  # of a stage in a window: below it a rate says nothing on a page of one line a stage
 
 
@@ -64,14 +65,24 @@ def stage_facts(records: DealRecords, spans: Spans | None, moves: Mapping[str, M
     if timed and spans is not None and spans.known and is_open.any() and records.whole:
         ends = pd.date_range(spans.usual[0], spans.usual[1], freq="MS")[1:]
         usual = records.open_by_stage(ends)
-    return [
-        StageFacts(
+    redefined = redefined_stages(pipeline, spans)
+    found = []
+    for place, stage in enumerate(pipeline.model.stages):
+        before = None if usual is None or stage.id in redefined else usual[:, place]
+        found.append(StageFacts(
             stage, None if reached is None else int(reached[place]), moves.get(stage.id), int(n_open[place]),
-            records.worth(is_open & (now == place)), None if usual is None else float(usual[:, place].mean()),
-            None if usual is None else (int(usual[:, place].min()), int(usual[:, place].max())),
-        )
-        for place, stage in enumerate(pipeline.model.stages)
-    ]  # fmt: skip
+            records.worth(is_open & (now == place)), None if before is None else float(before.mean()),
+            None if before is None else (int(before.min()), int(before.max())),
+        ))  # fmt: skip
+    return found
+
+
+def redefined_stages(pipeline: Pipeline, spans: Spans | None) -> set[str]:
+    """Return the stages put in place of others, and these, since the usual months began: they have no usual."""
+    own = [one for one in pipeline.findings if one.rule == REPLACED]
+    return {
+        stage for one in own for stage in one.values["stages"] if spans and pd.Timestamp(one.value) > spans.usual[0]
+    }
 
 
 def reached_counts(records: DealRecords, spans: Spans | None) -> Any:
@@ -134,7 +145,7 @@ def stage_moves(pipeline: Pipeline, spans: Spans | None, rates: Rates | None) ->
     now, before = (rates.tables[span].set_index("stage") for span in (spans.recent, spans.usual))
     p_values = change_p_value((now["rate"], before["rate"]), (now["worth"], before["worth"]))
     least = np.minimum(now["n"], before["n"]) >= LEAST_LEFT
-    known = least & now["rate"].notna() & before["rate"].notna()
+    known = least & now["rate"].notna() & before["rate"].notna() & ~now.index.isin(redefined_stages(pipeline, spans))
     return {
         str(stage): Moved(
             _counted(now.loc[stage]), _counted(before.loc[stage]), int(now.at[stage, "k"]),

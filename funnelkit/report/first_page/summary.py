@@ -337,7 +337,9 @@ def _wins(page: Page, found: Sequence[Found]) -> str:
         return ""
     lead = _lead(found, "fewer_wins", "more_wins")
     heading = say("report.first_page.wins_plain" if lead is None else f"report.first_page.wins_{lead.kind}")
-    note = say("report.first_page.wins_note" if page.wins.usual is not None else "report.first_page.wins_note_plain")
-    if page.wins.usual is not None and page.wins.usual.phased:
-        note = say("report.first_page.wins_note_phased")
-    return markup.picture(heading, note, wins_svg(page.wins))
+    parts = [] if lead is None else [say("report.first_page.wins_subject")]  # a plain heading says it
+    if page.wins.usual is not None:
+        parts.append(say(f"report.first_page.wins_note{'_phased' if page.wins.usual.phased else ''}"))
+    elif page.wins.startup.any():
+        parts.append(say("report.first_page.wins_note_plain"))
+    return markup.picture(heading, paragraph(parts), wins_svg(page.wins))

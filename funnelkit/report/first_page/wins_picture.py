@@ -21,6 +21,8 @@ WORDS_Y = 58  # from the top: bars below leave the words room
 TOP, BASE, HEIGHT = 24, 152, 188  # y of the highest bar, of the axis, of the whole
 LEFT, RIGHT = 5.0, 100.0  # percent
 EDGE = "white"
+RING_ROOM = 1.15  # a month outside the band bears its number above, below the line that names the levels
+RANGE_MONTHS, RANGE_HEIGHT = 4, 20  # what the words of the usual range cover
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,9 @@ def wins_by_month(records: DealRecords, spans: Spans | None) -> WinsByMonth | No
 def wins_svg(wins: WinsByMonth) -> str:
     """Return the picture."""
     bands = [wins.band_of(place) for place in range(len(wins.counts))]
-    top = _round_top(max([*wins.counts, *(band[1] for band in bands if band is not None)]))
+    pairs = [(n, band) for n, band in zip(wins.counts, bands, strict=True) if band is not None]
+    ringed = [n * RING_ROOM for n, band in pairs if n > band[1]]
+    top = _round_top(max([*wins.counts, *(band[1] for _, band in pairs), *ringed]))
     draw = _Axes(len(wins.counts), top)
     ground = rect(0, 100, 0, HEIGHT, "white")  # also in a notebook of a dark theme
     parts = [ground, *draw.band(bands), *draw.grid(), *draw.bars(wins, bands), *draw.months(wins.months)]
@@ -168,11 +172,20 @@ class _Axes:
         parts.append(text(self.x(first), 12, say("report.first_page.level", n=level), fill=INK, shown="narrow"))
         parts.append(text(RIGHT, 12, say("report.first_page.level_recent", month=since, n=number(recent, 1)),
                           anchor="end", fill=INK))  # fmt: skip
-        if not usual.phased:
-            low, high = usual.bands()[0]
-            words = say("report.first_page.usual_range", n=range_words(low, high))
-            parts.append(text(RIGHT, self.y(high) + 14, words, anchor="end", shift=-5))
-        return parts
+        return parts if usual.phased else [*parts, *self.usual_range(wins, usual)]
+
+    def usual_range(self, wins: WinsByMonth, usual: Months) -> list[str]:
+        """Return the usual range of a month in words, at the end of the band that bars and levels leave free."""
+        low, high = usual.bands()[0]
+        words, below = say("report.first_page.usual_range", n=range_words(low, high)), self.y(high) + RANGE_HEIGHT
+        first = self.n - RECENT - USUAL
+        ends = ((self.n - RANGE_MONTHS, usual.recent.mean(), "end"), (first, usual.level, "start"))
+        for place, level, anchor in ends:
+            highest = max(level, *wins.counts[place : place + RANGE_MONTHS])
+            if self.y(highest) > below:
+                at, shift = (RIGHT, -5) if anchor == "end" else (self.x(place), 5)
+                return [text(at, self.y(high) + 14, words, anchor=anchor, shift=shift)]
+        return []
 
     def months(self, starts: pd.DatetimeIndex) -> list[str]:
         """Return the names of the months each quarter, the years on the next line."""

@@ -13,6 +13,7 @@ from funnelkit.analysis import Calendar
 from funnelkit.language import NBSP, language, number, percent, say, scale_of, short_money, symbol_of
 
 MINUS = "\u2212"
+MOST_WAN = 1e9  # up to it a column of amounts counts in 万: in 亿 most of its cells would be 0.1
 
 
 def money_words(value: float, currency: str | None) -> str:
@@ -60,7 +61,8 @@ class ColumnUnit:
         """Choose the unit that fits the largest amount."""
         size, word, decimals = scale_of(max(map(abs, values), default=0.0))
         if word == "亿":
-            size, word, decimals = 1e4, "万", 0
+            whole = max(map(abs, values)) < MOST_WAN
+            size, word, decimals = (1e4, "万", 0) if whole else (size, word, 1)
         decimals = decimals or int(size == 1 and 0 < max(map(abs, values), default=0.0) < 10)
         return cls(size, decimals, word, currency)
 
