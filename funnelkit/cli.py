@@ -115,7 +115,7 @@ def run_count(options: argparse.Namespace) -> int:
         answer = {"rule": options.rule, "steps": options.steps, "rows": json.loads(rows), "notes": notes}
         print(json.dumps(answer | answers_json(answers), ensure_ascii=False))
     else:
-        print("\n".join([found.show().text, *found.sentences(), *answers_text(answers)]))
+        print("\n".join([found.show(most=None).text, *found.sentences(), *answers_text(answers)]))
     return 0
 
 

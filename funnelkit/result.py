@@ -139,10 +139,10 @@ class Result:
         draw = getattr(import_module("funnelkit.charts"), self.picture)
         return draw(self, **options)
 
-    def show(self, lang: Lang | None = None) -> Shown:
-        """Return the table alone, ready to display."""
+    def show(self, lang: Lang | None = None, most: int | None = MOST_ROWS) -> Shown:
+        """Return the table alone, ready to display; of its rows at most so many, None for all."""
         with speaking(lang):
-            return show(self._for_people(), model=self.model, names=self.names, currency=self.currency, most=MOST_ROWS)
+            return show(self._for_people(), model=self.model, names=self.names, currency=self.currency, most=most)
 
     def against(self, values: Any, column: str = "rate", name: str = "") -> Result:
         """Put one's own figures beside those of a column and say how far apart they are.

@@ -153,7 +153,7 @@ def answers_text(answers: Mapping[str, Result]) -> list[str]:
     """
     lines = []
     for name, answer in answers.items():
-        table = [] if name in ("journeys", "dropped") else [answer.show().text]
+        table = [] if name in ("journeys", "dropped") else [answer.show(most=None).text]
         lines += ["", *table, *(say(key, **values) for key, values in _leading(answer))]
     return lines
 

@@ -13,14 +13,14 @@ import pandas as pd
 from funnelkit.events.engine.arrays import Array
 from funnelkit.events.engine.sort_keys import THREADS
 from funnelkit.events.journeys import Journeys, as_journeys
+from funnelkit.events.options import UNITS
 from funnelkit.events.search import Later, by_names
-from funnelkit.events.tally import DAY_US
-from funnelkit.language import DataError, day, label, nearest, number
+from funnelkit.events.tally import DAY_US, held_to_bounds
+from funnelkit.language import DataError, day, label, nearest, number, percent, rate_text, say
 from funnelkit.result import Result, rate_words
 from funnelkit.stats import rate_columns
 
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
-UNITS = {"day": "D", "week": "W-SUN", "month": "M", "quarter": "Q", "year": "Y"}
 
 
 def time_to_convert(found: Journeys, by: str | Sequence[str] | None = None) -> Result:
@@ -245,7 +245,8 @@ def conversion_trend(found: Journeys, unit: str = "month") -> Result:
     Notes
     -----
     The rate is over those of the cohort whose whole window has passed by the as-of date, so the last cohorts of an
-    honest trend are wide or empty, neither low nor high. Without a window it is the share so far.
+    honest trend are wide or empty, neither low nor high. Without a window it is the share so far. Where the others
+    already show more, or leave room for less, the rate is the floor or the ceiling of the whole cohort, not k / n.
 
     Examples
     --------
@@ -260,8 +261,15 @@ def conversion_trend(found: Journeys, unit: str = "month") -> Result:
     require_unit(unit)
     trend = _trend(as_journeys(found), UNITS[unit])
     (key, values), *notes = read_trend(found, trend)
-    shown = ["cohort", "n_entered", "n_converted", "k", "n", "rate", "low", "high", "n_open", "is_mature"]
-    return Result(trend, key, values, notes, picture="trend_chart", shown=shown, names={"rate": "conversion_rate"})
+    return Result(trend, key, values, notes, picture="trend_chart", shown=trend_for_people)
+
+
+def trend_for_people(trend: pd.DataFrame) -> pd.DataFrame:
+    """Return the cohorts with their rate as text, or its bounds where nobody has had the whole window."""
+    told = trend.assign(**{end: trend[end].map(percent) for end in ("floor", "ceiling")}).to_dict("records")
+    words = [rate_text(row) if row["n"] else say("events.conversion.not_known", **row) for row in told]
+    shown = trend.assign(conversion_rate=words)
+    return shown[["cohort", "n_entered", "n_converted", "conversion_rate", "n_open", "is_mature"]]
 
 
 def _trend(found: Journeys, unit: str) -> pd.DataFrame:
@@ -285,7 +293,7 @@ def cohort_table(first_days: pd.DatetimeIndex, counts: Sequence[Array], whole_us
     horizon = np.nan if whole_us is None else whole_us / DAY_US
     rates = rate_columns(k, n, n_open, "matured", horizon) | {"basis": basis}
     bounds = rate_columns(converted, entered - n_open, n_open, "matured")
-    rates |= {name: bounds[name] for name in ("floor", "ceiling")}
+    rates = held_to_bounds(rates | {name: bounds[name] for name in ("floor", "ceiling")})
     trend = pd.DataFrame({"cohort": first_days, "n_entered": entered, "n_converted": converted, **rates})
     return trend.assign(is_mature=(n == entered) & ((n_open == 0) | (whole_us is not None)))
 
@@ -293,9 +301,10 @@ def cohort_table(first_days: pd.DatetimeIndex, counts: Sequence[Array], whole_us
 def read_trend(found: Journeys, trend: pd.DataFrame) -> list[tuple[str, dict[str, Any]]]:
     """Return the sentences on the first and last cohort whose outcome is known, and on those still open."""
     mature = trend[trend["is_mature"]]
-    if not len(mature):
-        return [("events.conversion.no_cohort", {})]
     values: dict[str, Any] = {"first": found.steps[0], "last": found.steps[-1]}
+    if not len(mature):
+        key = "events.conversion.no_cohort" if found.rule.window is None else "events.conversion.no_window_over"
+        return [(key if len(trend) else "events.count.nobody", values)]
     for key, place in (("early", 0), ("late", -1)):
         row = mature.iloc[place]
         values |= {key: Later(day, row["cohort"]), f"{key}_rate": Later(rate_words, row["k"], row["n"])}

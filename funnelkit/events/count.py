@@ -15,7 +15,7 @@ from funnelkit.events.incidence import too_young, with_incidence
 from funnelkit.events.log import LogColumns
 from funnelkit.events.rule import Rule, duration
 from funnelkit.events.search import Later, Search, by_names
-from funnelkit.events.tally import COUNTS, OF_FIRST, Tally, horizon_days
+from funnelkit.events.tally import COUNTS, MADE, OF_FIRST, Tally, held_to_bounds, horizon_days
 from funnelkit.language import number, percent, say
 from funnelkit.pipeline import Finding
 from funnelkit.result import Result, rate_words, table_of
@@ -70,8 +70,9 @@ def count_events(
     Notes
     -----
     basis `matured`: only who began a whole window before `as_of`; where these are fewer than half, `incidence`
-    (product-limit, the young censored); `share` so far where there is no window. All others open: floor, ceiling.
-    Of optional steps (is_optional) the rates are matured: at the step before, onward to the next that is needed.
+    (product-limit, the young censored); `share` so far where there is no window. All others open: floor, ceiling;
+    a rate that lies beyond what is thus known of all is that bound. Optional steps (is_optional): the rate is onward
+    to the next needed step; made_rate, made_low, made_high: of those at the needed step before, who made it.
 
     Examples
     --------
@@ -97,7 +98,7 @@ def _count(
         if too_young(table, search):
             table = with_incidence(table, search, tally, float(window_days[0]))
         if search.rule.optional:
-            table = table.assign(is_optional=table["stage"].isin(search.rule.optional))
+            table = _with_made(table.assign(is_optional=table["stage"].isin(search.rule.optional)))
         return event_count(
             table, search.want.steps, (search.rule, search.as_of), (search.notes(), search.log.findings)
         )  # fmt: skip
@@ -246,15 +247,31 @@ def _optional_rates(counts: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     left_out = counts["is_optional"].to_numpy()
     rates = _step_rates(counts[~left_out], by).reindex(counts.index)
     rates[["step", "n_entered", *by, *OF_FIRST]] = counts[["stage", "n_entered", *by, *OF_FIRST]]
-    own = counts[left_out]
-    before = counts.loc[counts.index.to_series().mask(left_out).ffill()[left_out]].set_index(own.index)
+    own, before = counts[left_out], _needed_before(counts)
     n_open = before["n_open"] - own["n_open"]
-    found = rate_columns(own["n"], before["n"], 0, "matured")
+    found = {"k": own["n"], "n": before["n"], "n_open": n_open, **before[["basis", "horizon_days"]]}
+    found |= {name: own[made] for name, made in zip(("rate", "low", "high"), MADE, strict=True)}
     bounds = rate_columns(own["n_entered"], before["n_entered"] - n_open, n_open, "matured")
-    found |= {"n_open": n_open, "basis": before["basis"], "horizon_days": before["horizon_days"]}
+    found = held_to_bounds(found | {name: bounds[name] for name in ("floor", "ceiling")})
     for name in _OF_STEP_BEFORE:
-        rates.loc[left_out, name] = pd.Series(bounds[name] if name in ("floor", "ceiling") else found[name], own.index)
+        rates.loc[left_out, name] = pd.Series(found[name], own.index)
     return rates.astype({"k": "int64", "n": "int64", "n_open": "int64"}).assign(is_optional=left_out)
+
+
+def _needed_before(counts: pd.DataFrame) -> pd.DataFrame:
+    """Return of each optional step the row of the last step before it that is not optional."""
+    left_out = counts["is_optional"]
+    return counts.loc[counts.index.to_series().mask(left_out).ffill()[left_out]].set_index(counts.index[left_out])
+
+
+def _with_made(counts: pd.DataFrame) -> pd.DataFrame:
+    """Return the counts with the share that made each optional step, of the matured where no incidence was found."""
+    if MADE[0] in counts:
+        return counts
+    own = counts[counts["is_optional"]]
+    found = rate_columns(own["n"], _needed_before(counts)["n"], 0, "matured")
+    columns = zip(MADE, ("rate", "low", "high"), strict=True)
+    return counts.assign(**{name: pd.Series(found[rate], own.index, dtype=float) for name, rate in columns})
 
 
 def _decided(counts: pd.DataFrame) -> pd.DataFrame:

@@ -5,6 +5,7 @@ A log no longer than a few windows holds few whose whole window has passed. Here
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,8 +15,10 @@ import pandas as pd
 
 from funnelkit.events.engine.arrays import Array, Reached, Rows
 from funnelkit.events.search import Search
-from funnelkit.events.tally import DAY_US, OF_FIRST, Tally, first_chances
+from funnelkit.events.tally import DAY_US, MADE, OF_FIRST, Tally, first_chances, held_to_bounds
 from funnelkit.stats import interval
+
+_ONWARD = ("rate", "low", "high")
 
 
 @dataclass(frozen=True)
@@ -70,23 +73,26 @@ def ratio(later: Curve, earlier: Curve | None, n: int) -> tuple[float, float, fl
     return share, float(low), float(high)
 
 
-def of_waits(waits: Waits, rule_days: float) -> dict[str, Any]:
-    """Return the columns rate, low, high, horizon_days and those of the first step, by step."""
-    longest = float(waits.watched.max(initial=0.0))
-    horizon, size = min(rule_days, longest), waits.days.shape[1]
-    columns: dict[str, Any] = {name: np.full(size, np.nan) for name in ("rate", "low", "high", *OF_FIRST)}
+def of_waits(waits: Waits, rule_days: float, optional: Sequence[bool]) -> dict[str, Any]:
+    """Return the columns rate, low, high, horizon_days, those of the first step and of who made it, by step."""
+    horizon, size = min(rule_days, float(waits.watched.max(initial=0.0))), waits.days.shape[1]
+    columns: dict[str, Any] = {name: np.full(size, np.nan) for name in (*_ONWARD, *OF_FIRST, *MADE)}
     if horizon <= 0:
         return columns
-    curves = [Curve(1.0, np.zeros(len(waits.watched)))]
-    curves += [curve(waits.days[:, step], waits.watched, horizon) for step in range(1, size)]
-    came = np.isfinite(waits.days).sum(axis=0)
+    come = [curve(waits.days[:, step], waits.watched, horizon) for step in range(size)]
+    came, needed = np.isfinite(waits.days).sum(axis=0).tolist(), np.flatnonzero(~np.asarray(optional))
     for step in range(size):
-        of_all = ratio(curves[step], None, int(came[0])) if step else (1.0, 1.0, 1.0)
-        for name, value in zip(OF_FIRST, of_all, strict=True):
-            columns[name][step] = value
+        found = {OF_FIRST: ratio(come[step], None, came[0]) if step else (1.0, 1.0, 1.0)}
         if step + 1 < size:
-            onward = ratio(curves[step + 1], curves[step], int(came[step]))
-            for name, value in zip(("rate", "low", "high"), onward, strict=True):
+            following = come[int(needed[needed > step][0])]
+            if optional[step]:  # who left it out comes to the following step too
+                days = np.where(np.isfinite(waits.days[:, step]), waits.days[:, needed[needed > step][0]], np.inf)
+                following = curve(days, waits.watched, horizon)
+                before = int(needed[needed < step][-1])
+                found[MADE] = ratio(come[step], come[before], came[before])
+            found[_ONWARD] = ratio(following, come[step], came[step])
+        for names, values in found.items():
+            for name, value in zip(names, values, strict=True):
                 columns[name][step] = value
     return columns | {"horizon_days": horizon}
 
@@ -95,22 +101,25 @@ def too_young(table: pd.DataFrame, search: Search) -> bool:
     """Return whether fewer than half of those who began are matured, where everybody's wait can be followed instead."""
     rule, size = search.rule, len(search.want.steps)
     n, entered = table[["n", "n_entered"]].to_numpy().reshape(-1, size, 2)[:, 0].sum(axis=0)
-    followed = rule.skip == "drop" and rule.attribute != "step" and rule.window is not None and not rule.optional
+    followed = rule.skip == "drop" and rule.attribute != "step" and rule.window is not None
     return followed and bool(2 * n < entered)
 
 
 def with_incidence(table: pd.DataFrame, search: Search, tally: Tally, window_days: float) -> pd.DataFrame:
     """Return the counts with incidence in place of the rates of the few who are matured."""
     parts = list(search.parts(want="path", turn=partial(_waits, search, tally)))
+    optional = [step in search.rule.optional for step in search.want.steps]
     found = []
     for place, name in enumerate(sorted(tally.sums)):
         waits = _together([(waits, waits.segment == codes[name]) for waits, codes in parts if name in codes])
-        columns = of_waits(waits, window_days)
+        columns = of_waits(waits, window_days, optional)
+        columns = columns if any(optional) else {name: columns[name] for name in columns if name not in MADE}
         size = len(columns["rate"])
         own = table.iloc[place * size : (place + 1) * size]
         basis = np.where(np.isfinite(columns["rate"]), "incidence", "unknown").astype(object)
         basis[-1] = basis[0]  # nothing follows the last step
-        found.append(own.assign(k=own["n_advanced"], n=own["n_entered"], basis=basis, **columns))
+        own = own.assign(k=own["n_advanced"], n=own["n_entered"], basis=basis, **columns)
+        found.append(own.assign(**held_to_bounds(own[["rate", "low", "high", "floor", "ceiling"]])))
     return pd.concat(found, ignore_index=True)
 
 

@@ -236,6 +236,14 @@ class OpenedLog:
             self.span, facts["latest"] = (instant_us(first), instant_us(facts["latest"])), pd.Timestamp(facts["latest"])
         return facts
 
+    def around(self, moment: pd.Timestamp) -> tuple[pd.Timestamp | None, int]:
+        """Return the latest time up to a moment, None where there is none, and how many rows are later."""
+        at = f"make_timestamp({instant_us(moment)})"
+        facts = f"max(moment) FILTER (moment <= {at}), count(*) FILTER (moment > {at})"
+        sql = f"SELECT {facts} FROM (SELECT {self.moment} AS moment FROM {LOG})"
+        latest, n = self.guard(lambda: self.query(sql).fetchall()[0])
+        return None if latest is None else pd.Timestamp(latest), int(n)
+
     def _size(self) -> str:
         """Return the SQL of how long the text of a time is: texts of one length are times of one kind."""
         return f"strlen(nullif({quote(self.columns.at)}, ''))" if self.types[self.columns.at] == "VARCHAR" else "0"

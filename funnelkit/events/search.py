@@ -24,7 +24,7 @@ from funnelkit.events.engine.optional_steps import add_optional
 from funnelkit.events.engine.sort_keys import THREADS
 from funnelkit.events.log import Log, LogColumns, Want
 from funnelkit.events.rule import Rule, as_rule
-from funnelkit.language import DataError, RuleError, nearest, paragraph
+from funnelkit.language import DataError, RuleError, day, nearest, paragraph
 from funnelkit.pipeline import Finding
 
 SORTED = 20_000_000, 60  # the most rows of a partition that DuckDB sorts, bytes of memory that one takes
@@ -47,7 +47,7 @@ class Search:
         partition_rows: int | None = None,
     ) -> None:  # fmt: skip
         self.rule = as_rule(rule)
-        self.searched = self.rule.searched()
+        self.searched, self.later = self.rule.searched(), None
         spelled = alternatives(steps)
         steps = step_names(steps)
         _check(self.rule, steps, spelled)
@@ -60,7 +60,7 @@ class Search:
         )  # fmt: skip
         self.log = Log(log, columns, self.rule.void, reading)
         try:
-            self.facts = self.log.facts(instant(as_of))
+            self.facts, as_of = self._facts(as_of)
             for name in (*self.want.held, *self.want.others, *by):
                 self.log.require(name)
             if len(by) > 1:
@@ -75,6 +75,17 @@ class Search:
         self.n_parts = max(1, -(-self.facts["n_rows"] // limit))
         self.occurred: set[int] = set()
         self.n_excluded = 0
+
+    def _facts(self, as_of: Any) -> tuple[dict[str, Any], Any]:
+        """Return the facts of the log and its date, which events of the future do not set."""
+        facts = self.log.facts(instant(as_of))
+        if as_of is not None or facts["latest"] is None or facts["latest"] <= (now := in_a_day()):
+            return facts, as_of
+        past, n_later = self.log.around(now)
+        if past is None or 2 * n_later > facts["n_rows"]:
+            return facts, as_of  # the clock is wrong, not the log
+        self.later = facts["latest"]
+        return self.log.facts(past), past
 
     def __enter__(self) -> Search:
         return self
@@ -121,6 +132,8 @@ class Search:
         """Return what the reader must know beside the figures, as (key of a text, values)."""
         counted = ("rows_without_id", "rows_without_time", "rows_after_as_of")
         found: list[tuple[str, dict[str, Any]]] = [(key, {"n": self.facts[key]}) for key in counted if self.facts[key]]
+        if self.later is not None:
+            found[-1] = ("rows_of_the_future", found[-1][1] | {"latest": Later(day, self.later)})
         aside = [finding for finding in self.log.findings if finding.severity == "error"]
         if n := sum(finding.values.get("n", 1) if finding.rule == "more" else 1 for finding in aside):
             found.append(("set_aside", {"n": n, "where": Later(_first_of, aside)}))
@@ -136,6 +149,8 @@ class Search:
         missing = [step for code, step in enumerate(self.want.names) if code not in self.occurred]
         unseen = [("excluded_never_occurs", name) for name in self.searched.exclude if not self.n_excluded]
         names = self.log.step_names() if missing or unseen else []
+        if (missing or unseen) and not names:
+            return tuple((f"events.notes.{key}", values) for key, values in [*found, ("no_events", {})])
         for key, name in [*(("step_never_occurs", step) for step in missing), *unseen]:
             found.append((key, {"step": name, "nearest": _short(nearest(name, names), names)}))
         return tuple((f"events.notes.{key}", values) for key, values in found)
@@ -212,6 +227,11 @@ def instant(as_of: Any) -> pd.Timestamp | None:
         raise DataError("as_of_bad", value=as_of) from None
     moment = moment if moment.tzinfo is None else moment.tz_convert("UTC").tz_localize(None)
     return moment + pd.Timedelta(days=1) - pd.Timedelta(microseconds=1) if bare else moment
+
+
+def in_a_day() -> pd.Timestamp:
+    """Return the instant (UTC) that no event of any time zone can have passed yet."""
+    return pd.Timestamp.now("UTC").tz_localize(None).as_unit("us") + pd.Timedelta(days=1)
 
 
 def _short(near: str, names: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from funnelkit.stats import rate_columns
 
 COUNTS = ("n_entered", "n_advanced", "n_lost", "n_open")
 OF_FIRST = ("rate_of_first", "low_of_first", "high_of_first")
+MADE = ("made_rate", "made_low", "made_high")
 DAY_US = 86_400_000_000
 _PARTS = 5  # entered, advanced, open; entered and advanced among those whose whole window has passed
 
@@ -175,9 +176,16 @@ def sums_table(sums: Array, steps: Sequence[str], window_days: Array) -> pd.Data
     basis = np.where(n == 0, "unknown", np.where(np.isnan(window_days), "share", "matured")).astype(object)
     rates = _onward(rate_columns(k, n, 0, "matured", window_days)) | {"basis": basis}
     bounds = _onward(rate_columns(advanced, entered - still_open, still_open, "matured"))
-    rates |= {name: bounds[name] for name in ("floor", "ceiling")}
+    rates = held_to_bounds(rates | {name: bounds[name] for name in ("floor", "ceiling")})
     del rates["n_open"]
     return pd.DataFrame({"stage": stage, **counts, **rates, **_of_first(n)})
+
+
+def held_to_bounds(rates: Any) -> dict[str, Any]:
+    """Return a row's columns with the rate moved to the nearest bound where it lies beyond what is known of all."""
+    rate, low, high = (np.asarray(rates[name], float) for name in ("rate", "low", "high"))
+    rate = np.clip(rate, np.asarray(rates["floor"], float), np.asarray(rates["ceiling"], float))
+    return dict(rates) | {"rate": rate, "low": np.fmin(low, rate), "high": np.fmax(high, rate)}
 
 
 def _onward(rates: dict[str, Any]) -> dict[str, Any]:

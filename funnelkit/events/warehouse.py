@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from funnelkit.events.conversion import (
     require_unit,
     time_trend_of,
     times_for_people,
+    trend_for_people,
     with_times,
 )
 from funnelkit.events.count import EventCount, event_count
@@ -26,7 +27,7 @@ from funnelkit.events.journeys import Journeys
 from funnelkit.events.log import LogColumns
 from funnelkit.events.options import UNITS
 from funnelkit.events.rule import Rule, as_rule
-from funnelkit.events.search import Later, instant, step_names
+from funnelkit.events.search import Later, in_a_day, instant, step_names
 from funnelkit.events.tally import DAY_US, horizon_days, level_sums, sums_table
 from funnelkit.events.warehouse_chains import depth_expression, log_time, refuse_unheld, times_expression
 from funnelkit.events.warehouse_engines import guarded, open_engine, open_table, warehouse_name
@@ -48,6 +49,7 @@ class _Asked:
     names: list[str]
     columns: LogColumns
     as_of: pd.Timestamp
+    notes: tuple[tuple[str, dict[str, Any]], ...] = ()  # beside that on the window
 
     @property
     def name(self) -> str:
@@ -91,7 +93,20 @@ def _open(
     with guarded("engine_failed", engine):
         latest = pd.Timestamp(connection.execute(at.max()))
     latest = latest if latest.tzinfo is None else latest.tz_convert("UTC").tz_localize(None)
-    return _Asked(engine, connection, table, rule, names, where, latest)
+    asked = _Asked(engine, connection, table, rule, names, where, latest)
+    return asked if not latest > in_a_day() else _without_future(asked, at)
+
+
+def _without_future(asked: _Asked, at: Any) -> _Asked:
+    """Return what is asked of the log without its events of the future, which do not set its date."""
+    is_past = at <= in_a_day().to_pydatetime()
+    facts = asked.table.aggregate(past=at.max(where=is_past), n=at.count(), n_past=at.count(where=is_past))
+    past, n, n_past = asked.run(facts).iloc[0]
+    if pd.isna(past) or 2 * n_past < n:
+        return asked  # the clock is wrong, not the log
+    past = pd.Timestamp(past) if pd.Timestamp(past).tzinfo is None else pd.Timestamp(past).tz_convert(None)
+    note = ("events.notes.rows_of_the_future", {"n": int(n - n_past), "latest": Later(day, asked.as_of)})
+    return replace(asked, table=asked.table.filter(is_past), as_of=past, notes=(note,))
 
 
 def count_on(
@@ -132,7 +147,7 @@ def count_on(
     for place, chosen in enumerate((counts["depth"] > 0, counts["undecided"], counts["mature"])):
         np.add.at(at[place], counts["depth"][chosen], counts["n"][chosen])
     table = sums_table(level_sums(*at[:, 1:]), asked.names, horizon_days(asked.rule, asked.names))
-    notes: list[Any] = [("events.notes.no_window", {})] if asked.rule.window is None else []
+    notes: list[Any] = [*asked.notes, *([("events.notes.no_window", {})] if asked.rule.window is None else [])]
     return event_count(table, asked.names, (asked.rule, asked.as_of), (notes, ()))
 
 
@@ -169,8 +184,7 @@ def trend_on(
     asked = _open(engine, str(log), steps, rule, columns=columns, as_of=as_of)
     trend = _trend_of(asked, UNITS[unit])
     (key, values), *notes = read_trend(_reading(asked), trend)
-    shown = ["cohort", "n_entered", "n_converted", "k", "n", "rate", "low", "high", "n_open", "is_mature"]
-    return Result(trend, key, values, notes, picture="trend_chart", shown=shown, names={"rate": "conversion_rate"})
+    return Result(trend, key, values, notes, picture="trend_chart", shown=trend_for_people)
 
 
 def _trend_of(asked: _Asked, freq: str) -> pd.DataFrame:

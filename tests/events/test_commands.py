@@ -62,6 +62,21 @@ def test_journeys_trend_and_dropped_stand_beside_the_counts(count, tmp_path):
         assert words in shown
 
 
+def test_a_terminal_gets_every_row(tmp_path, capsys):
+    log = pd.DataFrame({"deal_id": range(50), "stage": "A", "entered_at": "2026-01-01", "shop": range(50)})
+    log.to_csv(tmp_path / "log.csv", index=False)
+    assert cli.main(["count", str(tmp_path / "log.csv"), "--steps", "A,B", "--by", "shop", "--lang", "en"]) == 0
+    told = capsys.readouterr().out
+    assert sum(line.endswith("100.0%") for line in told.splitlines()) == 50 and ".table" not in told
+
+
+def test_an_empty_log_says_so(tmp_path, capsys):
+    (tmp_path / "log.csv").write_text("deal_id,stage,entered_at\n")
+    assert cli.main(["count", str(tmp_path / "log.csv"), "--steps", "A,B", "--trend", "--lang", "en"]) == 0
+    told = capsys.readouterr().out
+    assert "The log holds no events." in told and "Nearest names" not in told
+
+
 def test_refusals_name_the_nearest_and_write_nothing(count, tmp_path):
     assert "Nearest: colour" in count("--hold", "color", code=2)
     assert "skip" in count("--rule", "hubspot_any", "--journeys", code=2)

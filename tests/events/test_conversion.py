@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from funnelkit.events.compare_rules import compare_rules
 from funnelkit.events.conversion import (
     QUANTILES,
     _quantiles,
@@ -12,6 +13,7 @@ from funnelkit.events.conversion import (
     time_to_convert,
     time_trend,
 )
+from funnelkit.events.count import count_events, step_rates
 from funnelkit.events.journeys import journeys
 from funnelkit.events.rule import Rule
 from funnelkit.language.errors import DataError
@@ -128,7 +130,10 @@ def test_nobody_through_is_said():
     assert time_histogram(found).table["n"].sum() == 0
     assert time_trend(found).table.empty and time_trend(found).reading().startswith("Nobody who has had")
     assert time_to_convert(found).reading() == "Nobody who has had the whole window has come from A to B."
-    assert conversion_trend(found).reading().startswith("No cohort is complete yet")
+    assert conversion_trend(found).reading() == "Nobody in the log began with A."
+    young = journeys(make([(0, "A"), (1, "B")], [(1, "A")]), "AB", Rule(window="7d"), columns=COLUMNS)
+    assert conversion_trend(young).reading() == "No cohort is complete yet: of none has everybody had the whole window."
+    assert "not yet known: 50.0% to 100.0%" in conversion_trend(young).show().text
 
 
 def test_a_step_that_stands_twice_has_a_time_of_its_own():
@@ -136,3 +141,26 @@ def test_a_step_that_stands_twice_has_a_time_of_its_own():
     log["entered_at"] = pd.to_datetime(["2026-01-01", "2026-01-02", "2026-01-05"])
     table = time_to_convert(journeys(log, list("ABA"))).table
     assert table[["stage", "p50_days"]].to_numpy().tolist() == [["B", 1.0], ["A", 3.0], ["total", 4.0]]
+
+
+def test_no_rate_lies_beyond_what_is_known_of_all():
+    rule, as_of = Rule(window="40d"), pd.Timestamp("2026-06-20")
+    for seed in range(4):
+        rng = np.random.default_rng([17, seed])
+        log = exponential(rng, 30, rng.uniform(0.05, 1, 2), rng.uniform(1, 60, 2))
+        counts = count_events(log, "ABC", rule, as_of=as_of, columns=COLUMNS)
+        trend = conversion_trend(journeys(log, "ABC", rule, as_of=as_of, columns=COLUMNS))
+        compared = compare_rules(log, "ABC", columns=COLUMNS, window="40d", as_of=as_of, rules=["default"])
+        for table in (counts.table, step_rates(counts).table, trend.table, compared.table):
+            rows = table.dropna(subset=["rate", "floor"])
+            for found in (rows[["floor", "rate", "ceiling"]], rows[["low", "rate", "high"]]):
+                assert (np.diff(found, axis=1) > -1e-12).all()
+
+
+def test_what_the_young_have_shown_counts():
+    """One of 15 matured is no rate of a cohort of which three of 30 are through already."""
+    lives = [[(0, "A")]] * 14 + [[(0, "A"), (5, "B")]] + [[(20, "A")]] * 13 + [[(20, "A"), (22, "B")]] * 2
+    found = journeys(make(*lives), "AB", Rule(window="14d"), columns=COLUMNS, as_of="2026-01-28")
+    row = conversion_trend(found).table.iloc[0]
+    assert row[["k", "n", "n_entered", "n_converted"]].tolist() == [1, 15, 30, 3]
+    assert row["rate"] == row["floor"] == 0.1 and row["low"] < 1 / 15 and row["high"] > 0.1

@@ -77,6 +77,20 @@ def test_entered_is_advanced_lost_and_open(log):
     assert counts(late.table) == [[4, 2, 2, 0], [2, 1, 1, 0], [1, 1, 0, 0]]
 
 
+def test_events_of_the_future_do_not_set_the_date(tmp_path, log):
+    wrong = log.assign(entered_at=log["entered_at"].mask(log["deal_id"] == 5, pd.Timestamp("2199-01-01")))
+    wrong.to_parquet(tmp_path / "log.parquet")
+    expected = count_events(wrong[wrong["deal_id"] != 5], "ABC", Rule(window="10d"))
+    for source in (wrong, tmp_path / "log.parquet"):
+        found = count_events(source, "ABC", Rule(window="10d"))
+        assert found.as_of == expected.as_of and counts(found.table) == counts(expected.table)
+        assert [str(value) for value in noted(found)["rows_of_the_future"].values()] == ["1", "1 January 2199"]
+    given = count_events(wrong, "ABC", Rule(window="10d"), as_of="2199-01-02")
+    assert given.table["n_open"].sum() == 1 and noted(given) == {}
+    later = log.assign(entered_at=log["entered_at"] + pd.Timedelta(days=365 * 200))
+    assert count_events(later, "ABC", Rule(window="10d")).as_of == later["entered_at"].max(), "the clock is wrong"
+
+
 def test_nothing_after_the_as_of_date_is_read(log):
     found = count_events(log, "ABC", Rule(window="10d"), as_of="2026-01-02")
     assert counts(found.table) == [[2, 1, 0, 1], [1, 0, 0, 1], [0, 0, 0, 0]]
@@ -253,7 +267,7 @@ def test_helpdesk_from_the_command_line(capsys):
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert {"ActivityID", "step", "k", "n", "n_open", "rate", "low", "high", "basis", "horizon_days"} <= set(rows[0])
     assert cli.main(["count", path, *options, "--rule", "mixpanell", "--lang", "zh"]) == 2
-    assert "没有名为 'mixpanell' 的规则" in capsys.readouterr().err
+    assert "没有名为“mixpanell”的规则" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -324,9 +338,13 @@ def test_step_rates_name_the_narrowest_step(log):
     assert by_team.sentences() == found.sentences(), "of all segments together"
 
 
-def test_a_pipeline_and_a_table_of_arrow_columns_are_logs(log):
+@pytest.mark.slow  # which runs where the extra is installed
+def test_a_polars_table_is_a_log(log):
     polars = pytest.importorskip("polars", reason="polars is in the bench extra")
     assert counts(count_events(polars.from_pandas(log), "ABC", Rule(window="11d")).table) == EXPECTED
+
+
+def test_a_pipeline_is_a_log(log):
     pipeline = read(log[["deal_id", "stage", "entered_at"]], stages=["A", "B", "C"])
     found = count_events(pipeline, "ABC", Rule(window="11d"))
     assert counts(found.table) == EXPECTED

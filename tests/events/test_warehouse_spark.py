@@ -12,14 +12,16 @@ from funnelkit.events.warehouse import count_on, times_on, trend_on
 from funnelkit.events.warehouse_chains import depth_expression
 from funnelkit.events.warehouse_engines import open_engine
 from tests.support import spark
-from tests.support.randomlogs import COLUMNS, kit_depths, random_log
+from tests.support.randomlogs import COLUMNS, by_entity, kit_found, random_log
+from tests.support.reference import deepest
 
 pytest.importorskip("ibis", reason="Ibis is in the bench and spark extras")
 
-from tests.events.test_warehouse import RULES
+from tests.events.test_warehouse import APART, EACH, RULES, thousand_logs
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(spark.missing() is not None, reason=str(spark.missing()))]
 STEPS, EVENTS = list("ABCD"), 1_000_000
+HUNDRED = 100 * EACH  # entities of a hundred of the random logs
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,9 @@ def big(tmp_path_factory):
     return str(path), log["at"].min() + pd.Timedelta(seconds=17)
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize(
+    "name", ["clickhouse", "strict_increase", "mixpanel", "ga4_closed", "gap", "lost", "no_window"]
+)
 def test_a_million_events_count_as_here(cluster, big, name):
     path, as_of = big
     theirs = count_on(cluster.url, path, STEPS, RULES[name], columns=COLUMNS, as_of=as_of).table
@@ -62,18 +66,42 @@ def test_times_and_cohorts_of_a_million_events(cluster, big):
     pd.testing.assert_frame_equal(by_month, time_trend(found).table)
 
 
-def test_a_hundred_random_logs(cluster, tmp_path):
-    n = 100 * 20
-    log = random_log(np.random.default_rng(100), n)
-    log.to_parquet(tmp_path / "logs.parquet", coerce_timestamps="us")
+@pytest.fixture(scope="module")
+def logs(cluster, big, tmp_path_factory):
+    """A hundred of the thousand random logs, and a tenth of the million events: file, view in memory, lists, as of."""
+    from pyspark.sql import SparkSession
+
+    few, many = thousand_logs().query("id < @HUNDRED"), pd.read_parquet(big[0]).query("id < @EVENTS // 80")
+    log = pd.concat([few[["id", "name", "at"]], many.assign(id=many["id"] + HUNDRED)], ignore_index=True)
+    path = str(tmp_path_factory.mktemp("logs") / "logs.parquet")
+    log.to_parquet(path, coerce_timestamps="us")
     connection = open_engine(cluster.url)
-    table = connection.read_parquet(str(tmp_path / "logs.parquet"))
-    for rule in RULES.values():
-        found = depth_expression(table, STEPS, rule, COLUMNS, connection.name).execute()
-        theirs = np.zeros(n, dtype=int)
-        theirs[found["who"]] = found["depth"]
-        assert (theirs.reshape(100, 20) == kit_depths(log, STEPS, rule, n).reshape(100, 20)).all()
-    print(f"100 logs of {len(log)} events, {len(RULES)} rules: kit and Spark agree")
+    held = SparkSession.getActiveSession().read.parquet(path).repartition(2, "id").cache()
+    held.createOrReplaceTempView("logs")
+    as_of = int(big[1].value) // 1000
+    yield path, connection.table("logs"), by_entity(few, HUNDRED), as_of
+    held.unpersist()
+
+
+def test_a_hundred_random_logs_and_one_of_a_hundred_thousand_events_under_every_rule(logs):
+    import ibis
+
+    path, table, entities, as_of = logs
+    for rule in APART:
+        found = depth_expression(table, STEPS, rule, COLUMNS, "pyspark")
+        who = ibis.ifelse(found.who < HUNDRED, found.who, HUNDRED)  # those of the large log are counted together
+        is_open = found.until > as_of if rule.ends else found.depth < 0
+        theirs = found.group_by(who=who, depth=found.depth, is_open=is_open).aggregate(n=found.count()).execute()
+        ours = kit_found(path, STEPS, rule).assign(n=1)
+        ours["who"], ours["is_open"] = ours["id"].clip(upper=HUNDRED), (ours["until"] > as_of) & rule.ends
+        keys = ["who", "depth", "is_open"]
+        ours = ours.groupby(keys, as_index=False)["n"].sum()
+        assert theirs.sort_values(keys).to_numpy().tolist() == ours[theirs.columns].to_numpy().tolist(), repr(rule)
+        plain = {who: deepest(events, STEPS, rule.searched()) for who, events in enumerate(entities)}
+        few = theirs[theirs["who"] < HUNDRED]
+        assert dict(zip(few["who"], few["depth"], strict=True)) == {who: at for who, at in plain.items() if at}
+    logs = f"{HUNDRED // EACH} of the random logs and one of {EVENTS // 10:,} events"
+    print(f"{logs} x {len(APART)} rules: kit, plain Python and Spark agree")
 
 
 def test_a_killed_worker_changes_no_count(cluster, big):

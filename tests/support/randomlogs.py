@@ -28,6 +28,17 @@ def kit_depths(log, steps, rule, n_entities, **options):
     return depths
 
 
+def kit_found(log, steps, rule):
+    """Return id, depth and until (us, when the latest window ends) of those who began, as `Search` finds them."""
+    found = []
+    with Search(log, steps, rule, columns=COLUMNS, others=()) as search:
+        for rows, reached in search.parts():
+            began = np.flatnonzero(reached.depth > 0)
+            found.append(pd.DataFrame({"id": np.asarray(rows.ids)[began], "depth": reached.depth[began].astype("int64"),
+                                       "until": reached.until[began]}))  # fmt: skip
+    return pd.concat(found, ignore_index=True)
+
+
 def by_entity(log, n_entities):
     """Return the events [(at_us, name, held)] of each entity in the order logged."""
     events = [[] for _ in range(n_entities)]

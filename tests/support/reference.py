@@ -45,7 +45,17 @@ def deepest(events, steps, rule):
 
 
 def optional_made(events, steps, rule):
-    """Return (depth, optional steps made) of one entity: every chain of the other steps is tried, one is chosen."""
+    """Return (depth, optional steps made) of one entity."""
+    path, _ = made_path(events, steps, rule)
+    made = {step for step, at in zip(steps, path, strict=True) if at is not None}
+    return len(made - set(rule.optional)), made & set(rule.optional)
+
+
+def made_path(events, steps, rule):
+    """Return ([when each step was made, None where it was not], when the last of its windows ends) of one entity.
+
+    Every chain of the steps that are not optional is tried, and one is chosen.
+    """
     needed = [step for step in steps if step not in rule.optional]
     ordered = replace(rule, optional=())
     logged = [(at, needed.index(name), held, place) for place, (at, name, held) in enumerate(events) if name in needed]
@@ -72,7 +82,7 @@ def optional_made(events, steps, rule):
         extend([event])
     depth = max((level for level, _ in begun), default=0)
     if not depth:
-        return 0, set()
+        return [None] * len(steps), None
     ends = [event for level, event in begun if level == depth]
     through = depth == len(needed)
 
@@ -85,7 +95,7 @@ def optional_made(events, steps, rule):
     chosen = [(level, event) for (level, event), since in begun.items() if since == start]
     path = [min((event for at, event in chosen if at == level), key=key) for level in range(1, depth + 1)]
     slack = {"strict": -1, "grace": rule.grace_s * 1e6}.get(rule.ties, 0) if rule.gap is None else 0
-    made = set()
+    times = {step: event[0] for step, event in zip(needed, path, strict=False)}
     for name in rule.optional:
         before = sum(step not in rule.optional for step in steps[: steps.index(name)])
         if depth < before:
@@ -97,9 +107,12 @@ def optional_made(events, steps, rule):
             opened = since if rule.window_from == "previous" else start[0]
             until = float("inf") if windows is None else opened + windows[min(before, len(needed) - 1) - 1]
             until = min([until, *(at for at in excluded if at >= since)])
-        held = [at for at, what, value in events if what == name and (not rule.hold or value == start[2])]
-        made |= {name} if any(since - slack <= at <= until for at in held) else set()
-    return depth, made
+        own = [at for at, what, value in events if what == name and (not rule.hold or value == start[2])]
+        if fits := [at for at in own if since - slack <= at <= until]:
+            times[name] = min(fits)
+    levels = range(1, len(needed)) if rule.window_from == "previous" else (1,)
+    running = [event[0] + windows[level - 1] for level, event in begun if level in levels] if windows else [None]
+    return [times.get(step) for step in steps], max(running)
 
 
 def follows(chain, event, rule, excluded):

@@ -94,6 +94,7 @@ def test_a_report_that_a_lost_worker_had_published_is_not_made_again(tmp_path):
 
 
 @dask
+@pytest.mark.slow
 def test_a_scheduler_that_does_not_answer_is_said_and_nothing_is_made(tmp_path, monkeypatch):
     monkeypatch.setattr("funnelkit.report.runs.scheduler._WAIT_S", 1)
     template(tmp_path / "t.ipynb", "print(x)")
