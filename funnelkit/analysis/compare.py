@@ -18,6 +18,7 @@ from funnelkit.language import (
     Text,
     both,
     change_text,
+    day,
     label,
     number,
     percent,
@@ -246,7 +247,7 @@ def _read(table: pd.DataFrame, asked: _Asked) -> tuple[str, dict[str, Any], tupl
     """Return (key, values, notes): the overall rate against each period, then the stages that moved clearly."""
     windows, current = asked.windows, asked.windows.current
     key = "analysis.compare.partial" if windows.unfinished else "analysis.compare.period"
-    values = {"period": windows.name(current), "days": current.days, "last": str((current.stop - DAY).date())}
+    values = {"period": windows.name(current), "days": current.days, "last": both(lambda: day(current.stop - DAY))}
     whole, notes = table["stage"] == OVERALL, []
     if not asked.keys:
         notes += [_verdict(row, asked) for row in table[whole].to_dict("records")]
@@ -276,7 +277,7 @@ def _verdict(row: dict[str, Any], asked: _Asked) -> Note:
     if row["status"] == "no_counterpart":
         return "analysis.compare.no_counterpart", {"period": row["period"]}
     if row["status"] in ("no_history", "too_early"):
-        values = {"before": row["period_before"], "since": str(asked.since.date()), "against": _against(row)}
+        values = {"before": row["period_before"], "since": both(lambda: day(asked.since)), "against": _against(row)}
         return f"analysis.compare.{row['status']}", values
     if row["status"] == "not_enough":
         values = {"before": row["period_before"], "against": _against(row), "n": number(row["n"])}

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from funnelkit.analysis.shared import insight
 from funnelkit.analysis.stays import refuse_without_times
 from funnelkit.analysis.watched_periods import LEAST_SHOWN, watch_periods
-from funnelkit.language import Text, both, number, percent, say
+from funnelkit.language import Text, both, day, number, percent, say
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Insight, Result, refuse_limits, table_of
@@ -200,8 +200,8 @@ def _since_change(table: pd.DataFrame) -> pd.DataFrame:
 
 def _since(row: dict[str, Any]) -> Text:
     """Return since when; of a change that the watch met at its very beginning, that it may be older."""
-    day, key = f"{row['since']:%Y-%m-%d}", "or_before" if row["since"] <= row["watched"] else "from_day"
-    return both(lambda: say(f"analysis.monitor.{key}", day=day))
+    key = "or_before" if row["since"] <= row["watched"] else "from_day"
+    return both(lambda: say(f"analysis.monitor.{key}", day=day(row["since"])))
 
 
 def _change(row: dict[str, Any], pipeline: Pipeline, spells: Spells) -> StandingSignal:
@@ -248,7 +248,7 @@ def _read(table: pd.DataFrame, found: list[StandingSignal], model: Funnel) -> tu
     if not n_judged:
         return "analysis.monitor.too_few", least, ()
     first = table["period"].min()
-    values = {"alarms": percent(ALARMS, 0), "n": number(n_judged), "first": f"{first:%Y-%m-%d}"}
+    values = {"alarms": percent(ALARMS, 0), "n": number(n_judged), "first": both(lambda: day(first))}
     notes: Notes = ()
     unjudged = latest.loc[latest["signal"].isna() & latest["stage"].notna(), "stage"].unique()
     if len(unjudged):

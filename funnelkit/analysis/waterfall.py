@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from funnelkit.analysis.change import Bridge
-from funnelkit.language import DataError, both, label, money, number
+from funnelkit.language import DataError, both, day, label, money, number
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import refuse_limits
 
@@ -177,7 +177,7 @@ def _read(
     currency = after.currency or before.currency
     values: dict[str, Any] = {part: both(partial(money, by_part.loc[part, "change"], currency)) for part in PARTS}
     values |= {f"n_{part}": number(by_part.loc[part, "n_deals"]) for part in PARTS}
-    values |= {"start": str(before.as_of.date()), "end": str(after.as_of.date())}
+    values |= {"start": both(lambda: day(before.as_of)), "end": both(lambda: day(after.as_of))}
     notes: list[tuple[str, dict[str, Any]]] = [("analysis.change.waterfall_moves", values)]
     if by_part.loc[["reopened", "amount_up", "amount_down", "pushed"], "n_deals"].sum() == 0:
         notes.append(("analysis.change.waterfall_one_export", {}))

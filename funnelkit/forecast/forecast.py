@@ -16,7 +16,7 @@ from funnelkit.forecast.history import Book, By, Fit, fit_history, open_book
 from funnelkit.forecast.notes import Notes, amount_text, forecast_notes, shift_insights, shifts
 from funnelkit.forecast.simulate import Chances, Rng, draw_chances, draw_worlds, n_draws, simulate_new, simulate_open
 from funnelkit.forecast.widening import widen
-from funnelkit.language import DataError, label, number
+from funnelkit.language import DataError, both, day, label, number
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Refusal, Result, refuse_limits
 
@@ -227,8 +227,8 @@ def _per_period(parts: dict[str, tuple[Any, Any]], valued: bool) -> Paths:
     """Turn cumulative (count, value) of open and new into measures per period of open, new and total."""
     measures = ("n_won", "value") if valued else ("n_won",)
     found = {
-        part: {name: np.diff(both[place], axis=1, prepend=0) for place, name in enumerate(measures)}
-        for part, both in parts.items()
+        part: {name: np.diff(pair[place], axis=1, prepend=0) for place, name in enumerate(measures)}
+        for part, pair in parts.items()
     }
     return {**found, "total": {name: found["open"][name] + found["new"][name] for name in measures}}
 
@@ -276,7 +276,7 @@ def _reading(table: pd.DataFrame, deals: pd.DataFrame, pipeline: Pipeline, until
     """Return the values of the leading sentence: the 80% band of the total, and its parts."""
     last = table[table["period"] == table["period"].iloc[-1]].set_index(["part", "measure"])
     wins = last.loc[("total", "n_won")]
-    values: dict[str, Any] = {"until": str(pd.Timestamp(until).date()), "n_open": number(len(deals)),
+    values: dict[str, Any] = {"until": both(lambda: day(until)), "n_open": number(len(deals)),
               "wins_low": number(wins["low_80"]), "wins_high": number(wins["high_80"]),
               "wins": number(wins["median"])}  # fmt: skip
     if ("total", "value") in last.index:

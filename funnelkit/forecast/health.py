@@ -15,7 +15,7 @@ from funnelkit.forecast.history import By, Fit, fit_history
 from funnelkit.forecast.notes import amount_text
 from funnelkit.forecast.simulate import Rng
 from funnelkit.forecast.win_curves import Array
-from funnelkit.language import label, number, percent, say
+from funnelkit.language import both, day, label, number, percent, say
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Result, refuse_limits
@@ -160,8 +160,7 @@ def _read(table: pd.DataFrame, pipeline: Pipeline, asked: tuple[float, Any, int]
     cover, flow = table.iloc[0], table.iloc[1]
     stages = table.iloc[2:]
     slow = [model.stage(name).name for name in stages.loc[stages["verdict"] == "slower", "stage"]]
-    until = str(pd.Timestamp(until).date())
-    values = {"figure": number(cover["figure"], 1), "n": number(cover["n"]), "until": until,
+    values = {"figure": number(cover["figure"], 1), "n": number(cover["n"]), "until": both(lambda: day(until)),
               "revenue": amount_text("value", revenue, pipeline.currency),
               "odds": percent(cover["p_reached"], 0), "needed": number(cover["needed"], 1)}  # fmt: skip
     flowing = {

@@ -15,7 +15,7 @@ from funnelkit.forecast.notes import Notes, amount_text
 from funnelkit.forecast.outlook import Outlook, check_asked, outlook
 from funnelkit.forecast.simulate import Rng
 from funnelkit.forecast.win_curves import Array
-from funnelkit.language import number, percent, rate_text
+from funnelkit.language import both, day, number, percent, rate_text
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Result, refuse_limits
 from funnelkit.stats import OPEN, stage_spells, won_position
@@ -242,10 +242,10 @@ def _values(pipeline: Pipeline, found: dict[str, Any], asked: Asked, horizon: in
     start = found["latest_start"]
     return {
         "revenue": amount_text("value", asked.revenue, pipeline.currency),
-        "until": str(pd.Timestamp(asked.until).date()), "odds": percent(asked.odds, 0),
+        "until": both(lambda: day(asked.until)), "odds": percent(asked.odds, 0),
         "entries": number(found["entries"]), "per_week": number(found["entries"] / horizon * 7, 1),
         "odds_open": percent(found["odds_open"], 0), "reached": percent(found["odds"], 0), "days": number(horizon),
-        "latest": "–" if pd.isna(start) else str(start.date()), "capacity": number(asked.capacity, 1),
+        "latest": both(lambda: day(start)), "capacity": number(asked.capacity, 1),
     }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ Rng: TypeAlias = np.random.Generator
 
 OFFICE_OPENS_S, OFFICE_SPAN_S = 9 * 3600, 9 * 3600
 OPEN, WON, LOST, VOID = range(4)
+PLAIN = 4  # the first patterns of company names
 STATUS = np.array(["open", "won", "lost", "void"])
 TEAMS = tuple(words.REPS)
 REPS = tuple((rep, team) for team, reps in words.REPS.items() for rep in reps)
@@ -197,7 +198,7 @@ def draw_deals(plan: Plan, rng: Rng) -> tuple[pd.DataFrame, list[dict[str, Any]]
 
 
 def draw_accounts(settings: Any, rng: Rng) -> pd.DataFrame:
-    """Return the accounts: industry, region, the rep who owns them, name and language of the name."""
+    """Return the accounts: industry, region, the rep who owns them and name."""
     n, kinds = settings.n_accounts, len(settings.industries)
     industry = np.arange(n) % kinds
     team = _pick(rng, np.array([row.team_shares for row in settings.industries])[industry])
@@ -205,8 +206,8 @@ def draw_accounts(settings: Any, rng: Rng) -> pd.DataFrame:
     rep = (np.cumsum(sizes) - sizes)[team] + rng.integers(sizes[team])
     region = np.array(words.REGIONS)[rng.integers(len(words.REGIONS), size=n)]
     names = [row.name for row in settings.industries]
-    account, lang = zip(*_company_names(rng, [names[number] for number in industry]), strict=True)
-    return pd.DataFrame({"account": account, "lang": lang, "industry": np.array(names)[industry], "kind": industry,
+    account = list(_company_names(rng, [names[number] for number in industry]))
+    return pd.DataFrame({"account": account, "industry": np.array(names)[industry], "kind": industry,
                          "region": region, "rep": rep})  # fmt: skip
 
 
@@ -228,22 +229,21 @@ def _pick(rng: Rng, weights: Array) -> Any:
     return (rng.random((len(edges), 1)) * edges[:, -1:] >= edges[:, :-1]).sum(axis=1)
 
 
-def _company_names(rng: Rng, industries: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield an invented company name and its language for each industry, no name twice."""
-    used = set()
+def _company_names(rng: Rng, industries: Iterable[str]) -> Iterator[str]:
+    """Yield an invented company name for each industry, no name twice; four in ten of a plain pattern."""
+    used, roots = set(), words.ROOTS
     for industry in industries:
-        lang = "en" if rng.random() < 0.6 else "zh"
-        roots = words.ROOTS[lang]
+        patterns = words.PATTERNS["en"][: None if rng.random() < 0.6 else PLAIN]
         root, other = rng.choice(len(roots), size=2, replace=False)
-        pattern = words.PATTERNS[lang][rng.integers(len(words.PATTERNS[lang]))]
-        trades = words.TRADES.get(industry, words.TRADES["Machinery"])[lang]
+        pattern = patterns[rng.integers(len(patterns))]
+        trades = words.TRADES.get(industry, words.TRADES["Machinery"])["en"]
         trade = trades[rng.integers(len(trades))]
         near = (pattern.format(root=name, other=roots[other], trade=trade) for name in [*roots[root:], *roots[:root]]
                 if name != roots[other])  # fmt: skip
         numbered = (f"{roots[root]} {trade} {number}" for number in count(2))
         name = next(name for name in chain(near, numbered) if name not in used)
         used.add(name)
-        yield name, lang
+        yield name
 
 
 def finish_deals(plan: Plan, deals: pd.DataFrame, events: pd.DataFrame, walk: Walk, rng: Rng) -> pd.DataFrame:
@@ -256,12 +256,12 @@ def finish_deals(plan: Plan, deals: pd.DataFrame, events: pd.DataFrame, walk: Wa
     closed = np.where(walk.status == OPEN, np.datetime64("NaT"), closed)
     ahead = plan.mean_days.sum() * settings.optimism * np.exp(0.25 * rng.standard_normal(n))
     expected = pd.Series(first).dt.normalize() + pd.to_timedelta(np.rint(ahead).astype(int), unit="D")
-    project = rng.integers(len(words.PROJECTS["en"]), size=n)
+    project = rng.integers(len(words.PROJECTS), size=n)
     owner, team = (np.array(column)[deals["rep"]] for column in zip(*REPS, strict=True))
     width = max(5, len(str(n)))
     return pd.DataFrame({
         "deal_id": [f"D{number:0{width}d}" for number in range(1, n + 1)],
-        "name": [words.PROJECTS[lang][number] for lang, number in zip(deals["lang"], project, strict=True)],
+        "name": np.array(words.PROJECTS)[project],
         "account": deals["account"], "owner": owner, "team": team,
         "industry": deals["industry"], "region": deals["region"], "source": deals["source"],
         "amount": deals["amount"], "currency": settings.currency,

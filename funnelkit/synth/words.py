@@ -16,7 +16,7 @@ LOST_REASONS = {
     "Competitor": (1, 2.5),
     "Project cancelled": (1, 1.5),
 }
-# {root} is a word of ROOTS, {other} another one, {trade} a word of TRADES for the account's industry.
+# {root} is a word of the roots, {other} another one, {trade} a word of TRADES for the account's industry.
 PATTERNS = {
     "en": (
         "{root} {trade} Ltd", "{root} {trade}, Inc.", "{root} & {other}", "{root} & Sons {trade}",
@@ -28,35 +28,23 @@ PATTERNS = {
         "{root}{other}{trade}股份有限公司", "{root}（{other}）{trade}有限公司",
     ),
 }  # fmt: skip
-ROOTS = {
-    "en": (
-        "Norvell", "Brackwater", "Tessaline", "Quarrendon", "Halvik", "Ostermoor", "Pellingray", "Dunvarro", "Kestwick",
-        "Marlenko", "Ravensholt", "Silverbeck", "Torvane", "Ulmstead", "Wexcombe", "Yarrowby", "Zelmark", "Corvatsen",
-        "Fennimoor", "Grünfelder", "Iversdal", "Jorvanna", "Lindqvara", "Ambrelle",
-    ),
-    "zh": (
-        "岚澈", "砺川", "沐桁", "铎远", "澜柏", "昱岑", "芃瑞", "翎舟", "栩衡", "泓砚", "钧黎", "霁帆",
-        "叡川", "彧成", "峤山", "湛屿", "珩泽", "筠和", "稷原", "骐安", "麓铭", "旻拓", "汀洲", "笙达",
-    ),
-}  # fmt: skip
-# Per industry: trade words of companies and what is sold, English and Chinese.
+ROOTS = (
+    "Norvell", "Brackwater", "Tessaline", "Quarrendon", "Halvik", "Ostermoor", "Pellingray", "Dunvarro", "Kestwick",
+    "Marlenko", "Ravensholt", "Silverbeck", "Torvane", "Ulmstead", "Wexcombe", "Yarrowby", "Zelmark", "Corvatsen",
+    "Fennimoor", "Grünfelder", "Iversdal", "Jorvanna", "Lindqvara", "Ambrelle",
+)  # fmt: skip
+# Per industry: trade words of companies, English and Chinese.
 TRADES = {
     "Machinery": {"en": ("Machinery", "Tools", "Drives"), "zh": ("机械", "重工", "传动")},
     "Energy": {"en": ("Power", "Energy", "Turbines"), "zh": ("能源", "电力", "动力")},
     "Chemicals": {"en": ("Chemicals", "Coatings", "Polymers"), "zh": ("化工", "涂料", "新材料")},
     "Electronics": {"en": ("Electronics", "Circuits", "Sensors"), "zh": ("电子", "电路", "传感")},
 }
-PROJECTS = {
-    "en": (
-        "Assembly line retrofit", "Control system upgrade", "Compressor station", "Plant extension", "Test bench",
-        "Warehouse automation", "Energy monitoring", "Process safety package", "Spare line", "Cooling system",
-        "Packaging cell, phase 2", "Quality inspection",
-    ),
-    "zh": (
-        "装配线改造", "控制系统升级", "空压站", "厂区扩建", "试验台", "仓储自动化",
-        "能耗监测", "工艺安全包", "备用产线", "冷却系统", "包装单元（二期）", "质量检测",
-    ),
-}  # fmt: skip
+PROJECTS = (
+    "Assembly line retrofit", "Control system upgrade", "Compressor station", "Plant extension", "Test bench",
+    "Warehouse automation", "Energy monitoring", "Process safety package", "Spare line", "Cooling system",
+    "Packaging cell, phase 2", "Quality inspection",
+)  # fmt: skip
 # Company names of the Chinese edition; its other names are those of data/names.csv.
 CHINESE_ROOTS = (
     "云杉", "胡杨", "木棉", "紫荆", "雪松", "香樟", "白桦", "银杏", "丹枫", "晴川",

@@ -179,7 +179,7 @@ def test_maven_first_quarter_is_no_base():
     pipeline = read(MAVEN / "sales_pipeline.csv", as_of="2017-12-31")
     found = compare_periods(pipeline, Calendar("quarter"), on="2017-05-01")
     assert row(found, "previous")["status"] == "no_history"
-    assert "2017-Q1 is not wholly in the data, whose records begin on 2017-03-01" in found.reading()
+    assert "2017-Q1 is not wholly in the data, whose records begin on 1 March 2017" in found.reading()
     last = compare_periods(pipeline, Calendar("quarter"))
     assert (row(last, "previous")["k"], row(last, "previous")["n_before"]) == (1196, 2047)
 

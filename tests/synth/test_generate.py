@@ -106,8 +106,7 @@ def test_the_chinese_sample_has_chinese_names_and_the_same_figures():
     for column in names:
         pairs = pd.DataFrame({"en": english.deals[column], "zh": chinese.deals[column]}).dropna()
         assert not pairs["zh"].str.contains(r"[A-Za-z]").any(), column
-        one_to_one = pairs.drop_duplicates() if column != "name" else pairs["zh"].drop_duplicates()
-        assert len(one_to_one) == pairs["zh"].nunique(), column
+        assert len(pairs.drop_duplicates()) == pairs["en"].nunique() == pairs["zh"].nunique(), column
 
 
 def test_chinese_companies_never_share_a_name():
@@ -204,8 +203,9 @@ def test_sample_history_is_in_order_and_ends_before_the_as_of_date(sample):
 
 def test_sample_has_names_that_try_a_reader(sample):
     names = {deal["account"] for deal in sample[0]}
-    for sign in ('"', ",", "&", "'", "ü", "（", "有限公司"):
+    for sign in ('"', ",", "&", "'", "ü"):
         assert any(sign in name for name in names), sign
+    assert all(ord(sign) < 0x300 for name in names for sign in name), "a Chinese name in the English sample"
 
 
 @pytest.mark.parametrize("n_accounts", [480, 6000])
@@ -447,7 +447,7 @@ def test_an_unknown_generator_or_setting_names_the_nearest():
     with pytest.raises(DataError) as caught:
         synthesize("b2b8", 1)
     assert str(caught.value) == "no generator named 'b2b8'. Nearest: b2b-8."
-    assert caught.value.say("zh") == "没有名为 'b2b8' 的数据生成器。相近的有：b2b-8。"
+    assert caught.value.say("zh") == "没有名为“b2b8”的数据生成器。相近的有：b2b-8。"
     with pytest.raises(DataError) as caught:
         synthesize("b2b-8", 1, n_deal=3)
     assert str(caught.value).startswith("the generator has no setting 'n_deal'. Nearest: n_deals")
