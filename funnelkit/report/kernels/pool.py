@@ -27,6 +27,8 @@ NAME, SOCKET = "funnelkit-fork", "FUNNELKIT_FORGE"
 READ, SHARED_READ = "read", "FUNNELKIT_READ"  # what one report has read, for the others of its batch
 _LONGEST = 30  # of the runtime folder's path: a socket's path below it may have about 108 bytes
 _DROPPED = ("MPLBACKEND", "JPY_PARENT_PID", "PYTHONWARNINGS", "PYTHONSTARTUP", SOCKET, SHARED_READ)
+# As ipykernel's launcher does: a timeit.py where the command is given must not stand in for the library's.
+_ELSEWHERE = "import sys; sys.path[:1] == [''] and sys.path.pop(0); sys.path.append({root!r}); "
 
 
 def can_fork() -> bool:
@@ -47,6 +49,7 @@ class Workers:
         self.sharing = sharing
         self.token = secrets.token_hex(4)
         self.forge: subprocess.Popen[bytes] | None = None
+        self.forks = can_fork()
         self.starting = threading.Lock()
 
     def __enter__(self) -> Workers:
@@ -66,15 +69,22 @@ class Workers:
         self.lock.close()
 
     def warm(self, stop: Callable[[], Any], within_s: float = 600) -> None:
-        """Wait until the preloaded parent forks: its imports are not to use up the first reports' deadlines."""
-        if not can_fork():
+        """Wait until the preloaded parent forks: its imports are not to use up the first reports' deadlines.
+
+        Where it cannot start, the workers are started as usual.
+        """
+        if not self.forks:
             return
         with self.starting:
             self._ensure_forge()
         env = self._environment(self.token + "0" * 8, self.runtime)
         order = {"do": "nothing", "env": env, "cwd": str(self.runtime), "log": str(self.runtime / "forge.log")}
-        first = Worker(Forked(str(self.runtime / "forge"), order), self.token, self.runtime)
-        wait(first, time.monotonic() + within_s, stop)
+        try:
+            first = Worker(Forked(str(self.runtime / "forge"), order), self.token, self.runtime)
+            wait(first, time.monotonic() + within_s, stop)
+            self.forks = not first.lost()
+        except ConnectionError:
+            self.forks = False
 
     def start(self, folder: Path, alone: bool = False) -> Worker:
         """Start a worker on FOLDER/spec.json and return it: `poll()` is None while it runs.
@@ -87,8 +97,8 @@ class Workers:
         log = folder / "worker.log"
         env = self._environment(mark, private) | {"FUNNELKIT_LOG": str(log)}
         env |= {SHARED_READ: str(self.runtime / READ)} if self.sharing else {}
-        if alone or not can_fork():
-            command = [sys.executable, "-m", "funnelkit.report.kernels.worker", str(folder), str(os.getpid())]
+        if alone or not self.forks:
+            command = _command("worker", "main", str(folder), str(os.getpid()))
             with log.open("w") as handle:
                 process = subprocess.Popen(
                     command, env=env, stdin=subprocess.DEVNULL, stdout=handle, stderr=handle, start_new_session=True
@@ -118,8 +128,8 @@ class Workers:
             listener.listen(64)
             env = self._environment(self.token + "0" * 8, self.runtime) | {"FUNNELKIT_RUNTIME": str(self.runtime)}
             number = listener.fileno()
-            words = [str(os.getpid()), str(number), json.dumps(self.modules)]
-            command = [sys.executable, "-m", "funnelkit.report.kernels.prefork", *words]
+            words = [str(os.getpid()), str(number), json.dumps(self.modules), *(["many"] if self.sharing else [])]
+            command = _command("prefork", "serve", *words)
             with (self.runtime / "forge.log").open("w") as log:
                 self.forge = subprocess.Popen(
                     command, env=env, stdin=subprocess.PIPE, stdout=log, stderr=log, pass_fds=[number],
@@ -189,6 +199,13 @@ class Worker:
         """End it and whatever it started, also what left its session; nothing of it survives."""
         processes.end(lambda: processes.marked(self.mark))
         shutil.rmtree(self.private, ignore_errors=True)
+
+
+def _command(module: str, function: str, *words: str) -> list[str]:
+    """Return the command that calls a function of a module here with words, in any folder."""
+    root = str(Path(__file__).parents[3])
+    program = f"from funnelkit.report.kernels.{module} import {function}; {function}(*sys.argv[1:])"
+    return [sys.executable, "-c", _ELSEWHERE.format(root=root) + program, *words]
 
 
 def sweep() -> None:

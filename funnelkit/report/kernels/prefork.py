@@ -20,7 +20,6 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, NoReturn
 
 from funnelkit.report.kernels import processes
@@ -48,23 +47,21 @@ _OF_MODULES = {
 }
 
 
-def serve(parent: str, descriptor: str, modules: str) -> None:
+def serve(parent: str, descriptor: str, modules: str, many: str = "") -> None:
     """Preload, then serve the listening socket `descriptor` until the standard input closes: then end everything.
 
-    While it preloads it has no children to end, and ends with the command `parent`.
+    While it preloads it has no children to end, and ends with the command `parent`. For `many` reports it also does
+    once what each would do at its first use of the kit.
     """
     processes.die_with_parent(int(parent))
     listener = socket.socket(fileno=int(descriptor))
     processes.adopt_orphans()
-    start_folder = str(Path.cwd())
-    _preload(json.loads(modules))
-    if not sys.flags.safe_path and sys.path and sys.path[0] in ("", start_folder):
-        del sys.path[0]  # as ipykernel's launcher does; the kernel adds its own folder
+    _preload(json.loads(modules), bool(many))
     processes.outlive_parent()
     _Forge(listener).serve()
 
 
-def _preload(modules: list[str]) -> None:
+def _preload(modules: list[str], many: bool = False) -> None:
     gc.disable()  # imports make many objects and hardly any garbage
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
     from funnelkit.report.runs.notebooks import import_nbformat
@@ -72,7 +69,8 @@ def _preload(modules: list[str]) -> None:
     import_nbformat()
     for name in (*_ALWAYS, *_SOON, *modules):
         _try_import(name)
-    if any(name.partition(".")[0] == "funnelkit" for name in modules):
+    kit = any(name.partition(".")[0] == "funnelkit" for name in modules)
+    if kit:
         _open_doors()
     for name, others in _OF_MODULES.items():
         if name in sys.modules:
@@ -81,6 +79,11 @@ def _preload(modules: list[str]) -> None:
     if "PIL.Image" in sys.modules:
         sys.modules["PIL.Image"].preinit()
     _warm()
+    if kit and many:
+        from funnelkit.report.kernels.warm import warm_kit
+
+        with contextlib.suppress(Exception):  # whatever it is, the cell that meets it will say so
+            warm_kit()
     for name in [name for name in sys.modules if name.startswith("matplotlib_inline")]:
         del sys.modules[name]  # its import ties figures to the kernel's shell: it must happen there
     gc.freeze()  # else each child's first collection walks, and so copies, all that was imported here
@@ -277,6 +280,3 @@ def _kernel(order: Mapping[str, Any]) -> int:
 
 
 _ROLES: dict[str, Callable[[Mapping[str, Any]], int]] = {"report": _report, "kernel": _kernel, "nothing": lambda _: 0}
-
-if __name__ == "__main__":
-    serve(*sys.argv[1:])

@@ -13,7 +13,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from funnelkit.language import LANGUAGE, RUN, ReportError, use_language
 from funnelkit.report.kernels.memory import LACKS, limited_children
@@ -193,6 +193,7 @@ def _saving_now_and_then(engine: type[Engine]) -> Iterator[None]:
         signal.signal(signal.SIGALRM, old)
 
 
-if __name__ == "__main__":
-    die_with_parent(int(sys.argv[2]))
-    sys.exit(work(sys.argv[1]))
+def main(folder: str, parent: str) -> NoReturn:
+    """Execute FOLDER/spec.json in a process of its own, which ends with the command `parent`."""
+    die_with_parent(int(parent))
+    sys.exit(work(folder))

@@ -58,7 +58,7 @@ def font_face(body: str) -> str:
     ''
     """
     text = unescape(body)
-    chinese = {sign for sign in text if ord(sign) >= 0x2E80}
+    chinese = {sign for sign in set(text) if ord(sign) >= 0x2E80}
     if not chinese:
         return ""
     shared = language() == "zh"
@@ -73,11 +73,13 @@ def latin_faces(body: str) -> str:
     The characters of most pages come as they are bundled: cutting a font to each page took as long as drawing four
     charts. What others a page shows (Greek, Cyrillic) is cut for it.
     """
-    text = unescape(_TAG.sub(" ", body))
+    text = set(unescape(_TAG.sub(" ", body)))
     shared = language() == "zh"
     cover = _REST if shared else "U+0-2E7F"
     faces = [_FACE % ("fk-sans", weight, "woff", _bundled(name), "woff", cover) for weight, name in _WEIGHTS.items()]
-    rest = {sign for sign in text if ord(sign) < 0x2E80 and not sign.isspace() and not (shared and sign in _SHARED)}
+    rest = {
+        sign for sign in set(text) if ord(sign) < 0x2E80 and not sign.isspace() and not (shared and sign in _SHARED)
+    }
     signs = "".join(sorted(rest - _basic()))
     if signs:
         cover = ",".join(f"U+{ord(sign):X}" for sign in signs)

@@ -157,7 +157,7 @@ def _made(record: Mapping[str, Any], now: datetime | None, failed: bool) -> str:
         return "–"
     days = 0 if now is None else (now - moment).days
     text = escape(_time(record["started_at"]))
-    if not days:
+    if days < 1:  # below 0 the clock has been put back since
         return text
     old = failed or days > _OLD_DAYS
     ago = escape(say("report.batch.days_ago", n=number(days)))

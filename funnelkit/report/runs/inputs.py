@@ -13,7 +13,7 @@ from funnelkit.language import DataError, ReportError, sample_files
 from funnelkit.report.runs import parameters
 
 FOLDER = "data"
-Stamps: TypeAlias = dict[Path, tuple[int, int, int]]
+Stamps: TypeAlias = dict[Path, tuple[int, int, int] | None]
 
 
 def report_values(
@@ -115,11 +115,11 @@ def relative(path: Path, out: Path) -> str:
 
 
 def stamp(paths: Iterable[Path]) -> Stamps:
-    """Return what tells cheaply that a file may have changed: its size, time and identity."""
-    found = {}
+    """Return what tells cheaply that a file may have changed: its size, time and identity; None of one that is gone."""
+    found: Stamps = {}
     for path in paths:
-        info = path.stat()
-        found[path] = (info.st_size, info.st_mtime_ns, info.st_ino)
+        info = path.stat() if path.is_file() else None
+        found[path] = None if info is None else (info.st_size, info.st_mtime_ns, info.st_ino)
     return found
 
 

@@ -39,8 +39,14 @@ def import_nbformat() -> Any:
 
 def read_template(path: Path) -> SimpleNamespace:
     """Return a template's cells and metadata; raise DataError where the file is missing or not a Python notebook."""
+    return load_template(path)[0]
+
+
+def load_template(path: Path) -> tuple[SimpleNamespace, bytes]:
+    """Return what `read_template` does, and the bytes that it was read from: the file may change meanwhile."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        found = path.read_bytes()
+        content = json.loads(found.decode("utf-8"))
         cells = [SimpleNamespace(**{**cell, "source": _text(cell["source"])}) for cell in content["cells"]]
         drop_null_tags(cells)
         language = content["metadata"].get("kernelspec", {}).get("language") or "python"
@@ -52,7 +58,7 @@ def read_template(path: Path) -> SimpleNamespace:
         raise DataError("template_unreadable", file=str(path), reason=str(error).splitlines()[0]) from None
     if language.lower() != "python":
         raise DataError("template_language", file=str(path), language=str(language))
-    return SimpleNamespace(cells=cells, metadata=content["metadata"])
+    return SimpleNamespace(cells=cells, metadata=content["metadata"]), found
 
 
 def drop_null_tags(cells: Any) -> None:

@@ -185,12 +185,16 @@ def keep_failed(staging: Path, out: Path, name: str) -> Path:
     return target
 
 
-def retain(out: Path, keep: int) -> None:
-    """Remove all but the newest `keep` published and failed runs; the one that OUT/latest shows always stays."""
+def retain(out: Path, keep: int, newest: str = "") -> None:
+    """Remove all but the newest `keep` published and failed runs; the one that OUT/latest shows always stays.
+
+    `newest` names the run that has just ended: those named later were made by a clock that was ahead, and are older.
+    """
     shown = latest(out)
     for kind in ("runs", "failed"):
-        folders = sorted((path for path in (out / kind).glob("*") if path.is_dir()), reverse=True)
-        for old in folders[max(keep, 1) :]:
+        found = [path for path in (out / kind).glob("*") if path.is_dir()]
+        in_order = sorted(found, key=lambda path: (not newest or path.name <= newest, path.name), reverse=True)
+        for old in in_order[max(keep, 1) :]:
             if shown is None or old.resolve() != shown.resolve():
                 shutil.rmtree(old, ignore_errors=True)
 

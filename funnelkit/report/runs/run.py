@@ -56,10 +56,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Job:
-    """A checked request: the template as read, all values with their types, the fingerprints of the inputs."""
+    """A checked request: the template as it was then, all values with their types, the fingerprints of the inputs."""
 
     request: Request
     notebook: Any
+    template: bytes
     values: dict[str, Any]
     identity: dict[str, Any]
     stamps: Stamps
@@ -70,7 +71,7 @@ def prepare(request: Request) -> Job:
     """Return the Job of a request; raise DataError (2) or ReportError (11, 14) before anything is started."""
     require_files()
     publish.refuse_place(request.out)
-    notebook = notebooks.read_template(request.template)
+    notebook, template = notebooks.load_template(request.template)
     declared = parameters.declared(notebook)
     values = parameters.check_values(request.values, declared, request.today)
     if request.pdf:
@@ -83,12 +84,13 @@ def prepare(request: Request) -> Job:
         check_policy(request.export)
     inputs = [fingerprint(Path(path), request.out) for path in request.inputs]
     identity = {
-        "template": sha256(request.template), "template_path": relative(request.template, request.out),
+        "template": hashlib.sha256(template).hexdigest(), "template_path": relative(request.template, request.out),
         "parameters": {}, "given": list(values), "inputs": inputs, "pdf": request.pdf, "export": request.export or {},
     }  # fmt: skip
     defaults = {name: parameter.default for name, parameter in declared.items()}
     days = {name: values[name] for name in values if parameters.takes_day(declared[name].kind) and values[name]}
-    return Job(request, notebook, defaults | values, identity, stamp(Path(path) for path in request.inputs), days)
+    stamps = stamp(Path(path) for path in request.inputs)
+    return Job(request, notebook, template, defaults | values, identity, stamps, days)
 
 
 def run_report(
@@ -166,7 +168,7 @@ def _give_orders(job: Job, values: Mapping[str, Any], staging: Path) -> None:
     request = job.request
     publish.open_to_readers(staging)
     publish.reserve(staging)
-    shutil.copyfile(request.template, staging / "template.ipynb")
+    (staging / "template.ipynb").write_bytes(job.template)
     given = {name: value for name, value in values.items() if name in request.values}
     spec = {
         "template": str(staging / "template.ipynb"), "parameters": given, "lang": request.lang,
@@ -230,9 +232,8 @@ def _result(staging: Path, status: int | str) -> dict[str, Any]:
 
 def _changed(job: Job) -> list[str]:
     """Return the names of the inputs that are not what was hashed at the start."""
-    old = {item["path"]: item for item in job.identity["inputs"]}
-    found = [fingerprint(path, job.request.out) for path in job.request.inputs]
-    return [item["file"] for item in found if item["sha256"] != old[item["path"]]["sha256"]]
+    hashed = zip(job.request.inputs, job.identity["inputs"], strict=True)
+    return [item["file"] for path, item in hashed if not path.is_file() or sha256(path) != item["sha256"]]
 
 
 def _conclude(job: Job, staging: Path, name: str, record: Mapping[str, Any], result: Mapping[str, Any]) -> Path:
@@ -253,7 +254,7 @@ def _conclude(job: Job, staging: Path, name: str, record: Mapping[str, Any], res
         publish.write_json(staging / "run.json", {**told, **record, "figures": figures, "outputs": outputs})
         target = publish.publish(staging, out, name, {**told, "run": f"runs/{name}"})
         if job.request.keep is not None:
-            publish.retain(out, job.request.keep)
+            publish.retain(out, job.request.keep, name)
         return target
     said = {key: result[key] for key in ("exit_code", "reason", "error", "cell") if key in result}
     told = {"outcome": "failed", **said}
@@ -263,7 +264,7 @@ def _conclude(job: Job, staging: Path, name: str, record: Mapping[str, Any], res
         publish.keep_failed(staging, out, name)
     publish.write_status(out, {**told, "run": folder})
     if job.request.keep is not None:
-        publish.retain(out, job.request.keep)
+        publish.retain(out, job.request.keep, name)
     raise ReportError(
         f"run_{result['reason']}", result["exit_code"], detail=result.get("detail", ""), cell=result.get("cell") or "–",
         folder=str(out / folder),

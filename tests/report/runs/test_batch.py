@@ -221,6 +221,19 @@ def test_retention_never_removes_what_is_shown(tmp_path):
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["20260100", "20260103", "20260104"]
 
 
+def test_a_clock_that_was_put_back_makes_no_run_older(tmp_path):
+    """Runs named in the future were made before the one that has just ended: they go first, new ones stay."""
+    for day in ("20270105", "20270104", "20260101", "20260102", "20260103"):
+        (tmp_path / "runs" / day).mkdir(parents=True)
+        (tmp_path / "failed" / day).mkdir(parents=True)
+    (tmp_path / "latest").symlink_to("runs/20260103")
+    publish.retain(tmp_path, 2, "20260103")
+    for kind in ("runs", "failed"):
+        assert sorted(path.name for path in (tmp_path / kind).iterdir()) == ["20260102", "20260103"]
+    publish.retain(tmp_path, 3, "20260103")
+    assert len(list((tmp_path / "runs").iterdir())) == 2
+
+
 @pytest.mark.parametrize("full", ["status", "pointer", "latest"])
 def test_disk_full_at_the_last_moment_publishes_nothing(full, tmp_path, monkeypatch):
     def fail(*_, **__):

@@ -402,6 +402,26 @@ def test_input_that_changes_during_the_run_is_no_report(tmp_path):
     assert caught.value.exit_code == 2 and "d.csv changed while it was being read" in str(caught.value)
 
 
+def test_a_template_that_changes_meanwhile_is_run_as_it_was_hashed(tmp_path):
+    path = template(tmp_path, "1")
+    job = run.prepare(run.Request(path, {}, tmp_path / "out"))
+    path.write_text("half a noteb")
+    (tmp_path / "staging").mkdir()
+    run._give_orders(job, {}, tmp_path / "staging")
+    assert run.sha256(tmp_path / "staging" / "template.ipynb") == job.identity["template"]
+
+
+def test_an_input_that_is_gone_at_the_end_is_named_as_changed(tmp_path):
+    """It was told as a folder that cannot be written."""
+    source = tmp_path / "d.csv"
+    source.write_text("a\n1\n")
+    path = template(tmp_path, "1", parameters="data: list = []")
+    job = run.prepare(run.Request(path, {"data": [str(source)]}, tmp_path / "out", inputs=(source,)))
+    assert run.stamp(job.stamps) == job.stamps and run._changed(job) == []
+    source.unlink()
+    assert run.stamp(job.stamps) != job.stamps and run._changed(job) == ["d.csv"]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("unit", "fortnight"), ("lang", "fr"), ("period", "someday"), ("target", "-5"), ("max_quarantine", "2")],
