@@ -82,7 +82,10 @@ class Summary(Result):
 
     def figures(self) -> dict[str, Any]:
         """Return what summary.json holds."""
-        front = {"title": str(self.title), "subject": self.subject, "severity": self.severity}
+        front = {"title": str(self.title), "subject": self.subject, "severity": self.severity, "headline": [
+            {"label": str(tile.label), "figure": str(tile.figure), "changes": paragraph(map(str, tile.changes))}
+            for tile in (self.page.tiles if self.page is not None else ())
+        ]}  # fmt: skip
         return {"first_page": {**front, "findings": [_as_json(i, one) for i, one in enumerate(self.found, start=1)]},
                 **(self.page.counts if self.page is not None else {})}  # fmt: skip
 

@@ -20,7 +20,7 @@ def mail_text(alert: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
     others = _others(alert, summary)
     if others:
         lines += ["", say("report.alert.also"), *(f"- {sentence}" for sentence in others)]
-    lines += ["", *(f"{name}: {value}" for name, value in _figures(summary))]
+    lines += ["", *(f"{name}: {value}{_behind(note)}" for name, value, note in _figures(summary))]
     return "\n".join([*lines, "", _closing(alert)]) + "\n"
 
 
@@ -36,9 +36,10 @@ def mail_html(alert: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
         parts.append(f'<p style="margin:16px 0 4px">{escape(say("report.alert.also"))}</p>')
         parts.append(f'<ul style="margin:0;padding-left:20px">{items}</ul>')
     rows = "".join(
-        f'<tr><th scope="row" style="text-align:left;font-weight:400;padding:2px 16px 2px 0">{escape(name)}</th>'
-        f'<td style="text-align:right;font-weight:600">{escape(value)}</td></tr>'
-        for name, value in _figures(summary)
+        f'<tr><th scope="row" style="text-align:left;font-weight:400;padding:2px 16px 6px 0">{escape(name)}'
+        f'<div style="color:#52606d;font-size:14px">{escape(note)}</div></th>'
+        f'<td style="text-align:right;vertical-align:top;font-weight:600">{escape(value)}</td></tr>'
+        for name, value, note in _figures(summary)
     )
     if rows:
         parts.append(f'<table role="presentation" style="margin:16px 0;border-collapse:collapse">{rows}</table>')
@@ -67,15 +68,23 @@ def _others(alert: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
     return [one["sentence"] for one in found if one.get("sentence") and one.get("rank") not in said]
 
 
-def _figures(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield name and value of the headline figures that there are."""
+def _behind(note: str) -> str:
+    return say("report.alert.note", note=note) if note else ""
+
+
+def _figures(summary: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """Yield name, value and note of the first page's figures; of a template without one, the counts that there are."""
+    for tile in summary.get("headline", ()):
+        yield tile["label"], tile["figure"], tile["changes"]
+    if summary.get("headline"):
+        return
     figures = summary.get("figures", {})
     for status in ("won", "lost", "open"):
         if isinstance(figures.get(f"n_{status}"), int):
-            yield say(f"labels.{status}"), number(figures[f"n_{status}"])
+            yield say(f"labels.{status}"), number(figures[f"n_{status}"]), ""
     rate = figures.get("win_rate", {})
     if isinstance(rate, Mapping) and rate.get("rate") is not None:
-        yield say("report.first_page.tile_rate", months=rate.get("months", 12)), percent(rate["rate"])
+        yield say("report.first_page.tile_rate", months=rate.get("months", 12)), percent(rate["rate"]), ""
 
 
 def _closing(alert: Mapping[str, Any]) -> str:

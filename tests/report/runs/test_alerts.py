@@ -17,10 +17,13 @@ MONITOR, STUCK = (import_module(f"funnelkit.analysis.{name}") for name in ("moni
 ONE = {"alert": "signal", "kind": "slower", "subject": "Offer", "sentence": "Deals leave Offer slowly.", "n_deals": 9}
 
 
-def written(folder, *, figures=None, asked=alerts.ALERTS, before=None, lang="en", inputs=("a",), findings=()):
+def written(
+    folder, *, figures=None, asked=alerts.ALERTS, before=None, lang="en", inputs=("a",), findings=(), headline=()
+):
     """Write the alerts of a made-up run, and return alert.json."""
     folder.mkdir(exist_ok=True)
     summary = {"title": "North, week 47", "severity": "act", "findings": list(findings), "figures": figures or {}}
+    summary |= {"headline": list(headline)}
     publish.write_json(folder / "summary.json", summary)
     record = {
         "language": lang,
@@ -88,6 +91,20 @@ def test_the_mail_has_no_request_no_script_and_no_markup_of_the_data(lang, tmp_p
     )
     assert 'style="' in html and "<style" not in html and "http" not in html.replace("http://x/y", "")
     assert "1,234" in html and "25" in html and ('lang="zh-CN"' in html) == (lang == "zh")
+
+
+def test_the_figures_of_the_mail_are_those_of_the_first_page(tmp_path):
+    headline = [
+        {"label": "Won in <December>", "figure": "CNY 3.5 M", "changes": "4 wins: +4 on Nov"},
+        {"label": "Open on 30 Dec", "figure": "CNY 126 M", "changes": ""},
+    ]
+    written(tmp_path, figures={"alerts_signal": [ONE], "n_won": 1234}, headline=headline)
+    text = (tmp_path / "mail.txt").read_text(encoding="utf-8")
+    assert (
+        "Won in <December>: CNY 3.5 M (4 wins: +4 on Nov)\nOpen on 30 Dec: CNY 126 M\n" in text and "1,234" not in text
+    )
+    html = (tmp_path / "mail.html").read_text(encoding="utf-8")
+    assert "Won in &lt;December&gt;" in html and "4 wins: +4 on Nov" in html
 
 
 def test_an_alert_bears_the_words_of_the_first_page(tmp_path):
