@@ -56,14 +56,17 @@ def figures(tiles: Sequence[Tile]) -> str:
     return div(f"tiles fp-n{len(tiles)}", *map(_tile, tiles))
 
 
+def comma() -> str:
+    """Return what stands between the parts of a note."""
+    return say("report.first_page.comma") + ("" if language() == "zh" else " ")
+
+
 def _tile(tile: Tile) -> str:
     small = "" if tile.spark is None else spark(tile.spark.kind, tile.spark.values, str(tile.spark.name))
-    gap = "" if language() == "zh" else " "
-    comma = say("report.first_page.comma") + gap
     changes = [f'<span class="w">{escape(str(part))}</span>' for part in tile.changes]
     inner = f'<p class="fp-label">{escape(str(tile.label))}</p>'
     inner += div("line", f'<p class="fp-figure">{escape(str(tile.figure))}</p>', small)
-    inner += f'<p class="fp-change">{escape(comma).join(changes)}</p>' if changes else ""
+    inner += f'<p class="fp-change">{escape(comma()).join(changes)}</p>' if changes else ""
     return div("tile fp-across" if tile.wide else "tile", inner)
 
 

@@ -83,7 +83,8 @@ class Summary(Result):
     def figures(self) -> dict[str, Any]:
         """Return what summary.json holds."""
         front = {"title": str(self.title), "subject": self.subject, "severity": self.severity, "headline": [
-            {"label": str(tile.label), "figure": str(tile.figure), "changes": paragraph(map(str, tile.changes))}
+            {"label": str(tile.label), "figure": str(tile.figure),
+             "changes": markup.comma().join(map(str, tile.changes))}
             for tile in (self.page.tiles if self.page is not None else ())
         ]}  # fmt: skip
         return {"first_page": {**front, "findings": [_as_json(i, one) for i, one in enumerate(self.found, start=1)]},
@@ -313,7 +314,8 @@ def _funnel(page: Page, found: Sequence[Found]) -> str:
     marks = {one.stage: one.severity if one.kind == "held_up" else "watch" for one in reversed(found) if one.stage}
     lead = _lead(found, "held_up", "fewer_promoted", "more_promoted")
     names = {row.stage.id: str(row.stage.name) for row in page.stages}
-    heading = say(f"report.first_page.funnel_{'plain' if any(row.n_open for row in page.stages) else 'reached'}")
+    plain = "plain" if any(row.n_open for row in page.stages) else "entered" if page.records.skip else "reached"
+    heading = say(f"report.first_page.funnel_{plain}")
     if lead is not None and lead.stage is not None:
         heading = say(f"report.first_page.funnel_{lead.kind}", stage=stage_words(names[lead.stage]))
     usual = any(row.band for row in page.stages) and page.spans is not None
@@ -327,9 +329,12 @@ def _funnel(page: Page, found: Sequence[Found]) -> str:
 
 
 def _reached(page: Page) -> str:
+    skip = page.records is not None and page.records.skip
     if page.spans is None or page.records is None or not of_year(page.records, page.spans):
-        return say("report.first_page.reached_ever")
+        return say(f"report.first_page.{'entered' if skip else 'reached'}_ever")
     start, stop = last_year(page.spans)
+    if skip:
+        return say("report.first_page.entered_months", months=number((stop.to_period("M") - start.to_period("M")).n))
     if start.month == 1:
         return say("report.first_page.reached_year", year=start.year)
     return say("report.first_page.reached_months", months=number((stop.to_period("M") - start.to_period("M")).n))

@@ -417,3 +417,13 @@ def test_small_amounts_beside_large_ones_are_not_nothing():
     unit = ColumnUnit.of([14.9e6, 12.0], "EUR")
     assert (unit.cell(14.9e6), unit.cell(12.0), unit.cell(0.0)) == ("14.9", "<0.1", "0.0")
     assert ColumnUnit.of([0.5, 2.0], "EUR").cell(0.5) == "0.5"
+
+
+@pytest.mark.parametrize(("lang", "comma"), [("en", ", "), ("zh", "，")])
+def test_summary_json_holds_the_tiles_as_they_stand_on_the_page(lang, comma):
+    with speaking(lang):
+        found = report.summary(fk.sample())
+        headline = found.figures()["first_page"]["headline"]
+        assert [one["label"] for one in headline] == [str(tile.label) for tile in found.page.tiles]
+        page = unescape(re.sub("<.*?>", "", found._repr_mimebundle_()["text/html"]))
+        assert comma in headline[0]["changes"] and all(one["changes"] in page for one in headline)
