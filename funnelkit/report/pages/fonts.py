@@ -77,9 +77,7 @@ def latin_faces(body: str) -> str:
     shared = language() == "zh"
     cover = _REST if shared else "U+0-2E7F"
     faces = [_FACE % ("fk-sans", weight, "woff", _bundled(name), "woff", cover) for weight, name in _WEIGHTS.items()]
-    rest = {
-        sign for sign in set(text) if ord(sign) < 0x2E80 and not sign.isspace() and not (shared and sign in _SHARED)
-    }
+    rest = {sign for sign in text if ord(sign) < 0x2E80 and not sign.isspace() and not (shared and sign in _SHARED)}
     signs = "".join(sorted(rest - _basic()))
     if signs:
         cover = ",".join(f"U+{ord(sign):X}" for sign in signs)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _INDEX_EVERY_S = 5
 _BOOK, _INDEX = "batch.json", "index.html"
+_RESERVE, _RESERVE_EACH = ".reserve.tmp", 600  # room for the last word of the books; swept where the command is killed
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ def run_batch(
         batch = _Batch(items, out, lambda: signals.caught)
         batch.others = [_standing(item, out) for item in others]
         try:
+            batch.reserve()
             with _makers(scheduler, _modules(items), out, batch.stop) as makers, Progress(progress) as bar:
                 batch.run(makers, jobs, only_failed, bar)
             batch.write(True)
@@ -80,6 +82,8 @@ def run_batch(
         except ReportError as error:  # of the scheduler: nothing was made
             _write_refused(out, error)
             raise
+        finally:
+            batch.release()
         if signals.caught:
             raise ReportError("batch_cancelled", CANCELLED, detail=signals.caught, n=len(batch.results), of=len(items))
     return [batch.results[item.name] for item in items]
@@ -249,17 +253,31 @@ class _Batch:
             return
         with self.lock:
             status = self.status(final)
-            said = {name: result.error.say() for name, result in self.results.items() if result.error is not None}
-        page = self.out / _INDEX
-        publish.prepare_text(page, index_page(status, self.out, said)).replace(page)
+        self._show(status)
         ended = time.monotonic()
         self.index_due = ended + max(_INDEX_EVERY_S, 20 * (ended - began))
+
+    def _show(self, status: Mapping[str, Any]) -> None:
+        said = {name: result.error.say() for name, result in [*self.results.items()] if result.error is not None}
+        page = self.out / _INDEX
+        publish.prepare_text(page, index_page(status, self.out, said)).replace(page)
+
+    def reserve(self) -> None:
+        """Take the room that the books will need where the disk fills up meanwhile."""
+        (self.out / _RESERVE).write_bytes(os.urandom(publish.RESERVE_BYTES + _RESERVE_EACH * len(self.items)))
+
+    def release(self) -> None:
+        """Give that room back."""
+        with contextlib.suppress(OSError):
+            (self.out / _RESERVE).unlink(missing_ok=True)
 
     def give_up(self) -> None:
         """The target folder failed us: say so where that is still possible."""
         told = {**self.status(True), "outcome": "failed", "exit_code": publish.CANNOT_WRITE}
+        self.release()
         with contextlib.suppress(OSError):
             publish.write_json(self.out / _BOOK, told)
+            self._show(told)
 
 
 def _told(item: PlannedReport, fault: Exception) -> FunnelkitError:

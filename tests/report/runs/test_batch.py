@@ -1,5 +1,6 @@
 """Batches: one bad report stops no other, plans are strict, what is exported runs no formula, runs can be repeated."""
 
+import contextlib
 import csv
 import io
 import json
@@ -18,7 +19,7 @@ from funnelkit.language import sample_files, speaking
 from funnelkit.language.errors import ReportError
 from funnelkit.report.pages import export, pdf
 from funnelkit.report.pages.index import index_page
-from funnelkit.report.runs import publish, verify
+from funnelkit.report.runs import batch, publish, verify
 from funnelkit.report.runs.batch import run_batch
 from funnelkit.report.runs.plan import read_plan
 from funnelkit.report.runs.publish import load_json
@@ -253,6 +254,31 @@ def test_disk_full_at_the_last_moment_publishes_nothing(full, tmp_path, monkeypa
         publish.publish(staging, tmp_path, "new", {"outcome": "ok"})
     assert (tmp_path / "latest").resolve().name == "old" and (tmp_path / "status.json").read_text() == "{}"
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["old"]
+
+
+def test_a_disk_that_fills_up_meanwhile_leaves_no_books_that_say_running(tmp_path, monkeypatch):
+    """The books keep room for their last word; without it they said `running` of a command that had ended."""
+    template(tmp_path / "t.ipynb", "1")
+    items = read_plan(plan(tmp_path, reports=[{"name": "one"}]), tmp_path / "out")
+    write = publish.prepare_text
+
+    def run(self, *_):
+        self.write(False)
+        monkeypatch.setattr(publish, "prepare_text", full)
+        self.index(True)
+
+    def full(path, text):
+        if (tmp_path / "out" / batch._RESERVE).exists():
+            raise OSError(28, "No space left on device")
+        return write(path, text)
+
+    monkeypatch.setattr(batch, "_makers", lambda *_: contextlib.nullcontext())
+    monkeypatch.setattr(batch._Batch, "run", run)
+    with pytest.raises(ReportError, match="cannot be written"):
+        batch.run_batch(items, tmp_path / "out")
+    found = publish.load_json(tmp_path / "out" / "batch.json")
+    assert (found["outcome"], found["exit_code"], found["waiting"]) == ("failed", 14, ["one"])
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".lock", "batch.json", "index.html"]
 
 
 # --- exports ---------------------------------------------------------------------------------------------------------
