@@ -99,7 +99,7 @@ def trust(
     said += [_line("moved")] if shown.moved else []
     said += [_line("overdue")] if shown.calls else []
     unrecorded = records.unrecorded()
-    said += [_line("unrecorded", n=unrecorded)] if unrecorded else []
+    said += [_line("skip") if records.skip else _line("unrecorded", n=unrecorded)] if unrecorded else []
     said += [_held(records, answers), _season(records, answers)] if shown.forecast else []
     said += [_giant(records), *_breaks(records, spans)]
     said += [_line("no_lost")] if records.lacks("no_lost_deals") else []
@@ -170,6 +170,7 @@ def _held(records: DealRecords, answers: Answers) -> Text | None:
     wins, money = past_hits(answers, "n_won"), past_hits(answers, "value")
     if wins is None:
         return None
-    if money is None or records.worth(records.won) is None:
+    there = (records.deals["status"] == "open").to_numpy()
+    if money is None or records.worth(there) is None or records.worth(records.won) is None:
         return _line("held", k=wins["in_80"].sum(), n=len(wins))
     return _line("held_both", k=money["in_80"].sum(), n=len(money), wins=wins["in_80"].sum())

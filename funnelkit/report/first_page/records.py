@@ -147,16 +147,20 @@ class DealRecords:
         return np.array(rows)
 
     def reached_in(self, start: pd.Timestamp, stop: pd.Timestamp) -> Counts:
-        """Count by stage the deals that entered it, or a later one, for the first time in [start, stop)."""
+        """Count by stage the deals that entered it, or a later one, for the first time in [start, stop).
+
+        Where deals `skip` stages, a later one does not count.
+        """
         first, last = days([start, stop])
         model, entries = self.pipeline.model, self._entries
         stages = len(model.stages)
         won_at = model.stage_ids.index(model.won_stage) if model.won_stage else stages - 1
         found = np.full((len(self.deals), stages), np.inf)
         np.minimum.at(found, (entries["deal"], entries["stage"]), entries["start"].fillna(np.inf))
-        found[:, 0] = np.minimum(found[:, 0], self.created)
         found[self.won, won_at] = np.minimum(found[self.won, won_at], self.ended[self.won])
-        found = np.minimum.accumulate(found[:, ::-1], axis=1)[:, ::-1]
+        if not self.skip:
+            found[:, 0] = np.minimum(found[:, 0], self.created)
+            found = np.minimum.accumulate(found[:, ::-1], axis=1)[:, ::-1]
         counts: Counts = ((found >= first) & (found < last)).sum(axis=0)
         return counts
 
@@ -167,3 +171,8 @@ class DealRecords:
         own = self._entries[["deal", "stage"]].drop_duplicates()
         by_deal = own.groupby("deal")["stage"].agg(["max", "size"])
         return int((by_deal["max"] + 1 - by_deal["size"]).sum())
+
+    @cached_property
+    def skip(self) -> bool:
+        """Whether more stages are passed without a record than with one: then their order is not that of the deals."""
+        return self.unrecorded() > len(self._entries[["deal", "stage"]].drop_duplicates())

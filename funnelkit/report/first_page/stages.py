@@ -89,6 +89,8 @@ def reached_counts(records: DealRecords, spans: Spans | None) -> Any:
     """Return how many reached each stage in the last twelve months; of all time where `of_year` says so."""
     if spans is not None and of_year(records, spans):
         return records.reached_in(*last_year(spans))
+    if records.skip:
+        return records.reached_in(pd.Timestamp(0), records.pipeline.as_of + pd.Timedelta(days=1))
     table = count_stages(records.pipeline).table
     stages = records.pipeline.model.stage_ids
     return table.set_index(table["stage"].astype(str))["n_entered"].reindex(list(stages)).to_numpy()

@@ -143,3 +143,15 @@ def test_a_remark_on_a_break_outside_of_the_months_compared_is_left_to_the_detai
     finding = fk.Finding("created_in_bulk", "warn", value="2019-01-01", values={"n": 400, "usual": 3})
     page = report.summary(replace(pipeline, findings=(finding,)))
     assert "1 remark on the data is below" in words_of(page) and "400" not in words_of(page)
+
+
+def test_stages_that_most_deals_skip_are_counted_by_their_entries():
+    days = pd.date_range("2024-01-01", "2025-12-30", freq="D")
+    moves = [(f"D{i}", stage, day) for i, day in enumerate(days) for stage in ("New", "Done" if i % 10 else "Check")]
+    events = pd.DataFrame(moves, columns=["deal_id", "stage", "entered_at"])
+    pipeline = fk.read(events, stages=["New", "Check", "Call", "Visit", "Wait", "Done"], as_of=STOP)
+    page = report.summary(pipeline)
+    shown = {str(row.stage.name): row.n_reached for row in page.page.stages}
+    recorded = events[events["entered_at"] >= "2025-01-01"]["stage"].value_counts()
+    assert shown == recorded.reindex(shown, fill_value=0).to_dict()
+    assert "a stage counts the deals that are recorded in it" in words_of(page)
