@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from funnelkit.charts.style import (
+    BACKING,
     COLOURS,
     GREY,
     GRID,
@@ -146,15 +147,25 @@ def _trend(table: pd.DataFrame, title: str) -> Chart:
     rows = table.to_dict("records")
     names = [f"{row['cohort']:%Y-%m-%d}" for row in rows]
     with canvas(9.8, 4.2, title) as ax:
+        top = _trend_top(table)
         for place, row in enumerate(rows):
             _cohort(ax, place, row)
+            if row["n_open"] > 0 and row["ceiling"] > top:
+                ends = say("charts.events.up_to", share=percent(row["ceiling"], 0))
+                ax.text(place, top, ends, ha="center", va="top", fontsize=8, bbox=BACKING)
         _cohort_axis(ax, names)
-        ends = table[["high", "ceiling"]].max().max()
-        ax.set_ylim(0, min(1.02, 1.08 * ends) if ends > 0 else 1)
+        ax.set_ylim(0, top)
         percent_axis(ax.yaxis)
         ax.set_ylabel(wrap(say("charts.events.rate"), 34))
         _trend_legend(ax)
     return Chart((ax,), alt_text(title, list(zip(names, map(_cohort_words, rows), strict=True))), table)
+
+
+def _trend_top(table: pd.DataFrame) -> float:
+    """Return where the axis ends: the rates fill it; what is open of a young cohort, up to all of it, may go beyond."""
+    ends, known = table[["high", "ceiling"]].max().max(), 1.6 * table[["high", "floor"]].max().max()
+    top = min(1.08 * ends, known) if table["n"].any() and known > 0 else 1.08 * ends
+    return min(1.02, float(top)) if top > 0 else 1.0
 
 
 def _cohort(ax: Any, place: int, row: dict[str, Any]) -> None:
@@ -271,7 +282,8 @@ def odds_chart(found: Drawable, title: str | None = None) -> Chart:
 def _odds(table: pd.DataFrame, title: str) -> Chart:
     rows = table[table["odds_ratio"].notna()].head(20).to_dict("records")
     several = len({row["attribute"] for row in rows}) > 1
-    names = [f"{row['attribute']}: {row['value']}" if several else str(row["value"]) for row in rows]
+    values = [str(row["value"]) or say("charts.funnel.no_segment") for row in rows]
+    names = [f"{row['attribute']}: {value}" if several else value for row, value in zip(rows, values, strict=True)]
     words = [_odds_words(row) for row in rows]
     with canvas(9.8, 1.6 + 0.42 * max(1, len(rows)), title) as ax:
         ax.axvline(1, color=COLOURS["ink"], linewidth=0.9)
@@ -280,7 +292,7 @@ def _odds(table: pd.DataFrame, title: str) -> Chart:
             fill = COLOURS["n_advanced"] if row["q_value"] < 0.05 else "white"
             ax.plot([row["odds_ratio"]], [place], "o", color=COLOURS["n_advanced"], mfc=fill)
             ax.annotate(words[place], (1.01, place), xycoords=ax.get_yaxis_transform(), va="center", fontsize=8.5)
-        rows_axis(ax, [wrap(name or say("charts.funnel.no_segment"), 26) for name in names])
+        rows_axis(ax, [wrap(name, 26) for name in names])
         _odds_axis(ax, [value for row in rows for value in (row["low"], row["high"])])
         ax.set_xlabel(say("charts.events.odds_axis"))
         ax.grid(**GRID)

@@ -125,19 +125,24 @@ def path_chart(found: Drawable, title: str | None = None) -> Chart:
     The twelve most frequent ways; the share of those left out is in the axis title. Events after the seventh of a way
     are drawn as one.
     """
-    return _path(found, title or say("charts.events.path_title"))
+    ends = _ends(found)
+    return _path(table_of(found), ends, title or say("charts.events.path_title", **ends))
 
 
-def _path(found: Drawable, title: str) -> Chart:
-    table = table_of(found)
-    ends = [str(found.values[name]) for name in ("first", "last")] if isinstance(found, Result) and found.values else []
-    first, last = ends or [say("charts.events.first_step"), say("charts.events.last_step")]
+def _ends(found: Drawable) -> dict[str, str]:
+    """Return the names of the two steps, as far as they are known."""
+    known = found.values if isinstance(found, Result) else {}
+    return {name: str(known.get(name, say(f"charts.events.{name}_step"))) for name in ("first", "last")}
+
+
+def _path(table: pd.DataFrame, ends: dict[str, str], title: str) -> Chart:
     rows = table.head(_WAYS).to_dict("records")
-    ways = [([first, *_events(row["path"]), _END], row["share"]) for row in rows]
+    total = sum(row["share"] for row in rows)
+    # Drawn as shares of what is drawn: where ways are many, those of all would be hairlines.
+    ways = [([ends["first"], *_events(row["path"]), _END], row["share"] / total) for row in rows]
     longest = max([2, *(len(way) for way, _ in ways)])
-    total = sum(share for _, share in ways)
     with canvas(min(12.0, 3.2 + 1.7 * longest), 4.6, title) as ax:
-        places = _nodes(ax, ways, last)
+        places = _nodes(ax, ways, ends["last"], total)
         lowest = min([0.0, *(bottom for _, _, bottom in places.values())])
         _ribbons(ax, ways, places)
         ax.set_xlim(-0.4, longest - 0.4)
@@ -159,8 +164,8 @@ def _way_words(row: dict[str, Any]) -> str:
     return say("charts.events.path_row", n=number(row["n"]), share=percent(row["share"]))
 
 
-def _nodes(ax: Any, ways: list[tuple[list[str], float]], last: str) -> _Places:
-    """Draw the nodes column by column, the largest at the top; return where each begins and ends."""
+def _nodes(ax: Any, ways: list[tuple[list[str], float]], last: str, total: float) -> _Places:
+    """Draw the nodes column by column, the largest at the top, with their share of all; return where each stands."""
     weight: dict[int, Counter[str]] = defaultdict(Counter)
     for way, share in ways:
         for column, event in enumerate(way):
@@ -171,10 +176,10 @@ def _nodes(ax: Any, ways: list[tuple[list[str], float]], last: str) -> _Places:
         for event, share in sorted(events.items(), key=lambda pair: (-pair[1], pair[0])):
             ax.bar(column, share, 0.12, bottom=top - share, color=COLOURS["ink"] if event == _END else GREY)
             name = last if event == _END else event
-            ax.annotate(f"{wrap(name, 15)} {percent(share, 0)}", (column, top), (0, 2), textcoords="offset points",
-                        ha="center", fontsize=8, va="bottom")  # fmt: skip
+            ax.annotate(f"{wrap(name, 19, most=1)} {_short(share * total)}", (column, top), (0, 2),
+                        textcoords="offset points", ha="center", fontsize=8, va="bottom")  # fmt: skip
             places[column, event] = [top, top, top - share]
-            top -= share + 0.1
+            top -= share + 0.12
     return places
 
 
@@ -208,22 +213,21 @@ def step_matrix_chart(found: Drawable, title: str | None = None) -> Chart:
     Chart
         Its alt text names the most frequent event of each position.
     """
-    return _matrix(table_of(found), title or say("charts.events.matrix_title"))
+    ends = _ends(found)
+    return _matrix(table_of(found), ends, title or say("charts.events.matrix_title", **ends))
 
 
-def _matrix(table: pd.DataFrame, title: str) -> Chart:
-    shares = table.pivot_table(index="event", columns="position", values="share", sort=False, fill_value=0.0)
-    shares = shares.sort_index(axis=1).iloc[:_ROWS]
+def _matrix(table: pd.DataFrame, ends: dict[str, str], title: str) -> Chart:
+    shares = _shares(table, ends["last"])
     with canvas(max(6.4, 3.6 + 0.9 * shares.shape[1]), 1.8 + 0.4 * len(shares), title) as ax:
         drawn = ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
         for (row, column), share in np.ndenumerate(shares.to_numpy()):
             if share > 0:
                 colour = "white" if share > 0.6 else COLOURS["ink"]
-                words = percent(share, 0) if share >= 0.005 else "<1%"
-                ax.text(column, row, words, ha="center", va="center", fontsize=8.5, color=colour)
+                ax.text(column, row, _short(share), ha="center", va="center", fontsize=8.5, color=colour)
         ax.set_yticks(range(len(shares)), [wrap(str(event), 26) for event in shares.index])
         ax.set_xticks(range(shares.shape[1]), [number(position) for position in shares.columns])
-        ax.set_xlabel(say("charts.events.matrix_axis"))
+        ax.set_xlabel(say("charts.events.matrix_axis", **ends))
         bar = ax.figure.colorbar(drawn, ax=ax)
         percent_axis(bar.ax.yaxis)
     rows = [
@@ -231,6 +235,23 @@ def _matrix(table: pd.DataFrame, title: str) -> Chart:
         for position in shares.columns
     ]
     return Chart((ax,), alt_text(title, rows), table)
+
+
+def _shares(table: pd.DataFrame, last: str) -> pd.DataFrame:
+    """Return event by position, the last step at the bottom; of many events the rarest are one row, above it."""
+    shares = table.pivot_table(index="event", columns="position", values="share", sort=False, fill_value=0.0)
+    shares = shares.sort_index(axis=1)
+    arrived = shares[shares.index == last]
+    others = shares.drop(index=arrived.index)
+    rare = others.sum(axis=1).sort_values(ascending=False, kind="stable").index[_ROWS - 2 :]
+    if len(rare) > 1:
+        folded = others.loc[rare].sum().to_frame(say("charts.events.others")).T
+        others = pd.concat([others.drop(index=rare), folded])
+    return pd.concat([others, arrived]).rename_axis("event")
+
+
+def _short(share: float) -> str:
+    return percent(share, 0) if share >= 0.005 else "<1%"
 
 
 def _top_words(shares: pd.Series[Any]) -> str:

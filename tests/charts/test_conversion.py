@@ -138,3 +138,26 @@ def test_short_times_have_ticks_and_days_that_tell_them_apart():
     ticks = [tick.get_text() for tick in chart.axes[1].get_xticklabels()]
     assert len(set(ticks)) == len(ticks) > 3
     assert "50%: arrived by day 0.6" in chart.alt and "90%: arrived by day 1.3" in chart.alt
+
+
+def test_a_matrix_of_many_events_keeps_the_last_step_and_adds_up():
+    rows = [(0, "A", 0.0), (0, "B", 9.0)]
+    for who in range(1, 31):
+        rows += [(who, "A", 0.0), (who, f"event {who % 20:02d}", 1.0), (who, "B", 9.0)]
+    log = pd.DataFrame(rows, columns=["deal_id", "stage", "day"])
+    log["entered_at"] = pd.Timestamp("2026-01-01") + pd.to_timedelta(log.pop("day"), unit="D")
+    found = journeys(log, ["A", "B"])
+    chart = flows.step_matrix_chart(step_matrix(log, found, "A", "B", 2))
+    names = [tick.get_text() for tick in chart.ax.get_yticklabels()]
+    assert len(names) == 12 and names[-2:] == ["other events", "B"]
+    np.testing.assert_allclose(np.asarray(chart.ax.images[0].get_array()).sum(axis=0), 1)
+    assert "After A" in chart.alt and "from A to B" in paths_between(log, found, "A", "B").chart().alt
+
+
+def test_a_cohort_that_may_yet_convert_whole_does_not_flatten_the_rates(results):
+    chart = results["trend"].chart()
+    table = results["trend"].table
+    top = chart.ax.get_ylim()[1]
+    assert table["high"].max() < top <= 1.6 * table[["high", "floor"]].max().max() + 1e-9
+    beyond = table.loc[(table["n_open"] > 0) & (table["ceiling"] > top), "ceiling"]
+    assert sum(text.get_text().startswith("to ") for text in chart.ax.texts) == len(beyond)
