@@ -10,6 +10,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from funnelkit import __version__
@@ -21,6 +22,7 @@ from funnelkit.result import Result
 _PLAIN = (str, int, float, bool, type(None), pd.Timestamp)
 _read: dict[int, tuple[Pipeline, str]] = {}  # what pipelines were read from, by their identity: they are held here
 _found: dict[int, tuple[Result, str]] = {}
+_hashed: dict[int, tuple[pd.DataFrame, pd.DataFrame, Any]] = {}  # tables, copies that share their columns, hashes
 
 
 class _UnknownError(Exception):
@@ -95,11 +97,36 @@ def _token(value: Any) -> Any:
 
 
 def _digest(table: pd.DataFrame) -> Any:
+    """Return the hash of a table as it is now; one that has not been written to since the last time is not read again.
+
+    pandas copies on write: whatever changes a column of the table leaves it another one than its copy's.
+    """
+    held, before, found = _hashed.get(id(table), (None, table, None))
+    if held is table and _untouched(table, before):
+        return found
     try:
         rows = pd.util.hash_pandas_object(table).to_numpy()
     except TypeError:
         return _unknown()
-    return [list(map(str, table.columns)), hashlib.sha256(rows.tobytes()).hexdigest()]
+    found = [list(map(str, table.columns)), hashlib.sha256(rows.tobytes()).hexdigest()]
+    _hashed[id(table)] = table, table.copy(deep=False), found
+    return found
+
+
+def _untouched(table: pd.DataFrame, before: pd.DataFrame) -> bool:
+    if not (table.columns.is_(before.columns) and table.index.is_(before.index)):
+        return False
+    pairs = zip(table.items(), before.items(), strict=True)
+    return all(_same_array(now.array, then.array) for (_, now), (_, then) in pairs)
+
+
+def _same_array(now: Any, then: Any) -> bool:
+    """Return whether two columns hold the same memory: numpy's, or Arrow's, which is never written to."""
+    own, old = (getattr(one, "_ndarray", None) for one in (now, then))
+    if own is not None and old is not None:
+        return bool(np.shares_memory(own, old))
+    own, old = (getattr(one, "_pa_array", None) for one in (now, then))
+    return own is not None and own is old
 
 
 def _unknown() -> Any:
