@@ -157,7 +157,7 @@ def worlds() -> Table:
         raise ValueError("nothing recorded")
     heads = [
         ("in simulated worlds whose truth is known", "真值已知的模拟世界"), ("truth", "真值"),
-        ("mean of 200 histories", "200 段历史的均值"), ("won ÷ closed, for comparison", "对照：赢单 ÷ 已关闭"), ("interval held", "区间覆盖"),
+        ("mean of 200 histories", "200 段历史的均值"), ("won ÷ closed, for comparison", "对照：赢单 ÷ 已结束"), ("interval held", "区间覆盖"),
     ]  # fmt: skip
     below = (
         f"The simulators (`tests/worlds`) share no code with the kit's own generator. Measured {day}.",

@@ -21,7 +21,7 @@ from funnelkit.charts.style import (
     style,
     wrap,
 )
-from funnelkit.language import DataError, number, percent, say, width
+from funnelkit.language import DataError, number, percent, points, say, width
 from funnelkit.models import funnel
 from funnelkit.planning import PerceptualMap
 from funnelkit.result import Result, table_of
@@ -218,7 +218,7 @@ def _room(table: pd.DataFrame) -> tuple[float, float]:
 
 def _lead_text(row: Mapping[Any, Any]) -> str:
     values = {"ours": number(row["ours"], 1), "rival": row["rival"], "theirs": number(row["best_rival"], 1)}
-    return say("charts.position.lead", **values, lead=f"{row['lead']:+.1f}")
+    return say("charts.position.lead", **values, lead=points(row["lead"] / 100))
 
 
 def adopters_chart(found: Found, title: str | None = None) -> Chart:

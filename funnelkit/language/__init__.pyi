@@ -63,6 +63,7 @@ from .texts import both as both
 from .texts import label as label
 from .texts import language as language
 from .texts import paragraph as paragraph
+from .texts import quoted as quoted
 from .texts import say as say
 from .texts import speaking as speaking
 from .texts import texts as texts

@@ -2,7 +2,7 @@
 
 The texts stand in `texts/*.toml`, one file a room with a table for each of its subjects, each entry
 `key = { en = "...", zh = "..." }`. A key is written `room.subject.key`. Values go into `{braces}` as `str.format` does;
-`{n:deal is|deals are}` writes the form that fits the number.
+`{n:deal is|deals are}` writes the form that fits the number, `{value!q}` a value in Chinese quotes.
 """
 
 from __future__ import annotations
@@ -120,7 +120,10 @@ def say(key: str, lang: Lang | None = None, /, **values: object) -> str:
 
 
 class _Forms(string.Formatter):
-    """`str.format` with a choice of forms: after 1 the first of `{n:deal is|deals are}` stands, else the second."""
+    """`str.format` with a choice of forms (after 1 the first of `{n:deal is|deals are}`) and Chinese quotes (`!q`)."""
+
+    def convert_field(self, value: Any, conversion: str | None) -> Any:
+        return quoted([value]).zh if conversion == "q" else super().convert_field(value, conversion)
 
     def format_field(self, value: Any, format_spec: str) -> str:
         one, choice, many = format_spec.partition("|")
@@ -135,6 +138,16 @@ _FORMS = _Forms()
 def joined(words: Iterable[object]) -> str:
     """Return words as a list in a sentence, or a Text in the language in force."""
     return str(words) if isinstance(words, Text) else str(texts("result")["between"][language()]).join(map(str, words))
+
+
+def quoted(words: Iterable[object]) -> Text:
+    """Return words as a list of quotations; both languages escape what repr escapes.
+
+    >>> quoted(["North", "South"])
+    Text(en="'North', 'South'", zh='“North”、“South”')
+    """
+    names = [repr(str(word)) for word in words]
+    return Text(", ".join(names), "、".join(f"“{name[1:-1]}”" for name in names))
 
 
 def paragraph(sentences: Iterable[str]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from funnelkit.language import quoted
 from funnelkit.models import Funnel
 from funnelkit.pipeline import DEAL_COLUMNS, SOURCES, Limit
 from funnelkit.reading.cells.text import among, by_text, cell_text, repeated, same_text
@@ -189,7 +190,7 @@ def _usual(sheet: Sheet, unknown: Sequence[str]) -> list[str]:
     enough = max(_USUAL, 0.02 * int(sheet.good.sum()))
     usual = [str(word) for word, n in counts.items() if n >= enough and not holds_exit(word)]
     if usual:
-        names, n = ", ".join(map(repr, usual)), int(counts[usual].sum())
+        names, n = quoted(usual), int(counts[usual].sum())
         sheet.journal.add("status_open", "warn", file=sheet.table.name, column=sheet.mapping.columns["status"],
                           value=usual[0], names=names, n=n)  # fmt: skip
     return usual

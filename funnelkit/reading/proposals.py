@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import pandas as pd
 
-from funnelkit.language import DataError, both, say
+from funnelkit.language import DataError, both, quoted, say
 from funnelkit.pipeline import Limit
 from funnelkit.reading.cells.text import cell_text
 from funnelkit.reading.containers.options import ReadOptions, Source, Table
@@ -96,7 +96,7 @@ def with_missed(limit: Limit, proposals: Sequence[Proposal]) -> Limit:
     found = [row for row in proposals if row["meaning"] == canonical]
     if canonical is None or not found or any(row["confidence"] != "perhaps" for row in found):
         return limit
-    names = ", ".join(repr(row["column"]) for row in found)
+    names = quoted(row["column"] for row in found)
     return replace(limit, values={**limit.values, "maybe": names, "canonical": canonical})
 
 
@@ -109,8 +109,8 @@ def with_maybe(error: DataError, table: Table, columns: Mapping[str, str]) -> Da
         free = [header for header in table.cells.columns if header not in columns.values()]
         wanted = str(each.values["column"])
         fitting = likely(table, free, wanted) or (names_stages(table, free)[:1] if wanted == "stage" else [])
-        found = ", ".join(map(repr, fitting))
-        told = both(lambda found=found: say("errors.maybe_column", maybe=found)) if found else ""  # type: ignore[misc]
+        found = quoted(fitting)
+        told = both(lambda found=found: say("errors.maybe_column", maybe=found)) if fitting else ""  # type: ignore[misc]
         problems.append(DataError("no_column", **{**each.values, "maybe": told}))
     return DataError("no_column", **{**problems[0].values, "problems": tuple(problems)})
 

@@ -54,7 +54,7 @@ def test_disconnections_of_the_case_against_invented_additions():
     assert found.table["alarm"].tolist() == [False, True, True]
     assert (
         "above 20%" in found.reading()
-        and "not clearly changed" in found.reading()
+        and "show no clear change" in found.reading()
         and "高于 20%" in found.reading("zh")
     )
 

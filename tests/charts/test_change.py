@@ -73,7 +73,7 @@ def test_peers_show_both_rates_and_the_verdict(lang, strict):  # noqa: F811
     table = compare_peers(ours, peers.assign(n=[4000, 500, 700, 90]), model=model).table
     chart = change.peer_chart(table, model)
     assert_inside(chart)
-    verdicts = {"en": ["low with us alone", "too few", "n/a", "no figure"], "zh": ["只有我方", "太少", "0", "没有同行"]}
+    verdicts = {"en": ["low only for us", "too few", "n/a", "no figure"], "zh": ["只有我方", "太少", "0", "没有同行"]}
     for text, words in zip(chart.ax.texts, verdicts[lang], strict=True):
         assert words in text.get_text()
     assert "10.0% [8.3, 12.0]" in chart.alt and "22.0%" in chart.alt

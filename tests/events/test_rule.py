@@ -88,7 +88,7 @@ def test_a_rule_says_what_it_means():
     ]
     use_language("zh")
     bundle = replace(rule, window="36h", hold=("team", "site"))._repr_mimebundle_()
-    assert "<li>窗口：自第一步起 1.5 天，含末刻。</li>" in bundle["text/html"]
+    assert "<li>窗口：自第一步起 1.5 天，含最后一刻。</li>" in bundle["text/html"]
     assert "全程取值须相同：team、site。" in bundle["text/plain"]
 
 

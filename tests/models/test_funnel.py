@@ -226,7 +226,7 @@ def test_an_unknown_model_is_answered_with_the_nearest():
     with pytest.raises(CatalogError) as error:
         funnel("industrial8")
     assert str(error.value).startswith("no model named 'industrial8'. Nearest: industrial-8.")
-    assert error.value.say("zh").startswith("没有名为 'industrial8' 的模型。相近的有：industrial-8。")
+    assert error.value.say("zh").startswith("没有名为“industrial8”的模型。相近的有：industrial-8。")
 
 
 def glossary():

@@ -161,9 +161,8 @@ def _is_unnamed(header: str, cells: pd.Series) -> bool:
     return re.fullmatch(r"column \d+", header) is not None and cell_text(cells).isna().all()
 
 
-def _listed(headers: Sequence[str]) -> str:
-    shown = ", ".join(header[:40] for header in headers[:20])
-    return shown + (" ..." if len(headers) > 20 else "")
+def _listed(headers: Sequence[str]) -> list[str]:
+    return [header[:40] for header in headers[:20]] + ["..."] * (len(headers) > 20)
 
 
 def _declared(
