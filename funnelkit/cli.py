@@ -92,7 +92,7 @@ def add_count(commands: Commands) -> None:
     command.add_argument("--rule", default="default", metavar="PRESET")
     command.add_argument("--window", metavar="30d")
     command.add_argument("--exclude", type=_names, default=[], metavar="X,Y")
-    command.add_argument("--by", metavar="COL")
+    command.add_argument("--by", type=_names, metavar="COL,COL")
     command.add_argument("--id", default="deal_id", metavar="COL")
     command.add_argument("--stage", default="stage", metavar="COL")
     command.add_argument("--at", default="entered_at", metavar="COL")

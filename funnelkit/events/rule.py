@@ -120,7 +120,7 @@ class Rule:
             object.__setattr__(self, field, tuple(str(name) for name in names))
         for one, other, contradicts in _contradictions(self):
             if contradicts:
-                shown = [f"{field}={getattr(self, field)!r}" for field in (one, other)]
+                shown = [f"{field}={_spelled(getattr(self, field))}" for field in (one, other)]
                 raise RuleError("rule_contradiction", one=shown[0], other=shown[1])
 
     @property
@@ -194,6 +194,14 @@ def duration(time: pd.Timedelta) -> str:
     seconds = time.total_seconds()
     unit, size = next((pair for pair in _LENGTHS if seconds >= pair[1]), ("seconds", 1))
     return say(f"events.rule.{unit}", n=f"{seconds / size:g}")
+
+
+def _spelled(value: Any) -> str:
+    """Return a field's value as a rule is written; a time in words."""
+    times = value if isinstance(value, tuple) else (value,)
+    if not all(isinstance(time, pd.Timedelta) for time in times) or not times:
+        return repr(value)
+    return repr(say("result.between").join(map(duration, times)))
 
 
 def _contradictions(rule: Rule) -> tuple[tuple[str, str, bool], ...]:
@@ -294,7 +302,8 @@ def preset(name: str, window: Window = None, exclude: str | tuple[str, ...] = ()
     name : str
         One of `PRESETS`, such as "mixpanel"; "default" is the kit's own.
     window : str or Timedelta, optional
-        A window of one's own; "none" removes the system's.
+        A window of one's own; "none" removes the system's. Several, one for each transition, such as "7d,2d", run
+        from the previous step.
     exclude : tuple of str
         Events that exclude, in the system's way.
 
@@ -316,7 +325,8 @@ def preset(name: str, window: Window = None, exclude: str | tuple[str, ...] = ()
         raise RuleError("no_such_rule", name=name, known=nearest(name, PRESETS))
     rule = PRESETS[name]
     if window is not None:
-        rule = replace(rule, window=None if str(window).strip().lower() in _NO_WINDOW else parse_window(window))
+        own = None if str(window).strip().lower() in _NO_WINDOW else parse_window(window)
+        rule = replace(rule, window=own, window_from="previous" if isinstance(own, tuple) else rule.window_from)
     return replace(rule, exclude=exclude) if exclude else rule  # type: ignore[arg-type]  # one name may be given bare
 
 

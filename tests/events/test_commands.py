@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 
 from funnelkit import cli
+from funnelkit.events import Rule
+from funnelkit.language import RuleError
 
 # Three entities: 1 comes through in two days, 2 stops at A, 3 changes its colour on the way.
 LOG = pd.DataFrame(
@@ -60,6 +62,20 @@ def test_journeys_trend_and_dropped_stand_beside_the_counts(count, tmp_path):
     shown = count("--window", "20d", "--journeys", "--trend", "week", "--dropped", str(file))
     for words in ("3 began with A; 2 went all the way to B", "half of the 2 who made it", "are listed in"):
         assert words in shown
+
+
+def test_each_step_may_have_a_window_of_its_own(count):
+    assert entered(count("--window", "9d", "--json")) == [3, 1]
+    assert entered(count("--steps", "A,B,B", "--window", "11d,1d", "--json")) == [3, 2, 0]
+    told = count("--rule", "bitrix24", "--window", "7d,2d", code=2)
+    assert "order='any' and window_from='previous' contradict each other" in told
+    with pytest.raises(RuleError, match="window='7 d, 2 d' and window_from='first' contradict"):
+        Rule(window="7d,2d")
+
+
+def test_several_columns_split_a_count(count):
+    rows = count("--by", "colour,deal_id", "--json")["rows"]
+    assert [(row["colour"], row["deal_id"]) for row in rows[::2]] == [("red", "1"), ("red", "3"), ("red", "=2")]
 
 
 def test_a_terminal_gets_every_row(tmp_path, capsys):
