@@ -206,8 +206,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--reports", type=int, default=40)
     parser.add_argument("--full", type=int, default=5, help="reports on the kit's own template")
-    parser.add_argument("--many", type=int, default=60)
-    parser.add_argument("--papermill", type=int, default=8, help="reports of the small template that papermill makes")
+    parser.add_argument("--many", type=int, default=40)
+    parser.add_argument("--papermill", type=int, default=5, help="reports of the small template that papermill makes")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as home:
         small = small_template(Path(home) / "small.ipynb")
