@@ -200,12 +200,12 @@ COUNTED = (
     ("10M", "time_int", "F2", "chdb", ("10 million events, split by 20 segments", "1000 万事件，按 20 个分组")),
     ("10M", "time_int", "F3", "pandas", ("10 million events, times from step to step", "1000 万事件，各步间隔时间")),
 )
-RAN = (
-    ("**Small template", "1 job", ("40 small reports, 1 job", "40 份小报告，单任务")),
-    ("**Small template", "2 jobs", ("40 small reports, 2 jobs", "40 份小报告，双任务")),
-    ("**The kit's own report", "1 job", ("5 full reports, 1 job", "5 份完整报告，单任务")),
-    ("**The kit's own report", "2 jobs", ("5 full reports, 2 jobs", "5 份完整报告，双任务")),
-)
+RAN = {
+    "**Small template": ("a small report of a batch", "批量生成的小报告，每份"),
+    "report on the sample, by five columns": ("a full report, five on the same data", "完整报告，同一数据出五份，每份"),
+    "report on the sample, as of five days": ("a full report, five different days", "完整报告，五个不同日期，每份"),
+}
+JOBS = {"1 job": "单任务", "2 jobs": "双任务"}
 
 
 def speed() -> Table:
@@ -216,13 +216,15 @@ def speed() -> Table:
         wall = {row[3]: row[4] for row in cells if row[:3] == [size, file, task] and row[3] in ("funnelkit", peer)}
         rows.append([what, f"{wall['funnelkit']} s", f"{peer} {wall[peer]} s", _ratio(wall["funnelkit"], wall[peer])])
     text = (ROOT / "benchmarks" / "REPORTS.md").read_text(encoding="utf-8")
-    for part, runner, what in RAN:
+    for part, (english, chinese) in RAN.items():
         table = dict(
             re.findall(r"^\| (papermill|\d+ jobs?) \| ([\d.]+) \|", text.split(part)[1].split("\n\n")[1], re.M)
         )
-        rows.append(
-            [what, f"{table[runner]} s", f"papermill {table['papermill']} s", _ratio(table[runner], table["papermill"])]
-        )
+        for runner, jobs in JOBS.items():
+            own, peer = table[runner], table["papermill"]
+            rows.append(
+                [(f"{english}, {runner}", f"{chinese}，{jobs}"), f"{own} s", f"papermill {peer} s", _ratio(own, peer)]
+            )
     heads = [("task", "任务"), ("funnelkit", "funnelkit"), ("peer", "对照"), ("ratio", "比值")]
     below = (
         "Two cores; same answers, compared before times. [benchmarks/RESULTS.md](benchmarks/RESULTS.md), "
