@@ -8,6 +8,8 @@ const FONTS = 'system-ui, "Segoe UI", "Noto Sans SC", "Source Han Sans SC", "Pin
 const SVG = "http://www.w3.org/2000/svg";
 const GLIDE_MS = 260, REST_MS = 120, SEND_MS = 500, SPEAK_MS = 500, TICKS = 200, NARROW = 920;
 const OTHER = { en: "中文", zh: "English" }; // a language bears its own name
+const GONE = ["restarting", "autorestarting", "terminating", "dead"]; // of a kernel that knows its cards no more
+const LOST_KERNEL = "jupyter-widgets-disconnected"; // the class that ipywidgets gives
 const UNITS = { k: 3, K: 3, M: 6, 万: 4, 萬: 4, 亿: 8, 億: 8 };
 
 export const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
@@ -180,9 +182,11 @@ function picture() {
   set(svg, { role: "img", xmlns: SVG, "font-family": FONTS });
   set(hatch, { id: "hatch", width: 6, height: 6, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" });
   set(stroke, { d: "M1 0V6M4 0V6", stroke: LOST, "stroke-width": 1.6 });
-  const shapes = document.createElementNS(SVG, "g");
+  // The ground is as large as the picture: where what is painted grows, the browser makes all layers of a page anew.
+  const shapes = document.createElementNS(SVG, "g"), ground = document.createElementNS(SVG, "rect");
   shapes.setAttribute("aria-hidden", "true"); // the picture's label says all of it once
-  hatch.append(stroke); defs.append(hatch); svg.append(defs, shapes);
+  set(ground, { width: "100%", height: "100%", fill: "#fff" });
+  hatch.append(stroke); defs.append(hatch); svg.append(defs, ground, shapes);
   return { svg, layer: new Layer(shapes) };
 }
 
@@ -214,9 +218,6 @@ function save(name, blob) {
 const drawn = (svg) => {
   const copy = svg.cloneNode(true), { width, height } = svg.getBoundingClientRect();
   for (const [name, value] of [["width", width], ["height", height]]) copy.setAttribute(name, value);
-  const ground = document.createElementNS(SVG, "rect");
-  for (const [name, value] of [["width", "100%"], ["height", "100%"], ["fill", "#fff"]]) ground.setAttribute(name, value);
-  copy.prepend(ground);
   return { text: new XMLSerializer().serializeToString(copy), width, height };
 };
 
@@ -275,21 +276,26 @@ class Card {
     this.guess = node("div", { class: "chips" });
     this.tools = node("div", { class: "tools", role: "group" });
     this.alert = node("p", { class: "alert", role: "alert" });
+    this.gone = node("p", { class: "gone", role: "status" });
     this.said = node("p", { class: "unseen", role: "status" });
     this.remark = node("p", { class: "remark" });
-    this.remark.hidden = !this.parts.remark;
+    this.remark.hidden = !(this.parts.remark || spec.remark);
     this.code = node("textarea", { class: "code", readonly: "", rows: 6, hidden: "" });
     this.buildControls();
     this.buildButtons();
     const body = node("div", { class: "body" }, this.controls, node("div", { class: "picture" }, this.legend, this.canvas));
     const aside = node("div", { class: "aside" }, ...(spec.challenge ? [this.buildChallenge(level + 1)] : []), this.tools);
-    const foot = node("div", { class: "foot" }, node("div", { class: "actions" }, this.alert, this.presets, this.guess), aside);
+    const actions = node("div", { class: "actions" }, this.alert, this.gone, this.presets, this.guess);
+    const foot = node("div", { class: "foot" }, actions, aside);
     this.card = node("section", { class: `card ${spec.layout}`, "aria-labelledby": "title" },
       node("div", { class: "header" }, this.title, this.figures, this.switch), this.bar, body, this.remark, foot, this.said,
       this.code);
     this.body = body;
-    if (spec.layout === "rows") this.card.style.setProperty("--n", this.controls.childElementCount - 1);
-    else this.card.insertBefore(this.fold = node("details", {}, node("summary"), this.numbers), foot);
+    if (spec.layout === "rows") {
+      const n = this.controls.childElementCount - 1;
+      this.card.style.setProperty("--n", n);
+      this.card.classList.toggle("many", n > 9);
+    } else this.card.insertBefore(this.fold = node("details", {}, node("summary"), this.numbers), foot);
     this.bar.hidden = !this.bar.childElementCount;
     if (this.more.lastChild.childElementCount) this.card.insertBefore(this.more, foot);
     this.frame = node("div", { class: "frame" }, this.card);
@@ -379,8 +385,9 @@ class Card {
     on("spec", () => { this.spec = model.get("spec"); this.take(); });
     const anew = () => { this.measure(); this.show(); }, observer = new ResizeObserver(() => { this.place(); anew(); });
     observer.observe(this.frame); observer.observe(this.canvas);
-    this.switch.addEventListener("click", () => { model.set("lang", this.lang === "zh" ? "en" : "zh"); model.save_changes(); });
+    this.switch.addEventListener("click", () => { model.set("lang", this.lang === "zh" ? "en" : "zh"); this.sync(); });
     this.dragging();
+    close.push(this.follow(model.widget_manager?.kernel));
     this.fold?.addEventListener("toggle", () => this.show());
     for (const moment of ["beforeprint", "afterprint"]) addEventListener(moment, anew);
     this.close = () => {
@@ -392,6 +399,16 @@ class Card {
     };
     signal?.addEventListener("abort", this.close);
   }
+
+  // JupyterLab marks the cards that have lost their kernel only where it was told to restart; a kernel also dies.
+  follow(kernel) {
+    const lose = () => this.root.host.classList.add(LOST_KERNEL);
+    const heard = (_, status) => { if (GONE.includes(status)) lose(); };
+    kernel?.statusChanged?.connect(heard); kernel?.disposed?.connect(lose);
+    return () => { kernel?.statusChanged?.disconnect(heard); kernel?.disposed?.disconnect(lose); };
+  }
+
+  sync() { if (!this.root.host.classList.contains(LOST_KERNEL)) this.model.save_changes(); }
 
   dragging() {
     this.svg.addEventListener("pointerdown", (event) => {
@@ -470,7 +487,7 @@ class Card {
 
   setRevealed(revealed) {
     this.model.set("revealed", revealed);
-    this.model.save_changes();
+    this.sync();
     this.show();
   }
 
@@ -488,7 +505,7 @@ class Card {
   post() {
     for (const name of ["rest", "send"]) { clearTimeout(this.timers[name]); this.timers[name] = null; }
     this.tell();
-    this.model.save_changes();
+    this.sync();
   }
 
   same(one, other) { return Object.keys(other).every((name) => one[name] === other[name]); }
@@ -559,6 +576,8 @@ class Card {
     if (spec.challenge) { write(this.challengeTitle, this.t("challenge")); write(this.challengeText, this.name(spec.challenge.text)); }
     this.legend.replaceChildren(...Object.entries(this.parts.legend ?? {}).map(([kind, key]) =>
       node("span", {}, node("i", { class: kind }), this.t(key))));
+    write(this.gone, this.t("no_kernel"));
+    if (spec.remark) write(this.remark, this.name(spec.remark));
     if (this.refused) this.refuse(this.refused.id, this.refused.text);
     this.show();
   }

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
-from funnelkit.analysis import count_stages, rate_table
+from funnelkit.analysis import count_stages, rate_table, win_rate
 from funnelkit.explore.base import Explorable, Input, Judgement, State, in_both, module, rounded
-from funnelkit.language import Text, number, percent
-from funnelkit.models import Funnel, model_names
+from funnelkit.language import DataError, Text, both, label, number, percent
+from funnelkit.models import Funnel, Stage, custom, model_names
 from funnelkit.pipeline import Pipeline
 from funnelkit.planning import sensitivity, what_if
 from funnelkit.result import Result
@@ -100,11 +101,15 @@ class WhatIf(Explorable):
 
     @classmethod
     def of(cls, pipeline: Pipeline, *, target: float | None = None) -> WhatIf:
-        """Return the card of one's own funnel: its rates, how many entered, the mean amount of its wins."""
-        rates, entered = rate_table(pipeline), count_stages(pipeline).table["n_entered"].iloc[0]
+        """Return the card of one's own funnel: its rates to the win, how many entered, the mean amount of its wins."""
+        entered = count_stages(pipeline).table["n_entered"].iloc[0]
         won = pipeline.deals.loc[pipeline.deals["status"] == "won", "amount"].dropna()
         value = float(won.mean()) if len(won) else 0.0
-        return cls(rates, float(entered), value, model=pipeline.model, target=target, currency=pipeline.currency)
+        rates, model, one_step = _to_the_win(pipeline)
+        panel = cls(rates, float(entered), value, model=model, target=target, currency=pipeline.currency)
+        if one_step:
+            panel.spec = {**panel.spec, "remark": in_both(cls.said("one_step"))}
+        return panel
 
     @property
     def _wins(self) -> bool:
@@ -129,8 +134,11 @@ class WhatIf(Explorable):
         """Return a goal with one way through where the rates allow it: one rate, few points, the best stage only."""
         rule, base = {"rates": 1, "fixed": list(LEVERS[:1])}, volume * math.prod(rates.values())
         if target is not None:
+            if not (math.isfinite(target) and target > 0):
+                raise DataError("sensitivity_setting", name="target", found=target)
             rule |= {"wins": rounded(target), "rates": len(rates), "points": most}
-            return self.goal(rule, "challenge_target", wins=number(target, 0 if target >= 100 else 1))
+            wins = number(target, 0 if target >= 100 or target % 1 == 0 else 1)
+            return self.goal(rule, "challenge_met" if base >= target else "challenge_target", wins=wins)
         if not base > 0:
             return None
         points, gain = _reach(list(rates.values()), most)
@@ -192,6 +200,28 @@ class WhatIf(Explorable):
         """Return the lines that give `result` without the card."""
         changes = ", ".join(f'"{name}": {value!r}' for name, value in self._changes.items())
         return f"{self.spec['setup']}\nfk.what_if(rates, {{{changes}}}, {self.spec['call']})\n"
+
+
+def _to_the_win(pipeline: Pipeline) -> tuple[pd.DataFrame, Funnel, bool]:
+    """Return stages and rates, the win last, their model, and whether it is one step: not every rate is known."""
+    found, model = rate_table(pipeline).table, pipeline.model
+    if model.kind != "pipeline":
+        return found, model, False  # layers of an audience: nothing is won at their end
+    rates, stages, won = dict(zip(found["stage"], found["rate"], strict=True)), list(model.stages), model.won_stage
+    last = found.iloc[-1]
+    if won is None and last["n"] and last["k"] == last["n"] and not last["n_open"]:
+        won = stages[-1].id  # whoever is there has won
+    elif won is None:
+        stages.append(Stage(id=(won := "won"), name=both(lambda: label("won"))))  # their order ends before it
+    way = stages[: [stage.id for stage in stages].index(won)]
+    one_step = any(math.isnan(rates[stage.id]) for stage in way)
+    if one_step:
+        whole = win_rate(pipeline).table["rate"].iloc[0]
+        stages, way, rates = [stages[0], stages[len(way)]], stages[:1], {stages[0].id: whole}
+    if tuple(stages) != model.stages or won != model.won_stage:
+        model = replace(custom(()), stages=tuple(stages), won_stage=won)
+    names = [stage.id for stage in stages]
+    return pd.DataFrame({"stage": names, "rate": [rates.get(name) for name in names]}, dtype=object), model, one_step
 
 
 def _tried(rates: Mapping[str, float], levers: Mapping[str, float]) -> dict[str, State]:

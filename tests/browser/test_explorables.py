@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+from statistics import median
 from xml.dom import minidom
 
 import nbformat
@@ -168,6 +169,36 @@ def presets_challenge_and_reveal(page, panel, solution):
         assert page.locator(".answer").inner_text() == ""
         reveal.click()
         assert page.locator(".answer").inner_text() and reveal.get_attribute("aria-pressed") == "true"
+
+
+PAINTED = """() => { window.painted = []; addEventListener("keydown", (event) => requestAnimationFrame(() => {
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => window.painted.push(performance.now() - event.timeStamp);
+  port2.postMessage(0);
+}), true); }"""
+MOVES, SOON_MS = 20, 100  # a wide limit, for busy machines: benchmarks/EXPLORABLES.md has the figures of a quiet one
+
+
+@pytest.mark.parametrize("name", ["what_if", "signal_or_noise", "small_sample"])  # those with most to draw
+def test_a_move_is_laid_out_once_and_soon_on_the_screen(name, opened):
+    """Nothing asks for sizes between its changes, so that one move costs one layout; the picture follows at once."""
+    page, panel = opened(name)
+    cdp = page.context.new_cdp_session(page)
+    cdp.send("Performance.enable")
+
+    def layouts():
+        return next(m["value"] for m in cdp.send("Performance.getMetrics")["metrics"] if m["name"] == "LayoutCount")
+
+    slider = page.locator(f"#c{next(at for at, one in enumerate(shown(panel)) if 'options' not in one)}")
+    slider.press("ArrowRight")
+    page.wait_for_timeout(700)  # the size of the card and what is said of it have settled
+    page.evaluate(PAINTED)
+    before = layouts()
+    for move in range(MOVES):
+        slider.press("ArrowRight" if move % 4 < 2 else "ArrowLeft")
+        page.wait_for_timeout(20)
+    assert layouts() - before <= 1.5 * MOVES
+    assert median(page.evaluate("() => window.painted")) < SOON_MS
 
 
 NONSENSE = ("1e999", "абв", "-5", "12,5", "1.234,5", "", "∞", "1/2", "9" * 400)
@@ -344,6 +375,7 @@ def test_every_card_in_jupyterlab(lang, lab, browser):
 def test_two_views_move_together_and_a_busy_kernel_holds_nothing_up(lab, browser):
     page = browser.new_page(viewport={"width": 1280, "height": 720})
     page.set_default_timeout(120_000)
+    said = []
     run_notebook(page, lab, "twice.ipynb")
     cards = page.locator(".jp-Notebook .card")
     expect(cards).to_have_count(2, timeout=60_000)
@@ -356,13 +388,24 @@ def test_two_views_move_together_and_a_busy_kernel_holds_nothing_up(lab, browser
     page.wait_for_function("() => window.busy === 'done'")
     page.wait_for_timeout(300)
     assert page.evaluate(ASK, "what_if.state['negotiation']") == "0.86"
+    gone = cards.nth(0).locator(".gone")
+    expect(gone).to_be_hidden()
     page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
     slider.press("ArrowRight")
     expect(slider).to_have_attribute("aria-valuetext", "87%, was 85%", timeout=1000)
+    expect(gone).to_be_visible()
     page.wait_for_function(READY)
     page.evaluate(RUN_ALL)
     expect(slider).to_have_attribute("aria-valuetext", "85%", timeout=60_000)
     slider.press("ArrowLeft")
     page.wait_for_timeout(300)
     assert page.evaluate(ASK, "what_if.state['negotiation']") == "0.84", "a card of the new kernel"
+    expect(gone).to_be_hidden()
+    page.on("console", lambda line: said.append(line.text) if line.type == "error" else None)
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    expect(gone).to_contain_text("No kernel")
+    slider.press("ArrowLeft")
+    expect(slider).to_have_attribute("aria-valuetext", "83%, was 85%", timeout=1000)
+    page.wait_for_timeout(300)
+    assert [line for line in said if "widget" in line] == [], "nothing is sent to a kernel that is gone"
     page.close()

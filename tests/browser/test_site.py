@@ -114,6 +114,8 @@ def test_the_presenter_view_is_moved_by_keys(site, page, lang):
     page.keyboard.press("Home")
     page.keyboard.press("n")
     assert page.locator("#s1 .notes").is_visible()
+    starts = [int(re.search(r"\d+", text)[0]) for text in page.locator(".notes > p:first-child").all_text_contents()]
+    assert starts[0] == 0 and starts == sorted(starts) and len(set(starts)) > 3, "when each screen begins"
     page.keyboard.press("n")
     assert not page.locator("#s1 .notes").is_visible()
     page.keyboard.press("Escape")

@@ -5,9 +5,12 @@ import itertools
 import pandas as pd
 import pytest
 
+from funnelkit.analysis import win_rate
 from funnelkit.explore import WhatIf
+from funnelkit.language import DataError
 from funnelkit.models import catalog, custom, funnel
 from funnelkit.planning import what_if
+from funnelkit.reading import read
 
 
 def test_rates_and_result_follow_the_state():
@@ -63,6 +66,54 @@ def test_counts_that_grow_and_stages_of_ones_own():
     own = custom(["Lead", "Offer", "Won"], won_stage="Won")
     panel = WhatIf(pd.DataFrame({"stage": ["Lead", "Offer", "Won"], "rate": [0.5, 0.4, 1.0]}), model=own)
     assert "fk.custom(['Lead', 'Offer', 'Won'], won_stage='Won')" in panel.to_python()
+
+
+def export(stages, ends):
+    """Return an export without a log: 10 deals for each (stage, status), a week apart, closed after a month."""
+    rows = [pair for pair in ends for _ in range(10)]
+    table = pd.DataFrame(rows, columns=["Stage", "Status"])
+    table["Deal ID"] = [f"D{at}" for at in range(len(table))]
+    table["Created"] = pd.Timestamp("2025-01-06") + pd.to_timedelta(7 * (table.index % 10), unit="D")
+    table["Closed"] = (table["Created"] + pd.Timedelta(days=30)).where(table["Status"] != "open")
+    return read(table, stages=stages, as_of="2025-06-30")
+
+
+def test_ones_own_stages_that_end_before_the_win_are_led_to_it():
+    """Of 40 deals 10 are lost in each stage and 10 are won: 2/3 and then 1/2 of those that have left it."""
+    ends = [("Lead", "lost"), ("Talk", "lost"), ("Talk", "won"), ("Lead", "open")]
+    panel = WhatIf.of(export(["Lead", "Talk"], ends))
+    assert [stage["id"] for stage in panel.spec["stages"]] == ["Lead", "Talk", "won"]
+    assert panel.rates.tolist() == pytest.approx([2 / 3, 1 / 2])
+    assert panel.table["n"].tolist() == pytest.approx([40, 40 * 2 / 3, 40 / 3])
+    space = {}
+    setup, call = panel.to_python().strip().rsplit("\n", 1)
+    exec(setup, space)
+    assert eval(call, space).table["n"].tolist() == panel.table["n"].tolist()
+
+
+def test_where_losses_name_no_stage_the_way_to_the_win_is_one_step():
+    """Systems that move a lost deal to "Closed Lost" forget where it was lost: only the win rate is known."""
+    ends = [
+        ("Lead", "open"),
+        ("Offer", "open"),
+        ("Closed Won", "won"),
+        ("Closed Lost", "lost"),
+        ("Closed Lost", "lost"),
+    ]
+    pipeline = export(["Lead", "Offer", "Closed Won"], ends)
+    panel = WhatIf.of(pipeline)
+    assert [stage["id"] for stage in panel.spec["stages"]] == ["Lead", "Closed Won"]
+    assert panel.rates["Lead"] == pytest.approx(win_rate(pipeline).table["rate"].iloc[0])
+    assert panel.table["n"].iloc[0] == 50 and "every stage" in panel.spec["remark"]["en"]
+
+
+def test_a_target_that_is_no_number_of_wins_or_is_met_already():
+    model = funnel("simple-5")
+    for target in (0.0, -4.0, float("nan")):
+        with pytest.raises(DataError, match="target"):
+            WhatIf(model, 100, target=target)
+    panel = WhatIf(model, 100, target=2)
+    assert panel.spec["challenge"]["text"]["en"].startswith("These rates already give 2 wins")
 
 
 def test_a_page_of_ones_own_funnel(tmp_path, capsys):

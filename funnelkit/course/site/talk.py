@@ -15,9 +15,11 @@ def talk_page(lesson: Lesson, writer: Writer) -> SitePage:
     """Return the presenter view of a lesson."""
     found = screens(lesson)
     foot = f"{site_text('lesson', no=lesson.number)} · {escape(lesson.question)}"
-    body = ""
+    body, minute = "", 0
     for place, (screen, beside) in enumerate(zip(found, off_the_wall(lesson, found), strict=True), 1):
-        notes = _notes(screen, beside, writer)
+        start = site_text("start_at", start=minute, total=lesson.minutes[0])
+        notes = f"<p>{start}</p>{_notes(screen, beside, writer)}"
+        minute += sum(note.minutes for block in (*beside, *screen.blocks) for note in block.notes)
         body += _screen((place, len(found)), screen, _content(screen, lesson, writer), notes, foot)
     page = SitePage(
         f"{lesson.name}.talk.html", lesson.question, "", [asset("talk.css")], [asset("talk.js")], hashes=writer.hashes
