@@ -134,7 +134,7 @@ def test_losses_of_an_unknown_stage_bound_its_rate():
     assert (row["k"], row["n"], row["n_open"], row["basis"]) == (6, 8, 2, "unknown")
     assert (row["floor"], row["ceiling"]) == (6 / 13, 11 / 13)
     assert math.isnan(row["rate"])
-    assert (words.en, words.zh) == ("not known: 46.2% to 84.6%", "无法得知：介于 46.2% 与 84.6% 之间")
+    assert (words.en, words.zh) == ("not known: 46.2% to 84.6%", "无法得知：在 46.2% 与 84.6% 之间")
     assert gated("stage_of_loss_unknown", "win")[0]["rate"] == 0.75  # overall stands
 
 
