@@ -267,7 +267,7 @@ def _rates(table: pd.DataFrame, rows: tuple[list[str], Funnel | None], title: st
             if not _is_win(row.get("stage"), model):
                 _draw_rate(ax, row, place)
             ax.text(1.05 * top, place, words[place], va="center", ha="left", fontsize=8.5)
-        rows_axis(ax, [wrap(name, 26) for name in segments])
+        rows_axis(ax, [wrap(name, 26, most=2) for name in segments])  # a row has room for two lines
         ax.set_xlim(-0.02 * top, 1.5 * top)
         ax.set_xticks([top * quarter / 4 for quarter in range(5)])
         ax.xaxis.set_major_formatter(lambda value, _: percent(value, 0 if (25 * top).is_integer() else 1))

@@ -6,6 +6,7 @@ import logging
 import re
 import warnings
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,19 @@ import pytest
 
 from funnelkit import charts
 from funnelkit.analysis.win_rate import win_rate
-from funnelkit.language import language, use_language
+from funnelkit.language import language, speaking, use_language
 from funnelkit.models.funnel import catalog, custom, funnel
 from tests.support.speech import spoken
+
+# Each model in both languages; `make test` draws it in one of them, by turns.
+EACH_MODEL = pytest.mark.parametrize(
+    ("model", "lang"),
+    [
+        pytest.param(model, lang, id=f"{model.id}-{lang}", marks=() if (i + j) % 2 == 0 else pytest.mark.slow)
+        for i, model in enumerate(catalog())
+        for j, lang in enumerate(("en", "zh"))
+    ],
+)
 
 
 def counts_of(model, top=1000):
@@ -60,8 +71,7 @@ def assert_inside(chart):
                 assert not box.overlaps(box2), f"{text.get_text()!r} overlaps {other.get_text()!r}"
 
 
-@pytest.mark.parametrize("lang", ["en", "zh"])
-@pytest.mark.parametrize("model", catalog(), ids=lambda model: model.id)
+@EACH_MODEL
 def test_every_model_draws_in_both_languages(model, lang, strict):
     use_language(lang)
     chart = charts.funnel_chart(counts_of(model), model)
@@ -178,3 +188,20 @@ def test_the_axis_of_rates_fits_them_and_names_what_they_are():
     assert charts.rate_chart(few.assign(high=[0.97, 0.5])).ax.get_xticks()[-1] == pytest.approx(1.0)
     won = charts.rate_chart(few.assign(n_won=few["k"])[["shop", "n_won", "k", "n", "rate", "low", "high"]])
     assert won.alt.startswith("Do win rates differ by shop?")
+
+
+LONG_NAMES = {
+    "zh": "华东大区渠道与战略客户联合销售部（含经销商支持）第{}组",
+    "en": "Strategic accounts with support, Midlands, {}",
+}
+
+
+@pytest.mark.parametrize(("lang", "name"), LONG_NAMES.items())
+def test_long_names_of_rows_keep_apart(lang, name):
+    rows = pd.DataFrame({"team": [name.format(i) for i in range(12)], "n_won": 5, "k": 5, "n": 50})
+    with speaking(lang):
+        ax = charts.rate_chart(rows.assign(rate=0.1, low=0.05, high=0.2), by="team").ax
+    ax.figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in ax.get_yticklabels()]
+    assert all(box.x0 >= 0 for box in boxes)
+    assert all(above.y0 >= below.y1 for above, below in pairwise(boxes))
