@@ -98,7 +98,7 @@ class Workers:
         env = self._environment(mark, private) | {"FUNNELKIT_LOG": str(log)}
         env |= {SHARED_READ: str(self.runtime / READ)} if self.sharing else {}
         if alone or not self.forks:
-            command = _command("worker", "main", str(folder), str(os.getpid()))
+            command = _command("worker", "work_alone", str(folder), str(os.getpid()))
             with log.open("w") as handle:
                 process = subprocess.Popen(
                     command, env=env, stdin=subprocess.DEVNULL, stdout=handle, stderr=handle, start_new_session=True

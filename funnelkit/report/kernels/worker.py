@@ -193,7 +193,7 @@ def _saving_now_and_then(engine: type[Engine]) -> Iterator[None]:
         signal.signal(signal.SIGALRM, old)
 
 
-def main(folder: str, parent: str) -> NoReturn:
+def work_alone(folder: str, parent: str) -> NoReturn:
     """Execute FOLDER/spec.json in a process of its own, which ends with the command `parent`."""
     die_with_parent(int(parent))
     sys.exit(work(folder))
