@@ -85,7 +85,7 @@ def _stages(table: pd.DataFrame, model: Funnel | None, title: str) -> Chart:
         _limit_lines(ax)
         _name_lines(ax, table["period"], signals)
         ax.set_ylabel(wrap(say("charts.change.sum_axis"), 46))
-    named = say("result.between").join(name for _, name in sorted(signals)) or "–"
+    named = say("result.between").join(name for _, name in sorted(signals)) or say("charts.change.none")
     series = len(table) // max(table["period"].nunique(), 1)
     return Chart((ax,), say("charts.change.monitor_alt", title=title, n=number(series), signals=named), table)
 
@@ -144,7 +144,7 @@ def _periods(table: pd.DataFrame, title: str) -> Chart:
         below.set_ylabel(wrap(say("charts.change.sum_axis"), 24))
         step = -(-len(names) // 13)
         below.set_xticks(list(places)[::step], names[::step], fontsize=9)
-    listed = {key: say("result.between").join(name for name, on in zip(names, flags, strict=True) if on) or "–"
+    listed = {key: [name for name, on in zip(names, flags, strict=True) if on] or say("charts.change.none")
               for key, flags in (("signals", signal), ("young", ~mature))}  # fmt: skip
     alt = say("charts.change.periods_alt", title=title, n=len(table), centre=percent(usual.dropna().median()), **listed)
     return Chart((above, below), alt, table)

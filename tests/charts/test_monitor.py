@@ -35,7 +35,7 @@ def test_periods_mark_signals_and_young_ones(lang, strict):  # noqa: F811
 def test_periods_without_a_verdict_mark_no_signal(strict):  # noqa: F811
     chart = monitor.monitor_chart(watch(months(8, 6, 0)))
     assert not [line for line in chart.ax.lines if line.get_marker() == "D"]
-    assert "Signals: –." in chart.alt
+    assert "Signals: none." in chart.alt
 
 
 @EACH
