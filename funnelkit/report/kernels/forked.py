@@ -9,6 +9,8 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
+GONE = (ConnectionError, FileNotFoundError)  # what an order meets whose parent is being killed, or started anew
+
 
 class Forked:
     """Order a process at `address`; the methods are those of subprocess.Popen that are used."""
@@ -27,7 +29,7 @@ class Forked:
             self._socket.settimeout(60)
             self._take()
             if self.pid is None:
-                raise RuntimeError("the preloaded parent did not fork a kernel")
+                raise (ConnectionError if self.orphaned else RuntimeError)("the preloaded parent did not fork a kernel")
 
     def fileno(self) -> int:
         return self._socket.fileno()

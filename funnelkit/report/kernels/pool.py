@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from funnelkit.report.kernels import processes
-from funnelkit.report.kernels.forked import Forked
+from funnelkit.report.kernels.forked import GONE, Forked
 from funnelkit.report.runs.publish import try_lock
 
 NAME, SOCKET = "funnelkit-fork", "FUNNELKIT_FORGE"
@@ -83,13 +83,14 @@ class Workers:
             first = Worker(Forked(str(self.runtime / "forge"), order), self.token, self.runtime)
             wait(first, time.monotonic() + within_s, stop)
             self.forks = not first.lost()
-        except ConnectionError:
+        except GONE:
             self.forks = False
 
     def start(self, folder: Path, alone: bool = False) -> Worker:
         """Start a worker on FOLDER/spec.json and return it: `poll()` is None while it runs.
 
-        One that is `alone` is started as usual: whatever its cells do to their parents, no other worker has these.
+        One that is `alone` is started as usual: whatever its cells do to their parents, no other worker has these. So
+        is one whose parent is being killed at this moment.
         """
         mark = self.token + secrets.token_hex(4)
         private = self.runtime / mark[8:]
@@ -97,18 +98,19 @@ class Workers:
         log = folder / "worker.log"
         env = self._environment(mark, private) | {"FUNNELKIT_LOG": str(log)}
         env |= {SHARED_READ: str(self.runtime / READ)} if self.sharing else {}
-        if alone or not self.forks:
-            command = _command("worker", "work_alone", str(folder), str(os.getpid()))
-            with log.open("w") as handle:
-                process = subprocess.Popen(
-                    command, env=env, stdin=subprocess.DEVNULL, stdout=handle, stderr=handle, start_new_session=True
-                )
-            return Worker(process, mark, private)
-        with self.starting:
-            self._ensure_forge()
-        env |= {SOCKET: str(self.runtime / "forge"), "JUPYTER_DEFAULT_PROVISIONER_NAME": NAME}
-        order = {"do": "report", "folder": str(folder), "env": env, "cwd": str(folder), "log": str(log)}
-        return Worker(Forked(str(self.runtime / "forge"), order), mark, private)
+        if self.forks and not alone:
+            with self.starting:
+                self._ensure_forge()
+            more = {SOCKET: str(self.runtime / "forge"), "JUPYTER_DEFAULT_PROVISIONER_NAME": NAME}
+            order = {"do": "report", "folder": str(folder), "env": env | more, "cwd": str(folder), "log": str(log)}
+            with contextlib.suppress(*GONE):
+                return Worker(Forked(str(self.runtime / "forge"), order), mark, private)
+        command = _command("worker", "work_alone", str(folder), str(os.getpid()))
+        with log.open("w") as handle:
+            process = subprocess.Popen(
+                command, env=env, stdin=subprocess.DEVNULL, stdout=handle, stderr=handle, start_new_session=True
+            )
+        return Worker(process, mark, private)
 
     def kernel_environment(self) -> dict[str, str]:
         """Return the environment of kernels that a process other than a worker starts."""

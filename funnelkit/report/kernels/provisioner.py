@@ -11,7 +11,7 @@ from typing import Any
 
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
-from funnelkit.report.kernels.forked import Forked
+from funnelkit.report.kernels.forked import GONE, Forked
 
 NAME = "funnelkit-fork"
 SOCKET = "FUNNELKIT_FORGE"
@@ -21,7 +21,7 @@ _LOOK_S, _OBEY_S = 0.005, 0.5
 class ForkProvisioner(LocalProvisioner):
     """Launch the kernel as a fork of the process that listens at the path in its environment's FUNNELKIT_FORGE.
 
-    Where there is none, or the command is not this Python's own kernel, it is started as usual.
+    Where there is none, it is being killed, or the command is not this Python's own kernel, it is started as usual.
     """
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
@@ -34,7 +34,10 @@ class ForkProvisioner(LocalProvisioner):
             env.pop(name, None)
         cwd = str(kwargs.get("cwd") or Path.cwd())
         argv = cmd[cmd.index("ipykernel_launcher") :]
-        process = Forked(address, {"do": "kernel", "argv": argv, "env": env, "cwd": cwd, "log": log})
+        try:
+            process = Forked(address, {"do": "kernel", "argv": argv, "env": env, "cwd": cwd, "log": log})
+        except GONE:
+            return await super().launch_kernel(cmd, **kwargs)
         self.process = process  # type: ignore[assignment]  # it has the methods of Popen that are used
         self.pid = self.pgid = process.pid
         self.cwd = cwd

@@ -1,5 +1,6 @@
 """Workers: what stands in the operator's folder, and a parent that cannot start, cost no report."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -8,7 +9,7 @@ import sys
 import nbformat
 import pytest
 
-from funnelkit.report.kernels import pool
+from funnelkit.report.kernels import pool, provisioner
 
 MAIN = "import sys\nfrom funnelkit.cli import main\nsys.exit(main(['batch', 'plan.json', '--out', 'o']))"
 
@@ -67,3 +68,34 @@ def test_a_parent_that_cannot_start_is_done_without(tmp_path):
     )
     assert found.returncode == 0, found.stderr
     assert json.loads((tmp_path / "o" / "batch.json").read_text())["reports"][0]["outcome"] == "ok"
+
+
+@pytest.mark.skipif(not pool.can_fork(), reason="nothing is forked here")
+def test_a_parent_killed_at_this_moment_costs_the_next_report_nothing(tmp_path, monkeypatch):
+    """A cell of another report kills the parent while this one is being ordered: that was told as a full disk."""
+
+    def refuse(*_):
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    started = []
+    monkeypatch.setattr(pool.Workers, "_ensure_forge", lambda self: None)
+    monkeypatch.setattr(pool, "Forked", refuse)
+    monkeypatch.setattr(pool.subprocess, "Popen", lambda command, **_: started.append(command[2]))
+    with pool.Workers() as crew:
+        crew.start(tmp_path)
+    assert "worker import work_alone" in started[0]
+
+
+@pytest.mark.skipif(not pool.can_fork(), reason="nothing is forked here")
+def test_a_kernel_whose_parent_is_gone_is_started_as_usual(tmp_path, monkeypatch):
+    usual = []
+
+    async def launch(self, cmd, **kwargs):
+        usual.append(kwargs["env"][pool.SOCKET])
+        return {}
+
+    monkeypatch.setattr(provisioner.LocalProvisioner, "launch_kernel", launch)
+    env = {pool.SOCKET: str(tmp_path / "gone")}
+    fork = provisioner.ForkProvisioner.__new__(provisioner.ForkProvisioner)
+    asyncio.run(fork.launch_kernel([sys.executable, "-m", "ipykernel_launcher"], env=env))
+    assert usual == [env[pool.SOCKET]]
