@@ -258,7 +258,7 @@ class Refusal(Result):
         """Return the refusal itself: there is nothing to compare with."""
         return self
 
-    def show(self, lang: Lang | None = None) -> Shown:
+    def show(self, lang: Lang | None = None, most: int | None = MOST_ROWS) -> Shown:
         """Return the reason, ready to display."""
         return note(self.reading(lang))
 
