@@ -82,7 +82,8 @@ def of_waits(waits: Waits, rule_days: float, optional: Sequence[bool]) -> dict[s
     come = [curve(waits.days[:, step], waits.watched, horizon) for step in range(size)]
     came, needed = np.isfinite(waits.days).sum(axis=0).tolist(), np.flatnonzero(~np.asarray(optional))
     for step in range(size):
-        found = {OF_FIRST: ratio(come[step], None, came[0]) if step else (1.0, 1.0, 1.0)}
+        found: dict[tuple[str, ...], tuple[float, float, float]] = {}
+        found[OF_FIRST] = ratio(come[step], None, came[0]) if step else (1.0, 1.0, 1.0)
         if step + 1 < size:
             following = come[int(needed[needed > step][0])]
             if optional[step]:  # who left it out comes to the following step too
