@@ -36,7 +36,7 @@ from funnelkit.report.runs.days import BAD_PARAMETER, clock
 from funnelkit.report.runs.inputs import from_yaml, located
 from funnelkit.report.runs.loops import loop_values
 from funnelkit.report.runs.names import folder_name, is_name, same_name
-from funnelkit.report.runs.rows import quoted
+from funnelkit.report.runs.rows import filter_word
 from funnelkit.report.runs.run import Request
 
 
@@ -146,7 +146,7 @@ def _loop(plan: _Plan, column: str, name: str, files: Any) -> _Named:
         values = loop_values(_request(plan, "", {"files": files}), column)
     except FunnelkitError as error:
         return [(name or column, {"error": error})]
-    return [(f"{name} {value}".strip(), {"rows": f"{quoted(column)} = {quoted(value)}"}) for value in values]
+    return [(f"{name} {value}".strip(), {"rows": f"{filter_word(column)} = {filter_word(value)}"}) for value in values]
 
 
 def _singles(plan: _Plan) -> _Named:

@@ -63,10 +63,10 @@ def parse_rows(text: str) -> Condition:
     return _Parser(text).whole()
 
 
-def quoted(value: str) -> str:
+def filter_word(value: str) -> str:
     """Return a value as a filter holds it: plain words as they are, others in quotes that they do not contain.
 
-    >>> quoted("North East"), quoted("R and D")
+    >>> filter_word("North East"), filter_word("R and D")
     ('North East', '"R and D"')
     """
     words = {_WORDS.get(word, word).lower() for word in value.split(" ")}

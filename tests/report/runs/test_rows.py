@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from funnelkit.language.errors import DataError, ReportError
 from funnelkit.reading import read
-from funnelkit.report.runs.rows import parse_rows, quoted
+from funnelkit.report.runs.rows import filter_word, parse_rows
 from funnelkit.report.sections.kept import keep_rows
 from tests.support.speech import spoken
 
@@ -92,7 +92,7 @@ def test_a_text_is_a_filter_or_refused(text):
 
 @given(st.text(st.characters(exclude_characters="\"'`", exclude_categories=("Cs", "Cc", "Zs", "Zl", "Zp")), min_size=1))
 def test_quoting_gives_the_value_back(value):
-    assert parse_rows(f"a = {quoted(value)} and b = 1").left.values == (value,)
+    assert parse_rows(f"a = {filter_word(value)} and b = 1").left.values == (value,)
 
 
 def test_counts_are_told_and_amounts_are_of_what_is_kept(pipeline):
