@@ -268,14 +268,16 @@ def _read(
     judged = table.loc[table["verdict"] != "too_few"]
     key = "differs" if named["above"] or named["below"] else "no_difference" if len(judged) > 1 else "none_judged"
     who = by if by in ("owner", "team") else "group"
+    n_same = int((table["verdict"] == "no_difference").sum())
+    none = [both(lambda: say("analysis.people.none"))]
     values = {
         "n": both(lambda: say(f"analysis.people.n_{who}", n=number(len(judged if len(judged) > 1 else table)))),
         "n_deals": number((judged if len(judged) > 1 else table)["n"].sum()),
-        "above": named["above"] or ["–"],
-        "below": named["below"] or ["–"],
+        "above": named["above"] or none,
+        "below": named["below"] or none,
         "low": percent(judged["rate"].min()),
         "high": percent(judged["rate"].max()),
-        "n_same": number((table["verdict"] == "no_difference").sum()),
+        "same": both(lambda: say(f"analysis.people.n_{who}", n=number(n_same))),
     }
     notes: list[tuple[str, dict[str, Any]]] = [
         ("analysis.people.mix", {"mix": [Text(name, label(name, "zh")) for name in mix]})
@@ -288,10 +290,11 @@ def _read(
         notes.append(("analysis.people.no_pace", {}))
     else:
         fast, slow = ([*table.loc[table["pace_verdict"] == side, by]] for side in ("above", "below"))
-        pace = ("analysis.people.pace", {"fast": fast or ["–"], "slow": slow or ["–"]})
+        pace = ("analysis.people.pace", {"fast": fast or none, "slow": slow or none})
         if fast or slow or key != "none_judged":
-            notes.append(pace if fast or slow else ("analysis.people.same_pace", {}))
+            either = "_either" if key == "no_difference" else ""
+            notes.append(pace if fast or slow else (f"analysis.people.same_pace{either}", {}))
     if (table["verdict"] == "too_few").any():
         few = table.loc[table["verdict"] == "too_few", by].tolist()
         notes.append(("analysis.people.too_few", {"names": few, "least": number(LEAST)}))
-    return f"analysis.people.{key}", values, tuple(notes)
+    return f"analysis.people.{'differs_all' if key == 'differs' and not n_same else key}", values, tuple(notes)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -90,17 +92,42 @@ def _classroom(options: argparse.Namespace, out: str) -> int:
         for learner, lesson, path in taken:
             print(f"{learner.name}: {lesson} ({path})")
         print(say("course.classroom.collected", n=len(taken), out=out))
-        seen = {path.relative_to(source) for path in Path(source).rglob("*.ipynb")}
-        left = sorted(map(str, seen - {path.relative_to(source) for *_, path in taken}))
-        if left:
-            print(say("course.classroom.left", files=left[:5] + ["…"] * (len(left) > 5)))
+        _say_left(source, {path for *_, path in taken})
         return 0
-    found = list(grade(roster, source, options.names, options.deadline))
+    begun = time.monotonic()
+    found: list[Any] = []
+    for one in grade(roster, source, options.names, options.deadline):
+        if found and (found[-1].learner, found[-1].lesson, found[-1].lang) != (one.learner, one.lesson, one.lang):
+            _say_done(found)
+        found.append(one)
+    _say_done(found)
     head = [say(f"course.classroom.{name}") for name in ("learner", "lesson", "exercise", "state", "text")]
     rows = [
         [one.learner, f"{one.lesson} {one.lang}", one.exercise, say(f"course.classroom.is_{one.state}"), one.text]
         for one in found
     ]
     print("\n".join(text_table(head, rows, shutil.get_terminal_size((120, 24)).columns)))
+    people, seconds = len({one.learner for one in found}), round(time.monotonic() - begun)
+    print(say("course.classroom.graded", n=len(found), people=people, s=seconds))
     print(write_grades(found, out))
     return 0
+
+
+def _say_left(source: str, taken: set[Path]) -> None:
+    """Name the files that were not collected, those that cannot be read apart."""
+    from funnelkit.course.classroom.roster import handed_in
+
+    left = [one for one in handed_in(source) if one.path not in taken]
+    broken = [one for one in left if one.notebook() is None]
+    for key, found in (("left", [one for one in left if one not in broken]), ("broken", broken)):
+        files = sorted(str(one.path.relative_to(source)) for one in found)
+        if files:
+            print(say(f"course.classroom.{key}", files=files[:5] + ["…"] * (len(files) > 5)))
+
+
+def _say_done(found: Sequence[Any]) -> None:
+    """Say on stderr that a notebook has been graded, and how many of its answers are right."""
+    for last in found[-1:]:
+        which = (last.learner, last.lesson, last.lang)
+        own = [one.state for one in found if (one.learner, one.lesson, one.lang) == which]
+        print(f"{last.learner}: {last.lesson} {last.lang} {own.count('right')}/{len(own)}", file=sys.stderr)

@@ -171,7 +171,8 @@ def _read(table: pd.DataFrame, pipeline: Pipeline, asked: tuple[float, Any, int]
         "low": percent(flow["low"], 0),
         "high": percent(flow["high"], 0),
     }
-    notes: list[tuple[str, dict[str, Any]]] = [(f"forecast.health.{flow['verdict']}", flowing)]
+    key = "held_up" if slow and flow["verdict"] in ("moving", "faster") else flow["verdict"]
+    notes: list[tuple[str, dict[str, Any]]] = [(f"forecast.health.{key}", flowing)]
     if slow:
         notes.append(("forecast.health.slow_stages", {"stages": slow}))
     good = cover["verdict"] == "enough", flow["verdict"] in ("moving", "faster") and not slow

@@ -215,8 +215,9 @@ def _against_targets(pipeline: Pipeline, given: dict[str, float]) -> Result:
         ["no_deals", "met", "missed"], "no_evidence",
     )  # fmt: skip
     table["verdict"] = pd.Categorical(verdict, categories=("met", "missed", "no_evidence", "no_deals"))
+    none = [both(lambda: say("forecast.target_check.none"))]
     stages: dict[str, Any] = {
-        one: [model.stage(name).name for name in table.loc[table["verdict"] == one, "stage"].unique()] or ["–"]
+        one: [model.stage(name).name for name in table.loc[table["verdict"] == one, "stage"].unique()] or none
         for one in ("met", "missed", "no_evidence")
     }
     return Result(table, "forecast.target_check.rates", stages, model=model, shown=_rates_for_people)

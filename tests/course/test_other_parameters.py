@@ -158,6 +158,29 @@ def test_the_reader_finds_a_planted_contradiction(sentence, fault):
     assert bool(found) == bool(fault) and (not fault or fault in found[0]), found
 
 
+LOST = pd.DataFrame(
+    {"stage": ["lead", "offer", "order"], "n_entered": [120, 80, 35], "n_lost": [40, 45, 0],
+     "change": [-0.06, 0.04, 0.0], "change_low": [-0.09, 0.01, -0.02], "change_high": [-0.03, 0.07, 0.02]}
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sentence", "fault"),
+    [
+        ("Most are lost at offer: 45 of 80.", None),
+        ("Most are lost at lead: 45 of 80.", "45 is the figure of another row"),
+        ("“lead”流失最多：80 个中流失 45 个。", "45 is the figure of another row"),
+        ("lead: 40 of 120 are lost, offer: 45 of 80.", None),
+        ("lead changed by -6.0 points.", None),
+        ("lead changed by +6.0 points.", "has the other sign"),
+        ("lead 变化 +6.0 个百分点。", "has the other sign"),
+    ],
+)
+def test_the_reader_binds_a_figure_to_its_row_and_sign(sentence, fault):
+    found = contradictions(Planted(LOST, sentence), "en")
+    assert bool(found) == bool(fault) and (not fault or fault in found[0]), found
+
+
 def test_the_reader_reads_a_real_answer():
     rates = fk.rate_table(fk.read(pd.DataFrame(
         {"stage": ["find-targets", "interested", "enquiry", "price-and-decision", "purchase"],

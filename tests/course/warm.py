@@ -77,6 +77,10 @@ DOWN = re.compile(
 )
 CLEAR = re.compile(r"more than chance would explain|超出随机波动")
 UNCLEAR = re.compile(r"no clear change|within chance|not significant|没有明确变化|在随机波动范围内|不能认定")
+CLAUSE = re.compile(r"[;；。，]|, |\. |\.$")
+COUNTED = re.compile(rf"(?<![\d.,\-–～])({NUMBER})(?![\d\-–～])")
+OF = re.compile(r"\b(\d[\d,]*) of (?:the )?(\d[\d,]*)\b(?! open)")  # k of n
+LABELS = ("stage", "segment", "point", "owner", "product", "dimension", "cohort", "account")
 FEWEST = re.compile(r"the fewest go on is (.+?):|升迁比例最低的阶段是“(.+?)”：")
 
 
@@ -109,6 +113,63 @@ def _faults(sentence, result):
         if len(ends) == 1 and UNCLEAR.search(part) and not ends[0][0] <= 0 <= ends[0][1]:
             yield "called unclear, and the interval excludes zero"
     yield from _extremes(sentence, result)
+    yield from _signs(sentence, parts)
+    yield from _rows(sentence, result)
+
+
+def _signs(sentence, parts):
+    """A signed change must not be the opposite of what the tables hold."""
+    cells = [part.select_dtypes("number").to_numpy(float).ravel() for part in parts if isinstance(part, pd.DataFrame)]
+    known = 100 * np.concatenate([np.zeros(1), *cells])
+    for text in CHANGED.findall(sentence):
+        value, near = _number(text), 0.501 * 10.0 ** -len(text.partition(".")[2])
+        opposite = (np.abs(known + value) <= near).any() and not (np.abs(known - value) <= near).any()
+        if text[0] in "+-−" and opposite:
+            yield f"{text} points has the other sign in the table"
+
+
+def _rows(sentence, result):
+    """What a clause says of one row of the table must not be the figure of another, nor a count that no row holds."""
+    labels = _labels(result)
+    for part in CLAUSE.split(sentence):
+        found = {row for label, row in labels if label in part}
+        texts = [text for text in COUNTED.findall(part) if len(text.replace(",", "")) > 1]
+        if len(found) != 1 or len(labels) < 2 or ASKED.search(part):
+            continue
+        own, rest = (_of_rows(part) for part in _parted(result.table, found))
+        near = [(text, 0.501 * 10.0 ** -len(text.partition(".")[2])) for text in texts]
+        mine, other = (
+            [np.abs(known - abs(_number(text))).min(initial=np.inf) <= most for text, most in near]
+            for known in (own, rest)
+        )
+        for text, here, there in zip(texts, mine, other, strict=True):
+            if there and not here:
+                yield f"{text} is the figure of another row"
+        pair = OF.search(part)
+        if pair and any(mine) and not all(one in own for one in map(_number, pair.groups())):
+            yield f"{pair[0]}: no such counts in the row"
+
+
+def _parted(table, rows):
+    """Return some rows of a table, and the others."""
+    places = [place in rows for place in range(len(table))]
+    return table[places], table[[not one for one in places]]
+
+
+def _labels(result):
+    """Return (what people call a row, its place), the longer first; none where rows share a name."""
+    table, first = result.table, next((name for name in LABELS if name in result.table), None)
+    if first is None or table[first].duplicated().any():
+        return []
+    pairs = [(str(name), row) for row, one in enumerate(table[first]) for name in (one, *_names(result.model, one))]
+    inside = {short for short, _ in pairs for long, _ in pairs if short != long and short in long}
+    return [pair for pair in pairs if pair[0] not in inside]
+
+
+def _of_rows(table):
+    cells = table.select_dtypes("number").to_numpy(float)
+    found = np.concatenate([cells.ravel(), 100 * cells.ravel(), np.diff(cells, axis=1).ravel()])
+    return np.abs(found[np.isfinite(found)])
 
 
 def _percents(sentence, tables):

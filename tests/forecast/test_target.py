@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from funnelkit.forecast.target import Outlook, solve_target
+from funnelkit.language import both, day
 from funnelkit.language.errors import DataError
 from funnelkit.pipeline import Limit
 from funnelkit.result import LimitError
@@ -78,7 +79,7 @@ def test_too_late_names_the_latest_start(sample):
     assert np.isnan(late.entries)
     assert late.latest_start < pd.Timestamp("2025-12-31")
     assert "no longer reachable" in late.reading()
-    assert str(late.latest_start.date()) in late.reading("zh")
+    assert both(lambda: day(late.latest_start)).zh in late.reading("zh")
     assert "已不可能" in late.reading("zh")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -29,16 +30,19 @@ def run_cells(cells: list[dict[str, str]], folder: Path, channel: TextIO) -> Non
     """Run cells in one namespace; what an answer raises is told in the place of its check."""
     names: dict[str, Any] = {"__name__": "__main__", "display": lambda *shown, **how: None}
     broken: dict[str, str] = {}
-    watched = False
+    sealed: dict[tuple[str, str], tuple[Any, Any]] | None = None
     for cell in cells:
         exercise = cell["exercise"]
-        if cell["kind"] == "answer" and not watched:
+        if cell["kind"] == "answer" and sealed is None:
             _load_first()
             forbid(folder)
-            watched = True
+            sealed = _kit(names, cells)
         if exercise in broken:
             continue
         _tell(channel, at=cell["id"], exercise=exercise)
+        if cell["kind"] == "check" and sealed is not None and _replaced(sealed, names):
+            _tell(channel, tampered=exercise)
+            return
         try:
             found = _run(cell["source"], names, wanted=cell["kind"] == "check")
         except BaseException as error:  # an answer may raise SystemExit too
@@ -55,6 +59,34 @@ def _load_first() -> None:
     """Load what draws before answers are watched, where a lesson has tables to draw: it asks the system for fonts."""
     if "pandas" in sys.modules:
         import_module("matplotlib.pyplot")
+
+
+def _kit(names: dict[str, Any], cells: list[dict[str, str]]) -> dict[tuple[str, str], tuple[Any, Any]]:
+    """Return what of the kit an answer could replace, with its code: what a lesson took from it, and its checks."""
+    checks = import_module("funnelkit.course.checks")
+    for cell in cells:
+        for name in re.findall(r"\bchecks\.(\w+)", cell["source"]) if cell["kind"] == "check" else []:
+            getattr(checks, name)
+    places = {name: vars(sys.modules[name]) for name in sys.modules if name.startswith("funnelkit.course.checks")}
+    return {
+        (place, name): (value, getattr(value, "__code__", None))
+        for place, held in {"": names, **places}.items()
+        for name, value in held.items()
+        if _of_kit(value)
+    }
+
+
+def _of_kit(value: Any) -> bool:
+    return str(getattr(value, "__module__", None) or getattr(value, "__name__", "")).startswith("funnelkit")
+
+
+def _replaced(kept: dict[tuple[str, str], tuple[Any, Any]], names: dict[str, Any]) -> bool:
+    """Return whether anything of the kit is another now; a module that is gone is loaded again as it was."""
+    for (place, name), (value, code) in kept.items():
+        held = vars(sys.modules[place]) if place in sys.modules else names if not place else {name: value}
+        if held.get(name) is not value or getattr(value, "__code__", None) is not code:
+            return True
+    return False
 
 
 def _run(source: str, names: dict[str, Any], wanted: bool) -> Any:

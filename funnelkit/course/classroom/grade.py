@@ -66,8 +66,8 @@ def grade(
     Yields
     ------
     Grade
-        `state` is right, wrong, empty, error (the answer raised), stopped (it ended its process or ran beyond the
-        deadline) or missing (no notebook).
+        `state` is right, wrong, empty, error (the answer raised), stopped (it ended its process, ran beyond the
+        deadline or replaced the check) or missing (no notebook).
 
     Notes
     -----
@@ -95,7 +95,7 @@ def _handed_in(folder: Path) -> set[tuple[str, str, str]]:
 
 def _graded(path: Path, learner: Learner, name: str, lang: str, *, deadline_s: float, folder: Path) -> Iterator[Grade]:
     original = learner_copy(read_lesson(name, lang, folder), learner, name, lang)
-    cells = cells_to_run(original, answers_of(path))
+    cells = cells_to_run(original, answers_of(path, original))
     skipped: dict[str, dict[str, Any]] = {}
     told: dict[str, dict[str, Any]] = {}
     exercises = list(dict.fromkeys(cell["exercise"] for cell in cells if cell["kind"] == "check"))
@@ -117,23 +117,26 @@ def _graded(path: Path, learner: Learner, name: str, lang: str, *, deadline_s: f
         )
 
 
-def answers_of(path: Path) -> dict[str, list[tuple[str, str]]]:
+def answers_of(path: Path, original: Any) -> dict[str, list[tuple[str, str]]]:
     """Return a notebook's code cells by the text cell of the exercise that they follow: {id: [(id, source)]}.
 
-    A file that is no notebook has no answers; nothing of it is executed here.
+    A cell whose id an editor has dropped or changed is known by its text. A file that is no notebook has no answers;
+    nothing of it is executed here.
     """
+    own = {cell.id for cell in original.cells}
+    known = {cell.source.strip(): cell.id for cell in original.cells}
+    found: dict[str, list[tuple[str, str]]] = {}
+    exercise = ""
     try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        found: dict[str, list[tuple[str, str]]] = {}
-        exercise = ""
-        for cell in cells:
-            cell_id, source = str(cell["id"]), cell["source"]
-            text = source if isinstance(source, str) else "".join(source)
-            if cell["cell_type"] == "markdown":
+        for cell in json.loads(path.read_text(encoding="utf-8-sig"))["cells"]:
+            text = cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
+            given = str(cell.get("id", ""))
+            cell_id = given if given in own else known.get(text.strip(), given)
+            if cell["cell_type"] == "markdown" and (cell_id in own or not exercise):
                 exercise = cell_id
             elif cell["cell_type"] == "code":
                 found.setdefault(exercise, []).append((cell_id, text))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
     return found
 
@@ -183,6 +186,8 @@ def _run_confined(
                 said = _said(line)
                 if said.get("end"):
                     return told, None
+                if said.get("tampered"):
+                    return told, {**at, "hint": "tampered", "text": say("course.classroom.tampered")}
                 if "at" in said:
                     at.update(said)
                 if "done" in said:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import json
 import re
 import shutil
 import unicodedata
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +29,11 @@ _PARTS = (
     (("姓",), ("名",), ("",)),
 )
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # no CSV, whatever the name says
-_SEED = re.compile(r"^seed: int = \d+", re.MULTILINE)
+_SEED = re.compile(r"^seed: int = (\d+)", re.MULTILINE)
 _QUOTED = re.compile(r"^'(?=[=+@-])")  # how a roster written by this module keeps spreadsheets from formulas
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)")
 ROSTER = "roster.csv"
+LARGEST = 50 * 2**20  # bytes of a notebook
 
 
 @dataclass(frozen=True)
@@ -190,7 +194,60 @@ def learner_copy(notebook: Any, learner: Learner, name: str, lang: str) -> Any:
     return made
 
 
-def collect(roster: str | Path, source: str | Path, out: str | Path) -> Iterator[tuple[Learner, str, Path]]:
+@dataclass(frozen=True)
+class HandedIn:
+    """A notebook that came in: its file, and its name inside where the file is an archive."""
+
+    file: Path
+    inside: str = ""
+
+    @property
+    def path(self) -> Path:
+        return self.file / self.inside
+
+    def read(self) -> bytes:
+        """Return its bytes; none where they cannot be read, or are more than a notebook has."""
+        try:
+            if not self.inside:
+                return self.file.read_bytes() if self.file.stat().st_size <= LARGEST else b""
+            with zipfile.ZipFile(self.file) as archive:
+                return archive.read(self.inside) if archive.getinfo(self.inside).file_size <= LARGEST else b""
+        except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, zlib.error):  # damaged or locked
+            return b""
+
+    def notebook(self) -> dict[str, Any] | None:
+        """Return its content; None where it is no notebook, such as one with conflict markers."""
+        try:
+            found = json.loads(self.read().decode("utf-8-sig"))
+        except (ValueError, RecursionError):
+            return None
+        return found if isinstance(found, dict) and isinstance(found.get("cells"), list) else None
+
+
+def handed_in(source: str | Path) -> list[HandedIn]:
+    """Return the notebooks below a folder, those in archives too, the oldest files first."""
+    files = [path for path in Path(source).rglob("*") if path.suffix.lower() in (".ipynb", ".zip") and path.is_file()]
+    found = []
+    for file in sorted(files, key=lambda path: (path.stat().st_mtime_ns, str(path))):
+        inside = _inside(file) if file.suffix.lower() == ".zip" else [""]
+        found += [HandedIn(file, name) for name in inside]
+    return found
+
+
+def _inside(file: Path) -> list[str]:
+    """Return the notebooks of an archive, the oldest first; the archive itself where it cannot be read."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            kept = [one for one in archive.infolist() if one.filename.lower().endswith(".ipynb")]
+    except (OSError, zipfile.BadZipFile):
+        return [""]
+    own = [one for one in kept if not re.search(r"(^|/)(__MACOSX|\.ipynb_checkpoints)/", one.filename)]
+    return [one.filename for one in sorted(own, key=lambda one: (one.date_time, one.filename))]
+
+
+def collect(
+    roster: str | Path, source: str | Path, out: str | Path, folder: Path = FOLDER
+) -> Iterator[tuple[Learner, str, Path]]:
     """Copy what learners have handed in, under whatever names, to OUT/FOLDER/LANG/LESSON.ipynb.
 
     Parameters
@@ -198,9 +255,12 @@ def collect(roster: str | Path, source: str | Path, out: str | Path) -> Iterator
     roster : str or Path
         The roster of the class.
     source : str or Path
-        Folder with the notebooks that came in; it is searched to its depth. Of two versions the newer file counts.
+        Folder with the notebooks that came in, searched to its depth and in zip archives. Of two versions the newer
+        file counts.
     out : str or Path
         Folder to copy to.
+    folder : Path
+        Where the lessons are read.
 
     Yields
     ------
@@ -209,28 +269,45 @@ def collect(roster: str | Path, source: str | Path, out: str | Path) -> Iterator
 
     Notes
     -----
-    Nothing is executed. Whose a notebook is stands in its metadata; one of nobody on the roster is left where it is.
+    Nothing is executed. Whose a notebook is stands in its metadata; where an editor has dropped it, the title tells the
+    lesson and the seed the learner. One of nobody on the roster is left where it is.
     """
     learners = {learner.folder: learner for learner in read_roster(roster)}
-    taken: dict[tuple[str, str, str], Path] = {}
-    for path in sorted(Path(source).rglob("*.ipynb"), key=lambda path: (path.stat().st_mtime_ns, str(path))):
-        owner = _owner(path)
+    titles = _titles(folder)
+    taken: dict[tuple[str, str, str], HandedIn] = {}
+    for one in handed_in(source):
+        owner = _owner(one.notebook(), learners, titles)
         if owner and owner[0] in learners and owner[2] in LANGUAGES:
-            taken[owner] = path
-    for (folder, lesson, lang), path in sorted(taken.items()):
-        target = Path(out) / folder / lang / f"{lesson}.ipynb"
+            taken[owner] = one
+    for (home, lesson, lang), one in sorted(taken.items(), key=lambda item: item[0]):
+        target = Path(out) / home / lang / f"{lesson}.ipynb"
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
-        yield learners[folder], lesson, path
+        target.write_bytes(one.read())
+        yield learners[home], lesson, one.path
 
 
-def _owner(path: Path) -> tuple[str, str, str] | None:
-    """Return learner, lesson and language as a notebook's metadata say; None for a file that is no learner's copy."""
-    import json
+def _titles(folder: Path) -> dict[str, tuple[str, str]]:
+    """Return {first line of a lesson: (lesson, language)}."""
+    found = {}
+    for path in sorted(folder.glob("??/*.ipynb")):
+        first = read_lesson(path.stem, path.parent.name, folder).cells[0].source
+        found[first.strip().partition("\n")[0]] = (path.stem, path.parent.name)
+    return found
 
+
+def _owner(
+    notebook: dict[str, Any] | None, learners: dict[str, Learner], titles: dict[str, tuple[str, str]]
+) -> tuple[str, str, str] | None:
+    """Return learner, lesson and language of a notebook; None for one that is no learner's copy."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))["metadata"]["funnelkit"]
-        owner = (str(found["learner"]), str(found["lesson"]), str(found["lang"]))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        found = (notebook or {})["metadata"].get("funnelkit")
+        owner = [str(found[name]) for name in ("learner", "lesson", "lang")] if found else []
+        if not found:
+            texts = ["".join(cell["source"]).strip() for cell in (notebook or {})["cells"]]
+            seed = next((int(made[1]) for made in map(_SEED.search, texts) if made), 0)
+            of = next(titles[line] for text in texts if (line := text.partition("\n")[0]) in titles)
+            owner = [next(one.folder for one in learners.values() if one.seed == seed), *of]
+    except (KeyError, TypeError, AttributeError, StopIteration):
         return None
-    return owner if all(re.fullmatch(r"[\w-]{1,80}", part) for part in owner) else None
+    whole = all(re.fullmatch(r"[\w-]{1,80}", part) for part in owner)
+    return (owner[0], owner[1], owner[2]) if whole else None

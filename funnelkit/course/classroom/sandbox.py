@@ -79,7 +79,7 @@ def forbid(folder: Path) -> None:
     def guard(event: str, values: tuple[Any, ...]) -> None:
         if event.startswith(_FORBIDDEN):
             raise PermissionError(event)
-        if event == "open" and (values[2] or 0) & _WRITING:
+        if (event == "open" and (values[2] or 0) & _WRITING) or (event == "open" and str(values[0]).endswith(".ipynb")):
             _require_inside(values[0], inside, event)
         for path in values[: _PATHS.get(event, 0)]:
             _require_inside(path, inside, event)

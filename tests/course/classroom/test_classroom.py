@@ -5,6 +5,7 @@ import csv
 import json
 import os
 import sys
+import zipfile
 from pathlib import Path
 
 import nbformat
@@ -12,7 +13,7 @@ import pytest
 
 from funnelkit.cli import main
 from funnelkit.course import collect, grade, lessons, write_class
-from funnelkit.course.classroom.roster import read_roster
+from funnelkit.course.classroom.roster import handed_in, read_roster
 from funnelkit.course.classroom.sandbox import confine
 from funnelkit.course.lessons import LessonError
 
@@ -74,7 +75,7 @@ def graded(tmp_path, made, answers, deadline_s=20.0):
             hand_in(home, filled)
         else:
             (home / "en" / f"{LESSON}.ipynb").unlink()
-    list(collect(names, tmp_path / "class", tmp_path / "collected"))
+    list(collect(names, tmp_path / "class", tmp_path / "collected", made))
     found = {}
     for one in grade(names, tmp_path / "collected", deadline_s=deadline_s, folder=made):
         found.setdefault(one.learner, []).append((one.state, one.hint))
@@ -175,6 +176,40 @@ def test_collecting_takes_the_newer_and_nobody_elses(tmp_path, made):
     assert sorted(path.name for path in (tmp_path / "out").rglob("*.ipynb")) == [f"{LESSON}.ipynb"]
 
 
+def stripped(path):
+    """Save a notebook as editors do that keep neither ids nor metadata."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    notebook["metadata"], notebook["nbformat_minor"] = {}, 4
+    for one in notebook["cells"]:
+        one.pop("id")
+        one["metadata"], one["source"] = {}, one["source"] if isinstance(one["source"], str) else "".join(one["source"])
+    path.write_text(json.dumps(notebook), encoding="utf-8-sig")
+
+
+def test_hand_ins_of_other_editors_and_in_archives_are_found(tmp_path, made):
+    names = roster(tmp_path, "Anna", "Bob", "Cem", "Dora")
+    homes = list(write_class(names, tmp_path / "class", ["en"], folder=made))
+    files = [hand_in(home, {1: "answer = 1.5", 3: "answer = 3"}) for home in homes]
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    stripped(files[0])
+    files[0].rename(inbox / "Untitled (2).ipynb")
+    with zipfile.ZipFile(inbox / "Bob's work.ZIP", "w") as archive:
+        archive.write(files[1], "x/作业.ipynb")
+        archive.writestr("__MACOSX/x/._a.ipynb", "junk")
+        archive.writestr("../../out.ipynb", "{}")
+    text = files[2].read_text(encoding="utf-8").replace('"cells"', '<<<<<<< HEAD\n"cells"', 1)
+    (inbox / "merged.ipynb").write_text(text, encoding="utf-8")
+    (inbox / "cut.zip").write_bytes(b"PK\x03\x04 cut")
+    taken = list(collect(names, inbox, tmp_path / "in", made))
+    assert [(who.name, path.name) for who, _, path in taken] == [("Anna", "Untitled (2).ipynb"), ("Bob", "作业.ipynb")]
+    left = [one for one in handed_in(inbox) if one.path not in {path for *_, path in taken}]
+    assert {one.path.name for one in left if one.notebook() is None} == {"merged.ipynb", "cut.zip", "out.ipynb"}
+    found = [(one.learner, one.state) for one in grade(names, tmp_path / "in", deadline_s=20, folder=made)]
+    for name in ("Anna", "Bob"):
+        assert [state for who, state in found if who == name] == ["right", "empty", "wrong"]
+
+
 # --- grading ---------------------------------------------------------------------------------------------------------
 
 
@@ -254,6 +289,34 @@ def test_hostile_answers_cost_only_themselves(tmp_path, made):
 @pytest.mark.slow
 def test_hostile_answers_of_every_kind_harm_nothing(tmp_path, made):
     survive(tmp_path, made, HOSTILE, 30.0)
+
+
+THREADS = """import threading, time
+for _ in range(200):
+    threading.Thread(target=time.sleep, args=(60,)).start()
+answer = 3.5"""
+TAMPERED = (
+    "check_number = lambda *given: type('Yes', (), {'ok': True})()",
+    "import funnelkit.course.checks.verdict as v\nv.check_number = v.check_text = None",
+    "check_number.__code__ = (lambda answer, right, wrong=(), tolerance=0: None).__code__",
+)
+GONE = "import sys\nfor name in list(sys.modules):\n    if name[:9] == 'funnelkit':\n        del sys.modules[name]\n"
+
+
+def test_an_answer_that_replaces_the_check_is_told(tmp_path, made):
+    found = graded(tmp_path, made, {"Eve": {1: TAMPERED[0], 2: TAMPERED[1], 3: TAMPERED[2]}})
+    assert found["Eve"] == [("stopped", "tampered")] * 3
+
+
+def test_answers_that_harm_their_own_process_or_read_others_cost_only_themselves(tmp_path, made):
+    secret = tmp_path / "Other.ipynb"
+    secret.write_text("2.5")
+    answers = {1: f"{GONE}answer = 1.5", 2: f"answer = float(open('{secret}').read())", 3: THREADS}
+    assert graded(tmp_path, made, {"Eve": answers})["Eve"] == [
+        ("right", "right"),
+        ("error", "error"),
+        ("right", "right"),
+    ]
 
 
 def test_a_run_may_write_to_its_own_folder(tmp_path, made):
