@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -273,10 +274,9 @@ def collect(
     lesson and the seed the learner. One of nobody on the roster is left where it is.
     """
     learners = {learner.folder: learner for learner in read_roster(roster)}
-    titles = _titles(folder)
     taken: dict[tuple[str, str, str], HandedIn] = {}
     for one in handed_in(source):
-        owner = _owner(one.notebook(), learners, titles)
+        owner = _owner(one.notebook(), learners, folder)
         if owner and owner[0] in learners and owner[2] in LANGUAGES:
             taken[owner] = one
     for (home, lesson, lang), one in sorted(taken.items(), key=lambda item: item[0]):
@@ -286,6 +286,7 @@ def collect(
         yield learners[home], lesson, one.path
 
 
+@cache
 def _titles(folder: Path) -> dict[str, tuple[str, str]]:
     """Return {first line of a lesson: (lesson, language)}."""
     found = {}
@@ -295,14 +296,13 @@ def _titles(folder: Path) -> dict[str, tuple[str, str]]:
     return found
 
 
-def _owner(
-    notebook: dict[str, Any] | None, learners: dict[str, Learner], titles: dict[str, tuple[str, str]]
-) -> tuple[str, str, str] | None:
+def _owner(notebook: dict[str, Any] | None, learners: dict[str, Learner], folder: Path) -> tuple[str, str, str] | None:
     """Return learner, lesson and language of a notebook; None for one that is no learner's copy."""
     try:
         found = (notebook or {})["metadata"].get("funnelkit")
         owner = [str(found[name]) for name in ("learner", "lesson", "lang")] if found else []
         if not found:
+            titles = _titles(folder)
             texts = ["".join(cell["source"]).strip() for cell in (notebook or {})["cells"]]
             seed = next((int(made[1]) for made in map(_SEED.search, texts) if made), 0)
             of = next(titles[line] for text in texts if (line := text.partition("\n")[0]) in titles)
