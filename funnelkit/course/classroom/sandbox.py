@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 _CREATE, _ADD, _RESTRICT, _NO_NEW_PRIVILEGES = 444, 445, 446, 38
+_PARENT_DEATH_SIGNAL, _KILL = 1, 9
 _EXECUTE, _WRITE_FILE = 1 << 0, 1 << 1
 _WRITES = _WRITE_FILE | sum(1 << bit for bit in range(4, 13))  # remove and make files of every kind
 _REFER, _TRUNCATE = 1 << 13, 1 << 14  # from the second and the third version on
@@ -28,7 +29,7 @@ _PATHS = {
     "os.symlink": 2, "os.truncate": 1, "os.utime": 1, "os.setxattr": 1, "os.removexattr": 1, "os.chflags": 1,
 }  # fmt: skip
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-LARGEST_FILE, LARGEST_MEMORY = 200 * 2**20, 16 * 2**30
+LARGEST_FILE, LARGEST_MEMORY, LONGEST_CPU_S = 200 * 2**20, 16 * 2**30, 3600
 
 
 def confine(folder: Path) -> bool:
@@ -45,8 +46,11 @@ def _limit() -> None:
         return
     import resource
 
-    for name, most in (("RLIMIT_FSIZE", LARGEST_FILE), ("RLIMIT_AS", LARGEST_MEMORY), ("RLIMIT_CORE", 0)):
-        resource.setrlimit(getattr(resource, name), (most, most))
+    most = {"FSIZE": LARGEST_FILE, "AS": LARGEST_MEMORY, "CPU": LONGEST_CPU_S, "CORE": 0}
+    for name, limit in most.items():
+        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (limit, limit))
+    if sys.platform == "linux":  # whoever grades may be killed: nobody is left then to end an endless loop
+        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, _KILL, 0, 0, 0)
 
 
 def _landlock(folder: Path) -> bool:

@@ -4,7 +4,9 @@ import ast
 import csv
 import json
 import os
+import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -300,7 +302,7 @@ TAMPERED = (
     "import funnelkit.course.checks.verdict as v\nv.check_number = v.check_text = None",
     "check_number.__code__ = (lambda answer, right, wrong=(), tolerance=0: None).__code__",
 )
-GONE = "import sys\nfor name in list(sys.modules):\n    if name[:9] == 'funnelkit':\n        del sys.modules[name]\n"
+GONE = "import sys\nfor name in list(sys.modules):\n    if name[:9] == 'funnelkit':\n        del sys.modules[name]\nimport funnelkit.course.checks.verdict\n"
 
 
 def test_an_answer_that_replaces_the_check_is_told(tmp_path, made):
@@ -340,6 +342,29 @@ def test_a_learner_may_add_cells_to_an_exercise_but_not_change_the_lesson(tmp_pa
     list(collect(names, tmp_path / "class", tmp_path / "collected"))
     found = [one.state for one in grade(names, tmp_path / "collected", folder=made)]
     assert found == ["right", "right", "empty"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the signal of a parent's death is Linux's")
+def test_an_endless_answer_ends_with_the_process_that_grades():
+    loop = "from pathlib import Path\nfrom funnelkit.course.classroom.sandbox import confine\nconfine(Path())\n"
+    loop += "print('confined', flush=True)\nwhile True:\n    pass"
+    starts = f"import subprocess, sys\none = subprocess.Popen([sys.executable, '-c', {loop!r}])\n"
+    starts += "print(one.pid, flush=True)\none.wait()"
+    with subprocess.Popen([sys.executable, "-c", starts], stdout=subprocess.PIPE, text=True) as grading:
+        pid = int(grading.stdout.readline())
+        assert grading.stdout.readline() == "confined\n"
+        grading.kill()
+    until = time.monotonic() + 30
+    while _alive(pid) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not _alive(pid)
+
+
+def _alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] not in "ZX"
+    except FileNotFoundError:
+        return False
 
 
 def test_the_wall_of_the_system_stands_where_the_kernel_has_it(tmp_path):
