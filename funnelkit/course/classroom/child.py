@@ -81,12 +81,18 @@ def _of_kit(value: Any) -> bool:
 
 
 def _replaced(kept: dict[tuple[str, str], tuple[Any, Any]], names: dict[str, Any]) -> bool:
-    """Return whether anything of the kit is another now; a module that is gone is loaded again as it was."""
+    """Return whether anything of the kit is another now; a module that was loaded again is as it was."""
     for (place, name), (value, code) in kept.items():
         held = vars(sys.modules[place]) if place in sys.modules else names if not place else {name: value}
-        if held.get(name) is not value or getattr(value, "__code__", None) is not code:
+        now = held.get(name)
+        same = now is value or _identity(now) == _identity(value)
+        if not same or getattr(now, "__code__", None) != code:
             return True
     return False
+
+
+def _identity(value: Any) -> tuple[Any, Any, Any]:
+    return type(value), getattr(value, "__module__", None), getattr(value, "__qualname__", None)
 
 
 def _run(source: str, names: dict[str, Any], wanted: bool) -> Any:

@@ -302,7 +302,11 @@ TAMPERED = (
     "import funnelkit.course.checks.verdict as v\nv.check_number = v.check_text = None",
     "check_number.__code__ = (lambda answer, right, wrong=(), tolerance=0: None).__code__",
 )
-GONE = "import sys\nfor name in list(sys.modules):\n    if name[:9] == 'funnelkit':\n        del sys.modules[name]\nimport funnelkit.course.checks.verdict\n"
+GONE = """import sys
+for name in [name for name in sys.modules if name.startswith('funnelkit')]:
+    del sys.modules[name]
+import funnelkit.course.checks.verdict
+"""
 
 
 def test_an_answer_that_replaces_the_check_is_told(tmp_path, made):
