@@ -12,10 +12,10 @@ from funnelkit.forecast.backtest import backtest
 from funnelkit.forecast.forecast import forecast_open
 from funnelkit.forecast.health import VERDICTS
 from funnelkit.language import use_language
-from funnelkit.models.funnel import catalog, funnel
+from funnelkit.models.funnel import funnel
 from funnelkit.reading.read import read
 from funnelkit.synth.generate import synthesize
-from tests.charts.test_funnel import assert_inside, strict  # noqa: F401
+from tests.charts.test_funnel import EACH_MODEL, assert_inside, strict  # noqa: F401
 
 EACH = pytest.mark.parametrize("lang", ["en", "zh"])
 
@@ -115,8 +115,7 @@ def flow_of(model):
     return table
 
 
-@EACH
-@pytest.mark.parametrize("model", catalog(), ids=lambda model: model.id)
+@EACH_MODEL
 def test_flow_fits_for_every_model(model, lang, strict):  # noqa: F811
     use_language(lang)
     chart = forecast.flow_chart(flow_of(model), model)
@@ -133,9 +132,8 @@ def test_flow_marks_only_what_is_outside():
     assert "all stages: 12,345 of 11,111.1 expected: slower" in chart.alt
 
 
-@EACH
+@EACH_MODEL
 @pytest.mark.parametrize("needed", [71.25, np.nan])
-@pytest.mark.parametrize("model", catalog(), ids=lambda model: model.id)
 def test_pace_fits_with_and_without_a_plan(model, needed, lang, strict):  # noqa: F811
     use_language(lang)
     table = pd.DataFrame({"stage": model.stage_ids, "per_week": needed, "past_per_week": 16.85})

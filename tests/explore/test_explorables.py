@@ -101,6 +101,7 @@ def test_a_place_without_a_kernel_sees_question_table_and_picture(name, lang):
     json.dumps(data[DATA], allow_nan=False)
 
 
+@pytest.mark.slow
 @each
 def test_pages_are_the_same_twice_and_their_policy_names_what_stands_there(name, tmp_path):
     panel = CASES[name].make()
