@@ -38,7 +38,7 @@ TIMES = (
     "before_at", "left_at",
 )  # fmt: skip
 _MOST_SUMS = 1000  # rows that may be sums are looked at
-_NO_VALUE = re.compile(r"\s*(?:[-–—－]+|#?n/?a!?|null|\(null\)|无|暂无)\s*", re.IGNORECASE)
+_NO_VALUE = re.compile(r"\s*(?:[-–—－]+|无|暂无)\s*")
 _GROUP = re.compile(r"\S.{0,80}[（(]\d{1,6}[)）]")  # the title of a group and how many it has
 
 

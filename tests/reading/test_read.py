@@ -374,7 +374,7 @@ def test_exact_repeats_in_a_history_count_once():
 
 
 def test_cells_that_only_say_there_is_no_value_are_empty():
-    rows = "编号,阶段,金额,成交日期\nA,Lead,--,--\nB,Won,5,2026-02-01\nC,MQL,n/a,暂无\nD,Lead,x,2026-02-02"
+    rows = "编号,阶段,金额,成交日期\nA,Lead,--,--\nB,Won,5,2026-02-01\nC,MQL,—,暂无\nD,Lead,x,2026-02-02"
     pipeline = read(table(rows), stages=STAGES)
     assert pipeline.deals["deal_id"].tolist() == ["A", "B", "C"] and pipeline.amount_total == 5
     told = [
