@@ -12,10 +12,10 @@ from funnelkit.analysis.waterfall import waterfall
 from funnelkit.charts import change
 from funnelkit.language import use_language
 from funnelkit.language.errors import DataError
-from funnelkit.models.funnel import catalog, funnel
+from funnelkit.models.funnel import funnel
 from funnelkit.reading.read import read
 from funnelkit.synth.generate import synthesize
-from tests.charts.test_funnel import assert_inside, strict  # noqa: F401
+from tests.charts.test_funnel import EACH_MODEL, assert_inside, strict  # noqa: F401
 
 EACH = pytest.mark.parametrize("lang", ["en", "zh"])
 
@@ -30,8 +30,7 @@ def compared(model, status="compared"):
     return pd.concat([rows.assign(against=against) for against in ("previous", "year_before")], ignore_index=True)
 
 
-@EACH
-@pytest.mark.parametrize("model", catalog(), ids=lambda model: model.id)
+@EACH_MODEL
 def test_comparison_fits_for_every_model(model, lang, strict):  # noqa: F811
     use_language(lang)
     chart = change.compare_chart(compared(model), model)
