@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from funnelkit.language import DataError, FunnelkitError, Lang, Shown, label, numbers_of_run, raw, say, show, speaking
+from funnelkit.language import DataError, FunnelkitError, Lang, Shown, label, numbers_of_run, raw, say
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
 from funnelkit.report.sections.alerted import alerts_of
@@ -71,10 +71,9 @@ class Answer(Result):
     found: Result | None = None
     section: Section | None = None
 
-    def show(self, lang: Lang | None = None) -> Shown:
-        """Return the table alone, all of its rows."""
-        with speaking(lang):
-            return show(self._for_people(), model=self.model, names=self.names, currency=self.currency)
+    def show(self, lang: Lang | None = None, most: int | None = None) -> Shown:
+        """Return the table alone, all of its rows unless told."""
+        return super().show(lang, most)
 
     def chart(self, **options: Any) -> Any:
         """Return the section's picture of what was found, None where it has none."""
