@@ -40,12 +40,13 @@ test: $(VENV)/.dev
 	$(BIN)/python -m mypy
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile -rfEs
 
-# The last two files skip in make test where their oracles, chdb and Ibis, are absent: here they are installed.
+# The last two lines skip in make test, where chdb, Ibis and Polars are absent: here they are installed.
 ## make test-all   the rest: browser, simulations, oracles
 test-all: $(VENV)/.bench
 	$(BIN)/python -m pyright
 	$(BIN)/python -m pytest -m slow -n 2 --dist loadfile -rfEs --ignore tests/faults
 	$(BIN)/python -m pytest -m "not slow" tests/events/engine/test_chain.py tests/events/test_warehouse.py
+	$(BIN)/python -m pytest -m "not slow" -k polars tests/reading/containers tests/events/test_count.py
 
 # `python tests/faults/run.py` does the same to papermill and writes RESULTS.md; with --minutes 6 in pieces.
 ## make faults     every fault, single and in a batch, and the crash sweep: twenty minutes on a quiet machine

@@ -1,22 +1,23 @@
 """axe-core's rules over a page, at the widths of a screen and of a phone.
 
-axe-core (MPL-2.0) is a test tool from npm and no part of the kit: `npm install --no-save axe-core` puts it into
-node_modules, which git ignores; FUNNELKIT_AXE names an axe.min.js that lies elsewhere.
+axe-core (MPL-2.0) is a test tool and no part of the kit: the extra `bench` brings it in axe-playwright-python;
+FUNNELKIT_AXE names an axe.min.js that lies elsewhere.
 """
 
 import os
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
 WIDTHS = {"screen": (1280, 720), "phone": (390, 844)}
-MISSING = "no axe-core: npm install --no-save axe-core, or name its axe.min.js in FUNNELKIT_AXE"
+MISSING = "no axe-core: pip install axe-playwright-python, or name an axe.min.js in FUNNELKIT_AXE"
 
 
 @cache
 def axe_file():
     """Return the path of axe.min.js, or None."""
-    places = (os.environ.get("FUNNELKIT_AXE"), ROOT / "node_modules" / "axe-core" / "axe.min.js")
+    package = find_spec("axe_playwright_python")
+    places = [os.environ.get("FUNNELKIT_AXE"), package and Path(str(package.origin)).with_name("axe.min.js")]
     return next((Path(place) for place in places if place and Path(place).is_file()), None)
 
 
