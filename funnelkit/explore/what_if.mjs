@@ -128,7 +128,8 @@ function answer(view) {
 }
 
 function verdict(view, judged) {
-  const facts = view.t("facts", { n: view.number(judged.moved), points: view.number(100 * judged.points, 1),
+  const key = view.spec.wins === "wins" ? "facts" : "facts_end";
+  const facts = view.t(key, { n: view.number(judged.moved), points: view.number(100 * judged.points, 1),
     wins: view.number(judged.wins, 1), change: view.change(judged.change) });
   return judged.status === "start" ? [view.t("start")] : [view.t(judged.status), facts];
 }

@@ -138,12 +138,14 @@ class WhatIf(Explorable):
                 raise DataError("sensitivity_setting", name="target", found=target)
             rule |= {"wins": rounded(target), "rates": len(rates), "points": most}
             wins = number(target, 0 if target >= 100 or target % 1 == 0 else 1)
-            return self.goal(rule, "challenge_met" if base >= target else "challenge_target", wins=wins)
+            key = "challenge_met" if base >= target else "challenge_target"
+            return self.goal(rule, key if self._wins else f"{key}_end", wins=wins)
         if not base > 0:
             return None
         points, gain = _reach(list(rates.values()), most)
         rule |= {"wins": base * (1 + gain), "points": points}
-        return self.goal(rule, "challenge_one", gain=percent(gain, 0), points=number(100 * points))
+        key = "challenge_one" if self._wins else "challenge_one_end"
+        return self.goal(rule, key, gain=percent(gain, 0), points=number(100 * points))
 
     def _setup(self) -> str:
         rates = [None if math.isnan(rate) else rate for rate in self._base["rate"]]

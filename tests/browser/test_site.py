@@ -104,8 +104,9 @@ def test_the_presenter_view_is_moved_by_keys(site, page, lang):
 
     def now():
         shown = page.locator(".screen").evaluate_all("all => all.map(s => getComputedStyle(s).display)")
-        assert shown.count("block") == 1
-        return shown.index("block") + 1
+        places = [place for place, display in enumerate(shown, 1) if display != "none"]
+        assert len(places) == 1
+        return places[0]
 
     assert now() == 3
     for key, place in (("ArrowRight", 4), ("PageDown", 5), ("ArrowLeft", 4), ("Home", 1), ("ArrowLeft", 1), ("End", n)):
@@ -116,6 +117,12 @@ def test_the_presenter_view_is_moved_by_keys(site, page, lang):
     assert page.locator("#s1 .notes").is_visible()
     starts = [int(re.search(r"\d+", text)[0]) for text in page.locator(".notes > p:first-child").all_text_contents()]
     assert starts[0] == 0 and starts == sorted(starts) and len(set(starts)) > 3, "when each screen begins"
+    page.keyboard.press("PageDown")
+    long = page.locator("#s2 .notes")
+    assert long.evaluate("notes => notes.scrollHeight > notes.clientHeight")
+    page.keyboard.press("ArrowDown")
+    assert long.evaluate("notes => notes.scrollTop") > 0 and now() == 2
+    page.keyboard.press("Home")
     page.keyboard.press("n")
     assert not page.locator("#s1 .notes").is_visible()
     page.keyboard.press("Escape")
@@ -147,6 +154,19 @@ def test_every_screen_fits(site, page, name, size):
                 page.keyboard.press("n")
             for place, over in enumerate(page.evaluate(OVER), 1):
                 assert max(over) <= 1, f"{lang}/{name}, screen {place}, {size}, notes {notes}: {over}"
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_on_paper_a_picture_stands_in_for_an_explorable(site, page, lang):
+    page.goto((site / lang / f"{LESSON}.talk.html").as_uri())
+    page.emulate_media(media="print")
+    screen = page.locator(".screen", has=page.locator(".paper"))
+    assert screen.locator(".paper img").is_visible() and not screen.locator(".fk-explorable").is_visible()
+    assert not screen.locator(".how").is_visible()
+    assert screen.locator(".stage").evaluate("stage => stage.scrollHeight - stage.clientHeight") <= 1
+    page.goto((site / lang / f"{LESSON}.html").as_uri())
+    assert page.locator(".paper img").is_visible() and not page.locator(".fk-explorable").is_visible()
+    assert page.locator(".check").count() and not page.locator(".check .result").first.is_visible()
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

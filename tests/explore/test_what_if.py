@@ -47,6 +47,12 @@ def test_a_target_is_reached_without_the_top():
     assert panel.challenge.met
 
 
+def test_a_funnel_without_wins_asks_for_none():
+    table = pd.DataFrame({"stage": ["a", "b", "c"], "rate": [0.1, 0.3, None]})
+    for target in (None, 1, 100):
+        assert "win" not in WhatIf(table, 1000, target=target).spec["challenge"]["text"]["en"].lower()
+
+
 def test_every_model_with_rates_has_a_card():
     made = 0
     for model in catalog():

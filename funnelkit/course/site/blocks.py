@@ -19,6 +19,7 @@ from funnelkit.report import clean_html
 
 _PICTURE = re.compile(r'<img class="fk"([^>]*?) src="data:image/png;base64,([A-Za-z0-9+/=]+)"([^>]*)>')
 _LONG_CELL = re.compile(r"<td>(?=[^<]{40})")  # a sentence: without a width of its own it becomes a column of words
+_ROWS_LEFT = re.compile(r'(<p) class="fk fk-note"(>[^<]*)`\.table`')  # of a table that is longer than what is shown
 _EMPTY_HEAD = re.compile(r"<th[^>]*>\s*</th>")
 _LINK = re.compile(r"\]\((?:\.\./)?([\w-]+)\.ipynb((?:#[\w-]+)?)\)")
 _PAGE = re.compile(r'<a href="#page:([\w-]+)((?:#[\w-]+)?)">(.*?)</a>', re.DOTALL)
@@ -59,13 +60,16 @@ class Writer:
         if not block.is_code:
             return f'<div class="cell {block.role}" id="{escape(block.id)}">{self.text(block)}</div>'
         code = "" if block.role == "explore" else _code(block.source)
-        return f'<div class="cell" id="{escape(block.id)}">{code}{self.shown(block)}</div>'
+        kind = "cell check" if block.role == "check" else "cell"
+        return f'<div class="{kind}" id="{escape(block.id)}">{code}{self.shown(block)}</div>'
 
     def text(self, block: Block) -> str:
         """Return a text block: boxes without their block quote, options to choose from, terms with links."""
         html = markdown(block.source, self.pages)
         if block.role in _BOXES:
             html = re.sub(r"</?blockquote[^>]*>", "", html)
+        if block.role == "hook":
+            html = self._number_once(html)
         if block.role == "question":
             html = _options(html, block.id)
         if block.role == "card":
@@ -73,6 +77,11 @@ class Writer:
         if block.role == "takeaways":
             html = html.replace("<ul>", "<ol>").replace("</ul>", "</ol>")
         return self.terms.linked(html) if block.role not in ("hook", "takeaways") else html
+
+    def _number_once(self, html: str) -> str:
+        """Return a title without the line of the lesson's number, which every page puts above it."""
+        said = escape(say("course.site.lesson", no=self.lesson.number))
+        return re.sub(rf"<p><strong>{said}</strong>.*?</p>\s*", "", html, count=1, flags=re.DOTALL)
 
     def shown(self, block: Block) -> str:
         """Return what a code cell shows, as a card; nothing where it shows nothing."""
@@ -88,16 +97,18 @@ class Writer:
         html = _clean(_PICTURE.sub(lambda found: self._picture(found, block.id, kept), raw))
         for mark, picture in kept.items():
             html = html.replace(mark, picture)
+        html = _ROWS_LEFT.sub(r'\1 class="fk fk-note rows-left"\2<code>.table</code>', html)
         html = _LONG_CELL.sub('<td class="long">', _EMPTY_HEAD.sub("<td></td>", html))
         html = html.replace("<table", '<div class="scroll" tabindex="0"><table').replace("</table>", "</table></div>")
         html = html.replace('<pre class="printed">', '<pre class="printed" tabindex="0">')
         return f'<div class="result">{html}</div>' if block.card is None else self._card(block, html)
 
     def _card(self, block: Block, twin: str) -> str:
-        """Return an explorable that works on the page; `twin` is what shows where no script runs."""
-        part = embed(block.card, f"{block.id}-card", twin=f'<div class="result">{twin}</div>', level=3)
+        """Return an explorable that works on the page; `twin` is what shows where no script runs, and on paper."""
+        still = f'<div class="result">{twin}</div>'
+        part = embed(block.card, f"{block.id}-card", twin=still, level=3)
         self.hashes.update(part.hashes)
-        return part.html
+        return f'{part.html}<div class="paper">{still}</div>'
 
     def _picture(self, found: re.Match[str], name: str, kept: dict[str, str]) -> str:
         """Keep a picture as a file and return the mark that stands for it while the rest is cleaned."""

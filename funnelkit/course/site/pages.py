@@ -210,7 +210,7 @@ def search_entries(course: Course, pages: Mapping[str, Writer]) -> list[dict[str
     for lesson in course.lessons:
         for section in lesson.sections:
             words = " ".join(
-                plain_text(pages[lesson.name].text(block) if not block.is_code else pages[lesson.name].shown(block))
+                plain_text(block.html if block.is_code else pages[lesson.name].text(block))
                 for block in section.blocks
                 if block.role not in ("parameters", "solution", "check")
             )

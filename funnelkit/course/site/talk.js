@@ -13,10 +13,19 @@
       inner.style.setProperty("--z", (k * stage.parentElement.clientWidth / 1280).toFixed(3));
       if (stage.scrollHeight <= stage.clientHeight + 1 && stage.scrollWidth <= stage.clientWidth + 1) break;
     }
+    return inner;
+  };
+  // On paper a picture stands in for an explorable, with a size of its own.
+  const fitPaper = screen => {
+    root.classList.add("on-paper");
+    const inner = fit(screen);
+    inner.style.setProperty("--p", inner.style.getPropertyValue("--k"));
+    root.classList.remove("on-paper");
   };
   const fitAll = () => {
     for (const screen of screens) {
       screen.classList.add("measured");
+      if (screen.querySelector(".paper")) fitPaper(screen);
       fit(screen);
       screen.classList.remove("measured");
     }
@@ -34,7 +43,8 @@
     fitAll();
   };
   const leave = () => { location.href = lesson; };
-  const keys = {ArrowRight: () => show(now + 1), PageDown: () => show(now + 1), " ": () => show(now + 1),
+  const read = lines => screens[now].querySelector(".notes").scrollBy(0, 40 * lines);
+  const keys = {ArrowDown: () => read(1), ArrowUp: () => read(-1), ArrowRight: () => show(now + 1), PageDown: () => show(now + 1), " ": () => show(now + 1),
     ArrowLeft: () => show(now - 1), PageUp: () => show(now - 1), Home: () => show(0), End: () => show(screens.length - 1),
     n: turn, N: turn, Escape: leave};
   addEventListener("keydown", event => {

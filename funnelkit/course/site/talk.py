@@ -5,10 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from html import escape
+from itertools import pairwise
+from math import ceil
 
 from funnelkit.course.site.blocks import Writer, plain_text
 from funnelkit.course.site.lesson import Block, Lesson, Screen, screens
 from funnelkit.course.site.shell import SitePage, asset, short_title, site_text
+
+MOST_SAID = 2  # sentences of a Result beside its chart: with more of them the chart is too small to read
+_SENTENCES = re.compile(r'(<ul class="fk[^>]*>)(.*?)</ul>', re.DOTALL)
+LONG_LIST = 10  # rows
+_TABLE = re.compile(r"(<table[^>]*>\s*<thead>.*?</thead>\s*<tbody>)(.*?)</tbody>\s*</table>", re.DOTALL)
+_ROW = re.compile(r"<tr>.*?</tr>", re.DOTALL)
+_BLANK = re.compile(r"<tr>\s*<t[dh][^>]*>\s*</t[dh]>")
+_POINT = re.compile(r"<li>.*?</li>", re.DOTALL)
 
 
 def talk_page(lesson: Lesson, writer: Writer) -> SitePage:
@@ -44,7 +54,7 @@ def _screen(place_n: tuple[int, int], screen: Screen, content: tuple[str, str], 
         f'<div class="stage"><div class="fit">{lead}{inner}</div></div>'
         f'<aside class="notes" tabindex="0" aria-label="{site_text("notes")} {place}">{notes}</aside>'
         f'<footer><span>{foot}</span><progress max="{n}" value="{place}" aria-label="{label}"></progress>'
-        f"<span>{place} / {n}</span><span>{site_text('keys_line')}</span></footer></section>\n"
+        f'<span>{place} / {n}</span><span class="how">{site_text("keys_line")}</span></footer></section>\n'
     )
 
 
@@ -53,9 +63,7 @@ def _content(screen: Screen, lesson: Lesson, writer: Writer) -> tuple[str, str]:
     texts = [block for block in screen.blocks if not block.is_code]
     shown = "".join(_frozen(writer.shown(block)) for block in screen.blocks if block.is_code)
     if screen.role == "hook":
-        said_twice = rf"<p><strong>{site_text('lesson', no=lesson.number)}</strong>.*?</p>\s*"
-        html = re.sub(said_twice, "", writer.text(texts[0]), count=1, flags=re.DOTALL)
-        return f"{site_text('lesson', no=lesson.number)} · {escape(short_title(lesson))}", html
+        return f"{site_text('lesson', no=lesson.number)} · {escape(short_title(lesson))}", writer.text(texts[0])
     if screen.role == "takeaways":
         return site_text("takeaways"), _points(writer.text(texts[0]))
     said = [f'<div class="said">{_lead(block, writer)}</div>' for block in texts]
@@ -80,17 +88,47 @@ def _eyebrow(screen: Screen, texts: Sequence[Block]) -> str:
 
 
 def _laid_out(shown: str, above: str, below: str) -> str:
-    """Put what is shown between its words; a chart that is not wide has them at its right."""
+    """Put what is shown between its words; a chart that is not wide has them at its right, its sentences as well."""
+    if not shown:
+        return above + below
     size = re.search(r'<img [^>]*width="(\d+)" height="(\d+)"', shown)
-    kind = "beside" if size and below and int(size[1]) < 1.9 * int(size[2]) else "stacked"
-    return f'{above}<div class="{kind}"><div class="shown">{shown}</div>{below}</div>' if shown else above + below
+    said = _SENTENCES.search(shown)
+    kind = "beside" if size and below and int(size[1]) < (2.3 if said else 1.9) * int(size[2]) else "stacked"
+    if kind == "beside" and said:
+        shown, below = shown.replace(said[0], "", 1), f'<div class="result">{said[0]}</div>{below}'
+    words = f'<div class="words">{below}</div>' if below else ""
+    return f'{above}<div class="{kind}"><div class="shown">{shown}</div>{words}</div>'
 
 
 def _frozen(html: str) -> str:
-    """Return what a cell shows for a wall: next to a chart its table is left to the lesson."""
+    """Return what a cell shows for a wall: next to a chart two sentences, and its table is left to the lesson."""
+    html = re.sub(r'<p class="[^"]*rows-left">.*?</p>', "", html)
     if "<img" in html:
         html = re.sub(r'<div class="scroll" tabindex="0"><table.*?</table></div>', "", html, flags=re.DOTALL)
+        html = _SENTENCES.sub(lambda found: "".join([found[1], *_POINT.findall(found[2])[:MOST_SAID], "</ul>"]), html)
+    html = _TABLE.sub(_in_columns, html)
     return html.replace(' tabindex="0"', "")
+
+
+def _in_columns(table: re.Match[str]) -> str:
+    """Return a list of two columns in up to three parts beside each other, each beginning where its first cell says."""
+    rows = _ROW.findall(table[2])
+    if len(rows) < LONG_LIST or rows[0].count("<td") != 2:
+        return table[0]
+    parts: list[list[str]] = [[]]
+    starts = [at for at, row in enumerate(rows) if at == 0 or not _BLANK.match(row)]
+    for start, end in pairwise([*starts, len(rows)]):
+        if parts[-1] and len(parts) < 3 and len(parts[-1]) + end - start > ceil(len(rows) / 3):
+            parts.append([])
+        parts[-1] += rows[start:end]
+    tables = (f"{table[1]}{''.join(part)}</tbody></table>" for part in parts)
+    return f'<div class="parts">{"".join(tables)}</div>'
+
+
+def _unsaid(html: str) -> list[str]:
+    """Return the sentences next to a chart that are not on the wall: the trainer has them."""
+    lists = [found[2] for found in _SENTENCES.finditer(html)] if "<img" in html else []
+    return [plain_text(point) for points in lists for point in _POINT.findall(points)[MOST_SAID:]]
 
 
 def _points(html: str) -> str:
@@ -129,6 +167,9 @@ def _notes(screen: Screen, beside: Sequence[Block], writer: Writer) -> str:
         for block in blocks
         for note in block.notes
     )
-    text = "".join(f"<p>{escape(plain_text(writer.text(block)))}</p>" for block in beside)
+    words = [plain_text(writer.text(block)) for block in beside]
+    if screen.role != "explore":
+        words += [said for block in screen.blocks if block.is_code for said in _unsaid(writer.shown(block))]
+    text = "".join(f"<p>{escape(said)}</p>" for said in words)
     rest = f"<p><b>{site_text('from_lesson')}</b></p>{text}" if text else ""
     return own + rest or f"<p>{site_text('no_note')}</p>"

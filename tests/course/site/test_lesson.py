@@ -4,8 +4,10 @@ import nbformat
 import pytest
 
 from funnelkit.course import lessons
+from funnelkit.course.site.blocks import Writer
 from funnelkit.course.site.lesson import open_lesson, role, screens
-from funnelkit.course.site.talk import off_the_wall
+from funnelkit.course.site.talk import MOST_SAID, off_the_wall, talk_page
+from funnelkit.course.site.terms import Terms
 
 NOTEBOOKS = [(lang, name) for name in lessons.names() for lang in lessons.LANGUAGES]
 
@@ -104,3 +106,38 @@ def test_the_talk_has_every_minute_of_the_plan(lang, name):
     talk = screens(found)
     told = [*(screen.blocks for screen in talk), *off_the_wall(found, talk)]
     assert sum(note.minutes for blocks in told for block in blocks for note in block.notes) == found.minutes[0]
+
+
+def shown(tmp_path, html):
+    """The talk of a lesson whose one cell shows this."""
+    result = cell("code", "a", slide="slide")
+    result.outputs = [nbformat.v4.new_output("display_data", {"text/html": html})]
+    made = lesson(
+        tmp_path,
+        cell("md", "title", source="# Q?", slide="slide"),
+        cell("md", "part", source="## Which?"),
+        result,
+        cell("md", "a-notice", source="See.", slide="-"),
+    )
+    return talk_page(made, Writer(made, Terms())).body
+
+
+def test_a_chart_has_two_sentences_beside_it_and_the_trainer_the_rest(tmp_path):
+    pixel = "iVBORw0KGgoAAAANSUhEUgAAAAIAAAABCAYAAAD0In+KAAAAC0lEQVR42mNgQAUAABEAAUN+tSEAAAAASUVORK5CYII="
+    points = "".join(f"<li>Sentence {n}.</li>" for n in range(5))
+    picture = f'<img class="fk" alt="" src="data:image/png;base64,{pixel}">'
+    wall, _, notes = (
+        shown(tmp_path, f'<ul class="fk fk-note">{points}</ul>{picture}').partition("Which?")[2].partition("<aside")
+    )
+    assert [wall.count(f"Sentence {n}") for n in range(5)] == [n < MOST_SAID for n in range(5)]
+    assert [notes.count(f"Sentence {n}") for n in range(5)] == [n >= MOST_SAID for n in range(5)]
+
+
+def test_the_wall_has_no_word_of_rows_left_and_sets_a_long_list_in_parts(tmp_path):
+    rows = "".join(f"<tr><td>{'' if n % 5 else f'Stage {n}'}</td><td>task {n}</td></tr>" for n in range(15))
+    left = '<p class="fk fk-note">28 more rows are not shown; `.table` holds them.</p>'
+    body = shown(
+        tmp_path, f'<table class="fk"><thead><tr><th>S</th><th>T</th></tr></thead><tbody>{rows}</tbody></table>{left}'
+    )
+    assert ".table" not in body and body.count("<thead>") == 3
+    assert [part.count("task") for part in body.split("<tbody>")[1:]] == [5, 5, 5]

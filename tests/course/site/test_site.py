@@ -136,6 +136,19 @@ def test_exercises_say_where_their_check_runs(pages, read):
         assert read[f"en/{name}.html"].links.count(f"notebooks/{name}.ipynb") == checks + 1
 
 
+def test_the_lesson_number_stands_once(pages):
+    for name in CHOSEN:
+        for page in (f"en/{name}.html", f"en/{name}.talk.html"):
+            top = pages[page].partition("</h1>")[2].partition("</section>")[0]
+            assert f"Lesson {name[:2]}" in pages[page].partition("</h1>")[0] and f"<strong>Lesson {name[:2]}" not in top
+
+
+def test_checks_are_marked_for_paper_and_a_card_has_its_picture(pages):
+    text = pages["en/05_industrial_eight_step.html"]
+    assert len(re.findall(r'<div class="cell check" id="exercise-\d+-check">', text)) == text.count('class="run"')
+    assert re.search(r'<div class="paper"><div class="result">(?:(?!</section>).)*<img ', text, re.DOTALL)
+
+
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_search_holds_every_term_and_section(pages, lang):
     text = pages[f"{lang}/search.html"]
