@@ -21,6 +21,11 @@ LEVERS = ("volume", "deal_value", "cycle_days")
 POINTS = 0.05  # that the reveal adds to each stage
 MOST_FACTOR = 10.0  # of a slider where counts may grow
 TIE = 1 - 1e-9
+TO_THE_END = {  # challenges of a funnel whose last stage is no win
+    "challenge_one": "challenge_one_end",
+    "challenge_target": "challenge_target_end",
+    "challenge_met": "challenge_met_end",
+}
 
 
 class WhatIf(Explorable):
@@ -139,12 +144,12 @@ class WhatIf(Explorable):
             rule |= {"wins": rounded(target), "rates": len(rates), "points": most}
             wins = number(target, 0 if target >= 100 or target % 1 == 0 else 1)
             key = "challenge_met" if base >= target else "challenge_target"
-            return self.goal(rule, key if self._wins else f"{key}_end", wins=wins)
+            return self.goal(rule, key if self._wins else TO_THE_END[key], wins=wins)
         if not base > 0:
             return None
         points, gain = _reach(list(rates.values()), most)
         rule |= {"wins": base * (1 + gain), "points": points}
-        key = "challenge_one" if self._wins else "challenge_one_end"
+        key = "challenge_one" if self._wins else TO_THE_END["challenge_one"]
         return self.goal(rule, key, gain=percent(gain, 0), points=number(100 * points))
 
     def _setup(self) -> str:
