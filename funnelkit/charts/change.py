@@ -150,7 +150,7 @@ def peer_chart(found: Drawable, model: Funnel | None = None, title: str | None =
     >>> from funnelkit import compare_peers
     >>> ours = pd.DataFrame({"stage": ["target"], "k": [100], "n": [1000]})
     >>> peer_chart(compare_peers(ours, pd.DataFrame({"stage": ["target"], "rate": [0.22], "n": [4000]}))).alt[-22:]
-    '0), low only for us.'
+    '000), low only for us.'
     """
     table, model = drawn(found, model)
     return _peers(table, model, title or say("charts.change.peers_title"))
