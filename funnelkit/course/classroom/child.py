@@ -12,6 +12,7 @@ import re
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import FunctionType, ModuleType
 from typing import Any, TextIO
 
 from funnelkit.course.classroom.sandbox import confine, forbid
@@ -77,6 +78,9 @@ def _kit(names: dict[str, Any], cells: list[dict[str, str]]) -> dict[tuple[str, 
 
 
 def _of_kit(value: Any) -> bool:
+    """Return whether a value is code of the kit; what its verbs found is the learner's to name anew."""
+    if not isinstance(value, (FunctionType, ModuleType, type)):
+        return False
     return str(getattr(value, "__module__", None) or getattr(value, "__name__", "")).startswith("funnelkit")
 
 
