@@ -43,9 +43,11 @@ def _pattern(pattern: str) -> Any:
 
 
 def _missing(value: Any) -> bool:
+    if value is None or type(value) in (int, float):
+        return value is None or not math.isfinite(value)
     import pandas as pd  # which a command that only supervises does without
 
-    return value is None or bool(pd.isna(value)) or (isinstance(value, float) and math.isinf(value))
+    return bool(pd.isna(value)) or (isinstance(value, float) and math.isinf(value))
 
 
 def _rounded(value: Any, decimals: int) -> Decimal:
