@@ -142,7 +142,7 @@ def test_a_remark_on_a_break_outside_of_the_months_compared_is_left_to_the_detai
     pipeline = read_world(World(years=1.0))
     finding = fk.Finding("created_in_bulk", "warn", value="2019-01-01", values={"n": 400, "usual": 3})
     page = report.summary(replace(pipeline, findings=(finding,)))
-    assert "1 remark on the data is below" in words_of(page) and "400" not in words_of(page)
+    assert "1 remark on the data below" in words_of(page) and "400" not in words_of(page)
 
 
 def test_stages_that_most_deals_skip_are_counted_by_their_entries():
