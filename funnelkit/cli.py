@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from funnelkit import __version__
-from funnelkit.language import LANGUAGES, FunnelkitError, Lang, argparse_words, describe, say, speaking
+from funnelkit.language import LANGUAGES, FunnelkitError, Lang, Stream, argparse_words, describe, say, speaking, watched
 
 if TYPE_CHECKING:
     from funnelkit.events import EventCount
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Commands = argparse._SubParsersAction[Any]
 
-USAGE = 64
+USAGE, CANNOT_WRITE = 64, 14
 
 
 class Parser(argparse.ArgumentParser):
@@ -344,11 +344,24 @@ def _asked_lang(arguments: Sequence[str]) -> Lang:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+    """Run one command and return its exit code: 14 where all went well but what it printed could not be written."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without Chinese shows marks instead of a crash
-    with speaking(_asked_lang(sys.argv[1:] if arguments is None else arguments)), argparse_words():
+    asked = _asked_lang(sys.argv[1:] if arguments is None else arguments)
+    with watched() as output:
+        try:
+            code = _run(arguments, asked)
+        except SystemExit as end:  # argparse has shown help, the version or a usage error
+            if end.code or not _is_lost(output, asked):
+                raise
+            return CANNOT_WRITE
+        lost = _is_lost(output, asked)
+        return code or (CANNOT_WRITE if lost else 0)
+
+
+def _run(arguments: Sequence[str] | None, asked: Lang) -> int:
+    with speaking(asked), argparse_words():
         options = build_parser().parse_args(arguments)
     with speaking(options.lang or default_lang()):
         try:
@@ -357,11 +370,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except FunnelkitError as error:
             print(f"funnelkit {options.command}: {error}", file=sys.stderr)
             return error.exit_code
-        except BrokenPipeError:
-            sys.stderr.close()
-            return 0
         except KeyboardInterrupt:
             return 130
+
+
+def _is_lost(output: Stream, lang: Lang) -> bool:
+    """Tell, also on stderr, whether what was printed is lost; a reader that has gone wants no more."""
+    output.flush()
+    if output.failure is None or isinstance(output.failure, BrokenPipeError):
+        return False
+    with speaking(lang):
+        print(f"funnelkit: {say('errors.output_lost', reason=output.failure.strerror)}", file=sys.stderr)
+    return True
 
 
 if __name__ == "__main__":

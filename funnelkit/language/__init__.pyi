@@ -21,10 +21,13 @@ from .errors import RuleError as RuleError
 from .formats import NBSP as NBSP
 from .formats import RUN as RUN
 from .formats import change_text as change_text
+from .formats import currency_word as currency_word
 from .formats import day as day
 from .formats import is_report as is_report
 from .formats import large as large
+from .formats import moment as moment
 from .formats import money as money
+from .formats import money_words as money_words
 from .formats import number as number
 from .formats import percent as percent
 from .formats import points as points
@@ -38,6 +41,8 @@ from .lookup import fold as fold
 from .lookup import nearest as nearest
 from .samples import sample_files as sample_files
 from .samples import share as share
+from .streams import Stream as Stream
+from .streams import watched as watched
 from .tables import FIGURES as FIGURES
 from .tables import TABLE as TABLE
 from .tables import Shown as Shown
