@@ -85,9 +85,11 @@ def _take_row_outcomes(sheet: Sheet, model: Funnel) -> None:
     frame["stage_status"] = first.fillna(then)
     won = (said == "won") & frame["stage"].notna() & (frame["stage"] != model.won_stage)
     if model.won_stage and won.any():
+        order = frame["entered_at"].argsort(kind="stable")
+        again = won.iloc[order].groupby(frame["deal_id"].iloc[order]).shift(fill_value=False).reindex(won.index)
         for name, column in (("stage_before", "stage"), ("before_at", "entered_at")):
             blank = pd.Series(_NO_TIME if name == "before_at" else None, frame.index)
-            frame[name] = frame.get(name, blank).mask(won, frame[column])
+            frame[name] = frame.get(name, blank).mask(won & ~again, frame[column])
         frame.loc[won, "stage"] = model.won_stage
 
 

@@ -13,6 +13,7 @@ from funnelkit.pipeline import Finding
 from funnelkit.reading.containers.detect import open_sources
 from funnelkit.reading.containers.options import ReadOptions, Source
 from funnelkit.reading.findings import Journal
+from funnelkit.reading.layouts.change_messages import with_entries
 from funnelkit.reading.layouts.columns import REQUIRED, lists_deals
 from funnelkit.reading.mapping import options_for
 from funnelkit.reading.proposals import ask_with_likely
@@ -73,7 +74,7 @@ def read_events(*sources: Source, preset: str | None = None, **how: Any) -> Even
 
 
 def _read_events(sources: Sequence[Source], preset: str | None, options: ReadOptions, journal: Journal) -> EventRows:
-    tables = merge_corrections(open_sources(sources, options), options)
+    tables = [with_entries(table) for table in merge_corrections(open_sources(sources, options), options)]
     settings, sheets = options_for(tables, options), []
     for table, own in zip(tables, settings, strict=True):
         if lists_deals(table, own, preset):

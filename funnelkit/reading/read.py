@@ -23,6 +23,7 @@ from funnelkit.reading.findings import Journal
 from funnelkit.reading.history import fill_deals, read_history, stand_still, time_first
 from funnelkit.reading.ids import match_ids, number_rows
 from funnelkit.reading.join import join_lookups, lookup_sheet
+from funnelkit.reading.layouts.change_messages import with_entries
 from funnelkit.reading.layouts.columns import map_columns, need_stages
 from funnelkit.reading.layouts.outcomes import declared_ends, find_ends, names_met, names_of
 from funnelkit.reading.layouts.stage_dates import with_stage
@@ -99,7 +100,7 @@ def _read(
     declared = declared_ends(options.won, options.lost, options.void)
     funnel, notes = given_model(model, stages, declared, names_of(options.won))
     journal.findings.extend(notes)
-    tables = merge_corrections(open_sources(sources, options), options)
+    tables = [with_entries(table) for table in merge_corrections(open_sources(sources, options), options)]
     settings = options_for(tables, options)
     tables = [with_stage(table, own, funnel, preset) for table, own in zip(tables, settings, strict=True)]
     sheets = map_sheets(tables, journal, settings, layout, preset)

@@ -90,7 +90,9 @@ def _map_columns(
         notes = [Finding("layout_found", "note", table.name, value=found), *notes]
     if form and preset_name is None:
         notes = [Finding("form_found", "note", table.name, value=form.title), *notes]
+    sorted_out = set(map(key, form.only)) if form else set()  # the same in every row that counts
     used = {*columns.values(), *(header for header in headers if _is_unnamed(header, table.cells[header]))}
+    used |= {header for header in headers if key(header) in sorted_out}
     return ColumnMapping(found, columns, tuple(header for header in headers if header not in used), tuple(notes), form)
 
 

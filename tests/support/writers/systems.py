@@ -204,3 +204,55 @@ def business_central(truth):
         {"Opportunity Entry.csv": table}, back, truth.events, {"owner", "hours"}, preset="business-central",
         day=("created_at", "closed_at", "entered_at"), **told(truth),
     )  # fmt: skip
+
+
+def pipedrive_messages(truth, version=2):
+    """Write what a webhook was sent since before the first deal: a message for each new deal, move, outcome and other
+    change, with messages about a person between; in version 1 with the whole deal before the change."""
+    stages = {label: 10 + number for number, label in enumerate(truth.labels)}
+    rows = []
+    for number, deal in enumerate(truth.deals.itertuples(), 1):
+        rows += _messages_of(number, deal, truth.events[truth.events["deal_id"] == deal.deal_id], stages, truth)
+    rows.sort(key=lambda row: (row[0], row[1] is not None))
+    return {"webhook.jsonl": [_message(version, *row) for row in rows]}
+
+
+def _messages_of(number, deal, entries, stages, truth):
+    """Return (time, state before, state after) of each change of a deal; the amount is told after its first entry."""
+    state, moved = {"id": number, "title": deal.name, "value": 0, "currency": deal.currency, "owner_name": deal.owner,
+                    "org_name": deal.account, "status": "open", "lost_reason": None,
+                    **dict.fromkeys(("stage_change_time", "won_time", "lost_time", "close_time"))}, []  # fmt: skip
+    for entry in entries.itertuples():
+        if entry.stage == truth.labels[-1]:
+            change = {"status": "won", "won_time": entry.entered_at, "close_time": entry.entered_at}
+        elif not moved:
+            change = {"stage_id": stages[entry.stage], "add_time": entry.entered_at}
+        else:
+            change = {"stage_id": stages[entry.stage], "stage_change_time": entry.entered_at}
+        moved.append((entry.entered_at, change))
+    if deal.status == "lost":
+        end = {"status": "lost", "lost_time": deal.closed_at, "close_time": deal.closed_at,
+               "lost_reason": deal.lost_reason}  # fmt: skip
+        moved.append((deal.closed_at, end))
+    moved.append((min(moved[-1][0] + pd.Timedelta(hours=3), truth.as_of), {"value": deal.amount}))
+    found, before = [], None
+    for time, change in moved:
+        state = {**state, **change, "update_time": time}
+        found.append((time, before, state))
+        before = state
+    return found
+
+
+def _message(version, time, before, after):
+    form = {1: "%Y-%m-%d %H:%M:%S", 2: "%Y-%m-%dT%H:%M:%SZ"}[version]
+    before, after = ({name: cell.strftime(form) if isinstance(cell, pd.Timestamp) else cell
+                      for name, cell in state.items()} if state else None for state in (before, after))  # fmt: skip
+    if version == 1:
+        about = {"action": "updated" if before else "added", "object": "deal", "id": after["id"],
+                 "timestamp": int(time.timestamp()), "v": 1}  # fmt: skip
+        return {"v": 1, "matches_filters": {"current": []}, "meta": about, "current": after, "previous": before,
+                "retry": 0, "event": f"{about['action']}.deal"}  # fmt: skip
+    about = {"action": "change" if before else "create", "entity": "deal", "entity_id": str(after["id"]),
+             "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S.000Z"), "version": "2.0"}  # fmt: skip
+    previous = {name: before.get(name) for name in after if before.get(name) != after[name]} if before else None
+    return {"meta": about, "data": after, "previous": previous}
