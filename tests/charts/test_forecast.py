@@ -11,7 +11,7 @@ from funnelkit.charts import forecast
 from funnelkit.forecast.backtest import backtest
 from funnelkit.forecast.forecast import forecast_open
 from funnelkit.forecast.health import VERDICTS
-from funnelkit.language import use_language
+from funnelkit.language import money, use_language
 from funnelkit.models.funnel import funnel
 from funnelkit.reading.read import read
 from funnelkit.synth.generate import synthesize
@@ -62,7 +62,7 @@ def test_fan_is_the_cumulative_forecast_and_ends_in_its_last_row():
     third = paths[:, :3].sum(axis=1)
     assert table["low_80"].iloc[3] == pytest.approx(np.quantile(third, 0.1))
     assert f"Probability of CN¥5,000,000: {100 * made().chance(5_000_000):.0f}%" in chart.alt
-    assert f"By 2026-06-30: middle CN¥{table['median'].iloc[-1]:,.0f}" in chart.alt
+    assert f"By 2026-06-30: middle {money(table['median'].iloc[-1], 'CNY')};" in chart.alt  # half a unit rounds up
     lines = {line.get_label(): line.get_ydata() for line in chart.ax.lines}
     np.testing.assert_allclose(lines["middle (median)"], table["median"])
     np.testing.assert_allclose(lines["middle of today's open deals alone"], table["open"])
