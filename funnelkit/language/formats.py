@@ -236,6 +236,43 @@ def money(value: Any, currency: str | None = None, *, short: bool = False) -> st
     return _signed(str(format_currency(amount, unit, "¤#,##0", locale=locale, currency_digits=False)))
 
 
+def money_words(value: Any, currency: str | None = None) -> str:
+    """Return an amount as a sentence says it: in Chinese in 万 or 亿 with the word of the currency.
+
+    Parameters
+    ----------
+    value : number or None
+    currency : str, optional
+        An ISO code; by default that of `fk.use`, else the amount is a plain number.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from funnelkit.language import speaking
+    >>> with speaking("zh"):
+    ...     money_words(23_930_000, "CNY"), money_words(5_812, "CNY"), money_words(447_000)
+    ('2,393 万元', '5,812 元', '44.7 万')
+    """
+    if language() == "en" or _missing(value):
+        return money(value, currency)
+    size, word, decimals = scale_of(float(value))
+    text = number(float(value) / size, min(decimals, 1))
+    unit = word + currency_word(currency or settings.currency)
+    return f"{text} {unit}" if unit else text
+
+
+def currency_word(currency: str | None) -> str:
+    """Return the word of a currency after an amount in a Chinese sentence, nothing for none."""
+    if not currency or currency == "CNY":
+        return "元" if currency else ""
+    from babel.numbers import get_currency_name
+
+    return str(get_currency_name(currency, locale="zh_CN"))
+
+
 def day(when: Any) -> str:
     """Return a date as the language writes it; a missing one is a dash.
 
@@ -260,6 +297,33 @@ def day(when: Any) -> str:
     found = pd.Timestamp(when)
     form = "y 年 M 月 d 日" if language() == "zh" else "long"
     return str(format_date(date(found.year, found.month, found.day), form, locale=_locale(language())))
+
+
+def moment(when: Any) -> str:
+    """Return a date with its time as the language writes it; one at midnight without the time.
+
+    Parameters
+    ----------
+    when : datetime, Timestamp or str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> moment("2026-05-12 09:30:00"), moment("2026-05-12")
+    ('12 May 2026, 09:30', '12 May 2026')
+    """
+    if _missing(when):
+        return DASH
+    import pandas as pd
+
+    found = pd.Timestamp(when)
+    if found == found.normalize():
+        return day(found)
+    clock = f"{found:%H:%M:%S}".removesuffix(":00")
+    return day(found) + (" " if language() == "zh" else ", ") + clock
 
 
 def rate_text(row: Mapping[str, Any]) -> str:

@@ -1,8 +1,9 @@
 """The language in force, and every visible text of the kit in both: `say("labels.n_entered")`.
 
 The texts stand in `texts/*.toml`, one file a room with a table for each of its subjects, each entry
-`key = { en = "...", zh = "..." }`. A key is written `room.subject.key`. Values go into `{braces}` as `str.format` does;
-`{n:deal is|deals are}` writes the form that fits the number, `{value!q}` a value in Chinese quotes.
+`key = { en = "...", zh = "..." }`. A key is written `room.subject.key`. Values go into `{braces}` as `str.format` does:
+`{n:deal is|deals are}` writes the form that fits the number, `{value!q}` a value in Chinese quotes, `{value!d}` a date,
+`{value!t}` a date with its time.
 """
 
 from __future__ import annotations
@@ -120,9 +121,13 @@ def say(key: str, lang: Lang | None = None, /, **values: object) -> str:
 
 
 class _Forms(string.Formatter):
-    """`str.format` with a choice of forms (after 1 the first of `{n:deal is|deals are}`) and Chinese quotes (`!q`)."""
+    """`str.format` with a choice of forms (after 1 the first of `{n:deal is|deals are}`), Chinese quotes and dates."""
 
     def convert_field(self, value: Any, conversion: str | None) -> Any:
+        if conversion in ("d", "t"):
+            from funnelkit.language.formats import day, moment  # which speak through this module
+
+            return (day if conversion == "d" else moment)(value)
         return quoted([value]).zh if conversion == "q" else super().convert_field(value, conversion)
 
     def format_field(self, value: Any, format_spec: str) -> str:
