@@ -21,7 +21,7 @@ def test_a_pipeline_shows_itself_in_a_few_lines():
     assert text.startswith("- custom: 4 deals, of which 1 won, 1 lost, 2 open, 0 void; known as of 2 March 2026.\n")
     assert "from 5 January 2026 to 3 February 2026" in text
     assert "Rows read: 4; good: 4, quarantined: 0, ignored: 0." in text
-    assert f"What this source cannot tell:\n- {pipeline.limits[0].message()}" in text
+    assert f"What this source cannot answer:\n- {pipeline.limits[0].message()}" in text
     assert "line 2, column amount: amount -2" in text and "(and 1 more like it)" in text
     assert len(text.splitlines()) < 20 and len(text) < 3000
     bundle = pipeline._repr_mimebundle_()
@@ -31,7 +31,7 @@ def test_a_pipeline_shows_itself_in_a_few_lines():
 def test_it_speaks_the_language_in_force():
     pipeline = read(DEALS, stages=STAGES)
     use_language("zh")
-    assert "商机 4 个，其中赢单 1 个、输单 1 个、进行中 2 个、无效 0 个" in repr(pipeline)
+    assert "商机 4 个，其中赢单 1 单、输单 1 单、进行中 2 个、无效 0 个" in repr(pipeline)
     assert "此来源无法说明的内容：" in repr(pipeline) and "读取时发现：" in repr(pipeline)
     assert repr(pipeline.limits[0]) == pipeline.limits[0].message("zh")
 

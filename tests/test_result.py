@@ -48,15 +48,15 @@ def test_reading_joins_the_sentences_in_each_language(monkeypatch):
 def test_refusal_says_analysis_and_reason_in_both_languages():
     with pytest.raises(LimitError) as caught:
         refuse_limits(source(), "time_in_stage", "no_deals", "no_times")
-    assert str(caught.value) == "the time in stage cannot be made from this source. There are no times."
-    assert caught.value.say("zh") == "此数据来源无法支持阶段耗时。没有时间。"
+    assert str(caught.value) == "the time in stage cannot be derived from this source. There are no times."
+    assert caught.value.say("zh") == "此数据来源无法支持阶段耗时的计算。没有时间。"
     assert isinstance(caught.value, DataError)
     assert caught.value.exit_code == 2
 
 
 def test_refusal_survives_pickling():
     error = pickle.loads(pickle.dumps(LimitError("time_in_stage", Limit("no_times"))))
-    assert str(error) == "the time in stage cannot be made from this source. There are no times."
+    assert str(error) == "the time in stage cannot be derived from this source. There are no times."
 
 
 def test_no_limit_no_refusal():

@@ -193,10 +193,12 @@ def _draw_growth(ax: Any, counts: pd.DataFrame) -> list[str]:
 
 
 def _funnel_alt(counts: pd.DataFrame, model: Funnel | None, words: Sequence[str]) -> str:
-    rows = [
-        say("charts.funnel.funnel_alt_row", stage=stage_name(stage, model), n=number(entered), rate=text or "–")
-        for stage, entered, text in zip(counts["stage"], counts["n_entered"], words, strict=True)
-    ]
+    """Return what the chart shows, stage by stage; one without a rate or factor has its count only."""
+    rows = []
+    for stage, entered, text in zip(counts["stage"], counts["n_entered"], words, strict=True):
+        kind = "end" if text in ("", "–") else "factor" if text.startswith("×") else "row"
+        values = {"stage": stage_name(stage, model), "n": number(entered), "rate": text}
+        rows.append(say(f"charts.funnel.funnel_alt_{kind}", **values))
     return say("charts.funnel.funnel_alt", n=len(counts), rows=paragraph(rows))
 
 

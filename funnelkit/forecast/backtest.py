@@ -13,7 +13,7 @@ import pandas as pd
 from funnelkit.analysis import Calendar, data_end, furthest_stage
 from funnelkit.forecast.forecast import BANDS, REFUSED, Reading, make_forecast
 from funnelkit.forecast.history import By
-from funnelkit.forecast.notes import FEW_WINS, amount_text
+from funnelkit.forecast.notes import FEW_WINS, amount_cell, amount_text
 from funnelkit.forecast.simulate import Rng
 from funnelkit.language import DataError, Text, both, label, number, percent, say
 from funnelkit.pipeline import Pipeline
@@ -92,7 +92,7 @@ def _for_people(currency: str | None, table: pd.DataFrame) -> pd.DataFrame:
     own = table[(table["part"] == "total") & (table["method"] == "forecast")]
     rows = []
     for row in own.to_dict("records"):
-        came, low, high = (amount_text(row["measure"], row[name], currency) for name in ("actual", "low_80", "high_80"))
+        came, low, high = (amount_cell(row["measure"], row[name], currency) for name in ("actual", "low_80", "high_80"))
         rows.append({
             "from_day": first_forecast_day(row["origin"], row["end"]), "to_day": row["end"],
             "measure": label(f"measure_{row['measure']}"),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from funnelkit.analysis import Calendar, column, data_end, refuse_without_times
 from funnelkit.forecast.history import Book, By, Fit, fit_history, open_book
-from funnelkit.forecast.notes import Notes, amount_text, forecast_notes, shift_insights, shifts
+from funnelkit.forecast.notes import Notes, amount_cell, amount_text, forecast_notes, shift_insights, shifts
 from funnelkit.forecast.simulate import Chances, Rng, draw_chances, draw_worlds, n_draws, simulate_new, simulate_open
 from funnelkit.forecast.widening import widen
 from funnelkit.language import DataError, both, day, label, number
@@ -160,7 +160,7 @@ def _for_people(currency: str | None, table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows as people read them: the middle and two bands."""
     rows = []
     for row in table.to_dict("records"):
-        middle, *ends = (str(amount_text(row["measure"], row[name], currency))
+        middle, *ends = (amount_cell(row["measure"], row[name], currency)
                          for name in ("median", "low_80", "high_80", "low_95", "high_95"))  # fmt: skip
         rows.append({
             "period_now": row["period"], "part": label(f"part_{row['part']}"),

@@ -13,7 +13,7 @@ import pandas as pd
 from funnelkit.analysis import signal_dates
 from funnelkit.forecast.history import Fit
 from funnelkit.forecast.simulate import Chances
-from funnelkit.language import Text, both, day, money, number, percent, say
+from funnelkit.language import Text, both, day, money, money_words, number, percent, say
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Insight
@@ -28,8 +28,13 @@ Notes = tuple[tuple[str, Mapping[str, Any]], ...]
 
 
 def amount_text(measure: str, amount: float, currency: str | None, decimals: int = 0) -> Text:
-    """Return an amount of a measure as people read it: a value in its currency, a count with so many decimals."""
-    return both(lambda: money(amount, currency) if measure == "value" else number(amount, decimals))
+    """Return an amount of a measure as a sentence says it: a value in its currency, a count with so many decimals."""
+    return both(lambda: money_words(amount, currency) if measure == "value" else number(amount, decimals))
+
+
+def amount_cell(measure: str, amount: float, currency: str | None) -> str:
+    """Return an amount of a measure as a table shows it: a value in its currency, or a count."""
+    return money(amount, currency) if measure == "value" else number(amount)
 
 
 def forecast_notes(pipeline: Pipeline, fit: Fit, deals: pd.DataFrame, chances: Chances, days_ahead: int) -> Notes:

@@ -225,7 +225,7 @@ def _first_period(closed: pd.DataFrame, first_close: pd.Timestamp) -> dict[str, 
     rates = won[alike].groupby(quarter[alike]).agg(["mean", "size"])
     rest = won[~inside]
     return {
-        "period": str(first_close.to_period("Q")), "held": ", ".join(map(str, range(start, 4))), "months": 4 - start,
+        "period": str(first_close.to_period("Q")), "held": list(range(start, 4)), "months": 4 - start,
         "n": int(inside.sum()), "k": int(won[inside].sum()), "rate": float(won[inside].mean()),
         "low": float(rates["mean"].min()) if len(rates) else float("nan"),
         "high": float(rates["mean"].max()) if len(rates) else float("nan"),

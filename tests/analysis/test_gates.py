@@ -122,8 +122,8 @@ def test_reading_in_both_languages():
         "D: has passed the last gate, Contract signed: signed.",
     ]
     assert found.sentences("zh")[2:4] == [
-        "B：原地逗留在“初步接触”，升迁标志未达成：上门拜访，搞定线人。",
-        "C：由“商务谈判”倒退到“初步接触”，标志已不成立：上门拜访，搞定线人。",
+        "B：原地逗留在“初步接触”，升迁标志“上门拜访，搞定线人”未达成。",
+        "C：由“商务谈判”倒退到“初步接触”，升迁标志“上门拜访，搞定线人”已不成立。",
     ]
     assert [(one.kind, one.subject) for one in found.findings] == [("moves_back", "C")]
 

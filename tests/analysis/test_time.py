@@ -64,8 +64,8 @@ def test_maven_as_its_reference_without_delayed_entry(maven, capsys):
 
 def test_maven_reading_prints_both(maven):
     text = outcome_curves(maven).reading()
-    assert "120 days after creation 51.2%" in text
-    assert "recorded only from 2017-03-01" in text and "50.0% won" in text
+    assert "120 days after creation, 51.2%" in text
+    assert "recorded only from 1 March 2017" in text and "50.0% won" in text
     assert "延迟进入" in outcome_curves(maven).reading("zh")
 
 
@@ -125,7 +125,7 @@ def test_refusals_say_why(sample):
     ):
         with pytest.raises(LimitError) as caught:
             analysis(replace(pipeline, limits=(Limit(code),)))
-        assert "cannot be made from this source" in str(caught.value)
+        assert "cannot be derived from this source" in str(caught.value)
         assert "无法支持" in caught.value.say("zh")
 
 

@@ -102,9 +102,12 @@ def test_same_numbers_again_and_input_untouched(sample):
 def test_reading_in_both_languages(made):
     english, chinese = made.reading("en"), made.reading("zh")
     last = made.table.iloc[-6:].set_index(["part", "measure"]).loc[("total", "value")]
-    for text, sign, until in ((english, "CN¥", "31 March 2026"), (chinese, "¥", "2026 年 3 月 31 日")):
-        assert f"{sign}{last['low_80']:,.0f}" in text
-        assert f"{sign}{last['high_80']:,.0f}" in text
+    for text, form, size, until in (
+        (english, "CN¥{:,.0f}", 1, "31 March 2026"),
+        (chinese, "{:,.0f} 万元", 10_000, "2026 年 3 月 31 日"),
+    ):
+        assert form.format(last["low_80"] / size) in text
+        assert form.format(last["high_80"] / size) in text
         assert until in text
         assert "185" in text
         assert "{" not in text
@@ -123,7 +126,7 @@ def test_a_deal_older_than_any_that_closed_is_named_and_not_given_the_average():
     assert found.deals.loc[stale, "beyond"].all()
     assert found.deals.loc[stale, "chance"].max() < 0.002
     assert found.deals.loc[~stale, "chance"].mean() > 0.1
-    assert "Older than any deal" in found.reading() and "300,000" in found.reading()
+    assert "older than any deal" in found.reading() and "300,000" in found.reading()
     assert "比所有曾离开该阶段或已结束的商机都长" in found.reading("zh")
 
 

@@ -6,6 +6,7 @@ import pytest
 from funnelkit.analysis.rates import rate_table
 from funnelkit.language import formats, tables
 from funnelkit.language.terminal import width
+from funnelkit.language.texts import say
 from funnelkit.models.funnel import funnel
 from funnelkit.stats.rates import rate_columns
 from tests.support.speech import spoken
@@ -94,3 +95,16 @@ def test_numbers_stand_right_and_texts_left(texts, number):
     html = tables.show(pd.DataFrame({"mine": texts})).html
     assert html.count("text-align:right") == (len(texts) + 1) * number
     assert html.count("text-align:left") == (len(texts) + 1) * (not number)
+
+
+def test_dates_and_amounts_are_written_out_in_sentences():
+    text = {"value": "2025-12-30 16:04:00"}
+    assert "30 December 2025, their latest date" in say("reading.findings.as_of_derived", "en", **text)
+    assert "数据截至 2025 年 12 月 30 日，" in say("reading.findings.as_of_derived", "zh", **text)
+    bulk = {"n": 40, "most": 30, "at": "2025-03-03 09:05:07"}
+    assert "30 of them on 3 March 2025, 09:05:07:" in say("reading.limits.bulk_edits", "en", **bulk)
+    assert "发生在 2025 年 3 月 3 日 09:05:07：" in say("reading.limits.bulk_edits", "zh", **bulk)
+    assert spoken("zh", lambda: formats.money_words(573_956_280, "CNY")) == "5.7 亿元"
+    assert spoken("zh", lambda: formats.money_words(-44_700, "EUR")) == "−4.5 万欧元"
+    assert formats.money_words(573_956_280, "CNY") == formats.money(573_956_280, "CNY")
+    assert formats.money_words(None) == formats.moment(None) == "–"

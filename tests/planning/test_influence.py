@@ -31,7 +31,7 @@ def test_settles_where_the_reading_says():
     found = influence_loop(0.5, [1.6], inflow=100, turns=200)
     assert found.table["n_potential"].iloc[-1] == pytest.approx(500)
     assert found.reading() == (
-        "The loop settles: each turn multiplies the number of potential customers by 0.800, which is below 1. "
+        "The loop settles: each potential customer brings 0.800 new ones by word of mouth, which is below 1. "
         "100 from outside become 500.0 potential "
         "customers a turn; word of mouth adds 400.0%."
     )

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from funnelkit.analysis import Calendar
-from funnelkit.language import NBSP, language, number, percent, say, scale_of, short_money, symbol_of
+from funnelkit.language import NBSP, currency_word, language, number, percent, say, scale_of, short_money, symbol_of
 
 MINUS = "\u2212"
 MOST_WAN = 1e9  # up to it a column of amounts counts in 万: in 亿 most of its cells would be 0.1
@@ -20,7 +20,7 @@ def money_words(value: float, currency: str | None) -> str:
     """Return an amount as a sentence has it: CNY 23.9 M; 2,393 万元."""
     if language() == "zh":
         unit, word, decimals = scale_of(value)
-        return f"{number(value / unit, decimals)}{NBSP}{word}{_name(currency)}"
+        return f"{number(value / unit, decimals)}{NBSP}{word}{currency_word(currency)}"
     return short_money(value, currency)
 
 
@@ -37,14 +37,6 @@ def money_figure(low: float, currency: str | None, high: float | None = None) ->
     unit, word, decimals = scale_of(high)
     text = "–".join(dict.fromkeys(number(value / unit, decimals) for value in (low, high)))
     return NBSP.join(part for part in (currency or "", text, word) if part)
-
-
-def _name(currency: str | None) -> str:
-    if not currency or currency == "CNY":
-        return "元" if currency else ""
-    from babel.numbers import get_currency_name
-
-    return str(get_currency_name(currency, locale="zh_CN"))
 
 
 @dataclass(frozen=True)
@@ -70,7 +62,7 @@ class ColumnUnit:
     def name(self) -> str:
         """The unit as the head of the column names it."""
         if language() == "zh":
-            return self.word + _name(self.currency)
+            return self.word + currency_word(self.currency)
         return " ".join(part for part in (self.currency or "", self.word) if part)
 
     def cell(self, value: float) -> str:
