@@ -257,10 +257,10 @@ def _read(table: pd.DataFrame, asked: _Asked) -> tuple[str, dict[str, Any], tupl
     judged = table[(table["status"] == "compared") & ~whole]
     if len(judged) and not judged["clear"].any():
         notes.append(("analysis.compare.no_stage_moved", {"n": len(judged)}))
-    return key, values, (*notes, *_how(table, asked))
+    return key, values, (*notes, *_how(asked))
 
 
-def _how(table: pd.DataFrame, asked: _Asked) -> list[Note]:
+def _how(asked: _Asked) -> list[Note]:
     """Return what the rates are, and the rhythm of the quarter where wins follow one."""
     notes: list[Note] = [(f"analysis.compare.basis_{asked.basis}", {})]
     rhythm = asked.windows.rhythm

@@ -10,7 +10,7 @@ import pandas as pd
 
 from funnelkit.analysis import column, count_stages, rate_table, refuse_without_times
 from funnelkit.forecast.forecast import REFUSED, cut_periods
-from funnelkit.forecast.history import By, Fit, fit_history
+from funnelkit.forecast.history import By, fit_history
 from funnelkit.forecast.notes import Notes, amount_text
 from funnelkit.forecast.outlook import Outlook, check_asked, outlook
 from funnelkit.forecast.simulate import Rng
@@ -139,7 +139,7 @@ def _solve(pipeline: Pipeline, asked: Asked, given: tuple[bool, By], rng: Rng) -
     entries, verdict = _entries(view, asked, horizon)
     first = cut_periods(pipeline, asked.until)["start"].iloc[0]
     last = _latest_day(view, asked, horizon)
-    table, schedule = _rows(pipeline, fit, view, (entries, horizon))
+    table, schedule = _rows(pipeline, view, (entries, horizon))
     most = entries if np.isfinite(entries) else (asked.capacity or 0) * horizon / 7
     found = {
         "entries": entries, "odds": view.odds(most), "odds_open": view.odds(0),
@@ -201,7 +201,7 @@ def _latest_day(view: Outlook, asked: Asked, horizon: int) -> float:
     return low
 
 
-def _rows(pipeline: Pipeline, fit: Fit, view: Outlook, plan: tuple[float, int]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _rows(pipeline: Pipeline, view: Outlook, plan: tuple[float, int]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the table per stage and the schedule: entries of new deals per stage and week."""
     entries, horizon = plan
     won, ids = won_position(pipeline.model), pipeline.model.stage_ids

@@ -1,4 +1,3 @@
-from .change import check_expected as check_expected
 from .change import check_half_regained as check_half_regained
 from .change import check_mix as check_mix
 from .conversion import check_buyers as check_buyers
@@ -31,7 +30,6 @@ from .reading import check_year_growth as check_year_growth
 from .start import check_decided as check_decided
 from .start import check_entered as check_entered
 from .time import check_best_case as check_best_case
-from .time import check_late_value as check_late_value
 from .time import check_median as check_median
 from .verdict import Verdict as Verdict
 from .verdict import check_choices as check_choices

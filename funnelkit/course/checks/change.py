@@ -43,33 +43,6 @@ def check_mix(answer: Any, before: pd.DataFrame, after: pd.DataFrame, by: str) -
     return check_number(answer, parts["mix"], wrong)
 
 
-def check_expected(answer: Any, row: pd.Series[Any], rate: float) -> Verdict:
-    """Judge how many cases of a period were to be expected at the rate of the baseline.
-
-    Parameters
-    ----------
-    answer : number, str or None
-        What was answered.
-    row : Series
-        One period of `monitor`: k, n.
-    rate : float
-        Of the baseline.
-
-    Returns
-    -------
-    Verdict
-    """
-    right = row["n"] * rate
-    wrong = [
-        (rate, "expected_is_rate"),
-        (row["k"], "expected_is_observed"),
-        (row["k"] - right, "expected_is_gap"),
-        (right - row["k"], "expected_is_gap"),
-        (row["n"] - right, "expected_is_rest"),
-    ]
-    return check_number(answer, right, wrong, tolerance=0.01)
-
-
 def check_half_regained(answer: Any, row: pd.Series[Any]) -> Verdict:
     """Judge how many more reach the end if half of the loss within reach at this link stops.
 

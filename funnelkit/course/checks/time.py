@@ -9,7 +9,6 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from funnelkit.course.checks.verdict import Verdict, check_number
-from funnelkit.result import Result, table_of
 from funnelkit.stats import aalen_johansen, quantile
 
 
@@ -61,33 +60,5 @@ def check_best_case(answer: Any, row: pd.Series[Any]) -> Verdict:
         (row["raw"], "best_is_raw"),
         (row["n_open"] / row["n"], "best_open_only"),
         (won / (row["n"] - row["n_open"]) if row["n"] > row["n_open"] else float("nan"), "best_is_decided"),
-    ]
-    return check_number(answer, right, wrong)
-
-
-def check_late_value(answer: Any, waits: Result | pd.DataFrame, stage: str) -> Verdict:
-    """Judge the value of the deals of a stage that are late or stuck.
-
-    Parameters
-    ----------
-    answer : number, str or None
-        What was answered.
-    waits : Result or DataFrame
-        As `stuck_deals` gives them.
-    stage : str
-        Id of the stage.
-
-    Returns
-    -------
-    Verdict
-    """
-    table = table_of(waits)
-    here, late = table["stage"] == stage, table["state"].isin(["late", "stuck"])
-    right = float(table.loc[here & late, "amount"].sum())
-    wrong = [
-        (float((here & late).sum()), "late_is_count"),
-        (float(table.loc[late, "amount"].sum()), "late_all_stages"),
-        (float(table.loc[here, "amount"].sum()), "late_all_open"),
-        (float(table.loc[here & (late | (table["state"] == "soon")), "amount"].sum()), "late_with_soon"),
     ]
     return check_number(answer, right, wrong)

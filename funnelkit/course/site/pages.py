@@ -84,7 +84,7 @@ def map_page(course: Course) -> SitePage:
     """Return the first page: three paths, and the lessons by what they build on."""
     places, n_rows = places_on_map(course)
     cards = "".join(_map_card(course, lesson) for lesson in course.lessons)
-    lines = "".join(_lines(course, places))
+    lines = "".join(_lines(places))
     height = n_rows * _ROW
     main = (
         f"<h1>{site_text('map_title', n=len(course.lessons))}</h1><p class=hook>{site_text('map_hook')}</p>"
@@ -131,7 +131,7 @@ def _parent(number: str, numbers: Sequence[str]) -> str | None:
     return above[0] if above[0] in numbers else _parent(above[0], numbers)
 
 
-def _lines(course: Course, places: Mapping[str, tuple[int, float]]) -> list[str]:
+def _lines(places: Mapping[str, tuple[int, float]]) -> list[str]:
     found = []
     for number, (column, row) in places.items():
         parent = _parent(number, list(places))

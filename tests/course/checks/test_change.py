@@ -29,26 +29,6 @@ def test_mix(answer, hint):
     assert (found.hint, found.ok) == (hint, hint == "right")
 
 
-ROW = pd.Series({"k": 22, "n": 60})
-
-
-@pytest.mark.parametrize(
-    ("answer", "hint"),
-    [
-        (24, "right"),
-        (None, "empty"),
-        (0.4, "expected_is_rate"),
-        (22, "expected_is_observed"),
-        (-2, "expected_is_gap"),
-        (2, "expected_is_gap"),
-        (36, "expected_is_rest"),
-        (50, "off"),
-    ],
-)
-def test_expected(answer, hint):
-    assert change.check_expected(answer, ROW, 0.4).hint == hint
-
-
 LINK = pd.Series({"regained": 30.0, "n_within": 100, "n_lost": 140})
 
 

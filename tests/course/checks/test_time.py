@@ -1,6 +1,5 @@
 """Checks of lesson 08: right answers pass, empty and typical wrong ones get the hint that is meant for them."""
 
-import pandas as pd
 import pytest
 
 from funnelkit.course.checks import time
@@ -44,25 +43,3 @@ def test_best_case_of_a_cohort(answer, hint):
 
 def test_best_case_of_a_cohort_that_is_all_open():
     assert time.check_best_case(1.0, {"n": 10, "n_open": 10, "raw": 0.0}).hint == "right"
-
-
-WAITS = pd.DataFrame({
-    "stage": ["a", "a", "a", "a", "b"], "state": ["stuck", "late", "soon", "in_time", "late"],
-    "amount": [1000.0, 200.0, 30.0, 400.0, 50_000.0],
-})  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("answer", "hint"),
-    [
-        (1200, "right"),
-        (None, "empty"),
-        (2, "late_is_count"),
-        (51_200, "late_all_stages"),
-        (1630, "late_all_open"),
-        (1230, "late_with_soon"),
-        (7, "off"),
-    ],
-)
-def test_value_of_late_deals(answer, hint):
-    assert time.check_late_value(answer, WAITS, "a").hint == hint
