@@ -31,6 +31,7 @@ from .style import COLOURS as COLOURS
 from .style import FONT_FILE as FONT_FILE
 from .style import Chart as Chart
 from .style import alt_text as alt_text
+from .style import fall_back as fall_back
 from .style import new_figure as new_figure
 from .style import style as style
 from .style import use as use

@@ -199,6 +199,15 @@ def _use_style() -> None:
     mpl.rcParams.update(_theme() | _settings())
 
 
+def fall_back() -> None:
+    """Let Matplotlib take Chinese letters from the kit's font where its own has none; all else stays as it is."""
+    import matplotlib as mpl
+
+    _register_font()
+    given = mpl.rcParams["font.family"]
+    mpl.rcParams["font.family"] = [*given, *(name for name in FONTS[1:] if name not in given)]
+
+
 def _theme() -> dict[str, Any]:
     """Return what `sns.set_theme(style="ticks", palette=...)` sets: seaborn's import takes longer than most charts."""
     from cycler import cycler

@@ -104,7 +104,10 @@ def _open_doors() -> None:
 
 
 def _warm() -> None:
-    """Fill what every report would fill for itself: entry points, templates of the page, what finds a font's file."""
+    """Fill what every report would fill for itself: entry points, templates of the page, what finds a font's file.
+
+    Pictures that a template draws with Matplotlib alone have Chinese letters then.
+    """
     from jupyter_client.provisioning.factory import KernelProvisionerFactory
 
     from funnelkit.report.pages import html
@@ -115,6 +118,9 @@ def _warm() -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
+        from funnelkit.charts import fall_back
+
+        fall_back()
         figure = Figure()
         axes = figure.subplots()
         axes.bar(["0"], [1])

@@ -12,9 +12,10 @@ from typing import Any
 
 from funnelkit.language import language, say
 from funnelkit.report.pages.clean import harmless_html
+from funnelkit.report.pages.columns import aligned
 from funnelkit.report.pages.fonts import font_face, latin_faces, warm_font
 from funnelkit.report.pages.formulas import formula_html
-from funnelkit.report.pages.outputs import prepared
+from funnelkit.report.pages.outputs import prepared, with_note
 from funnelkit.report.runs.notebooks import import_nbformat
 
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:"
@@ -98,7 +99,7 @@ def _exporter() -> Any:
         def markdown2html(self, context: Any, source: str) -> str:
             attachments = context.get("cell", {}).get("attachments", {})
             renderer = Renderer(escape=False, attachments=attachments, exclude_anchor_links=True)
-            return str(MarkdownWithMath(renderer=renderer).render(source))
+            return with_note(str(MarkdownWithMath(renderer=renderer).render(source)))
 
     exporter: Any = Exporter
     made = exporter(
@@ -132,14 +133,15 @@ def clean_html(html: str) -> str:
     -------
     str
         Without scripts, handlers and addresses other than data: pictures, in-page and https links; of styles what
-        colours and lays out a part in its place; a rate, its interval and its n each on one line; tables can scroll.
+        colours and lays out a part in its place; a rate, its interval and its n each on one line; tables can scroll,
+        and those from pandas have numbers to the right.
 
     Examples
     --------
     >>> clean_html('<p onclick="x()" style="color:red">30%<script>y()</script></p>')
     '<p style="color:red"><span class="w">30%</span></p>'
     """
-    return _scrolling(_unbroken(harmless_html(html)))
+    return _scrolling(_unbroken(aligned(harmless_html(html))))
 
 
 def _scrolling(html: str) -> str:

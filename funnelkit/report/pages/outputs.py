@@ -111,11 +111,19 @@ def _static(data: dict[str, Any], alt: str) -> dict[str, Any]:
         if pictures:
             return _drawn(pictures, alt)
         rest = harmless_html(html)
-        said = f'<p class="fk fk-note">{escape(say("report.page.no_script"))}</p>'
-        return {"text/html": (html if _SEEN.search(rest) else "") + said}
+        return {"text/html": (html if _SEEN.search(rest) else "") + _no_script()}
     if "text/latex" in data and "text/html" not in data:
         return {"text/html": formula_html(_text(data["text/latex"]))}
     return _drawn(data, alt) if "text/html" not in data else data
+
+
+def with_note(html: str) -> str:
+    """Return HTML made from Markdown, with a sentence where it holds what would run and is left out."""
+    return html + _no_script() if _SCRIPT.search(html) else html
+
+
+def _no_script() -> str:
+    return f'<p class="fk fk-note">{escape(say("report.page.no_script"))}</p>'
 
 
 def _drawn(data: dict[str, Any], alt: str) -> dict[str, Any]:

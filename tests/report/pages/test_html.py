@@ -121,3 +121,34 @@ def test_pictures_drawn_in_a_page_are_kept_without_what_runs():
     found = body({"text/html": drawn + fetching})
     assert '<svg viewBox="0 0 9 9" role="img"><rect x="10%" width="5" fill="#a9bccb"></rect></svg>' in found
     assert "alert" not in found and "javascript" not in found and "example.org" not in found
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_script_in_a_text_is_said_to_be_left_out(lang):
+    with speaking(lang):
+        found = body("A text.\n\n<script>alert(1)</script>", {"text/markdown": "<iframe src='x'></iframe>kept"})
+        shown = body("```html\n<script>alert(1)</script>\n```")
+    said = {"en": "What stands here runs a script", "zh": "此处内容依赖脚本"}[lang]
+    assert found.count(said) == 2 and "alert" not in found and "kept" in found
+    assert said not in shown and "alert" in shown, "code that is shown runs nothing"
+
+
+def test_columns_of_a_table_from_pandas_are_aligned_as_what_they_hold():
+    columns = {"who": ["Ann", None], "rate": ["31%", "5.5%"], "sum": [-1200.5, float("nan")], "on": ["2026-01-05"] * 2}
+    columns |= {"no": [None, None], "money": ["CNY 1.2M", "¥3万"], "mixed": ["12", "n/a"], "range": ["1-5", "2"]}
+    table = pd.DataFrame(columns)
+    styled = table.style.set_table_attributes('class="mine"').hide(axis="index")
+    for html in (table.to_html(), styled.to_html(table_uuid="u")):
+        found = body({"text/html": html})
+        sides = re.findall(r'<th\b[^>]*class="(l|r)\b[^>]*>(\w+)', found)
+        expected = dict.fromkeys(columns, "l") | {"rate": "r", "sum": "r", "money": "r"}
+        assert {name: side for side, name in sides} == expected
+        first = re.findall(r"<tr\b.*?</tr>", found, re.S)[1]
+        assert re.findall(r'<td\b[^>]*class="(l|r)\b', first) == [*expected.values()]
+
+
+def test_tables_with_spans_and_tables_of_others_stay_as_they_are():
+    grouped = pd.DataFrame({"a": [1, 1, 2], "b": ["x", "y", "z"], "n": [1, 2, 3]}).set_index(["a", "b"]).to_html()
+    other = "<table><tr><th>n</th></tr><tr><td>1</td></tr></table>"
+    for html in (grouped, other):
+        assert not re.search(r'class="[lr]\b', body({"text/html": html}))

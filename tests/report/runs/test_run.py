@@ -287,7 +287,7 @@ def test_report_on_real_input(tmp_path):
     finding = next(item for item in figures["findings"] if item["rule"] == "closes_start_late")
     assert "2017Q1" in finding["message"] and "2017-03-01" in finding["message"] and "2016-10-20" in finding["message"]
     html = (target / "report.html").read_text(encoding="utf-8")
-    assert "52.9% [51.8, 54.0]" in _plain(html) and "6,711 deals closed so far 63.2%" in _plain(html)
+    assert "52.9% [51.8, 54.0]" in _plain(html) and "6,711 deals closed so far, 63.2%" in _plain(html)
     assert "2017-03-01" in html
     assert not re.search(r">\s*(nan|NaT|None)\b", html)
 
@@ -316,6 +316,12 @@ def test_page_cuts_what_is_too_long_and_says_so():
 # --- forked and started alike --------------------------------------------------------------------------------------
 
 PICTURE = "import matplotlib.pyplot as plt\nplt.plot([1, 3, 2])\nplt.show()"
+
+
+def test_chinese_letters_of_a_bare_picture_are_drawn(tmp_path):
+    found = make(tmp_path, PICTURE.replace("plt.show()", "plt.title('漏斗 wins')\nplt.show()"))
+    assert not (found / "warnings.log").exists(), "Matplotlib warns of each letter that no font has"
+    assert "image/png" in (found / "notebook.ipynb").read_text(encoding="utf-8")
 
 
 def outputs(notebook):
