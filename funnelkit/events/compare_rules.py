@@ -86,9 +86,12 @@ def _compare_rules(log: Any, steps: tuple[str, ...], asked: tuple[_Rules, _Means
 
 def _compared(steps: Sequence[str], asked: tuple[_Rules, _Means], counts: Mapping[str, pd.DataFrame]) -> Result:
     names = [f"{step} ({place})" if steps.count(step) > 1 else step for place, step in enumerate(steps, 1)]
-    base = int(next(iter(counts.values()))["n_entered"].iloc[-1])
+    first, base = next((name, int(table["n_entered"].iloc[-1])) for name, table in counts.items())
     chosen, means = asked
-    rows = [{"rule": name, **_row(rule, (counts[name], names, base), means[name])} for name, rule in chosen.items()]
+    rows = [
+        {"rule": name, **_row(rule, (counts[name], names, None if name == first else base), means[name])}
+        for name, rule in chosen.items()
+    ]
     table = pd.DataFrame(rows)
     last = table[names[-1]]
     least, most = table.loc[last.idxmin()], table.loc[last.idxmax()]
@@ -105,7 +108,7 @@ def _for_people(steps: Sequence[str], table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(basis=words)[shown]
 
 
-def _row(rule: Rule, counted: tuple[pd.DataFrame, list[str], int], means: Callable[[], str]) -> dict[str, Any]:
+def _row(rule: Rule, counted: tuple[pd.DataFrame, list[str], int | None], means: Callable[[], str]) -> dict[str, Any]:
     """Return what one rule makes of the log."""
     table, names, base = counted
     entered = dict(zip(names, table["n_entered"].tolist(), strict=True))
@@ -133,11 +136,12 @@ def _sentences(rule: Rule) -> str:
     return paragraph(rule.sentences())
 
 
-def _reading(means: Callable[[], str], found: tuple[int, int, str]) -> str:
-    """Return what the rule means and how its last step compares with the first row's."""
+def _reading(means: Callable[[], str], found: tuple[int, int | None, str]) -> str:
+    """Return what the rule means and how its last step compares with the first row's, which has no base."""
     last, base, step = found
-    way = "same" if last == base else "more" if last > base else "fewer"
-    difference = say(f"events.rules.{way}", step=step, n=last, by=abs(last - base))
+    more = None if base is None else last - base
+    way = "alone" if more is None else "same" if not more else "more" if more > 0 else "fewer"
+    difference = say(f"events.rules.{way}", step=step, n=last, by=abs(more or 0))
     return paragraph((means(), difference))
 
 

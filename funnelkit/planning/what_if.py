@@ -89,19 +89,20 @@ def _words(table: pd.DataFrame, won: int, model: Funnel | None) -> tuple[str, di
     share = percent(last["n"] / n) if n else "–"
     if model is not None and model.won_stage is None and not last["value"]:  # a value would make the end a win
         whole = {"n": _counted(n), "share": share, "stage": model.stage(last["stage"]).name}
-        counts = {"reached": number(last["n"], 1), "base": number(last["n_base"], 1)}
-        return "planning.what_if.reach", {**whole, **counts}, ()
+        counts = {"reached": _count(last["n"]), "base": _count(last["n_base"])}
+        as_base = math.isclose(last["n"], last["n_base"])
+        return "planning.what_if.reach_as_base" if as_base else "planning.what_if.reach", {**whole, **counts}, ()
     values: dict[str, Any] = {
-        "n_base": number(last["n_base"], 1),
-        "n": number(last["n"], 1),
-        "more": f"{last['n_more']:+,.1f}",
+        "n_base": _count(last["n_base"]),
+        "n": _count(last["n"]),
+        "more": both(lambda: ("+" if last["n_more"] >= 0 else "") + _count(last["n_more"])),
         "value_base": _amount(last["value_base"]),
         "value": _amount(last["value"]),
         "value_more": _amount(last["value"] - last["value_base"], "+"),
     }
-    notes: list[tuple[str, dict[str, Any]]] = [
-        ("planning.what_if.known" if pd.notna(last["n_base"]) else "planning.what_if.no_base", values)
-    ]
+    as_base = math.isclose(last["n"], last["n_base"]) and math.isclose(last["value"], last["value_base"])
+    way = "no_base" if pd.isna(last["n_base"]) else "as_base" if as_base else "known"
+    notes: list[tuple[str, dict[str, Any]]] = [(f"planning.what_if.{way}", values)]
     if "value_per_day" in table:
         pace = {"base": number(last["value_per_day_base"]), "now": number(last["value_per_day"])}
         notes.append(("planning.what_if.pace", pace))
@@ -110,6 +111,11 @@ def _words(table: pd.DataFrame, won: int, model: Funnel | None) -> tuple[str, di
 
 def _counted(n: float) -> Text:
     return both(lambda: large(n, "个"))
+
+
+def _count(n: float) -> str:
+    """Return a number of deals, with one decimal where it is not whole."""
+    return number(n, 0 if pd.isna(n) or abs(n - round(n)) < 0.05 else 1)
 
 
 def _amount(value: float, sign: str = "") -> Text:

@@ -51,7 +51,7 @@ def test_the_sample_names_its_stalled_stage_and_the_fall_of_its_demo():
     fallen, stalled = found.findings
     assert stalled.found > 3 * stalled.usual and fallen.found < 0.7 * fallen.usual
     assert all(change.evidence < 0.001 and change.amount > 0 for change in found.findings)
-    assert re.search(r"Bottleneck: since about \d+ August 2025 ", found.reading())
+    assert re.search(r"Bottleneck: since about \d+ August 2025, ", found.reading())
     assert re.search(r"瓶颈：约自 2025 年 8 月 \d+ 日起", found.reading("zh"))
 
 
@@ -74,7 +74,7 @@ def test_little_history_is_answered_with_what_is_needed(days):
 
 def test_a_source_without_times_is_refused():
     pipeline = World(years=0.3, per_day=1.0).pipeline(np.random.default_rng(1))
-    with pytest.raises(LimitError, match="the monitor cannot be made"):
+    with pytest.raises(LimitError, match="the monitor cannot be derived"):
         monitor(pipeline.__class__(**{**vars(pipeline), "limits": (Limit("no_history"),)}))
 
 

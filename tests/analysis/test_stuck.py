@@ -169,12 +169,12 @@ def test_maven_says_what_nothing_shows():
         pytest.skip("needs the maven_crm data of the shared folder")
     found = stuck_deals(read(MAVEN / "sales_pipeline.csv", as_of="2017-12-31"))
     assert len(found.table) == 1589 and found.table["older_than_any"].sum() == 1291
-    assert "Older than any deal that ever left their stage or closed: 1,291" in found.reading()
+    assert "1,291 open deals are older than any deal that ever left the same stage or closed" in found.reading()
 
 
 def test_refusals():
     pipeline = sample(3, stall=None, n_deals=60)
-    with pytest.raises(LimitError, match="stuck deals cannot be made"):
+    with pytest.raises(LimitError, match="stuck deals cannot be derived"):
         stuck_deals(replace(pipeline, limits=(Limit("no_history"),)))
     with pytest.raises(DataError, match="no open deal"):
         stuck_deals(replace(pipeline, deals=pipeline.deals.assign(status="lost", closed_at=pipeline.as_of)))

@@ -147,7 +147,7 @@ def test_without_dates_the_closed_ones_are_taken_and_that_is_said():
     rows = [(*row[:2], None, None, row[4]) for row in closed_and_open()]
     found = win_rate(deals_of(rows, stages=["Lead", "Won"]))
     assert found.table.loc[0, ["k", "n", "rate", "basis"]].tolist() == [4, 8, 0.5, "decided"]
-    assert "Of the deals closed so far 50.0%" in found.reading() and "no date" in found.reading()
+    assert "Of the deals closed so far, 50.0%" in found.reading() and "no date" in found.reading()
     assert "没有" not in found.reading("zh").split("。")[0]
 
 

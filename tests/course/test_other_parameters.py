@@ -142,8 +142,8 @@ RATES = pd.DataFrame({"stage": ["offer", "order"], "k": [30, 10], "n": [100, 50]
     [
         ("Offer: 30.0% (n = 100), order: 20.0%.", None),
         ("Offer: 31.0% (n = 100).", "31.0% is not in the table"),
-        ("The stage from which the fewest go on is order: 20.0%.", None),
-        ("The stage from which the fewest go on is offer: 30.0%.", "has not the lowest rate"),
+        ("The stage with the lowest promotion rate is order: 20.0%.", None),
+        ("The stage with the lowest promotion rate is offer: 30.0%.", "has not the lowest rate"),
         ("The rate rises by -6.0 points.", "the word and the sign differ"),
         ("The rate falls by -6.0 points.", None),
         ("-6.0 points [-9.0, -3.0], more than chance would explain.", None),

@@ -70,10 +70,12 @@ ASKED = re.compile(
     re.I,
 )
 UP = re.compile(
-    r"\b(?:rises?|rose|more go on|clearly better|clearly up|higher than)\b|显著上升|升迁偏多|明显好于", re.I
+    r"\b(?:rises?|rose|more (?:go|have gone) on|clearly better|clearly up|higher than)\b|显著上升|升迁偏多|明显好于",
+    re.I,
 )
 DOWN = re.compile(
-    r"\b(?:falls?|fell|fewer go on|clearly worse|clearly down|lower than)\b|显著下降|升迁偏少|明显差于", re.I
+    r"\b(?:falls?|fell|fewer (?:go|have gone) on|clearly worse|clearly down|lower than)\b|显著下降|升迁偏少|明显差于",
+    re.I,
 )
 CLEAR = re.compile(r"more than chance would explain|超出随机波动")
 UNCLEAR = re.compile(r"no clear change|within chance|not significant|没有明确变化|在随机波动范围内|不能认定")
@@ -81,7 +83,7 @@ CLAUSE = re.compile(r"[;；。，]|, |\. |\.$")
 COUNTED = re.compile(rf"(?<![\d.,\-–～])({NUMBER})(?![\d\-–～])")
 OF = re.compile(r"\b(\d[\d,]*) of (?:the )?(\d[\d,]*)\b(?! open)")  # k of n
 LABELS = ("stage", "segment", "point", "owner", "product", "dimension", "cohort", "account")
-FEWEST = re.compile(r"the fewest go on is (.+?):|升迁比例最低的阶段是“(.+?)”：")
+FEWEST = re.compile(r"with the lowest promotion rate is (.+?):|升迁比例最低的阶段是“(.+?)”：")
 
 
 def contradictions(result, lang):

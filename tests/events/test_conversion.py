@@ -118,7 +118,7 @@ def test_times_and_trend_say_themselves():
         "One cohort is not complete; its rate may still change.",
     ]
     assert "2026 年 1 月 1 日" in trend.reading("zh")
-    assert time_histogram(found).reading() == "1 came from A to B; the longest time is 2.0 days."
+    assert time_histogram(found).reading() == "1 got from A to B; the longest took 2.0 days."
     with pytest.raises(DataError, match="A is the first step: no time leads to it"):
         time_histogram(found, "A")
 

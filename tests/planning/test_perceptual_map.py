@@ -116,7 +116,7 @@ def test_single_answers_are_averaged_and_missing_ones_left_out():
 def test_reading_in_both_languages():
     found = perceptual_map(RATINGS, WEIGHTS)
     assert found.reading().startswith("The map shows ")
-    assert "By the weighted needs Ours scores best, 7.15." in found.reading()
+    assert "By the weighted needs, Ours scores best: 7.15." in found.reading()
     assert "得分最高" in found.reading("zh")
     noise = make(np.random.default_rng(3).integers(1, 10, (6, 4)).tolist())
     spread = perceptual_map(noise)

@@ -62,8 +62,8 @@ def test_intervals_cover_the_truth():
 
 def test_few_counts_are_not_sure_and_many_are():
     few, many = counted([4, 6, 7], [10, 10, 10]), counted([4000, 6000, 7000], [10_000] * 3)
-    assert "too few to be sure: a leads" in sensitivity(few).reading()
-    assert "The counts are enough to say so: a leads in 100%" in sensitivity(many).reading()
+    assert "too small to be sure: a leads" in sensitivity(few).reading()
+    assert "The samples are large enough to say so: a leads in 100%" in sensitivity(many).reading()
     assert sensitivity(many).table["p_best"].sum() == pytest.approx(1)
     assert "样本太少" in sensitivity(few).reading("zh")
 

@@ -71,7 +71,7 @@ def test_people_read_a_summary_in_their_language(tmp_path):
     pipeline = read(path, stages=["Lead", "Won"])
     english = check_text(check_summary(pipeline, [path]))
     assert "3 rows: 2 good, 1 set aside, 0 ignored." in english and "no stage is named 'Led'" in english
-    assert "What this source cannot tell:" in english
+    assert "What this source cannot answer:" in english
     chinese = spoken("zh", lambda: check_text(check_summary(pipeline, [path])))
     assert "共 3 行：采用 2 行，隔离 1 行，忽略 0 行。" in chinese and "没有名为“Led”的阶段" in chinese
 

@@ -135,7 +135,7 @@ def test_a_chart_has_two_sentences_beside_it_and_the_trainer_the_rest(tmp_path):
 
 def test_the_wall_has_no_word_of_rows_left_and_sets_a_long_list_in_parts(tmp_path):
     rows = "".join(f"<tr><td>{'' if n % 5 else f'Stage {n}'}</td><td>task {n}</td></tr>" for n in range(15))
-    left = '<p class="fk fk-note">28 more rows are not shown; `.table` holds them.</p>'
+    left = '<p class="fk fk-note">28 more rows are not shown; see `.table` for all of them.</p>'
     body = shown(
         tmp_path, f'<table class="fk"><thead><tr><th>S</th><th>T</th></tr></thead><tbody>{rows}</tbody></table>{left}'
     )
