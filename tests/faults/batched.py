@@ -38,7 +38,7 @@ class BatchBench(Bench):
 
     def __init__(self, good, faults):
         super().__init__(Batch, good, faults[0])
-        self.faults = {f"fault {i}": fault for i, fault in enumerate(faults)}
+        self.faults = {fault.named or f"fault {i}": fault for i, fault in enumerate(faults)}
         self.alone = faults[0].to_command
         self.names = [*self.faults, AFTER] if self.alone else [BEFORE, *self.faults, AFTER]
 
@@ -64,8 +64,11 @@ class BatchBench(Bench):
         plan = {"reports": reports, "deadline_s": fault.deadline_s, "pdf": fault.half_pdf}
         plan |= {"memory_mb": fault.memory_mb} if fault.memory_mb is not None else {}
         lines = [f"{key}: {json.dumps(value)}\n" for key, value in plan.items()]
+        text = fault.parameter_file + "".join(lines)
+        for named in filter(None, (fault.named for fault in self.faults.values())):
+            text = text.replace(json.dumps(named), named)  # as people write names: without quotes
         path = self.home / f"{name}.yaml"
-        path.write_text(fault.parameter_file + "".join(lines), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         return path
 
     def retry(self):
@@ -83,6 +86,7 @@ def judge_batch(good, faults):
         before = {name: hashes(bench.out / name / "latest") for name in bench.names}
         codes, _, marked = inflict(bench)
         left = survivors(GRACE_S)
+        tamed = bench.steering(bench.out.glob("**/*.html"))
         told = _entries(bench.out)
         found = {name: _judged(bench, name, before[name], told.get(name)) for name in bench.faults}
         common = {
@@ -94,6 +98,8 @@ def judge_batch(good, faults):
             common["no code run"] = not marked or "parameter ran as code"
         if bench.fault.umask is not None:
             common["rights"] = rights(Kit.published(bench.out / bench.names[0]), bench.fault.umask)
+        if any(fault.tamed for fault in faults):
+            common["tamed"] = tamed
         again = bench.retry()
         common["runs again"] = again == 0 or f"exit {again}, {bench.last_word()}"
         scraps = [scrap for name in bench.names for scrap in Kit.scraps(bench.out / name)]

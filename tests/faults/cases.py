@@ -28,6 +28,8 @@ class Fault:
     memory_mb: int | None = None  # what the command is told that cells may take; papermill gets it from the system
     half_pdf: bool = False  # a PDF is asked for, of a Chromium that says it went well and leaves the first half
     umask: int | None = None
+    named: str = ""  # the report's own name, which is that of its folder
+    tamed: bool = False  # what the command says and publishes is searched for signs that steer a terminal or a reader
     env: dict = field(default_factory=dict)
 
     @property
@@ -81,6 +83,8 @@ _ALIASES = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{to}: &{to} [{', '.join([f'*{of}'] * 9)}]\n" for of, to in zip("abcdefg", "bcdefgh", strict=True)
 )
 _PIECES = "pieces = [b'x' * 50_000_000 for _ in range(80)]"
+_STEERING = "hostile = '\\x1b]0;taken over\\x07\\x1b[2J\\u202egpj.exe\\u2066'"
+_TABLE = "import pandas as pd\npd.DataFrame({'owner': [hostile], 'long': ['x' * 5_000]})"
 _REMOVE = "import pathlib, shutil\nshutil.rmtree(folder)"
 
 DIED, DEADLINE, CANCELLED, CELL, WRITE = (
@@ -147,5 +151,11 @@ FAULTS = (
     Fault("memory that a report may take", ("1", _PIECES, "2"), code=17, reason="memory", memory_mb=1_000),
     Fault("page printed as half a PDF", ("print('half')",), code=14, reason="pdf_broken", half_pdf=True),
     Fault("umask 027", ("1",), umask=0o027),
+    Fault("control and direction characters in a message", (_STEERING, "raise ValueError(hostile)"), tamed=True, **CELL),  # noqa: E501
+    Fault("control and direction characters in the page", (_STEERING, "print(hostile)", _TABLE), tamed=True),
+    Fault("text parameter that YAML takes for a truth value", ("assert filler == 'no', repr(filler)",), parameters=("filler=no",)),  # noqa: E501
+    Fault("report whose name YAML takes for a truth value", named="no"),
+    Fault("report whose name is markup to a page", named="R&D"),
+    Fault("key given twice in a YAML file", code=11, reason="bad_parameter", parameter_file="n: 1\nn: 2\n"),
     Fault("64 open files at most", ("1",), code=14, reason="too_few_files", open_files=64),
 )  # fmt: skip

@@ -22,6 +22,7 @@ from funnelkit.report.kernels.processes import descendants, kill
 GRACE_S = 5
 PARAMETERS = "parameters.yaml"
 _MB = 1_000_000
+_STEERING = ("\x1b]", "\x1b[2J", "\x07", "\u202e", "\u2066")  # colours of a traceback may be
 _CHROMIUM = """#!{python}
 import pathlib, sys, urllib.request
 target = next(word for word in sys.argv if word.startswith("--print-to-pdf=")).partition("=")[2]
@@ -159,7 +160,7 @@ class Bench:
         self.tool, self.good, self.fault = tool, good, fault
         self.home = Path(tempfile.mkdtemp(prefix="ft", dir="/tmp"))
         self.disk = self.home / "d"
-        self.out = self.disk / "out"
+        self.out = self.disk / (fault.named or "out")
         self.temporary = self.home / "t"
         self.mounted = False
 
@@ -220,6 +221,14 @@ class Bench:
         """Return the last line that the command wrote to stderr."""
         lines = (self.home / "messages").read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return (lines or ["nothing said"])[-1].replace("|", "/")[:200]
+
+    def steering(self, pages):
+        """Return what the command said, or one of these pages, still holds that steers a terminal or a reader."""
+        for path in (self.home / "messages", *pages):
+            text = path.read_text(encoding="utf-8", errors="replace")
+            if found := [sign for sign in _STEERING if sign in text]:
+                return f"{path.name} holds {found[0]!a}"
+        return True
 
     def start(self, notebook, fault):
         env = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHONUTF8"))}
@@ -370,6 +379,8 @@ def judge(tool, good, fault):
             found["old report intact"] = after == before or "changed"
         if fault.umask is not None:
             found["rights"] = rights(tool.published(bench.out), fault.umask)
+        if fault.tamed:
+            found["tamed"] = bench.steering(bench.out.glob("**/*.html"))
         if fault.parameters:
             found["no code run"] = not marked or "parameter ran as code"
         for pid in descendants(os.getpid()):
