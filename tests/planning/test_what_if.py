@@ -69,7 +69,7 @@ def test_a_missing_rate_is_asked_for_and_may_be_given():
     found = what_if(rates([np.nan, 1.0]), {"S0": 0.5}, 10, 2.0)
     table = found.table
     assert table["n"].tolist() == [10, 5] and np.isnan(table["n_base"][1])
-    assert found.reading() == "Of 10 that enter, 50.0% are won. That is 5.0 wins, worth 10; the baseline is not known."
+    assert found.reading() == "Of 10 that enter, 50.0% are won. That is 5 wins, worth 10; the baseline is not known."
     assert what_if(rates([0.5, np.nan])).table["n"].tolist() == [1000, 500], "the rate of the last stage plays no part"
 
 
@@ -117,11 +117,11 @@ def test_input_is_not_changed():
 def test_reading_in_both_languages():
     found = what_if(rates([0.5, 1.0]), {"S0": 0.6}, 100, 1000.0)
     assert found.reading() == (
-        "Of 100 that enter, 60.0% are won. That is 60.0 wins instead of 50.0 (+10.0), worth 60,000 instead of 50,000 "
+        "Of 100 that enter, 60.0% are won. That is 60 wins instead of 50 (+10), worth 60,000 instead of 50,000 "
         "(+10,000)."
     )
     assert found.reading("zh") == (
-        "进入 100 个，赢单占 60.0%。即赢单 60.0 单，基准为 50.0 单（+10.0）；价值 6 万，基准为 5 万（+1 万）。"
+        "进入 100 个，赢单占 60.0%。即赢单 60 单，基准为 50 单（+10）；价值 6 万，基准为 5 万（+1 万）。"
     )
     assert what_if(rates([0.5, 1.0]), volume=0).reading().startswith("Of 0 that enter, – are won.")
     assert "Sample size" in found.show().text, "of rates that were counted"
