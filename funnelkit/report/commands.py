@@ -118,8 +118,8 @@ def _tell_alerts(target: Path) -> int:
     from funnelkit.report.runs.publish import load_json
 
     told = load_json(target / FILE)
-    for alert in told["alerts"]:
-        print(alert["sentence"], file=sys.stderr)
+    for sentence in dict.fromkeys(alert["sentence"] for alert in told["alerts"]):  # two kinds may say the same
+        print(sentence, file=sys.stderr)
     return int(told["exit_code"])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
@@ -32,6 +33,7 @@ def write_alerts(staging: Path, asked: Sequence[str], record: Mapping[str, Any],
         found += _of_data(figures, record, publish.load_json(before / "run.json") if before else {})
         found = [_as_on_the_page(alert, summary.get("findings", [])) for alert in found]
         known = {_key(alert) for alert in publish.load_json(before / FILE).get("alerts", [])} if before else set()
+        found.sort(key=lambda alert: alert.get("rank") or math.inf)  # what the page leads with leads the mail
         alerts = [{**alert, "new": _key(alert) not in known} for alert in _once(found) if alert["alert"] in asked]
         page = summary  # what the first page says of itself
         title = str(page.get("title") or summary.get("title") or "")

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from funnelkit.analysis import monitor, stuck_deals
+from funnelkit.report import commands
 from funnelkit.report.runs import alerts, publish
 from funnelkit.report.sections.alerted import alerts_of
 from tests.worlds import named, pipelines
@@ -119,6 +120,22 @@ def test_an_alert_bears_the_words_of_the_first_page(tmp_path):
     found = written(tmp_path, figures=figures, findings=[finding])
     assert found["subject"] == "North, week 47: 9 deals are held up in Offer. Call."
     assert (tmp_path / "mail.txt").read_text(encoding="utf-8").count("9 deals are held up") == 1
+
+
+def test_what_the_page_leads_with_leads_the_mail(tmp_path, capsys):
+    findings = [
+        {"rank": 1, "kind": "held_up", "stage": "Offer", "sentence": "9 deals are held up in Offer.", "action": None},
+        {"rank": 2, "kind": "fewer_promoted", "stage": "Talk", "sentence": "Fewer deals leave Talk.", "action": None},
+    ]
+    talk = {**ONE, "kind": "fewer_promoted", "subject": "Talk", "sentence": "x"}
+    other = {**ONE, "kind": "other", "subject": "Lead", "sentence": "Not on the page."}
+    figures = {"alerts_signal": [other, talk, ONE], "alerts_stuck": [{**ONE, "alert": "stuck"}]}
+    found = written(tmp_path, figures=figures, findings=findings)
+    assert [alert.get("rank") for alert in found["alerts"]] == [1, 1, 2, None]
+    assert found["subject"] == "North, week 47: 9 deals are held up in Offer. (and 2 more)"
+    assert commands._tell_alerts(tmp_path) == 3
+    said = ["9 deals are held up in Offer.", "Fewer deals leave Talk.", "Not on the page."]
+    assert capsys.readouterr().err.splitlines() == said, "two kinds of alert say the same once"
 
 
 def test_of_deals_by_themselves_only_the_surest_are_told():
