@@ -23,6 +23,7 @@ from funnelkit.stats import days
 
 MOST = 3
 SEVERITIES = ("act", "watch", "steady")
+UNJUDGED = "unjudged"  # the kind of the one sentence where there is no usual level
 MOST_EVIDENCE, LEAST_EVIDENCE = 6.0, 0.3  # of -log10 p
 FAMILY = 0.95
 OLD_SHARE, OLD_LEAST = 0.2, 10  # of the open deals that are older than any that ever moved on

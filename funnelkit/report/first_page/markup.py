@@ -11,7 +11,7 @@ import pandas as pd
 from funnelkit.language import language, number, say
 from funnelkit.report.first_page.calls import Call, why
 from funnelkit.report.first_page.figures import Tile
-from funnelkit.report.first_page.findings import Found
+from funnelkit.report.first_page.findings import UNJUDGED, Found
 from funnelkit.report.first_page.stages import StageFacts
 from funnelkit.report.first_page.svg import band_dot, spark
 from funnelkit.report.first_page.words import ColumnUnit, share_words
@@ -40,7 +40,8 @@ def findings(found: Sequence[Found]) -> str:
     items = []
     for one in found:
         shape = f'<svg aria-hidden="true" width="12" height="12">{_SHAPES[one.severity]}</svg>'
-        tag = f'<span class="fp-tag">{shape} {escape(say(f"report.first_page.{one.severity}"))}</span>'
+        known = one.severity if one.kind != UNJUDGED else "not_known"
+        tag = f'<span class="fp-tag">{shape} {escape(say(f"report.first_page.{known}"))}</span>'
         action = ""
         if one.action is not None:
             arrow = '<svg aria-hidden="true" width="16" height="12"><path d="M1 6H14M9 1.5L14 6L9 10.5" fill="none" '

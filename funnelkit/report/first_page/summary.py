@@ -16,7 +16,7 @@ from funnelkit.report.first_page import markup
 from funnelkit.report.first_page.answers import Answers, sort_answers
 from funnelkit.report.first_page.calls import Call, Explained, first_calls, trust
 from funnelkit.report.first_page.figures import FigureScope, Tile, WinRate, target_of, tiles, win_rate_of_year
-from funnelkit.report.first_page.findings import MOST, SEVERITIES, Evidence, Found, rank
+from funnelkit.report.first_page.findings import MOST, SEVERITIES, UNJUDGED, Evidence, Found, rank
 from funnelkit.report.first_page.records import DealRecords
 from funnelkit.report.first_page.spans import Spans, find_spans
 from funnelkit.report.first_page.stages import StageFacts, last_year, of_year, rates_of, stage_facts, stage_moves
@@ -177,13 +177,13 @@ def _whole(
 def _nothing(
     spans: Spans | None, wins: WinsByMonth | None, known: Answers, stages: Sequence[StageFacts]
 ) -> tuple[Found, ...]:
-    """Return the one sentence where nothing stands out; none where nothing could be judged.
+    """Return the one sentence where nothing stands out, or where nothing could be judged.
 
     Where a stage is fuller than usual, or a single period differs clearly from an earlier one, the sentence says so:
     the pictures and the details show it.
     """
     if spans is None or not spans.known or wins is None or wins.usual is None:
-        return ()
+        return (_unjudged(spans),)
     clear = known.comparison is not None and known.comparison.findings
     key = "report.first_page.nothing_but" if clear else "report.first_page.nothing"
     key = key if any(row.moved or row.band for row in stages) else "report.first_page.nothing_wins"
@@ -194,6 +194,13 @@ def _nothing(
         return (Found("nothing", "steady", both(partial(_full, fullest))),)
     since = spans.recent[0]
     return (Found("nothing", "steady", both(lambda: say(key, month=month_words(since)))),)
+
+
+def _unjudged(spans: Spans | None) -> Found:
+    """Return that nothing can be judged; the line of trust says from when on it can."""
+    early = spans is not None and not spans.known and spans.known_from is not None
+    key = "report.first_page.unjudged_early" if early else "report.first_page.unjudged"
+    return Found(UNJUDGED, "steady", both(lambda: say(key)))
 
 
 def _full(row: StageFacts) -> str:

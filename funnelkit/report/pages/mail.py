@@ -8,6 +8,7 @@ from typing import Any
 
 from funnelkit.language import language, number, percent, say
 
+_UNJUDGED = "unjudged"  # the kind of the first page's one sentence where there is no usual level
 _COLOURS = {"act": "#b3261e", "watch": "#8a5a00", "steady": "#3c4a57"}
 _FONT = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans CJK SC',sans-serif"
 _BOX = f"{_FONT};font-size:16px;line-height:1.5;color:#1f2933;max-width:640px;margin:0 auto;padding:16px"
@@ -16,7 +17,7 @@ _BOX = f"{_FONT};font-size:16px;line-height:1.5;color:#1f2933;max-width:640px;ma
 def mail_text(alert: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
     """Return the mail as plain text: what to look at, what else the report found, the figures, where it is."""
     lines = [alert["title"], ""]
-    lines += [f"* {one}" for one in _told(alert)]
+    lines += [f"* {one}" for one in _told(alert, summary)]
     others = _others(alert, summary)
     if others:
         lines += ["", say("report.alert.also"), *(f"- {sentence}" for sentence in others)]
@@ -29,7 +30,7 @@ def mail_html(alert: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
     colour = _COLOURS.get(alert["severity"], _COLOURS["steady"]) if alert["alerts"] else _COLOURS["steady"]
     parts = [f'<h1 style="font-size:20px;line-height:1.3;margin:0 0 12px">{escape(alert["title"])}</h1>']
     style = f"margin:0 0 10px;padding:8px 12px;border-left:4px solid {colour};background:#f5f7f9"
-    parts += [f'<p style="{style}">{escape(one)}</p>' for one in _told(alert)]
+    parts += [f'<p style="{style}">{escape(one)}</p>' for one in _told(alert, summary)]
     others = _others(alert, summary)
     if others:
         items = "".join(f'<li style="margin:0 0 6px">{escape(sentence)}</li>' for sentence in others)
@@ -52,20 +53,26 @@ def mail_html(alert: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
     )
 
 
-def _told(alert: Mapping[str, Any]) -> list[str]:
+def unjudged(summary: Mapping[str, Any]) -> str:
+    """Return the sentence with which the first page says that it could judge nothing; empty where it could."""
+    return next((str(one["sentence"]) for one in summary.get("findings", []) if one.get("kind") == _UNJUDGED), "")
+
+
+def _told(alert: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
     """Return the sentences of the alerts, each once; what the last report told as well says so."""
     told = [
         one["sentence"] if one["new"] else say("report.alert.known", sentence=one["sentence"])
         for one in alert["alerts"]
     ]
-    return list(dict.fromkeys(told)) or [say("report.alert.nothing")]
+    return list(dict.fromkeys(told)) or [unjudged(summary) or say("report.alert.nothing")]
 
 
 def _others(alert: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
     """Return what the first page found besides, but for what the alerts say already."""
     said = {one.get("rank") for one in alert["alerts"]}
     found = summary.get("findings", [])
-    return [one["sentence"] for one in found if one.get("sentence") and one.get("rank") not in said]
+    told = [one for one in found if alert["alerts"] or one.get("kind") != _UNJUDGED]
+    return [one["sentence"] for one in told if one.get("sentence") and one.get("rank") not in said]
 
 
 def _behind(note: str) -> str:

@@ -45,6 +45,14 @@ def test_nothing_to_say_is_said_once(tmp_path):
     assert "Nothing that stands out." in (tmp_path / "mail.txt").read_text(encoding="utf-8")
 
 
+def test_what_nobody_could_judge_is_not_called_calm(tmp_path):
+    sentence = "Too early to judge."
+    finding = {"kind": "unjudged", "sentence": sentence, "severity": "steady", "rank": 1}
+    found, mail = written(tmp_path, findings=[finding]), (tmp_path / "mail.txt").read_text(encoding="utf-8")
+    assert found["subject"] == f"North, week 47: {sentence}" and found["exit_code"] == 0
+    assert mail.count(sentence) == 1 and "stands out" not in mail
+
+
 def test_only_what_was_asked_for_is_told(tmp_path):
     figures = {"alerts_signal": [ONE], "alerts_stuck": [{**ONE, "alert": "stuck"}], "rows": {"quarantined": 0}}
     for asked in ((), ("stuck",), ("signal", "stuck"), ("data", "target")):
