@@ -115,7 +115,7 @@ def test_reading_in_both_languages():
         model,
     )
     assert found.sentences() == [
-        "Deals by the evidence given: may advance 2, stay 1, move back 1.",
+        "By the evidence given, 2 deals may advance, 1 stays and 1 moves back.",
         "A: advances from First contact to Solution design; met: visited in person; an inside contact won.",
         "B: stays in First contact; not shown: visited in person; an inside contact won.",
         "C: moves back from Negotiation to First contact; no longer holds: visited in person; an inside contact won.",
