@@ -13,7 +13,7 @@ from funnelkit.language import quoted
 from funnelkit.models import Funnel
 from funnelkit.pipeline import DEAL_COLUMNS, SOURCES, Limit
 from funnelkit.reading.cells.text import among, by_text, cell_text, repeated, same_text
-from funnelkit.reading.ids import merge_lines
+from funnelkit.reading.ids import merge_lines, refuse_states
 from funnelkit.reading.layouts.outcomes import ENDS, exit_word, holds_exit, status_word
 from funnelkit.reading.layouts.stage_dates import take_wide_dates
 from funnelkit.reading.layouts.stage_durations import take_elapsed
@@ -266,6 +266,10 @@ def set_duplicates_aside(sheets: Sequence[Sheet]) -> None:
         at = np.flatnonzero(conflict)
         conflict[at[merge_lines(kept, owner[at], place[at], rows["id"].iloc[at])]] = False
     for number, sheet in enumerate(kept):
+        if conflict.any() and sheet.mapping.layout == "deals":
+            rows = np.zeros(len(sheet.good), dtype=bool)
+            rows[place[conflict & (owner == number)]] = True
+            refuse_states(sheet, sheet.mapping.columns["deal_id"], rows)
         for mask, rule in ((exact, "duplicate_row"), (conflict, "duplicate_id")):
             aside = np.zeros(len(sheet.good), dtype=bool)
             aside[place[mask & (owner == number)]] = True

@@ -45,7 +45,7 @@ def read_history(
     file = sheets[0].table.name
     entered = rows[rows["stage"].notna()]
     events = _collapsed(entered, journal, file) if collapse else entered
-    _note_backward(events, model, journal, file)
+    _note_backward(events, journal, file)
     _note_reopened(rows, deals, journal, file)
     source = np.where(events["entered_at"].isna(), "inferred", "history")
     events = events.drop(columns=_PRIVATE, errors="ignore").assign(source=source)
@@ -198,7 +198,7 @@ def _collapsed(rows: pd.DataFrame, journal: Journal, file: str) -> pd.DataFrame:
     return rows[~same]
 
 
-def _note_backward(events: pd.DataFrame, model: Funnel, journal: Journal, file: str) -> None:
+def _note_backward(events: pd.DataFrame, journal: Journal, file: str) -> None:
     """Warn of deals that move to an earlier stage; they are kept as they are."""
     back = (events["stage"].cat.codes.diff() < 0) & (events["_deal"].diff() == 0)
     if back.any():

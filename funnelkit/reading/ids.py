@@ -10,14 +10,19 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from funnelkit.language import DataError
-from funnelkit.reading.cells.text import arrow_text, as_id
+from funnelkit.language import DataError, quoted
+from funnelkit.reading.cells.text import arrow_text, as_id, cell_text
+from funnelkit.reading.layouts.evidence import holds
+from funnelkit.reading.layouts.outcomes import status_word
 from funnelkit.reading.layouts.presets import key
 from funnelkit.reading.sheet import Sheet
 
 ENOUGH = 0.5  # of the ids of a history must be among those of the deals, for a column to be taken as the key
 _SAMPLE = 2000  # ids of a history that are looked up
+_STATES = 10  # rows, and half of all, that say different things of one deal: then none of them is a deal
+_MOVED = 0.9  # share of the deals with several rows that are told to have moved, where rows are states
 
 
 def match_ids(sheets: Sequence[Sheet]) -> None:
@@ -84,6 +89,41 @@ def _set_id(sheet: Sheet, header: str) -> None:
     if old is not None:
         extra.append(old)
     sheet.mapping = replace(sheet.mapping, columns={**columns, "deal_id": header}, extra=tuple(extra))
+
+
+# --- rows that are states of deals ------------------------------------------------------------------------------------
+
+
+def refuse_states(sheet: Sheet, header: str, rows: NDArray[np.bool_]) -> None:
+    """Refuse a list most of whose rows say different things of the same deal: it is a log, read as a list by mistake.
+
+    `rows` are those of the sheet that share what stands in the column `header`.
+    """
+    if rows.sum() < max(_STATES, ENOUGH * int(sheet.good.sum())):
+        return
+    cells = sheet.table.cells[rows]
+    deals = cell_text(cells[header])
+    dated = [name for name in cells if holds("entered_at", cells[name], serial=sheet.table.kind == "workbook")]
+    moved = [name for name in dated if (cell_text(cells[name]).groupby(deals).nunique() > 1).mean() > ENOUGH]
+    values = {"file": sheet.table.name, "column": header, "n": int(rows.sum()), "rows": len(sheet.good)}
+    if not moved:
+        raise DataError("rows_are_states", **values)
+    raise DataError("rows_are_entries", **values, times=quoted(moved), first=moved[0])
+
+
+def refuse_unnamed_states(sheet: Sheet) -> None:
+    """Refuse a list without ids in which most deals, known by name, account, owner and amount, stand in several stages
+    and end once at the most."""
+    if sheet.mapping.layout != "deals" or not (sheet.has("name") and sheet.has("stage")):
+        return
+    named = [cell_text(sheet.cells(name)) for name in ("name", "account", "owner", "amount") if sheet.has(name)]
+    deal = pd.Series(pd.factorize(pd.MultiIndex.from_arrays(named))[0], sheet.frame.index)
+    several = deal.where(sheet.good & named[0].notna()).duplicated(keep=False) & sheet.good & named[0].notna()
+    stages, deal = sheet.stage_names[several], deal[several]
+    ends = stages.map({name: status_word(name, sheet.declared) is not None for name in stages.dropna().unique()})
+    moved = (stages.groupby(deal).nunique() > 1) & (ends.eq(True).groupby(deal).sum() <= 1)
+    if len(moved) and moved.mean() >= _MOVED:
+        refuse_states(sheet, sheet.mapping.columns["name"], several.to_numpy())
 
 
 # --- rows of one deal ------------------------------------------------------------------------------------------------

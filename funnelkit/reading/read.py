@@ -21,7 +21,7 @@ from funnelkit.reading.deals import build_deals, deal_events, name_sheet, set_du
 from funnelkit.reading.entries import order_entries
 from funnelkit.reading.findings import Journal
 from funnelkit.reading.history import fill_deals, read_history, stand_still, time_first
-from funnelkit.reading.ids import match_ids, number_rows
+from funnelkit.reading.ids import match_ids, number_rows, refuse_unnamed_states
 from funnelkit.reading.join import join_lookups, lookup_sheet
 from funnelkit.reading.layouts.change_messages import with_entries
 from funnelkit.reading.layouts.columns import map_columns, need_stages
@@ -187,7 +187,7 @@ def _read_deals(
     _tell(sheets, 0.8)
     deals, events = _tables(sheets, model, journal)
     _tell(sheets, 0.95)
-    total = _total(sheets, deals, journal)
+    total = _total(sheets, journal)
     latest, given = _as_of(deals, events, as_of, journal)
     whole = Pipeline(
         model, deals, events, max(latest, given) if given is not None else latest, given is not None,
@@ -216,6 +216,8 @@ def _untyped(sheets: Sequence[Sheet]) -> list[DataError]:
     for sheet in sheets:
         try:
             type_sheet(sheet)
+            if not sheet.has("deal_id"):
+                refuse_unnamed_states(sheet)
         except DataError as error:
             errors.append(error)
         if not sheet.has("deal_id"):
@@ -313,7 +315,7 @@ def _finish(deals: pd.DataFrame) -> pd.DataFrame:
     return result.astype({**times, **texts, "amount": "float64"})
 
 
-def _total(sheets: Sequence[Sheet], deals: pd.DataFrame, journal: Journal) -> float | None:
+def _total(sheets: Sequence[Sheet], journal: Journal) -> float | None:
     """Return the sum of the good rows' amounts; None where there are none, or more than one currency."""
     listed = [sheet for sheet in sheets if sheet.mapping.layout == "deals"] or sheets
     rows = [rows[["amount", "currency"]] for rows in (s.good_rows() for s in listed if s.has("amount"))]

@@ -37,6 +37,33 @@ def test_a_title_row_of_merged_cells_above_the_header_is_no_header():
     assert "titles_above" in rules(pipeline)
 
 
+HEADS = {
+    "merged": (["商机编号", "商机名称", "销售阶段", "金额", "日期", None, "负责人"],
+               [None, None, None, None, "创建", "关闭", None], ["A1:A2", "B1:B2", "C1:C2", "D1:D2", "E1:F1", "G1:G2"]),
+    "not merged": (["商机编号", "商机名称", "销售阶段", "金额", "日期", None, "负责人"],
+                   [None, None, None, None, "创建", "关闭", None], []),
+    "whole names": (["ID", "Name", "Stage", "Amount", "Dates", None, "Owner"],
+                    [None, None, None, None, "Created", "Close date", None], ["E1:F1"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_header_of_two_rows_is_one(head):
+    first, second, merged = HEADS[head]
+    rows = [first, second, [1, "a", "1 线索", 5, "2026-01-02", None, "Ann"],
+            [2, "b", "赢单", 6, "2026-01-03", "2026-02-03", "Bo"]]  # fmt: skip
+    pipeline = read(book(rows, merged))
+    assert pipeline.rows.rows_in == pipeline.rows.good == 2 and "header_of_two" in rules(pipeline)
+    deals = pipeline.deals
+    assert deals["created_at"].dt.day.tolist() == [2, 3] and deals["owner"].tolist() == ["Ann", "Bo"]
+    assert deals["closed_at"].notna().tolist() == [False, True] and pipeline.amount_total == 11
+
+
+def test_a_first_row_of_texts_is_no_second_row_of_the_header():
+    rows = [["ID", "Stage", None, "Owner"], ["a", "1 Lead", "x", "Ann"], ["b", "2 Offer", None, None]]
+    assert read(book(rows)).deals["deal_id"].tolist() == ["a", "b"]
+
+
 def test_a_cell_merged_over_rows_holds_in_each_and_sums_are_no_deals():
     rows = [["Owner", "Customer", "Stage", "Wert", "Angelegt"], ["Ann", "x", "1 Lead", 5, "2026-01-02"],
             [None, "y", "2 Angebot", 6, "2026-01-03"], ["Summe Ann", None, None, 11, None],

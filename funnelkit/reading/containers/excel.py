@@ -22,6 +22,7 @@ import pandas as pd
 
 from funnelkit.language import DataError
 from funnelkit.pipeline import Finding
+from funnelkit.reading.containers.headers import header_of_two, is_blank
 from funnelkit.reading.containers.merged import column_number, filled_down, merged_down
 from funnelkit.reading.containers.ods import ods_sheets
 from funnelkit.reading.containers.options import Broken, ReadOptions, Table, check_header
@@ -152,7 +153,7 @@ def _title(sheets: Sheets, name: str, options: ReadOptions) -> str:
         if place is None and len(head) == _HEAD:  # the sheet begins further down
             known[title] = 0
         elif place is not None:
-            known[title] = known_headers([str(cell) for cell in head[place] if not _is_blank(cell)])
+            known[title] = known_headers([str(cell) for cell in head[place] if not is_blank(cell)])
         if len(chosen) == 1 and known:
             break
     if not known:
@@ -168,11 +169,11 @@ def _header_place(head: Sequence[Sequence[Any]]) -> int | None:
 
     Where most cells of a row further down are known as headers, and none of those above, it is that one.
     """
-    filled = [sum(not _is_blank(cell) for cell in row) for row in head]
+    filled = [sum(not is_blank(cell) for cell in row) for row in head]
     two = next((place for place, n in enumerate(filled) if n > 1), None)
     if two is None:
         return next((place for place, n in enumerate(filled) if n), None)
-    shown = [[str(cell) for cell in row if not _is_blank(cell)] for row in head[two : two + _ABOVE]]
+    shown = [[str(cell) for cell in row if not is_blank(cell)] for row in head[two : two + _ABOVE]]
     return next((two + place for place, cells in enumerate(shown) if are_headers(cells)), two)
 
 
@@ -185,15 +186,19 @@ def _sheet_table(rows: Rows, name: str, options: ReadOptions) -> Table | None:
     place = _header_place(head)
     if place is None:
         return None
-    names = _names(head[place], name, place + 1, options)
-    titles = [place for place, row in enumerate(head[:place]) if not all(map(_is_blank, row))]
+    two = header_of_two(head[place], head[place + 1]) if place + 1 < len(head) else None
+    names = _names(two or head[place], name, place + 1, options)
+    titles = [place for place, row in enumerate(head[:place]) if not all(map(is_blank, row))]
     notes: tuple[Finding, ...] = (
         (Finding("titles_above", "note", name, titles[0] + 1, values={"header": place + 1}),) if titles else ()
     )
+    if two:
+        notes += (Finding("header_of_two", "note", name, place + 1),)
+        place += 1
     kept, lines, broken, blank = _body([*head[place + 1 :]], rows, place + 2, names, name=name, options=options)
     below = _footer(kept, lines) if len(names) >= _WIDE else 0
     if below:
-        shown = next(str(cell) for cell in kept[-below] if not _is_blank(cell))[:80]
+        shown = next(str(cell) for cell in kept[-below] if not is_blank(cell))[:80]
         notes += (Finding("footer_left_out", "note", name, lines[-below], None, shown, {"n": below}),)
         kept, lines, blank = kept[:-below], lines[:-below], blank + below
     frame = pd.DataFrame({header: typed_column([row[i] for row in kept]) for i, header in enumerate(names)})
@@ -209,7 +214,7 @@ def _body(
     broken: list[Broken] = []
     blank, pending, cells = 0, 0, 0
     for number, row in enumerate((row for part in (head, rest) for row in part), first):
-        filled = [position for position, cell in enumerate(row) if not _is_blank(cell)]
+        filled = [position for position, cell in enumerate(row) if not is_blank(cell)]
         if not filled:
             pending += 1
             continue
@@ -235,21 +240,17 @@ def _footer(rows: Sequence[Sequence[Any]], lines: Sequence[int]) -> int:
 
 def _only_text(row: Sequence[Any]) -> str | None:
     """Return the one cell of a row, None where it has several or a number."""
-    filled = [cell for cell in row if not _is_blank(cell)]
+    filled = [cell for cell in row if not is_blank(cell)]
     return filled[0] if len(filled) == 1 and isinstance(filled[0], str) else None
 
 
 def _names(row: Sequence[Any], name: str, line: int, options: ReadOptions) -> list[str]:
-    last = max(position for position, cell in enumerate(row) if not _is_blank(cell))
+    last = max(position for position, cell in enumerate(row) if not is_blank(cell))
     if last >= options.bounds.columns:
         raise DataError("too_many_columns", file=name, n=last + 1, limit=options.bounds.columns)
-    names = [f"column {n}" if _is_blank(cell) else str(cell).strip() for n, cell in enumerate(row[: last + 1], 1)]
+    names = [f"column {n}" if is_blank(cell) else str(cell).strip() for n, cell in enumerate(row[: last + 1], 1)]
     check_header(names, name, line)
     return names
-
-
-def _is_blank(cell: Any) -> bool:
-    return cell is None or (isinstance(cell, str) and not cell.strip())
 
 
 def typed_column(cells: Sequence[Any]) -> pd.Series:
@@ -277,7 +278,7 @@ def _without_uncomputed(table: Table, data: bytes, title: str) -> Table:
     broken: dict[int, Broken] = {}
     for number, row in enumerate(sheet.iter_rows(), 1):
         for cell, header in zip(row, headers, strict=False):
-            if number in place and cell.data_type == "f" and _is_blank(table.cells[header].iloc[place[number]]):
+            if number in place and cell.data_type == "f" and is_blank(table.cells[header].iloc[place[number]]):
                 text = "\t".join("" if other.value is None else str(other.value) for other in row)
                 broken.setdefault(number, Broken(number, text, "no_cached_value", {"column": header}))
     kept = ~np.isin(table.lines, list(broken))

@@ -1,9 +1,10 @@
-"""Headers that stand again among the rows, as where files were put one after another."""
+"""Headers of two rows, and headers that stand again among the rows, as where files were put one after another."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,12 +14,54 @@ from numpy.typing import NDArray
 from funnelkit.pipeline import Finding
 from funnelkit.reading.cells.text import arrow_text, cell_text
 from funnelkit.reading.containers.options import Table
+from funnelkit.reading.layouts.known import is_known
 from funnelkit.reading.layouts.presets import key
 
 _SUBITEMS = frozenset(
     map(key, ("subitems", "sub-items", "subelementos", "subitens", "sous-éléments", "unterelemente", "子项", "子任务"))
 )
 _INITIAL = f"(?i)^\\W*[{''.join(sorted({name[0] for name in _SUBITEMS}))}]"
+
+
+def header_of_two(first: Sequence[Any], second: Sequence[Any]) -> list[str | None] | None:
+    """Return the names of a header of two rows, in which some names of the first stand above several of the second and
+    the others alone or merged down; None where the second row is no part of the header.
+
+    >>> header_of_two(["Deal", "Date", None, "Owner"], [None, "Created", "Closed", None])
+    ['Deal', 'Created', 'Closed', 'Owner']
+    >>> header_of_two(["Deal", "Date", None], ["a", "2026-01-02", None])
+    """
+    width = max(len(first), len(second))
+    above, below = ([*row, *[None] * (width - len(row))] for row in (first, second))
+    if not all(is_blank(cell) or isinstance(cell, str) for cell in below):
+        return None
+    names: list[str | None] = []
+    group, under = "", 0
+    for place, (top, sub) in enumerate(zip(above, below, strict=True)):
+        opens = place + 1 < width and is_blank(above[place + 1]) and not is_blank(below[place + 1])
+        group = group if is_blank(top) else str(top).strip()
+        if is_blank(top) or opens:
+            if is_blank(sub) and not is_blank(top):
+                return None
+            names.append(None if is_blank(sub) else _under(group, str(sub).strip()))
+            under += not is_blank(sub)
+        elif is_blank(sub) or str(sub).strip() == group:
+            names.append(group)
+        else:
+            return None
+    return names if under > 1 and under < sum(name is not None for name in names) else None
+
+
+def _under(group: str, name: str) -> str:
+    """Return a name that stands under a group of names, with the group where only both together are known."""
+    spaced = "" if any(sign >= "\u2e80" for sign in group + name) else " "
+    both = (name, f"{group}{spaced}{name}", f"{name}{spaced}{group}")
+    return next((found for found in both if is_known(found)), name)
+
+
+def is_blank(cell: Any) -> bool:
+    """Return True for a cell without a value."""
+    return cell is None or (isinstance(cell, str) and not cell.strip())
 
 
 def without_repeated(table: Table) -> Table:

@@ -1,8 +1,9 @@
 """JSON -> Table: an array of records, records under a name, columns, or one record a line (JSON lines).
 
 What is nested one level deep becomes columns: `owner.name`; the records' own wrapping (`properties`, `fields`) leaves
-no trace. A list of events inside a record (visits and their actions) becomes a row an event. Else what is nested deeper
-stays as text.
+no trace. A list of events inside a record (visits and their actions) becomes a row an event, and so does the history of
+a property. Names that another table of the document has for ids take their place. Else what is nested deeper stays as
+text.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ _Row: TypeAlias = tuple[int, dict[str, Any]]  # physical line, record
 _WRAPPERS = frozenset(("properties", "fields", "attributes", "values", "data", "event_properties", "eventProperties"))
 # Members that list what happened to a record, an event each.
 _EVENTS = ("actionDetails", "events", "history", "stageHistory", "stage_history", "transitions", "stageChanges")
+# A member that holds the changes of each property of a record.
+_HISTORY = "propertiesWithHistory"
+# Members that name a record of another table, and that hold its place among the others.
+_LABELS = ("name", "label", "display_name", "title")
+_PLACES = ("position", "display_order", "displayOrder", "order")
 # Members that list the records of a page, and what else a page says.
 _PAGES = ("results", "records", "data", "items", "value", "values", "deals", "opportunities", "list")
 _PAGING = frozenset((
@@ -149,8 +155,9 @@ class _Walker:
         if chosen is None or chosen not in tables:
             raise DataError("json_tables", file=self.name, known=", ".join(tables))
         others = ", ".join(name for name in tables if name != chosen) or "-"
-        self.notes = (Finding("table_found", "note", self.name, value=chosen, values={"others": others}),)
-        return tables[chosen]
+        rows, notes = _named(tables[chosen], {name: rows for name, rows in tables.items() if name != chosen}, self.name)
+        self.notes = (Finding("table_found", "note", self.name, value=chosen, values={"others": others}), *notes)
+        return rows
 
     def _columns(self, record: Mapping[str, Any], line: int) -> list[_Row]:
         """Return the rows of a record of columns: lists, or dicts by the same row names; another record is one row."""
@@ -253,6 +260,42 @@ def _most_known(tables: Mapping[str, Sequence[_Row]]) -> str | None:
     return ranked[0] if ranked and scores[ranked[0]] >= max(_KNOWN, 2 * scores[ranked[1]]) else None
 
 
+def _named(rows: list[_Row], others: Mapping[str, Sequence[_Row]], file: str) -> tuple[list[_Row], tuple[Finding, ...]]:
+    """Return (records with the names that other tables have for their ids, what was noted): the name of stage 7 where a
+    table of stages tells it, with its place there."""
+    notes = []
+    headers = dict.fromkeys(name for _, record in rows for name in record if name.endswith(("_id", "Id")))
+    for header in headers:
+        table = next((name for name in others if _refers(header, name)), None)
+        records = {str(record.get("id")): record for _, record in others[table]} if table else {}
+        labels = {mark: label for mark, record in records.items() if (label := _filled(record, _LABELS)) is not None}
+        marks = {str(record[header]) for _, record in rows if record.get(header) is not None}
+        if not marks or marks - set(labels):
+            continue
+        place = f"{header.removesuffix('_id').removesuffix('Id')}_order"
+        ranks = {mark: rank for mark, record in records.items() if (rank := _filled(record, _PLACES)) is not None}
+        told = ranks if ranks.keys() >= marks and not any(place in record for _, record in rows) else {}
+        rows = [
+            (line, {**record, header: labels.get(mark), **({place: told[mark]} if mark in told else {})})
+            for line, record in rows
+            for mark in [str(record.get(header))]
+        ]
+        notes.append(Finding("names_looked_up", "note", file, None, header, table))
+    return rows, tuple(notes)
+
+
+def _refers(header: str, table: str) -> bool:
+    """Return True for `deal_stage_id` and `deal_stages` or `stages`."""
+    thing = re.sub(r"_?id$", "", header, flags=re.IGNORECASE).replace("_", "").casefold()
+    things = table.rpartition(".")[2].replace("_", "").casefold()
+    singular = re.sub(r"(?:(?<=i)es|s)$", "", things).removesuffix("i") if things.endswith("ies") else things[:-1]
+    return things.endswith("s") and len(singular) > 3 and thing.endswith(singular)
+
+
+def _filled(record: Mapping[str, Any], names: Sequence[str]) -> Any:
+    return next((record[name] for name in names if record.get(name) not in (None, "")), None)
+
+
 # --- records -> cells ------------------------------------------------------------------------------------------------
 
 
@@ -269,6 +312,9 @@ def _unpaged(rows: Iterable[_Row]) -> Iterator[_Row]:
 def _unnested(rows: Iterable[_Row]) -> Iterator[_Row]:
     """Yield a row for each event of a record that lists its events, with what the record says; others as they are."""
     for line, record in _unpaged(rows):
+        if isinstance(record.get(_HISTORY), dict):
+            yield from _changes(line, record)
+            continue
         name = next((name for name in _EVENTS if _are_records(record.get(name))), None)
         if name is None:
             yield line, record
@@ -276,6 +322,16 @@ def _unnested(rows: Iterable[_Row]) -> Iterator[_Row]:
         for event in record[name]:
             outer = {key if key not in event else f"outer.{key}": cell for key, cell in record.items() if key != name}
             yield line, {**outer, **event}
+
+
+def _changes(line: int, record: Mapping[str, Any]) -> Iterator[_Row]:
+    """Yield a row for each change of a property; the record itself where it tells of none."""
+    outer = {name: cell for name, cell in record.items() if name != _HISTORY}
+    changes = [(name, change) for name, told in record[_HISTORY].items() if _are_records(told) for change in told]
+    if not changes:
+        yield line, outer
+    for name, change in changes:
+        yield line, {**outer, "Record ID": record.get("id"), "Property name": name, **change}
 
 
 def _are_records(value: Any) -> bool:

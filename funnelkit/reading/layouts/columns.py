@@ -79,6 +79,7 @@ def _map_columns(
 ) -> ColumnMapping:
     headers = list(table.cells.columns)
     declared = _declared(options.map, headers, table.name)
+    layout = layout or ("events" if "entered_at" in declared else None)
     form = find_form(headers, preset_name, layout)
     found = layout or (form.layout if form else _layout(table, declared, preset_name))
     aliases = _aliases(found, form.preset, form.name) if form else _aliases(found, preset_name)

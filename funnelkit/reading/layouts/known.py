@@ -20,6 +20,11 @@ def are_headers(cells: Sequence[str]) -> bool:
     return known >= 3 and 2 * known >= len(cells)
 
 
+def is_known(header: str) -> bool:
+    """Return True where a header is known."""
+    return key(header) in _known_keys()
+
+
 @cache
 def _known_keys() -> frozenset[str]:
     generic = preset_data("generic")
