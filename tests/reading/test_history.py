@@ -6,22 +6,14 @@ import pandas as pd
 import pytest
 
 from funnelkit.reading.read import read
+from tests.support.readings import codes, table
 
 STAGES = ["Prospecting", "Qualification", "Needs Analysis", "Closed Won"]
-
-
-def table(text):
-    rows = [line.split("|") for line in text.strip().splitlines()]
-    return pd.DataFrame([[cell.strip() for cell in row] for row in rows[1:]], columns=[c.strip() for c in rows[0]])
 
 
 def entries(pipeline):
     times = pipeline.events["entered_at"].dt.strftime("%m-%d %H").fillna("-")
     return list(zip(pipeline.events["deal_id"], pipeline.events["stage"].astype(str), times, strict=True))
-
-
-def codes(pipeline):
-    return {limit.code for limit in pipeline.limits}
 
 
 CHANGES = table("""OpportunityId|Field|OldValue|NewValue|CreatedDate

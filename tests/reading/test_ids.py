@@ -6,17 +6,9 @@ import pytest
 from funnelkit.language import DataError
 from funnelkit.pipeline import RowCounts
 from funnelkit.reading import read
+from tests.support.readings import found, table
 
 STAGES = ["Lead", "Offer", "Won"]
-
-
-def table(text):
-    rows = [line.split("|") for line in text.strip().splitlines()]
-    return pd.DataFrame([[cell.strip() or None for cell in row] for row in rows[1:]], columns=rows[0])
-
-
-def found(pipeline, rule):
-    return next(finding for finding in pipeline.findings if finding.rule == rule)
 
 
 HISTORY = """lead|stage|entered_at

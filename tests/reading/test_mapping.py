@@ -8,6 +8,7 @@ import pytest
 from funnelkit.cli import main
 from funnelkit.language import DataError
 from funnelkit.reading import mapping_text, read, read_mapping, write_mapping
+from tests.support.readings import refused
 
 GERMAN = "Akte Nr,Stufe jetzt,Auftragssumme,Datum,Betreuer\n1,Neu,5,1.2.2026,x\n2,Angebot,6,3.2.2026,y\n"
 GERMAN += "3,Gewonnen,6,13.2.2026,y\n4,Verloren,6,3.2.2026,y\n"
@@ -18,12 +19,6 @@ def german(tmp_path):
     path = tmp_path / "v.csv"
     path.write_text(GERMAN, encoding="utf-8")
     return path
-
-
-def refused(*sources, **options):
-    with pytest.raises(DataError) as caught:
-        read(*sources, **options)
-    return caught.value
 
 
 def test_everything_missing_is_asked_at_once(german):

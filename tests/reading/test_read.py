@@ -2,6 +2,7 @@
 
 import csv
 import json
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -12,31 +13,15 @@ from hypothesis import strategies as st
 from funnelkit.language.errors import DataError
 from funnelkit.pipeline import DEAL_COLUMNS, EVENT_COLUMNS, RowCounts
 from funnelkit.reading.read import read
+from tests.support import readings
+from tests.support.readings import found, refused, rules
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 SAMPLE = Path(__file__).parents[2] / "data"
 _NEVER = pd.Timestamp("2199-12-31")
 STAGES = ["Lead", "MQL", "Negotiation", "Won"]
+table = partial(readings.table, mark=",")
 real_data = pytest.mark.skipif(not DATA.exists(), reason="real data sets are not in this checkout")
-
-
-def table(text):
-    rows = [line.split(",") for line in text.strip().splitlines()]
-    return pd.DataFrame([[cell.strip() for cell in row] for row in rows[1:]], columns=[c.strip() for c in rows[0]])
-
-
-def rules(pipeline, severity=None):
-    return [finding.rule for finding in pipeline.findings if severity in (None, finding.severity)]
-
-
-def found(pipeline, rule):
-    return next(finding for finding in pipeline.findings if finding.rule == rule)
-
-
-def refused(*sources, **options):
-    with pytest.raises(DataError) as caught:
-        read(*sources, **options)
-    return caught.value
 
 
 # --- real data ---

@@ -6,15 +6,7 @@ import pytest
 from funnelkit.language import DataError
 from funnelkit.reading import read
 from funnelkit.reading.layouts.outcomes import declared_ends, leading, status_word
-
-
-def table(text):
-    rows = [line.split("|") for line in text.strip().splitlines()]
-    return pd.DataFrame([[cell.strip() or None for cell in row] for row in rows[1:]], columns=rows[0])
-
-
-def rules(pipeline, severity=None):
-    return [finding.rule for finding in pipeline.findings if severity in (None, finding.severity)]
+from tests.support.readings import rules, table
 
 
 def statuses(pipeline):

@@ -14,22 +14,10 @@ from funnelkit.language.errors import DataError, FunnelkitError
 from funnelkit.reading.layouts.presets import find_form, preset_data, preset_names
 from funnelkit.reading.read import read
 from funnelkit.reading.summary import check_summary
+from tests.support.readings import codes, found, table
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 real_data = pytest.mark.skipif(not DATA.exists(), reason="real data sets are not in this checkout")
-
-
-def table(text):
-    rows = [line.split("|") for line in text.strip().splitlines()]
-    return pd.DataFrame([[cell.strip() for cell in row] for row in rows[1:]], columns=[c.strip() for c in rows[0]])
-
-
-def codes(pipeline):
-    return {limit.code for limit in pipeline.limits}
-
-
-def found(pipeline, rule):
-    return next(finding for finding in pipeline.findings if finding.rule == rule)
 
 
 HEADERS = {
