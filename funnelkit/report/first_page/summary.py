@@ -293,6 +293,9 @@ def _moment(as_of: pd.Timestamp) -> str:
 # --- as HTML ---------------------------------------------------------------------------------------------------------
 
 
+_ROWS_OF_A_SHORT_SHEET = 12  # eight stages, three findings and five calls are 19 and fill the sheet
+
+
 def page_html(page: Page, title: str, found: Sequence[Found]) -> str:
     """Return the page in the language in force."""
     parts = [markup.head(title, [str(part) for part in page.meta])]
@@ -307,7 +310,8 @@ def page_html(page: Page, title: str, found: Sequence[Found]) -> str:
         pipeline = page.records.pipeline
         parts.append(markup.calls(page.calls, pipeline.as_of, pipeline.currency))
     parts.append(markup.trust_line([str(part) for part in page.trust]))
-    short = "" if page.calls else " fp-short"  # its printed sheet has room for more
+    rows = len(page.stages) + 2 * len(found) + len(page.calls)
+    short = " fp-short" if not page.calls or rows <= _ROWS_OF_A_SHORT_SHEET else ""  # there is room for more in print
     return f'<div class="fp{short}">{"".join(parts)}</div><div id="details"></div>'
 
 
