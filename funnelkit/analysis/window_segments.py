@@ -80,11 +80,7 @@ def _periods(windows: Windows, earlier: Window) -> tuple[Text, Text]:
 
     def name(window: Window) -> Text:
         kind = "first_days" if windows.unfinished else "whole"
-        return both(lambda: say(f"analysis.change.{kind}", period=period(window), days=window.days))
-
-    def period(window: Window) -> str:
-        named = windows.name(window)
-        return say("analysis.change.year", year=named) if windows.calendar.unit == "year" else named
+        return both(lambda: say(f"analysis.change.{kind}", period=windows.name(window), days=window.days))
 
     return name(earlier), name(windows.current)
 

@@ -196,7 +196,8 @@ def _funnel_alt(counts: pd.DataFrame, model: Funnel | None, words: Sequence[str]
     """Return what the chart shows, stage by stage; one without a rate or factor has its count only."""
     rows = []
     for stage, entered, text in zip(counts["stage"], counts["n_entered"], words, strict=True):
-        kind = "end" if text in ("", "–") else "factor" if text.startswith("×") else "row"
+        kind = "won" if _is_win(stage, model) else "factor" if text.startswith("×") else "row"
+        kind = "end" if text in ("", "–") else kind
         values = {"stage": stage_name(stage, model), "n": number(entered), "rate": text}
         rows.append(say(f"charts.funnel.funnel_alt_{kind}", **values))
     return say("charts.funnel.funnel_alt", n=len(counts), rows=paragraph(rows))

@@ -70,7 +70,7 @@ def monitor_chart(found: Drawable, model: Funnel | None = None, title: str | Non
 
 def _stages(table: pd.DataFrame, model: Funnel | None, title: str) -> Chart:
     table = table.reset_index(drop=True)
-    signals = []
+    signals, told = [], []
     with canvas(9.8, 4.6, title) as ax:
         for (code, measure), own in table.groupby([table["stage"].cat.codes, "measure"], sort=False):
             heights = _heights(own)
@@ -80,12 +80,13 @@ def _stages(table: pd.DataFrame, model: Funnel | None, title: str) -> Chart:
             if on:
                 every = say("analysis.monitor.all_stages")
                 stage = every if code < 0 else stage_name(str(own["stage"].iloc[-1]), model)
-                name = say("charts.change.series", stage=stage, measure=say(f"analysis.monitor.{measure}"))
-                signals.append((heights.iloc[-1], name))
+                words = {"stage": stage, "measure": say(f"analysis.monitor.{measure}")}
+                signals.append((heights.iloc[-1], say("charts.change.series", **words)))
+                told.append((heights.iloc[-1], say("charts.change.series_told", **words)))
         _limit_lines(ax)
         _name_lines(ax, table["period"], signals)
         ax.set_ylabel(wrap(say("charts.change.sum_axis"), 46))
-    named = say("result.between").join(name for _, name in sorted(signals)) or say("charts.change.none")
+    named = say("result.between").join(name for _, name in sorted(told)) or say("charts.change.none")
     series = len(table) // max(table["period"].nunique(), 1)
     return Chart((ax,), say("charts.change.monitor_alt", title=title, n=number(series), signals=named), table)
 

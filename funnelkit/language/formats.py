@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -15,6 +16,7 @@ from funnelkit.language.texts import language, say
 
 DASH, NBSP, MINUS = "–", "\u00a0", "\u2212"
 RUN = "FUNNELKIT_RUN"  # environment variable of a report's kernel
+_PERIOD = re.compile(r"(FY)?(\d{4})(?:-?([QW]?)(\d{1,2}))?")
 _EN, _ZH = ((1e9, "B"), (1e6, "M"), (1e3, "K")), ((1e8, "亿"), (1e4, "万"))
 _LOCALES = {"en": "en_GB", "zh": "zh_CN"}
 
@@ -324,6 +326,39 @@ def moment(when: Any) -> str:
         return day(found)
     clock = f"{found:%H:%M:%S}".removesuffix(":00")
     return day(found) + (" " if language() == "zh" else ", ") + clock
+
+
+def period_words(name: Any) -> str:
+    """Return the name of a period as a sentence says it: in Chinese its year, quarter, month or week in words.
+
+    Parameters
+    ----------
+    name : str
+        As a calendar names it, such as 2026-Q1.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from funnelkit.language import speaking
+    >>> with speaking("zh"):
+    ...     [period_words(name) for name in ("2026", "2026-03", "2026-W05", "FY2026-Q4")]
+    ['2026 年', '2026 年 3 月', '2026 年第 5 周', '2026 财年第四季度']
+    >>> period_words("2026-Q1")
+    '2026-Q1'
+    """
+    found = _PERIOD.fullmatch(str(name)) if language() == "zh" else None
+    if found is None:
+        return str(name)
+    fiscal, year, kind, part = found.groups()
+    year = f"{year} 财年" if fiscal else f"{year} 年"
+    if part is None:
+        return year
+    if kind == "Q":
+        return f"{year}第{'一二三四'[int(part) - 1]}季度"
+    return f"{year}第 {int(part)} 周" if kind == "W" else f"{year} {int(part)} 月"
 
 
 def rate_text(row: Mapping[str, Any]) -> str:

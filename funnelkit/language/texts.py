@@ -3,7 +3,7 @@
 The texts stand in `texts/*.toml`, one file a room with a table for each of its subjects, each entry
 `key = { en = "...", zh = "..." }`. A key is written `room.subject.key`. Values go into `{braces}` as `str.format` does:
 `{n:deal is|deals are}` writes the form that fits the number, `{value!q}` a value in Chinese quotes, `{value!d}` a date,
-`{value!t}` a date with its time.
+`{value!t}` a date with its time, `{value!p}` the name of a period such as 2026-Q1.
 """
 
 from __future__ import annotations
@@ -115,20 +115,23 @@ def say(key: str, lang: Lang | None = None, /, **values: object) -> str:
     """
     group, _, name = key.rpartition(".")
     with speaking(lang):
-        shown = {part: joined(value) if isinstance(value, (list, tuple)) else value for part, value in values.items()}
         text: str = texts(group)[name][language()]
-        return tame(_FORMS.vformat(text, (), shown))
+        return tame(_FORMS.vformat(text, (), values))
 
 
 class _Forms(string.Formatter):
     """`str.format` with a choice of forms (after 1 the first of `{n:deal is|deals are}`), Chinese quotes and dates."""
 
     def convert_field(self, value: Any, conversion: str | None) -> Any:
-        if conversion in ("d", "t"):
-            from funnelkit.language.formats import day, moment  # which speak through this module
+        listed = isinstance(value, (list, tuple)) and not isinstance(value, Text)
+        if conversion == "q":
+            return quoted(value if listed else [value]).zh
+        value = joined(value) if isinstance(value, (list, tuple)) else value
+        if conversion in ("d", "t", "p"):
+            from funnelkit.language import formats  # which speak through this module
 
-            return (day if conversion == "d" else moment)(value)
-        return quoted([value]).zh if conversion == "q" else super().convert_field(value, conversion)
+            return {"d": formats.day, "t": formats.moment, "p": formats.period_words}[conversion](value)
+        return super().convert_field(value, conversion)
 
     def format_field(self, value: Any, format_spec: str) -> str:
         one, choice, many = format_spec.partition("|")

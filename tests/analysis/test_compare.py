@@ -109,7 +109,7 @@ def test_entered_basis_judges_both_windows_at_the_same_age(sample):
 def test_no_history_and_too_early_are_named(sample):
     found = compare_periods(sample, Calendar("quarter"), on="2024-05-01", basis="decided")
     assert row(found, "previous")["status"] == "too_early" and row(found, "year_before")["status"] == "no_history"
-    assert "2023-Q2 is not wholly in the data" in found.reading() and "2023-Q2 不完整" in found.reading("zh")
+    assert "2023-Q2 is not wholly in the data" in found.reading() and "2023 年第二季度不完整" in found.reading("zh")
     assert not found.table["clear"].any()
 
 
