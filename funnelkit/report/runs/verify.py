@@ -11,6 +11,7 @@ from typing import Any
 from funnelkit.language import FunnelkitError, ReportError
 from funnelkit.report.runs import parameters
 from funnelkit.report.runs.inputs import is_file, relative, sha256
+from funnelkit.report.runs.publish import latest
 from funnelkit.report.runs.run import Request, prepare, run_report, versions
 
 _NEEDED = ("outputs", "inputs", "template", "template_path", "parameters", "versions", "language", "given")
@@ -26,9 +27,18 @@ class Difference:
     found: str | None
 
 
+def _record_of(path: Path) -> Path:
+    """Return the run.json of what is given: itself, a folder that holds it, OUT/latest, or OUT."""
+    if (path / "run.json").is_file():
+        return path / "run.json"
+    out = path if path.is_dir() else path.parent if path.name == "latest" else None
+    shown = latest(out) if out else None
+    return shown / "run.json" if shown else path
+
+
 def read_record(path: str | Path) -> tuple[dict[str, Any], Path]:
     """Return a run.json and the folder of its reports; raise ReportError (11) where it is none of a good run."""
-    path = Path(path)
+    path = _record_of(Path(path))
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         missing = [name for name in _NEEDED if name not in record]
@@ -43,7 +53,7 @@ def read_record(path: str | Path) -> tuple[dict[str, Any], Path]:
 def verify(path: str | Path) -> tuple[int, list[Difference]]:
     """Return (number of hashes compared, Differences) of a run: outputs, inputs, template, versions."""
     record, out = read_record(path)
-    folder = Path(path).resolve().parent
+    folder = _record_of(Path(path)).resolve().parent
     wanted = [("output", name, folder / name, expected) for name, expected in record["outputs"].items()]
     wanted += [("input", item["file"], out / item["path"], item["sha256"]) for item in record["inputs"]]
     wanted.append(("template", Path(record["template_path"]).name, out / record["template_path"], record["template"]))

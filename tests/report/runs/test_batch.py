@@ -382,6 +382,9 @@ def test_verify_names_what_changed_and_rerun_gives_the_same_bytes(tmp_path):
     request = Request(notebook, {"data": [str(source)]}, tmp_path / "out", inputs=(source,))
     record = run_report(request) / "run.json"
     assert verify.verify(record)[1] == []
+    assert all(
+        verify.verify(given)[1] == [] for given in (record.parent, tmp_path / "out", tmp_path / "out" / "latest")
+    )
     target, differing = verify.rerun(record, tmp_path / "again")
     assert differing == [] and target != record.parent
     source.write_text("a,b\n1,3\n", encoding="utf-8")
@@ -394,6 +397,16 @@ def test_verify_names_what_changed_and_rerun_gives_the_same_bytes(tmp_path):
     assert {(item.kind, item.name) for item in verify.verify(record)[1]} == {
         ("input", "deals.csv"), ("output", "report.html")
     }  # fmt: skip
+
+
+def test_the_record_is_found_where_latest_is_a_file_that_holds_the_path(tmp_path):
+    folder = tmp_path / "out" / "runs" / "one"
+    folder.mkdir(parents=True)
+    told = dict.fromkeys(verify._NEEDED, "")
+    (folder / "run.json").write_text(json.dumps(told), encoding="utf-8")
+    (tmp_path / "out" / "latest").write_text("runs/one\n", encoding="utf-8")
+    for given in (tmp_path / "out" / "latest", tmp_path / "out", folder):
+        assert verify.read_record(given) == (told, tmp_path / "out")
 
 
 def test_verify_wants_a_record_of_a_good_run(tmp_path):
