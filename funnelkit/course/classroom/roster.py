@@ -226,7 +226,12 @@ class HandedIn:
 
 
 def handed_in(source: str | Path) -> list[HandedIn]:
-    """Return the notebooks below a folder, those in archives too, the oldest files first."""
+    """Return the notebooks below a folder, those in archives too, the oldest files first.
+
+    Raises LessonError where there is no such folder.
+    """
+    if not Path(source).is_dir():
+        raise LessonError("no_handed_in", folder=str(source))
     files = [path for path in Path(source).rglob("*") if path.suffix.lower() in (".ipynb", ".zip") and path.is_file()]
     found = []
     for file in sorted(files, key=lambda path: (path.stat().st_mtime_ns, str(path))):

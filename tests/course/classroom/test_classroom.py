@@ -178,6 +178,12 @@ def test_collecting_takes_the_newer_and_nobody_elses(tmp_path, made):
     assert sorted(path.name for path in (tmp_path / "out").rglob("*.ipynb")) == [f"{LESSON}.ipynb"]
 
 
+def test_a_folder_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(LessonError) as refused:
+        list(collect(roster(tmp_path, "Anna"), tmp_path / "inbox", tmp_path / "out"))
+    assert refused.value.key == "no_handed_in" and "inbox" in str(refused.value)
+
+
 def stripped(path):
     """Save a notebook as editors do that keep neither ids nor metadata."""
     notebook = json.loads(path.read_text(encoding="utf-8"))
