@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
 from funnelkit.language import (
+    DataError,
     LANGUAGES,
     Fault,
     FunnelkitError,
@@ -93,6 +94,8 @@ def read_plan(path: str | Path, out: Path, lang: str = "en", today: date | None 
     be read for the values of `for_each` is one report with that error.
     """
     path = Path(path)
+    if not path.exists():
+        raise DataError("no_plan", file=str(path))
     content = check(from_yaml(path), _PLAN, partial(_refuse, path))
     if content.get("export"):
         from funnelkit.report.pages.export import check_policy

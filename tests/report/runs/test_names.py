@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from funnelkit.language.errors import ReportError
+from funnelkit.language.errors import DataError, ReportError
 from funnelkit.report.runs.inputs import from_yaml
 from funnelkit.report.runs.names import folder_name, is_name, same_name
 from funnelkit.report.runs.plan import choose, read_plan
@@ -42,6 +42,11 @@ def test_words_that_yaml_takes_for_something_else_are_names(tmp_path):
     items = read_plan(_plan(tmp_path, text), tmp_path / "out")
     assert [item.name for item in items] == ["no", "on", "007", "R&D", "yes", "2026"]
     assert items[4].request.values["data"] == [str(tmp_path / "a.csv")]
+
+
+def test_a_plan_that_is_not_there_is_told_with_how_to_make_one(tmp_path):
+    with pytest.raises(DataError, match="funnelkit batch --help"):
+        read_plan(tmp_path / "weekly.yaml", tmp_path / "out")
 
 
 @pytest.mark.parametrize(
