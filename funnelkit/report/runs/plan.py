@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
 from funnelkit.language import (
-    DataError,
     LANGUAGES,
+    DataError,
     Fault,
     FunnelkitError,
     Kind,
