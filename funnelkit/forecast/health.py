@@ -165,7 +165,7 @@ def _read(table: pd.DataFrame, pipeline: Pipeline, asked: tuple[float, Any, int]
               "odds": percent(cover["p_reached"], 0), "needed": number(cover["needed"], 1)}  # fmt: skip
     flowing = {
         "n": number(flow["n"]),
-        "expected": number(flow["n_expected"], 1),
+        "expected": number(flow["n_expected"], int(flow["n_expected"] < 100)),
         "days": number(window_days),
         "ratio": percent(flow["figure"], 0),
         "low": percent(flow["low"], 0),

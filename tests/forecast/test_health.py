@@ -22,7 +22,7 @@ def test_the_stall_of_the_sample_is_found(sample):
     others = flow[flow.index.notna()].drop("solution-confirmed")
     assert set(others["verdict"]) == {"moving"}
     assert "Deals are held up in: Solution confirmed." in found.reading()
-    assert "商机滞留于：方案确认。" in found.reading("zh")
+    assert "商机滞留于“方案确认”。" in found.reading("zh")
 
 
 @pytest.mark.parametrize(("revenue", "verdict"), [(1e6, "enough"), (7e6, "uncertain"), (30e6, "short")])
