@@ -27,7 +27,7 @@ field.addEventListener("input", () => {
 });
 """
 _STYLE = """
-main { max-width: 72rem; }
+body { max-width: 78rem; } th.r { min-width: 5.5em; }
 #search { font: inherit; padding: 0.3rem 0.5rem; width: 20rem; max-width: 100%; }
 .ok, .kept { color: #2f6690; } .failed { color: #b3261e; font-weight: 600; }
 .alert { color: #8a5a00; font-weight: 600; }
@@ -35,6 +35,8 @@ details ul { margin: 0.2rem 0; } td { vertical-align: top; }
 td.why { min-width: 18rem; max-width: 30rem; overflow-wrap: anywhere; }
 tr.failed-row td { background: #fdf1f0; } .old { color: #b3261e; } .wide { overflow-x: auto; }
 """
+# Report, state, link, made, data up to, won, win rate, open, runs: what stays on one line, and numbers, to the right.
+_KINDS = ("", "why", "w", "w", "w", "r", "r", "r", "w")
 _ORDER = ("failed", "running", "waiting", "ok", "kept")
 WHOLE = ""  # names the message of the batch itself; no report has this name
 _OLD_DAYS = 8  # a weekly report that was not made again
@@ -52,7 +54,8 @@ def index_page(status: Mapping[str, Any], out: Path, messages: Mapping[str, str]
     title = say("report.batch.title")
     words = [*(say(f"report.batch.{name}") for name in ("report", "state", "link", "made", "data_to")),
              label("won"), say("report.batch.win_rate"), label("open"), say("report.batch.earlier")]  # fmt: skip
-    head = "".join(f'<th scope="col">{escape(word)}</th>' for word in words)
+    kinds = zip(words, ("r" if kind == "r" else "" for kind in _KINDS), strict=True)
+    head = "".join(f'<th scope="col"{_class(kind)}>{escape(word)}</th>' for word, kind in kinds)
     entries = sorted(_entries(status), key=lambda one: (_ORDER.index(one["outcome"]), not one.get("alerts")))
     rows = "\n".join(_row(entry, out, messages.get(entry["name"], ""), _moment(status)) for entry in entries)
     kind = "good" if status["outcome"] == "ok" else "warn"
@@ -82,6 +85,8 @@ def _counts(status: Mapping[str, Any]) -> str:
     alerts = sum(bool(result.get("alerts")) for result in status["reports"])
     said = [say("report.batch.counts", n=status["n"], good=good, failed=status["n_failed"],
                 open=status["n"] - status["n_done"], at=_time(status["started_at"]))]  # fmt: skip
+    others = len(status.get("others", ()))
+    said += [say("report.batch.not_asked", n=others)] if others else []
     said += [say("report.batch.alerts", n=alerts)] if alerts else []
     said += [say("report.batch.in_progress", at=_time(status["at"]))] if status["outcome"] == "running" else []
     return paragraph(said)
@@ -129,10 +134,14 @@ def _row(entry: Mapping[str, Any], out: Path, message: str, now: datetime | None
         escape(entry["name"]), _state(entry, message), link, _made(record, now, entry["outcome"] == "failed"),
         *(f'<span class="n">{escape(text)}</span>' for text in _figures(record)), _history(folder),
     ]  # fmt: skip
-    kind = ' class="failed-row"' if entry["outcome"] == "failed" else ""
-    return f"<tr{kind}>" + "".join(
-        f'<td class="why">{cell}</td>' if i == 1 else f"<td>{cell}</td>" for i, cell in enumerate(cells)
-    ) + "</tr>"  # fmt: skip
+    row = "failed-row" if entry["outcome"] == "failed" else ""
+    kinds = [kind if message or kind != "why" else "" for kind in _KINDS]
+    shown = (f"<td{_class(kind)}>{cell}</td>" for kind, cell in zip(kinds, cells, strict=True))
+    return f"<tr{_class(row)}>{''.join(shown)}</tr>"
+
+
+def _class(name: str) -> str:
+    return f' class="{name}"' if name else ""
 
 
 def _state(entry: Mapping[str, Any], message: str) -> str:

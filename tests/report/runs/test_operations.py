@@ -136,6 +136,7 @@ def test_a_data_set_that_cannot_be_read_fails_alone(tmp_path):
     assert [(one["name"], one["outcome"]) for one in told["others"]] == [("good South", "waiting")]
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert page.index("bad.csv") < page.index("good South") < page.index("good North")
+    assert "Reports: 2; good: 1; failed: 1; not finished: 0." in page and "Not asked for this time: 1." in page
 
 
 def test_a_column_with_too_many_values_is_no_loop(tmp_path, monkeypatch):
