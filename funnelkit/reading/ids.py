@@ -116,9 +116,11 @@ def refuse_unnamed_states(sheet: Sheet) -> None:
     and end once at the most."""
     if sheet.mapping.layout != "deals" or not (sheet.has("name") and sheet.has("stage")):
         return
-    named = [cell_text(sheet.cells(name)) for name in ("name", "account", "owner", "amount") if sheet.has(name)]
-    deal = pd.Series(pd.factorize(pd.MultiIndex.from_arrays(named))[0], sheet.frame.index)
-    several = deal.where(sheet.good & named[0].notna()).duplicated(keep=False) & sheet.good & named[0].notna()
+    told = [name for name in ("name", "account", "owner", "amount") if sheet.has(name)]
+    named = pd.DataFrame({name: cell_text(sheet.cells(name)) for name in told}, sheet.frame.index)
+    deal = named.groupby(told, sort=False, dropna=False).ngroup()
+    known = sheet.good & named["name"].notna()
+    several = deal.where(known).duplicated(keep=False) & known
     stages, deal = sheet.stage_names[several], deal[several]
     ends = stages.map({name: status_word(name, sheet.declared) is not None for name in stages.dropna().unique()})
     moved = (stages.groupby(deal).nunique() > 1) & (ends.eq(True).groupby(deal).sum() <= 1)
