@@ -25,7 +25,7 @@ def test_deals_of_an_import_share_their_creation_date():
     found = found_in(deals_on([*steady(60), *[pd.Timestamp("2025-04-01")] * 400]))
     assert found["created_in_bulk"].value == "2025-04-01"
     assert found["created_in_bulk"].values == {"n": 400, "usual": 3}
-    assert "400 deals have the creation date 2025-04-01" in found["created_in_bulk"].message("en")
+    assert "400 deals have the creation date 1 April 2025" in found["created_in_bulk"].message("en")
 
 
 def test_lists_that_come_every_week_are_no_import():
