@@ -1,8 +1,9 @@
-"""Blocks: the rows of Parquet files with whole-number ids as pairs of integers, some row groups at a time.
+"""Blocks: the rows of Parquet files as pairs of integers, some row groups at a time; text ids are hashed.
 
 A wave is (calls, share): calls that return lists of Rows, each of some entities, and may run at the same time, before
 the next wave is asked for; and the share of the log that is done with them. Of a log in order of its entities each
-chunk is counted as it is read, batch by batch; of any other, all is read and dealt into buckets first.
+chunk is counted as it is read, batch by batch; of any other, all is read and dealt into buckets first. Where there are
+fewer chunks than threads, who asks for a call reads its batch, and the threads work on those before.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,6 +20,7 @@ from funnelkit.events.engine import sort_keys
 from funnelkit.events.engine.arrays import Array, Pair, Rows
 from funnelkit.events.engine.parquet_footers import Chunk, Footers
 from funnelkit.events.engine.sort_keys import Layout
+from funnelkit.events.engine.text_ids import hashes
 
 _Read: TypeAlias = Callable[[], Iterable[Pair]]  # of (who, what)
 Wave: TypeAlias = tuple[Iterable[Callable[[], Iterable[Rows]]], float]
@@ -35,25 +38,33 @@ class Reading:
     until: int | None = None
     part: int = 0
     parts: int = 1
+    hashed: bool = False  # ids are texts, for which hashes stand
 
 
 def waves(footers: Footers, reading: Reading) -> Iterator[Wave]:
     """Yield the waves of Parquet files."""
-    edges, few = footers.edges, len(footers.chunks) < sort_keys.THREADS
+    edges = None if reading.hashed else footers.edges
     if edges is None:
         n_rows = footers.n_rows / reading.parts
-        reads: list[_Read] = [
-            partial(read_chunk, chunk, reading, sort_keys.bucket_bits(n_rows), few) for chunk in footers.chunks
-        ]
+        reads = _calls(footers.chunks, partial(_reads, reading=reading, bits=sort_keys.bucket_bits(n_rows)))
         yield from dealt_waves(n_rows, reads, reading.layout)
         return
     apart: list[Pair] = []
-    calls = [
-        partial(_ordered, chunk, reading, edges & {chunk.low, chunk.high}, (apart, few)) for chunk in footers.chunks
-    ]
-    yield calls, 0.9
+    yield _calls(footers.chunks, partial(_ordered, reading=reading, edges=edges, apart=apart)), 0.9
     rest: list[_Read] = [lambda: [apart.pop()]] * len(apart)
     yield from dealt_waves(sum(len(who) for who, _ in apart), rest, reading.layout, 0.95)
+
+
+def _calls(chunks: Sequence[Chunk], of_batches: Callable[..., Iterator[Any]]) -> Any:
+    """Return a list of a call for each chunk; where these are fewer than the threads, an iterator of one a batch."""
+    if len(chunks) < sort_keys.THREADS:
+        return (call for chunk in chunks for call in of_batches(chunk, use_threads=True))
+    return [partial(_one_by_one, of_batches, chunk) for chunk in chunks]
+
+
+def _one_by_one(of_batches: Callable[..., Iterator[Any]], chunk: Chunk) -> Iterator[Any]:
+    """Return what the calls of all batches of a chunk return."""
+    return chain.from_iterable(call() for call in of_batches(chunk, use_threads=False))
 
 
 def dealt_waves(n_rows: float, reads: Iterable[_Read], layout: Layout, share: float = 0.5) -> Iterator[Wave]:
@@ -93,34 +104,48 @@ def count_later(chunk: Chunk, moment: str, until: int) -> int:
     return sum(int(np.count_nonzero(_instants(batch.column(0)) > until)) for batch in batches)
 
 
-def read_chunk(chunk: Chunk, reading: Reading, bits: int, use_threads: bool) -> Iterator[Pair]:
-    """Yield (who, what) of the rows of a chunk that are steps, batch by batch."""
+def _reads(chunk: Chunk, reading: Reading, bits: int, use_threads: bool) -> Iterator[_Read]:
+    """Yield calls that return (who, what) of the rows of a batch of a chunk that are steps."""
     names = _Names.of(reading)
     size = max(BATCH_ROWS, sort_keys.piece_rows(bits))
     for batch in _batches(_file(chunk, reading), chunk.places, reading.columns, size, use_threads):
-        columns = _columns(batch, batch.column(reading.columns[0]).to_numpy(), reading, names)
-        yield columns[0], reading.layout.pack(*columns[1:])
+        yield partial(_read, batch, reading, names)
 
 
-def _ordered(chunk: Chunk, reading: Reading, edges: set[Any], setting: tuple[list[Pair], bool]) -> Iterator[Rows]:
-    """Yield Rows of the entities that are in this chunk only; rows of others go apart, or all if it is in no order."""
-    apart, use_threads = setting
-    file = _file(chunk, reading)
+def _read(batch: Any, reading: Reading, names: tuple[_Names, _Names]) -> list[Pair]:
+    return [_packed(_columns(batch, batch.column(reading.columns[0]), reading, names), reading.layout)]
+
+
+def _ordered(
+    chunk: Chunk, reading: Reading, edges: set[Any], apart: list[Pair], use_threads: bool
+) -> Iterator[Callable[[], Iterable[Rows]]]:
+    """Yield calls that return Rows of the entities that are in this batch of a chunk only.
+
+    Rows of others go apart, or all if the chunk is in no order.
+    """
+    file, edges = _file(chunk, reading), edges & {chunk.low, chunk.high}
     ids = file.read_row_groups(chunk.places, columns=reading.columns[:1], use_threads=False).column(0).to_numpy()
     in_order = not (ids[1:] < ids[:-1]).any()
     names, first = _Names.of(reading), 0
     for batch in _batches(file, chunk.places, reading.columns[1:], BATCH_ROWS, use_threads):
         last = first + batch.num_rows
-        columns = _columns(batch, ids[first:last], reading, names)
-        if in_order:
-            low, high = ids[first], ids[last - 1]
-            shared = edges & {low, high}
-            shared |= {low} if first and ids[first - 1] == low else set()
-            shared |= {high} if last < len(ids) and ids[last] == high else set()
-            yield from _within(columns, (low, high), shared, (reading.layout, apart))
-        else:
-            apart.append(_packed(columns, reading.layout))
+        low, high = ids[first], ids[last - 1]
+        shared = edges & {low, high}
+        shared |= {low} if first and ids[first - 1] == low else set()
+        shared |= {high} if last < len(ids) and ids[last] == high else set()
+        ends = (low, high, shared) if in_order else None
+        yield partial(_of_batch, (batch, ids[first:last]), ends, (reading, names), apart)
         first = last
+
+
+def _of_batch(
+    rows: tuple[Any, Array], ends: tuple[Any, Any, set[Any]] | None, setting: tuple[Any, Any], apart: list[Pair]
+) -> Iterable[Rows]:
+    columns, layout = _columns(*rows, *setting), setting[0].layout
+    if ends is None:
+        apart.append(_packed(columns, layout))
+        return []
+    return _within(columns, ends[:2], ends[2], (layout, apart))
 
 
 def _within(
@@ -157,15 +182,21 @@ def _batches(file: Any, places: Sequence[int], columns: Sequence[str | None], si
     return file.iter_batches(size, row_groups=places, columns=wanted, use_threads=use_threads)
 
 
-def _columns(batch: Any, who: Array, reading: Reading, names: tuple[_Names, _Names]) -> tuple[Any, ...]:
-    """Return (who, instant, code, segment or None) of the rows of a batch that are steps, as arrays of their own."""
+def _columns(batch: Any, who: Any, reading: Reading, names: tuple[_Names, _Names]) -> tuple[Any, ...]:
+    """Return (who, instant, code, segment or None) of the rows of a batch that are steps, as arrays of their own.
+
+    `who` are their ids, as an array or as a column, which texts must be.
+    """
     _, step, moment, by = reading.columns
     code, at = names[0].codes(batch.column(step)), _instants(batch.column(moment))
     kept: Array = code >= 0
     if reading.until is not None:
         kept &= at <= reading.until
     kept = np.flatnonzero(kept)
-    who = who.take(kept).astype("int64", copy=False)
+    if reading.hashed:
+        who = hashes(who, kept)
+    else:
+        who = (who if isinstance(who, np.ndarray) else who.to_numpy()).take(kept).astype("int64", copy=False)
     if reading.parts > 1:
         ours = sort_keys.partition_of(who, reading.parts) == reading.part
         who, kept = who[ours], kept[ours]
@@ -177,8 +208,7 @@ class _Names:
 
     def __init__(self, known: Mapping[str, int], dtype: str, missing: int = -1) -> None:
         self.known, self.dtype, self.missing = known, dtype, missing
-        self.dictionary: Any = None
-        self.table: Any = None
+        self.last: tuple[Any, Any] | None = None  # its table of codes beside it
 
     @classmethod
     def of(cls, reading: Reading) -> tuple[_Names, _Names]:
@@ -191,15 +221,15 @@ class _Names:
         import pyarrow as pa
 
         column = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-        if self.dictionary is None or not self.dictionary.equals(column.dictionary):
-            self.dictionary = column.dictionary
-            names = self.dictionary.to_pylist()
-            of_name = [self.known.get(name, -1) if name is not None else self.missing for name in names]
+        last = self.last
+        if last is None or not last[0].equals(column.dictionary):
+            texts = column.dictionary.to_pylist()
+            of_name = [self.known.get(name, -1) if name is not None else self.missing for name in texts]
             # The last one is for rows without a name.
-            self.table = np.array([*of_name, self.missing], dtype=self.dtype)
-        indices = column.indices
-        indices = indices.fill_null(len(self.table) - 1) if indices.null_count else indices
-        codes: Array = self.table.take(indices.to_numpy())
+            self.last = last = column.dictionary, np.array([*of_name, self.missing], dtype=self.dtype)
+        indices, table = column.indices, last[1]
+        indices = indices.fill_null(len(table) - 1) if indices.null_count else indices
+        codes: Array = table.take(indices.to_numpy())
         return codes
 
 

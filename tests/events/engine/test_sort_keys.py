@@ -254,6 +254,25 @@ def test_whole_number_ids_in_parquet_are_counted_without_duckdb(tmp_path, by):
     assert by is None or "" in set(found[0]["held"])
 
 
+@pytest.mark.parametrize("partition_rows", [None, 900])
+@pytest.mark.parametrize("ids", ["small", "text"])
+@pytest.mark.parametrize("order", ["time", "entity", "none"])
+def test_a_single_row_group_is_counted_batch_by_batch(tmp_path, monkeypatch, order, ids, partition_rows):
+    monkeypatch.setattr(sort_keys, "BUCKET_ROWS", 1_000)
+    monkeypatch.setattr(parquet_batches, "BATCH_ROWS", 90)
+    monkeypatch.setattr("funnelkit.events.log.THREADS", 2)
+    monkeypatch.setattr(sort_keys, "THREADS", 2)
+    log = log_in(order, ids, "seconds", np.random.default_rng(15))
+    path = written(tmp_path, log, [len(log)])
+    rule, steps = preset("clickhouse", "5s"), list("ABCD")
+    with Search(path, steps, rule, columns=COLUMNS, partition_rows=partition_rows) as search:
+        found = np.concatenate([reached.depth for _, reached in search.parts()])
+        assert "db" not in search.log.__dict__ and (search.n_parts > 1) == (partition_rows is not None)
+    numbered = log.assign(id=log["id"].astype(str).str.removeprefix("c-").astype(int))
+    expected = [deepest(events, steps, rule) for events in by_entity(numbered, N)]
+    assert np.bincount(found, minlength=5)[1:].tolist() == np.bincount(expected, minlength=5)[1:].tolist()
+
+
 @pytest.mark.parametrize("missing", [True, False])
 def test_footers_tell_whether_a_column_has_missing_values(tmp_path, missing):
     path = tmp_path / "log.parquet"
