@@ -285,10 +285,10 @@ def test_report_on_real_input(tmp_path):
     assert (rate["k"], rate["n"], rate["basis"]) == (2453, 4032, "period"), "the closes of July to December"
     assert rate["months"] == 6, "closes begin in March: ten months make no rate over twelve"
     finding = next(item for item in figures["findings"] if item["rule"] == "closes_start_late")
-    assert "2017Q1" in finding["message"] and "2017-03-01" in finding["message"] and "2016-10-20" in finding["message"]
+    assert all(day in finding["message"] for day in ("2017Q1", "1 March 2017", "20 October 2016"))
     html = (target / "report.html").read_text(encoding="utf-8")
     assert "52.9% [51.8, 54.0]" in _plain(html) and "6,711 deals closed so far, 63.2%" in _plain(html)
-    assert "2017-03-01" in html
+    assert "1 March 2017" in _plain(html)
     assert not re.search(r">\s*(nan|NaT|None)\b", html)
 
 
