@@ -183,7 +183,16 @@ def test_the_usual_order_of_stages_is_proposed_not_taken(names, tmp_path):
     assert tuple(stage.name.en for stage in pipeline.model.stages) == names
 
 
-@pytest.mark.parametrize(("encoding", "owner"), [("cp1252", "Jörg Müller"), ("gb18030", "王小明"), ("big5", "張先生")])
+@pytest.mark.parametrize(
+    ("encoding", "owner"),
+    [
+        ("cp1252", "Jörg Müller"),
+        ("cp1254", "Işık Güneş"),
+        ("cp1252", "Þór Guðmundsson Ísfeld"),
+        ("gb18030", "王小明"),
+        ("big5", "張先生"),
+    ],
+)
 def test_an_encoding_that_is_not_certain_is_asked_with_all_else(encoding, owner, tmp_path):
     text = f"ID;Stage;Owner;Created\n1;Lead;{owner};2026-01-02\n2;Quote;{owner};2026-01-03\n"
     path = tmp_path / "deals.csv"

@@ -16,7 +16,7 @@ def odoo_default(truth):
 # Systems that know no third exit never held void deals: their truth has none.
 WRITERS = {
     salesforce.opportunity: False, salesforce.opportunity_history: False, salesforce.opportunity_with_history: False,
-    salesforce.opportunity_with_field_history: False, salesforce.field_history: False,
+    salesforce.opportunity_with_field_history: False, salesforce.field_history: False, salesforce.history_report: False,
     hubspot.pages: False, hubspot.api: False, systems.pipedrive: False, systems.pipedrive_api: False,
     systems.odoo: False, odoo_default: False, systems.zoho: False, chinese.fxiaoke: True,
     chinese.fxiaoke_labels: True, chinese.neocrm: False, systems.frappe: False, systems.suitecrm: False,

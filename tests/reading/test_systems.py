@@ -137,6 +137,7 @@ OLDER = {
     writer.__name__: (writer, voids)
     for writer, voids in {
         salesforce.opportunity: False, salesforce.opportunity_history: False, salesforce.field_history: False,
+        salesforce.history_report: False,
         salesforce.opportunity_with_history: False, salesforce.opportunity_with_field_history: False,
         hubspot.pages: False, hubspot.api: False, systems.pipedrive: False, systems.pipedrive_api: False,
         systems.odoo: False, systems.zoho: False, chinese.fxiaoke: True, chinese.fxiaoke_labels: True,

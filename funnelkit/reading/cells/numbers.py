@@ -215,10 +215,13 @@ def _money_mark(part: _Parts) -> str | None:
     return found
 
 
+_EAST_ASIAN = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")  # where a comma only groups digits
+
+
 def _decimal_mark(
     parts: Sequence[_Parts], uniques: NDArray[np.object_], codes: NDArray[np.intp], place: Place, decimal: str | None
 ) -> tuple[str, list[Finding]]:
-    """Return (decimal mark, notes): as declared, or as the column proves."""
+    """Return (decimal mark, notes): as declared, as the column proves, or as the script of its header has it."""
     if decimal:
         return decimal, []
     first: dict[str | None, int] = {}
@@ -232,15 +235,11 @@ def _decimal_mark(
             other=str(uniques[min(one, other)]),
         )  # fmt: skip
     if "?" in first and "." not in first and "," not in first:
-        text = parts[first["?"]]["core"]
+        text, shown = parts[first["?"]]["core"], str(uniques[first["?"]])
+        if _EAST_ASIAN.search(str(place.column)):
+            return ".", [Finding("decimal_by_script", "note", place.file, None, place.column, shown, {"mark": "."})]
         joined, split = (re.sub(r"[.,]", "", text), text.replace(",", "."))
-        raise DataError(
-            "decimal_ambiguous",
-            **place.at(codes == first["?"]),
-            value=str(uniques[first["?"]]),
-            one=joined,
-            other=split,
-        )
+        raise DataError("decimal_ambiguous", **place.at(codes == first["?"]), value=shown, one=joined, other=split)
     mark = "," if "," in first else "."
     proof = first.get(mark)
     if proof is None:

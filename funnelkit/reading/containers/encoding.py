@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ _BOMS = (
 
 
 _BEYOND = re.compile("[^\\x00-\\x7f]+")
-_CANDIDATES = ("gb18030", "big5", "shift_jis", "cp949", "cp1252", "cp1250", "cp1251")
+_CANDIDATES = ("gb18030", "big5", "shift_jis", "cp949", "cp1252", "cp1254", "cp1250", "cp1251")
 
 
 def decode(data: bytes, name: str, declared: str | None = None) -> tuple[str, tuple[Finding, ...]]:
@@ -132,7 +132,7 @@ def _likeliest(readings: Mapping[str, str]) -> str | None:
         signs = [match[0] for match in _BEYOND.finditer(readings.get(encoding, "")[:200_000]) if match[0].strip()]
         latin = sum(len(text) <= 2 and all(_is_latin(sign, letters) for sign in text) for text in signs)
         if signs and latin >= 0.9 * len(signs):
-            return encoding
+            return "cp1254" if encoding == "cp1252" and _is_turkish(signs) else encoding
     scores = _scores(readings)
     best = max(scores, key=lambda encoding: scores[encoding])
     if scores[best] >= 0.7:
@@ -143,6 +143,12 @@ def _likeliest(readings: Mapping[str, str]) -> str | None:
     ):
         return "cp1251"
     return next(iter(readings)) if len(readings) == 1 else None
+
+
+def _is_turkish(signs: Sequence[str]) -> bool:
+    """Return True where Western letters hold those that stand in for Turkish ones, but no other Icelandic ones."""
+    letters = set("".join(signs))
+    return bool(letters & set("ÐÝÞðýþ")) and not letters & set("áéíóúæÁÉÍÓÚÆ")
 
 
 def _is_latin(sign: str, letters: str) -> bool:

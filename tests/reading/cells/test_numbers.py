@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from funnelkit.language import DataError
 from funnelkit.reading.cells.numbers import as_number
 from funnelkit.reading.cells.text import Place
 
@@ -35,3 +36,15 @@ def test_amounts_are_read_as_they_are_written(text, value, currency):
 def test_groups_that_no_country_writes_are_no_whole_number(text):
     parsed = as_number(pd.Series([text, "1,000.5"], dtype="str"), PLACE)
     assert parsed.faults["not_a_number"].tolist() == [True, False]
+
+
+@pytest.mark.parametrize("header", ["金额", "受注金額（千円）", "금액"])
+def test_where_no_script_has_decimal_commas_groups_of_three_are_groups(header):
+    texts = pd.Series(["33,643", "1,250"], dtype="str")
+    parsed = as_number(texts, Place("deals.csv", header, np.arange(2, 4)))
+    assert parsed.values.tolist() == [33_643, 1250] and [note.rule for note in parsed.notes] == ["decimal_by_script"]
+    with pytest.raises(DataError) as caught:
+        as_number(texts, PLACE)
+    assert caught.value.key == "decimal_ambiguous"
+    declared = as_number(texts, Place("deals.csv", header, np.arange(2, 4)), decimal=",")
+    assert declared.values.tolist() == [33.643, 1.25]

@@ -24,6 +24,7 @@ HEADERS = {
     "salesforce.opportunity": "Id,Name,AccountId,OwnerId,StageName,Amount,CloseDate,CreatedDate,IsClosed,IsWon",
     "salesforce.history": "Id,OpportunityId,StageName,Amount,CloseDate,PrevAmount,CreatedDate,SystemModstamp",
     "salesforce.field_history": "Id,OpportunityId,Field,OldValue,NewValue,DataType,CreatedDate",
+    "salesforce.history_report": "Opportunity Name,Edited By,Field / Event,Old Value,New Value,Edit Date",
     "salesforce.trending": "OpportunityId,EffectiveFromDate,EffectiveToDate,OldStageName,NewStageName",
     "hubspot.api": "hs_object_id,dealname,dealstage,closedate,createdate",
     "hubspot.export": "RECORD ID,Deal name,deal Stage,Amount,Close Date,Create Date,Deal owner,Pipeline",

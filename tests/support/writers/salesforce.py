@@ -1,5 +1,7 @@
 """Salesforce: Opportunity, OpportunityHistory and OpportunityFieldHistory."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -149,3 +151,15 @@ def field_history(truth):
         {"OpportunityFieldHistory.csv": table}, deals, kept, LOG_ALONE,
         preset="salesforce", **told(truth),
     )  # fmt: skip
+
+
+def history_report(truth):
+    """Write the same history as a report exports it: other words, other fields beside the stage."""
+    export, every = field_history(truth), _field_history(_named(truth))
+    field = every["Field"].map({"StageName": "Stage", "Amount": "Amount", "created": "Created."})
+    day = pd.to_datetime(every["CreatedDate"]).dt.strftime("%m/%d/%Y %H:%M:%S")
+    table = pd.DataFrame({
+        "Opportunity ID": every["OpportunityId"], "Edited By": "Jo Bloggs", "Field / Event": field,
+        "Old Value": every["OldValue"], "New Value": every["NewValue"], "Edit Date": day,
+    })  # fmt: skip
+    return replace(export, tables={"OpportunityHistoryReport.csv": table})
