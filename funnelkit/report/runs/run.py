@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from funnelkit.language import FunnelkitError, ReportError
+from funnelkit.language import FunnelkitError, ReportError, Text, both, say
 from funnelkit.report.kernels import pool
 from funnelkit.report.kernels.processes import Signals, require_files
 from funnelkit.report.runs import notebooks, parameters, publish
@@ -267,8 +267,14 @@ def _conclude(job: Job, staging: Path, name: str, record: Mapping[str, Any], res
         publish.retain(out, job.request.keep, name)
     raise ReportError(
         f"run_{result['reason']}", result["exit_code"], detail=result.get("detail", ""), cell=result.get("cell") or "–",
-        folder=str(out / folder),
+        left=left_by(out, out / folder),
     )  # fmt: skip
+
+
+def left_by(out: Path, folder: Path | str) -> Text:
+    """Return what a failed run leaves: the good report before it, where there is one, and its own folder."""
+    key = "run_left_alone" if publish.latest(out) is None else "run_left"
+    return both(lambda: say(f"errors.{key}", folder=folder))
 
 
 def _headline(staging: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from funnelkit.language import ReportError
 from funnelkit.report.kernels import pool
 from funnelkit.report.runs import publish
 from funnelkit.report.runs.days import BAD_PARAMETER
-from funnelkit.report.runs.run import CANCELLED, Request, run_report, versions
+from funnelkit.report.runs.run import CANCELLED, Request, left_by, run_report, versions
 
 _WAIT_S, _POLL_S = 10, 0.5
 _crews: dict[str, pool.Workers] = {}  # of this worker process: what was imported once serves all of its reports
@@ -85,7 +85,9 @@ class Cluster:
             except self.late:
                 if stop() and future.status == "pending":
                     future.cancel()
-                    raise ReportError("run_cancelled", CANCELLED, detail=str(stop()), cell="–", folder="–") from None
+                    raise ReportError(
+                        "run_cancelled", CANCELLED, detail=str(stop()), cell="–", left=left_by(request.out, "–")
+                    ) from None
             except ReportError:
                 raise
             except Exception as error:

@@ -376,6 +376,14 @@ def test_refusal_is_in_the_status_where_reports_exist(no_kernel, tmp_path):
     assert found == {"outcome": "failed", "exit_code": 11, "reason": "bad_parameter", "run": None}
 
 
+def test_a_failure_speaks_of_a_good_report_only_where_there_is_one(tmp_path):
+    with pytest.raises(ReportError, match="There is no report yet; what there is of this run is in"):
+        make(tmp_path, "raise ValueError(1)")
+    make(tmp_path, "1")
+    with pytest.raises(ReportError, match="run again[.] The last good report is untouched"):
+        make(tmp_path, "raise ValueError(1)")
+
+
 def test_status_and_logs_hold_no_value_of_the_data(tmp_path):
     with pytest.raises(ReportError, match="failed with ValueError") as caught:
         make(tmp_path, "import sys; print('Anna Schmidt', file=sys.stderr)", "raise ValueError('Anna Schmidt')")
