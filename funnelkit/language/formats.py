@@ -256,7 +256,7 @@ def money_words(value: Any, currency: str | None = None) -> str:
     >>> from funnelkit.language import speaking
     >>> with speaking("zh"):
     ...     money_words(23_930_000, "CNY"), money_words(5_812, "CNY"), money_words(447_000)
-    ('2,393 万元', '5,812 元', '44.7 万')
+    ('2,393 万元', '5,812 元', '45 万')
     """
     if language() == "en" or _missing(value):
         return money(value, currency)
