@@ -380,7 +380,7 @@ def test_a_failure_speaks_of_a_good_report_only_where_there_is_one(tmp_path):
     with pytest.raises(ReportError, match="There is no report yet; what there is of this run is in"):
         make(tmp_path, "raise ValueError(1)")
     make(tmp_path, "1")
-    with pytest.raises(ReportError, match="run again[.] The last good report is untouched"):
+    with pytest.raises(ReportError, match="The last good report is untouched"):
         make(tmp_path, "raise ValueError(1)")
 
 
