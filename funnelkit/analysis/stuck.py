@@ -14,7 +14,7 @@ from funnelkit.analysis.monitor import StandingSignal, find_changes
 from funnelkit.analysis.shared import DAY, By, insight, keys_of, one_currency
 from funnelkit.analysis.stays import spells_of
 from funnelkit.analysis.typed_in import days_beyond_records
-from funnelkit.language import DataError, Text, both, label, money_words, number, percent
+from funnelkit.language import DataError, Text, amount_in_words, both, label, number, percent
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Insight, Result, refuse_limits
 from funnelkit.stats import (
@@ -273,4 +273,4 @@ def _valued(key: str, deals: pd.DataFrame, values: dict[str, Any], currency: str
 def _worth(deals: pd.DataFrame, currency: str | None) -> Text:
     """Return the sum of the amounts in words; a dash where none is known."""
     worth = deals["amount"].sum(min_count=1 if len(deals) else 0)
-    return both(lambda: money_words(worth, currency))
+    return both(lambda: amount_in_words(worth, currency))

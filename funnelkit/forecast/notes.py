@@ -13,7 +13,7 @@ import pandas as pd
 from funnelkit.analysis import signal_dates
 from funnelkit.forecast.history import Fit
 from funnelkit.forecast.simulate import Chances
-from funnelkit.language import Text, both, day, money, money_words, number, percent, say
+from funnelkit.language import Text, amount_in_words, both, day, money, number, percent, say
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Insight
@@ -29,7 +29,7 @@ Notes = tuple[tuple[str, Mapping[str, Any]], ...]
 
 def amount_text(measure: str, amount: float, currency: str | None, decimals: int = 0) -> Text:
     """Return an amount of a measure as a sentence says it: a value in its currency, a count with so many decimals."""
-    return both(lambda: money_words(amount, currency) if measure == "value" else number(amount, decimals))
+    return both(lambda: amount_in_words(amount, currency) if measure == "value" else number(amount, decimals))
 
 
 def amount_cell(measure: str, amount: float, currency: str | None) -> str:

@@ -21,13 +21,10 @@ from .errors import RuleError as RuleError
 from .formats import NBSP as NBSP
 from .formats import RUN as RUN
 from .formats import change_text as change_text
-from .formats import currency_word as currency_word
 from .formats import day as day
 from .formats import is_report as is_report
 from .formats import large as large
-from .formats import moment as moment
 from .formats import money as money
-from .formats import money_words as money_words
 from .formats import number as number
 from .formats import percent as percent
 from .formats import points as points
@@ -36,6 +33,10 @@ from .formats import scale_of as scale_of
 from .formats import settings as settings
 from .formats import short_money as short_money
 from .formats import symbol_of as symbol_of
+from .in_words import amount_in_words as amount_in_words
+from .in_words import currency_word as currency_word
+from .in_words import moment as moment
+from .in_words import period_in_words as period_in_words
 from .lookup import close_names as close_names
 from .lookup import fold as fold
 from .lookup import nearest as nearest

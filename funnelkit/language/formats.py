@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -16,7 +15,6 @@ from funnelkit.language.texts import language, say
 
 DASH, NBSP, MINUS = "–", "\u00a0", "\u2212"
 RUN = "FUNNELKIT_RUN"  # environment variable of a report's kernel
-_PERIOD = re.compile(r"(FY)?(\d{4})(?:-?([QW]?)(\d{1,2}))?")
 _EN, _ZH = ((1e9, "B"), (1e6, "M"), (1e3, "K")), ((1e8, "亿"), (1e4, "万"))
 _LOCALES = {"en": "en_GB", "zh": "zh_CN"}
 
@@ -238,43 +236,6 @@ def money(value: Any, currency: str | None = None, *, short: bool = False) -> st
     return _signed(str(format_currency(amount, unit, "¤#,##0", locale=locale, currency_digits=False)))
 
 
-def money_words(value: Any, currency: str | None = None) -> str:
-    """Return an amount as a sentence says it: in Chinese in 万 or 亿 with the word of the currency.
-
-    Parameters
-    ----------
-    value : number or None
-    currency : str, optional
-        An ISO code; by default that of `fk.use`, else the amount is a plain number.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> from funnelkit.language import speaking
-    >>> with speaking("zh"):
-    ...     money_words(23_930_000, "CNY"), money_words(5_812, "CNY"), money_words(447_000)
-    ('2,393 万元', '5,812 元', '45 万')
-    """
-    if language() == "en" or _missing(value):
-        return money(value, currency)
-    size, word, decimals = scale_of(float(value))
-    text = number(float(value) / size, min(decimals, 1))
-    unit = word + currency_word(currency or settings.currency)
-    return f"{text} {unit}" if unit else text
-
-
-def currency_word(currency: str | None) -> str:
-    """Return the word of a currency after an amount in a Chinese sentence, nothing for none."""
-    if not currency or currency == "CNY":
-        return "元" if currency else ""
-    from babel.numbers import get_currency_name
-
-    return str(get_currency_name(currency, locale="zh_CN"))
-
-
 def day(when: Any) -> str:
     """Return a date as the language writes it; a missing one is a dash.
 
@@ -299,66 +260,6 @@ def day(when: Any) -> str:
     found = pd.Timestamp(when)
     form = "y 年 M 月 d 日" if language() == "zh" else "long"
     return str(format_date(date(found.year, found.month, found.day), form, locale=_locale(language())))
-
-
-def moment(when: Any) -> str:
-    """Return a date with its time as the language writes it; one at midnight without the time.
-
-    Parameters
-    ----------
-    when : datetime, Timestamp or str
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> moment("2026-05-12 09:30:00"), moment("2026-05-12")
-    ('12 May 2026, 09:30', '12 May 2026')
-    """
-    if _missing(when):
-        return DASH
-    import pandas as pd
-
-    found = pd.Timestamp(when)
-    if found == found.normalize():
-        return day(found)
-    clock = f"{found:%H:%M:%S}".removesuffix(":00")
-    return day(found) + (" " if language() == "zh" else ", ") + clock
-
-
-def period_words(name: Any) -> str:
-    """Return the name of a period as a sentence says it: in Chinese its year, quarter, month or week in words.
-
-    Parameters
-    ----------
-    name : str
-        As a calendar names it, such as 2026-Q1.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> from funnelkit.language import speaking
-    >>> with speaking("zh"):
-    ...     [period_words(name) for name in ("2026", "2026-03", "2026-W05", "FY2026-Q4")]
-    ['2026 年', '2026 年 3 月', '2026 年第 5 周', '2026 财年第四季度']
-    >>> period_words("2026-Q1")
-    '2026-Q1'
-    """
-    found = _PERIOD.fullmatch(str(name)) if language() == "zh" else None
-    if found is None:
-        return str(name)
-    fiscal, year, kind, part = found.groups()
-    year = f"{year} 财年" if fiscal else f"{year} 年"
-    if part is None:
-        return year
-    if kind == "Q":
-        return f"{year}第{'一二三四'[int(part) - 1]}季度"
-    return f"{year}第 {int(part)} 周" if kind == "W" else f"{year} {int(part)} 月"
 
 
 def rate_text(row: Mapping[str, Any]) -> str:

@@ -128,9 +128,9 @@ class _Forms(string.Formatter):
             return quoted(value if listed else [value]).zh
         value = joined(value) if isinstance(value, (list, tuple)) else value
         if conversion in ("d", "t", "p"):
-            from funnelkit.language import formats  # which speak through this module
+            from funnelkit.language import formats, in_words  # which speak through this module
 
-            return {"d": formats.day, "t": formats.moment, "p": formats.period_words}[conversion](value)
+            return {"d": formats.day, "t": in_words.moment, "p": in_words.period_in_words}[conversion](value)
         return super().convert_field(value, conversion)
 
     def format_field(self, value: Any, format_spec: str) -> str:

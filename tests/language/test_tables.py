@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from funnelkit.analysis.rates import rate_table
-from funnelkit.language import formats, tables
+from funnelkit.language import formats, in_words, tables
 from funnelkit.language.terminal import width
 from funnelkit.language.texts import say
 from funnelkit.models.funnel import funnel
@@ -104,7 +104,7 @@ def test_dates_and_amounts_are_written_out_in_sentences():
     bulk = {"n": 40, "most": 30, "at": "2025-03-03 09:05:07"}
     assert "30 of them on 3 March 2025, 09:05:07:" in say("reading.limits.bulk_edits", "en", **bulk)
     assert "发生在 2025 年 3 月 3 日 09:05:07：" in say("reading.limits.bulk_edits", "zh", **bulk)
-    assert spoken("zh", lambda: formats.money_words(573_956_280, "CNY")) == "5.7 亿元"
-    assert spoken("zh", lambda: formats.money_words(-44_700, "EUR")) == "−4.5 万欧元"
-    assert formats.money_words(573_956_280, "CNY") == formats.money(573_956_280, "CNY")
-    assert formats.money_words(None) == formats.moment(None) == "–"
+    assert spoken("zh", lambda: in_words.amount_in_words(573_956_280, "CNY")) == "5.7 亿元"
+    assert spoken("zh", lambda: in_words.amount_in_words(-44_700, "EUR")) == "−4.5 万欧元"
+    assert in_words.amount_in_words(573_956_280, "CNY") == formats.money(573_956_280, "CNY")
+    assert in_words.amount_in_words(None) == in_words.moment(None) == "–"
