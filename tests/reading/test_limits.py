@@ -77,9 +77,12 @@ def test_maven_closes_start_late():
     assert (values["k"], values["n"]) == (531, 647) and values["rate"] == pytest.approx(531 / 647)
     assert (round(values["low"], 2), round(values["high"], 2)) == (0.78, 0.83)
     english, chinese = finding.message("en"), finding.message("zh")
-    days = {english: ("1 March 2017", "20 October 2016"), chinese: ("2017 年 3 月 1 日", "2016 年 10 月 20 日")}
+    days = {
+        english: ("1 March 2017", "20 October 2016", "2017Q1"),
+        chinese: ("2017 年 3 月 1 日", "2016 年 10 月 20 日", "2017 年第一季度"),
+    }
     for text, written in days.items():
-        assert all(part in text for part in (*written, "2017Q1", "82%", "78%", "83%", "647"))
+        assert all(part in text for part in (*written, "82%", "78%", "83%", "647"))
     assert "month 3" in english and "第 3 个月" in chinese
 
 
