@@ -269,7 +269,7 @@ def set_duplicates_aside(sheets: Sequence[Sheet]) -> None:
         if conflict.any() and sheet.mapping.layout == "deals":
             rows = np.zeros(len(sheet.good), dtype=bool)
             rows[place[conflict & (owner == number)]] = True
-            refuse_states(sheet, sheet.mapping.columns["deal_id"], rows)
+            refuse_states(sheet, sheet.mapping.columns["deal_id"], rows, [each.table.name for each in kept])
         for mask, rule in ((exact, "duplicate_row"), (conflict, "duplicate_id")):
             aside = np.zeros(len(sheet.good), dtype=bool)
             aside[place[mask & (owner == number)]] = True

@@ -94,10 +94,11 @@ def _set_id(sheet: Sheet, header: str) -> None:
 # --- rows that are states of deals ------------------------------------------------------------------------------------
 
 
-def refuse_states(sheet: Sheet, header: str, rows: NDArray[np.bool_]) -> None:
-    """Refuse a list most of whose rows say different things of the same deal: it is a log, read as a list by mistake.
+def refuse_states(sheet: Sheet, header: str, rows: NDArray[np.bool_], files: Sequence[str] = ()) -> None:
+    """Refuse a list most of whose rows say different things of the same deal: it is a log, read as a list by mistake,
+    or one of several exports of the same deals.
 
-    `rows` are those of the sheet that share what stands in the column `header`.
+    `rows` are those of the sheet that share what stands in the column `header`, `files` what is read together.
     """
     if rows.sum() < max(_STATES, ENOUGH * int(sheet.good.sum())):
         return
@@ -106,6 +107,8 @@ def refuse_states(sheet: Sheet, header: str, rows: NDArray[np.bool_]) -> None:
     dated = [name for name in cells if holds("entered_at", cells[name], serial=sheet.table.kind == "workbook")]
     moved = [name for name in dated if (cell_text(cells[name]).groupby(deals).nunique() > 1).mean() > ENOUGH]
     values = {"file": sheet.table.name, "column": header, "n": int(rows.sum()), "rows": len(sheet.good)}
+    if len(files) > 1 and deals.is_unique:
+        raise DataError("deals_in_several_files", **values, files=", ".join(dict.fromkeys(files)))
     if not moved:
         raise DataError("rows_are_states", **values)
     raise DataError("rows_are_entries", **values, times=quoted(moved), first=moved[0])

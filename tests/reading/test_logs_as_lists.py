@@ -160,3 +160,18 @@ def test_names_for_ids_stand_in_another_table_of_the_document(tmp_path):
     with pytest.raises(DataError) as asked:
         read(path)
     assert asked.value.key == "stage_order_unknown"
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_exports_of_the_same_deals_on_two_days_are_refused(lang, tmp_path):
+    _, rows = states(STAGES, "Closed Lost")
+    use_language(lang)
+    columns = ["deal_id", "name", "stage", "amount"]
+    early, late = (rows.drop_duplicates("deal_id", keep=which)[columns] for which in ("first", "last"))
+    for name, table in (("january.csv", early), ("june.csv", late)):
+        table.to_csv(tmp_path / name, index=False)
+    with pytest.raises(DataError) as refused:
+        read(tmp_path / "january.csv", tmp_path / "june.csv")
+    assert refused.value.key == "deals_in_several_files"
+    assert "january.csv, " in str(refused.value) and "june.csv" in str(refused.value)
+    assert len(read(tmp_path / "june.csv").deals) == len(late)
