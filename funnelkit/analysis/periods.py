@@ -130,7 +130,7 @@ class Calendar:
         counted = every[self.is_working(every)] if working else every
         if days >= len(counted):
             return start, stop
-        return start, pd.Timestamp(counted[days - 1] + 1) if days else start
+        return start, pd.Timestamp(counted[days - 1] + np.timedelta64(1, "D")) if days else start
 
 
 def data_end(pipeline: Pipeline) -> pd.Timestamp:

@@ -253,7 +253,7 @@ def finish_deals(plan: Plan, deals: pd.DataFrame, events: pd.DataFrame, walk: Wa
     first = events.groupby("deal")["entered_at"].first().to_numpy()
     last = events.groupby("deal")["entered_at"].last().to_numpy()
     closed = np.where(walk.status == WON, last, _stamps(plan, walk.closed, rng))
-    closed = np.where(walk.status == OPEN, np.datetime64("NaT"), closed)
+    closed = np.where(walk.status == OPEN, np.datetime64("NaT", "us"), closed)
     ahead = plan.mean_days.sum() * settings.optimism * np.exp(0.25 * rng.standard_normal(n))
     expected = pd.Series(first).dt.normalize() + pd.to_timedelta(np.rint(ahead).astype(int), unit="D")
     project = rng.integers(len(words.PROJECTS), size=n)
