@@ -91,7 +91,7 @@ def time_histogram_chart(found: Drawable, title: str | None = None) -> Chart:
     Returns
     -------
     Chart
-        Its alt text says by which day half and nine tenths had arrived.
+        Its alt text says between which days half and nine tenths had arrived.
     """
     return _histogram(table_of(found), title or say("charts.events.histogram_title"))
 
@@ -118,7 +118,10 @@ def _histogram(table: pd.DataFrame, title: str) -> Chart:
 
 
 def _by_day(edges: Any, share: Any, at: float) -> str:
-    return say("charts.events.by_day", days=number(float(np.interp(at, share, edges)), 1))
+    """Say in which bin the share is reached: where in it, the table does not tell."""
+    place = int(np.argmax(share >= at - 1e-12))
+    low, high = (number(float(edge), 1) for edge in edges[place - 1 : place + 1])
+    return say("charts.events.by_day", low=low, high=high)
 
 
 def trend_chart(found: Drawable, title: str | None = None) -> Chart:

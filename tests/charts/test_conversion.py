@@ -137,7 +137,10 @@ def test_short_times_have_ticks_and_days_that_tell_them_apart():
     chart.axes[0].figure.canvas.draw()
     ticks = [tick.get_text() for tick in chart.axes[1].get_xticklabels()]
     assert len(set(ticks)) == len(ticks) > 3
-    assert "50%: arrived by day 0.6" in chart.alt and "90%: arrived by day 1.3" in chart.alt
+    assert (
+        "50%: reached between day 0.5 and day 1.0" in chart.alt
+        and "90%: reached between day 1.0 and day 1.5" in chart.alt
+    )
 
 
 def test_a_matrix_of_many_events_keeps_the_last_step_and_adds_up():
