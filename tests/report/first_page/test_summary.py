@@ -132,7 +132,7 @@ def test_fewer_passed_names_the_lost_reason_that_grew(sample, page):
     now, before = (lost.loc[between(lost["closed_at"], span), "lost_reason"] for span in (RECENT, USUAL))
     assert (row["kind"], row["stage"]) == ("fewer_promoted", "solution-demo")
     k, k_before = (now == "Competitor").sum(), (before == "Competitor").sum()
-    assert f"the {k} deals lost there: “Competitor” (of {len(now)}; before, {k_before} of {len(before)})" in str(
+    assert f"the deals lost there: “Competitor” {k} of {len(now)}, earlier {k_before} of {len(before)}." in str(
         row["action"]
     )
 
