@@ -20,6 +20,15 @@ def test_partitions_follow_the_memory_left(monkeypatch):
     assert memory.rows_that_fit(64_000_000, 20) == 1_000_000, "smaller partitions would cost more than they save"
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have no such files")
+def test_linux_tells_what_psutil_tells(monkeypatch):
+    told, known = memory._system(), memory._psutil()
+    assert told == pytest.approx(known, rel=0.2, abs=64 << 20), "available, address space, data"
+    monkeypatch.setattr(memory, "Path", lambda path: Path("/none") / path.lstrip("/"))
+    monkeypatch.setattr(memory, "_psutil", lambda: (1, 2, 3))
+    assert memory._system() == (1, 2, 3), "where the files are not, psutil is asked"
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="RLIMIT_AS binds on Linux only")
 def test_five_million_events_within_650_mb_of_address_space(tmp_path):
