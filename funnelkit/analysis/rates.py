@@ -12,11 +12,13 @@ from numpy.typing import ArrayLike
 from funnelkit.analysis.count import STAGE_UNKNOWN, StageCounts, count_stages, stage_counts
 from funnelkit.analysis.shared import require_columns
 from funnelkit.analysis.stage_incidence import with_incidences
-from funnelkit.language import DataError, both, number, say
+from funnelkit.language import DataError, Text, both, number, percent, quoted, say
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Result, gate_rates, rates_so_far, row_words, table_of
 from funnelkit.stats import RATE_COLUMNS, rate_columns
+
+TIE = 1e-9  # rates as close as this are the same
 
 Said = tuple[str, dict[str, Any]]
 
@@ -138,9 +140,16 @@ def _read(table: pd.DataFrame, lead: list[str], model: Funnel | None) -> tuple[s
     if not len(known):
         return "analysis.rates.nobody_left" if not table["n"].any() else "analysis.rates.none_known", {}, notes
     row = known.loc[known["rate"].idxmin()]
-    stage = model.stage(str(row["stage"])).name if model is not None else str(row["stage"])
-    values = {"stage": [*map(str, row[lead[:-1]]), stage], "rate": row_words(row)}
-    return "analysis.rates.lowest", values, notes
+    lowest = known[known["rate"] <= row["rate"] + TIE]
+    names = [[*map(str, one[lead[:-1]]), _name(one, model)] for _, one in lowest.iterrows()]
+    if len(names) == 1:
+        return "analysis.rates.lowest", {"stage": names[0], "rate": row_words(row)}, notes
+    stages = both(lambda: str(quoted(" / ".join(map(str, parts)) for parts in names)))
+    return "analysis.rates.lowest_tied", {"stages": stages, "rate": both(lambda: percent(row["rate"]))}, notes
+
+
+def _name(row: pd.Series[Any], model: Funnel | None) -> Text | str:
+    return model.stage(str(row["stage"])).name if model is not None else str(row["stage"])
 
 
 def _is_win(table: pd.DataFrame, model: Funnel | None) -> pd.Series[bool]:

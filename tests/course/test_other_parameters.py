@@ -158,6 +158,12 @@ def test_the_reader_finds_a_planted_contradiction(sentence, fault):
     assert bool(found) == bool(fault) and (not fault or fault in found[0]), found
 
 
+@pytest.mark.parametrize("stage", ["offer", "order"])
+def test_a_lowest_rate_that_two_stages_share_is_no_stage_s_own(stage):
+    sentence = f"The stage with the lowest promotion rate is {stage}: 20.0%."
+    assert "2 stages have the lowest" in contradictions(Planted(RATES.assign(rate=0.2, k=[20, 10]), sentence), "en")[0]
+
+
 LOST = pd.DataFrame(
     {"stage": ["lead", "offer", "order"], "n_entered": [120, 80, 35], "n_lost": [40, 45, 0],
      "change": [-0.06, 0.04, 0.0], "change_low": [-0.09, 0.01, -0.02], "change_high": [-0.03, 0.07, 0.02]}

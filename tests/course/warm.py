@@ -84,6 +84,7 @@ COUNTED = re.compile(rf"(?<![\d.,\-–～])({NUMBER})(?![\d\-–～])")
 OF = re.compile(r"\b(\d[\d,]*) of (?:the )?(\d[\d,]*)\b(?! open)")  # k of n
 LABELS = ("stage", "segment", "point", "owner", "product", "dimension", "cohort", "account")
 FEWEST = re.compile(r"with the lowest promotion rate is (.+?):|升迁比例最低的阶段是“(.+?)”：")
+TIED = re.compile(r"have the lowest promotion rate, .+?: (.+)\.$|升迁比例最低的阶段不止一个，均为 .+?：(.+)。$")
 
 
 def contradictions(result, lang):
@@ -205,14 +206,17 @@ def _total(table, when):
 
 
 def _extremes(sentence, result):
-    named = FEWEST.search(sentence)
-    if named and {"stage", "rate"} <= set(result.table):
-        stage = next(text for text in named.groups() if text)
-        rates = result.table.dropna(subset="rate")
-        lowest = rates.loc[rates["rate"] == rates["rate"].min(), "stage"]
-        names = {str(name) for one in lowest for name in (one, *_names(result.model, one))}
-        if stage.strip("“”") not in names:
-            yield f"{stage} has not the lowest rate"
+    one, several = FEWEST.search(sentence), TIED.search(sentence)
+    if not (one or several) or not {"stage", "rate"} <= set(result.table):
+        return
+    said = (one or several)[1] or (one or several)[2]
+    stages = [said.strip("“”")] if one else re.findall(r"['“](.+?)['”](?=,|、|$)", said)
+    rates = result.table.dropna(subset="rate")
+    lowest = rates.loc[rates["rate"] <= rates["rate"].min() + 1e-9, "stage"]
+    names = {str(name) for stage in lowest for name in (stage, *_names(result.model, stage))}
+    yield from (f"{stage} has not the lowest rate" for stage in stages if stage not in names)
+    if rates["rate"].min() < 1 and len(stages) != len(lowest):
+        yield f"{len(lowest)} stages have the lowest rate, {len(stages)} are named"
 
 
 def _names(model, stage):
