@@ -44,7 +44,7 @@ def test_peak_is_where_the_formula_puts_it():
 
 def test_readings():
     assert adopters().reading().startswith("Half of the market of 10,000 has adopted by period 7;")
-    assert "Within 3 periods only 15.1%" in adopters(periods=3).reading()
+    assert "Within 3 periods, only 15.1%" in adopters(periods=3).reading()
     assert "第 4 期轮到早期多数。" in adopters().reading("zh")
 
 
