@@ -130,9 +130,8 @@ def _read(table: pd.DataFrame, lead: list[str], model: Funnel | None) -> tuple[s
     horizons = table.loc[table["basis"] == "incidence", "horizon_days"]
     if len(horizons):
         ends = dict.fromkeys(number(days) for days in (horizons.min(), horizons.max()))
-        notes.append(
-            ("analysis.rates.stage_incidence", {"days": both(lambda: say("analysis.rates.through").join(ends))})
-        )
+        key = f"analysis.rates.stage_incidence{'_each' if len(ends) > 1 else ''}"
+        notes.append((key, {"days": both(lambda: say("analysis.rates.through").join(ends))}))
     if (table["basis"] == "share").any():
         notes.append(("analysis.rates.stage_share", {}))
     if ((table["basis"] == "unknown") & table["floor"].notna()).any():
