@@ -359,6 +359,6 @@ def _wins(page: Page, found: Sequence[Found]) -> str:
     parts = [] if lead is None else [say("report.first_page.wins_subject")]  # a plain heading says it
     if page.wins.usual is not None:
         parts.append(say(f"report.first_page.wins_note{'_phased' if page.wins.usual.phased else ''}"))
-    elif page.wins.startup.any():
+    elif (page.wins.startup & (page.wins.counts > 0)).any():  # else no bar is grey
         parts.append(say("report.first_page.wins_note_plain"))
     return markup.picture(heading, paragraph(parts), wins_svg(page.wins))
