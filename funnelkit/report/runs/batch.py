@@ -143,13 +143,15 @@ class _Batch:
         self.unsaid, self.due, self.index_due = True, 0.0, 0.0
         self.started = datetime.now(UTC)
         self.lock = threading.Lock()
+        self.places = threading.Semaphore()
 
     def run(self, crew: pool.Workers | Cluster, jobs: int, only_failed: bool, bar: Progress) -> None:
-        """Run the reports on `jobs` threads, each of which waits for one worker process at a time."""
+        """Run the cells of `jobs` reports at once; while the page of one is made, those of the next have begun."""
         jobs = jobs if isinstance(crew, pool.Workers) else crew.jobs
+        self.places = threading.Semaphore(jobs)
         self.write(False)
         bar.show(0, len(self.items))
-        with ThreadPoolExecutor(max_workers=jobs) as threads:
+        with ThreadPoolExecutor(max_workers=jobs + 1) as threads:
             waiting, pending = deque(self.items), set[Future[None]]()
             while waiting or pending:
                 while waiting and len(pending) < 2 * jobs:
@@ -163,13 +165,20 @@ class _Batch:
                 bar.show(len(self.results), len(self.items), ", ".join(list(self.running)[:2]))
 
     def _one(self, item: PlannedReport, crew: pool.Workers | Cluster, only_failed: bool) -> None:
-        """Make one report and note how it went at once; whatever goes wrong with it, the others are made."""
-        if self.stop():
-            return
+        """Wait for a place, make one report and note how it went at once."""
+        with contextlib.ExitStack() as place:
+            place.enter_context(self.places)
+            if not self.stop():
+                self._one_in(item, crew, only_failed, place.close)
+
+    def _one_in(
+        self, item: PlannedReport, crew: pool.Workers | Cluster, only_failed: bool, leave: Callable[[], None]
+    ) -> None:
+        """Make a report that has its place; whatever goes wrong with it, the others are made."""
         started = time.monotonic()
         self._note(item.name, None)
         try:
-            result = self._made(item, crew, only_failed, started)
+            result = self._made(item, crew, only_failed, started, leave)
         except FunnelkitError as error:
             result = self._failed(item, error, started)
         except Exception as fault:
@@ -188,7 +197,10 @@ class _Batch:
             self.unsaid = True
             self.write(False)
 
-    def _made(self, item: PlannedReport, crew: pool.Workers | Cluster, only_failed: bool, started: float) -> Outcome:
+    def _made(
+        self, item: PlannedReport, crew: pool.Workers | Cluster, only_failed: bool, started: float,
+        leave: Callable[[], None],
+    ) -> Outcome:  # fmt: skip
         folder = item.request.out
         if item.error is not None:
             note_refusal(folder, item.error)
@@ -199,7 +211,7 @@ class _Batch:
         if good and made_alike(before, item.request):
             return Outcome(item.name, "kept", 0, "ok", _shown(folder, self.out), 0.0, alerts=_alerts(shown))
         if isinstance(crew, pool.Workers):
-            target = run_report(item.request, crew, self.stop)
+            target = run_report(item.request, crew, self.stop, executed=leave)
         else:
             target = crew.make(item.request, self.stop)
         read = _contents(publish.load_json(target / "run.json"))

@@ -95,14 +95,14 @@ def prepare(request: Request) -> Job:
 
 def run_report(
     request: Request, crew: pool.Workers | None = None, stop: Callable[[], str | None] | None = None, *,
-    after: str | None = None,
+    after: str | None = None, executed: Callable[[], object] = lambda: None,
 ) -> Path:  # fmt: skip
     """Make one report and return the folder it was published in.
 
     The folder holds notebook.ipynb, report.html, summary.json, run.json and the tables. `crew` are Workers to share,
-    `stop` a function that says which signal asks to stop. A run other than `after` that is published already is
-    returned as it is. Raises ReportError, DataError with the exit code of the design; whatever happens, OUT/latest
-    keeps pointing at the last complete report.
+    `stop` a function that says which signal asks to stop; `executed` is called when the cells are done and the page
+    is still to be made. A run other than `after` that is published already is returned as it is. Raises ReportError,
+    DataError with the exit code of the design; whatever happens, OUT/latest keeps pointing at the last complete report.
     """
     with contextlib.ExitStack() as stack:
         if stop is None:
@@ -119,7 +119,7 @@ def run_report(
         if crew is None:
             pool.sweep()
             crew = stack.enter_context(pool.Workers(notebooks.imports(job.notebook)))
-        return _run(job, crew, stop)
+        return _run(job, crew, stop, executed)
 
 
 def note_refusal(out: Path, error: FunnelkitError) -> None:
@@ -131,7 +131,9 @@ def note_refusal(out: Path, error: FunnelkitError) -> None:
         publish.try_status(out, {"outcome": "failed", "exit_code": error.exit_code, "reason": reason, "run": None})
 
 
-def _run(job: Job, crew: pool.Workers, stop: Callable[[], str | None]) -> Path:
+def _run(
+    job: Job, crew: pool.Workers, stop: Callable[[], str | None], executed: Callable[[], object]
+) -> Path:  # fmt: skip
     request, started = job.request, datetime.now(UTC)
     staging = None
     try:
@@ -143,7 +145,7 @@ def _run(job: Job, crew: pool.Workers, stop: Callable[[], str | None]) -> Path:
         _give_orders(job, values, staging)
         running = {"outcome": "running", "started_at": _time(started), "run": name}
         publish.write_status(request.out, running)
-        result = _work(job, staging, crew, stop)
+        result = _work(job, staging, crew, stop, executed)
         record = {"started_at": _time(started), "language": request.lang, **identity, "versions": versions()}
         return _conclude(job, staging, name, record, result)
     except OSError as error:
@@ -178,11 +180,20 @@ def _give_orders(job: Job, values: Mapping[str, Any], staging: Path) -> None:
     publish.write_json(staging / "spec.json", spec)
 
 
-def _work(job: Job, staging: Path, crew: pool.Workers, stop: Callable[[], str | None]) -> dict[str, Any]:
+def _work(
+    job: Job, staging: Path, crew: pool.Workers, stop: Callable[[], str | None], executed: Callable[[], object]
+) -> dict[str, Any]:
     """Run the worker to its end, its deadline or a signal; nothing of it lives on. Returns its result."""
     deadline = time.monotonic() + job.request.deadline_s
     with Progress(job.request.progress) as bar:
-        watch = (deadline, stop, lambda: bar.show(*read_progress(staging)))
+
+        def look() -> None:
+            done, total, cell = read_progress(staging)
+            bar.show(done, total, cell)
+            if 0 < total == done:
+                executed()
+
+        watch = (deadline, stop, look)
         status, lost = _attend(crew.start(staging), watch)
         if lost and not (staging / "result.json").exists():
             status, _ = _attend(crew.start(staging, alone=True), watch)

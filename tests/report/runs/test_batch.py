@@ -146,8 +146,8 @@ def test_a_fault_of_one_report_stops_no_other(tmp_path, monkeypatch):
     template(tmp_path / "t.ipynb", "print(x)")
     items = read_plan(plan(tmp_path, each={"x": [1, 2]}), tmp_path / "out")
 
-    def broken(request, *rest):
-        return run_report(request, *rest) if request.values["x"] == 1 else {}["x"]
+    def broken(request, *rest, **named):
+        return run_report(request, *rest, **named) if request.values["x"] == 1 else {}["x"]
 
     monkeypatch.setattr("funnelkit.report.runs.batch.run_report", broken)
     found = run_batch(items, tmp_path / "out")
@@ -155,11 +155,33 @@ def test_a_fault_of_one_report_stops_no_other(tmp_path, monkeypatch):
     assert load_json(tmp_path / "out" / "batch.json")["outcome"] == "failed"
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_no_more_cells_run_at_once_than_jobs_were_asked_for(jobs, tmp_path):
+    times = tmp_path / "times"
+    told = f"begun = time.time(); time.sleep(0.2); open({str(times)!r}, 'a').write(f'{{begun}} {{time.time()}}\\n')"
+    template(tmp_path / "t.ipynb", f"import time\n{told}", "print(x)")
+    items = read_plan(plan(tmp_path, each={"x": list(range(5))}), tmp_path / "out")
+    assert all(result.outcome == "ok" for result in run_batch(items, tmp_path / "out", jobs=jobs))
+    spans = [tuple(map(float, line.split())) for line in times.read_text().splitlines()]
+    assert len(spans) == 5
+    assert max(sum(begun <= moment < ended for begun, ended in spans) for moment, _ in spans) <= jobs
+
+
+def test_the_next_report_begins_while_the_page_of_one_is_made(tmp_path):
+    template(tmp_path / "t.ipynb", "print(x)")
+    out, published = tmp_path / "out", []
+    request = read_plan(plan(tmp_path, each={"x": [1]}), out)[0].request
+    run_report(request, executed=lambda: published.append((request.out / "latest").exists()))
+    assert published
+    assert not published[0]
+    assert (request.out / "latest").exists()
+
+
 def test_the_status_of_many_reports_is_not_written_anew_for_each(tmp_path, monkeypatch):
     template(tmp_path / "t.ipynb", "print(x)")
     items = read_plan(plan(tmp_path, each={"x": list(range(300))}), tmp_path / "out")
     written = []
-    monkeypatch.setattr("funnelkit.report.runs.batch.run_report", lambda request, *rest: {}["x"])
+    monkeypatch.setattr("funnelkit.report.runs.batch.run_report", lambda request, *rest, **named: {}["x"])
     monkeypatch.setattr("funnelkit.report.runs.batch.pool.Workers.warm", lambda *given: None)
     write = publish.write_json
     monkeypatch.setattr(publish, "write_json", lambda path, told: written.append(path.name) or write(path, told))
