@@ -274,7 +274,7 @@ def test_helpdesk_from_the_command_line(capsys):
     ("lang", "head", "bounds"),
     [
         ("en", "If none or all of the open advance", "50.0% to 100.0%"),
-        ("zh", "进行中的全不升迁～全部升迁时", "50.0%～100.0%"),
+        ("zh", "升迁率范围（进行中的全不升迁～全部升迁）", "50.0%～100.0%"),
     ],
 )
 def test_the_printed_table_gives_the_bounds_that_the_open_allow(tmp_path, capsys, lang, head, bounds):
