@@ -102,7 +102,7 @@ _COLUMNS = (
 def _for_people(table: pd.DataFrame) -> pd.DataFrame:
     told = pd.DataFrame({"cohort": table["cohort"], "n_open": table["n_open"]})
     told["raw"] = [percent(share) for share in table["raw"]]
-    told = told.assign(days=table["age_days"].round(), share=table["share"], share_earlier=table["share_before"])
+    told = told.assign(days=table["age_days"].round(), share_then=table["share"], share_earlier=table["share_before"])
     told = told.join(table[["change", "change_low", "change_high"]])
     return told.assign(level=[percent(level) for level in table["level"]], clear=table["clear"])
 

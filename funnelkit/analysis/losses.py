@@ -264,7 +264,8 @@ def _churn_for_people(table: pd.DataFrame) -> pd.DataFrame:
     rows = table.to_dict("records")
     ratios = [_with_interval({**row, "ratio_low": row["low"], "ratio_high": row["high"]}, "ratio") for row in rows]
     growths = ["–" if pd.isna(row["growth"]) else _with_interval(row, "growth") for row in rows]
-    kept = table[["period", "additions", "disconnections", "net"]].assign(period=table["period"].astype("str"))
+    shown = pd.DataFrame({"period_now": table["period"].astype("str")})
+    kept = shown.join(table[["additions", "disconnections", "net"]])
     return kept.assign(share_ratio=ratios, share_growth=growths, alarm=table["alarm"])
 
 

@@ -60,4 +60,4 @@ def with_ends(row: Mapping[str, Any], name: str, ends: tuple[str, str], decimals
 
 def span(low: str, high: str) -> str:
     """Return two ends as a range, a dash where neither is known."""
-    return low if low == high == "–" else f"{low} – {high}"
+    return low if low == high == "–" else say("language.present.span", low=low, high=high)

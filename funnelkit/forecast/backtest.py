@@ -96,7 +96,8 @@ def _for_people(currency: str | None, table: pd.DataFrame) -> pd.DataFrame:
         rows.append({
             "from_day": first_forecast_day(row["origin"], row["end"]), "to_day": row["end"],
             "measure": label(f"measure_{row['measure']}"),
-            "actual": str(came), "band_80": f"{low} – {high}", "held": bool(row["in_80"]),
+            "actual": str(came), "band_80": say("language.present.span", low=low, high=high),
+            "held": bool(row["in_80"]),
         })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -348,7 +349,8 @@ def _read(table: pd.DataFrame, asked: int, currency: str | None) -> Reading:
     measure = "value" if ("total", "value", "forecast") in scores.index else "n_won"
     own = scores.loc[("total", measure, "forecast")]
     values = {"n": number(own["n"]), "k": number(own["k_80"]), "rate": percent(own["rate_80"]),
-              "low": percent(own["low"]), "high": percent(own["high"])}  # fmt: skip
+              "low": percent(own["low"]), "high": percent(own["high"]),
+              "measure": both(lambda: label(f"measure_{measure}"))}  # fmt: skip
     notes = [_coverage(int(own["k_80"]), int(own["n"]))]
     errors = table[(table["part"] == "total") & (table["measure"] == measure)]
     errors = errors.pivot_table(index="origin", columns="method", values="crps", observed=True)

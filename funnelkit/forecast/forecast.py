@@ -16,7 +16,7 @@ from funnelkit.forecast.history import Book, By, Fit, fit_history, open_book
 from funnelkit.forecast.notes import Notes, amount_cell, amount_text, forecast_notes, shift_insights, shifts
 from funnelkit.forecast.simulate import Chances, Rng, draw_chances, draw_worlds, n_draws, simulate_new, simulate_open
 from funnelkit.forecast.widening import widen
-from funnelkit.language import DataError, both, day, label, number
+from funnelkit.language import DataError, both, day, label, number, say
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Refusal, Result, refuse_limits
 
@@ -165,7 +165,8 @@ def _for_people(currency: str | None, table: pd.DataFrame) -> pd.DataFrame:
         rows.append({
             "period_now": row["period"], "part": label(f"part_{row['part']}"),
             "measure": label(f"measure_{row['measure']}"), "median": middle,
-            "band_80": f"{ends[0]} – {ends[1]}", "band_95": f"{ends[2]} – {ends[3]}",
+            "band_80": say("language.present.span", low=ends[0], high=ends[1]),
+            "band_95": say("language.present.span", low=ends[2], high=ends[3]),
         })  # fmt: skip
     return pd.DataFrame(rows)
 
