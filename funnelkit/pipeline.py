@@ -126,7 +126,7 @@ class RowCounts:
     Attributes
     ----------
     rows_in, good, quarantined, ignored : int
-        Rows read, kept, set aside as faulty, and left out as being about something else.
+        Rows read, kept, quarantined as faulty, and left out as being about something else.
     """
 
     rows_in: int = 0

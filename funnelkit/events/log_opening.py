@@ -95,7 +95,7 @@ class OpenedLog:
         return text if not seen or len(seen) == 1 else not named
 
     def _read(self) -> None:
-        """Let the reader read the log: any file, encoding and form of times; faulty rows are set aside and told."""
+        """Let the reader read the log: any file, encoding and form of times; faulty rows are quarantined and told."""
         told = read_rows(self.source, self.columns.named, self.reading)
         self.source, self.findings, self.through_reader = told.rows, told.findings, True
         self.columns = LogColumns(*told.headers)

@@ -28,7 +28,7 @@ from funnelkit.language import DataError, RuleError, day, nearest, paragraph
 from funnelkit.pipeline import Finding
 
 SORTED = 20_000_000, 60  # the most rows of a partition that DuckDB sorts, bytes of memory that one takes
-_TOLD = 3  # rows set aside whose reason a note tells
+_TOLD = 3  # quarantined rows whose reason a note tells
 KEYED = 64_000_000, 20  # where keys do
 
 

@@ -55,7 +55,7 @@ def read_counts(sheets: Sequence[Sheet], model: Funnel | None, journal: Journal)
 
 
 def _set_contradictions_aside(sheet: Sheet, naming: Naming) -> None:
-    """Set aside rows of one stage that stand twice in a period and segment, and rows that count more out than in."""
+    """Quarantine rows of one stage that stand twice in a period and segment, and rows that count more out than in."""
     place = sheet.frame[[name for name in ("period", "segment") if name in sheet.frame]].copy()
     for header in sheet.mapping.extra:
         place[f"{header} (source)"] = cell_text(sheet.table.cells[header])

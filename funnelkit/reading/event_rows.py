@@ -33,7 +33,7 @@ class EventRows:
     headers : tuple of str
         Of id, stage and time.
     findings : tuple of Finding
-        What was noticed; rows set aside are among them.
+        What was noticed; quarantined rows are among them.
     """
 
     rows: pd.DataFrame
@@ -54,7 +54,7 @@ def read_events(*sources: Source, preset: str | None = None, **how: Any) -> Even
     Returns
     -------
     EventRows
-        Faulty rows are set aside and reported.
+        Faulty rows are quarantined and reported.
 
     Raises
     ------

@@ -172,7 +172,7 @@ def _joined(deals: pd.DataFrame, lookup: Sheet, column: str, header: str, place:
 
 
 def _loose(exact: Mapping[str, int], every: Iterable[str]) -> dict[str, int]:
-    """Return the rows by loosened key; a key that two spellings share, good or set aside, stands for neither."""
+    """Return the rows by loosened key; a key that two spellings share, good or quarantined, stands for neither."""
     spellings = Counter(map(key, every))
     return {key(value): row for value, row in exact.items() if spellings[key(value)] == 1}
 

@@ -1,4 +1,4 @@
-"""Quarantine: the rows set aside, with their original text, physical line and reason, as a CSV to correct and load.
+"""Quarantine: the quarantined rows, with their original text, physical line and reason, as a CSV to correct and load.
 
 Loaded together with its source, each corrected row takes the place that its faulty original had.
 """
@@ -30,7 +30,7 @@ _ESCAPED = re.compile(r"'+[=+\-@\t\r\n＝＋－＠]")
 
 
 def write_quarantine(sheets: Sequence[Sheet], path: str | os.PathLike[str]) -> None:
-    """Write the rows set aside: where each stood and why, then its cells under the headers of the source.
+    """Write the quarantined rows: where each stood and why, then its cells under the headers of the source.
 
     A row that did not fit its header has its text in `quarantine_text` and no cells. A cell that a spreadsheet would
     run as a formula is preceded by an apostrophe, which reading the file takes away again.

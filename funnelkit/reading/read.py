@@ -1,4 +1,4 @@
-"""Load: sources -> Pipeline. Rows in = good + set aside + ignored, always; whatever was detected is said."""
+"""Load: sources -> Pipeline. Rows in = good + quarantined + ignored, always; whatever was detected is said."""
 
 from __future__ import annotations
 
@@ -64,12 +64,12 @@ def read(
     won, lost, void, mapping : names that mean so, such as ["Cerrado ganado"]; path of a TOML file with such arguments
     encoding, decimal, date_order, currency, timezone, delimiter, sheet, table, map, collapse : optional
         How the sources are written: map is like {"stage": "Phase"}; `funnelkit.reading.ReadOptions` tells of each.
-    quarantine, progress, bounds : path of a CSV for the rows set aside; called with the share read; most to hold
+    quarantine, progress, bounds : path of a CSV for the quarantined rows; called with the share read; most to hold
 
     Returns
     -------
     Pipeline
-        Faulty rows are set aside and reported; `rows` counts them.
+        Faulty rows are quarantined and reported; `rows` counts them.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Sheet: one table while it is being read; its columns typed, its faulty rows set aside with the reason."""
+"""Sheet: one table while it is being read; its columns typed, its faulty rows quarantined with the reason."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Sheet:
     def settle(self, kept: pd.DataFrame) -> None:
         """Keep the good rows of the typed columns and give the rest up, for it holds as much memory as the deals do.
 
-        Of the cells only those of the rows set aside stay, unless joining further tables will want them.
+        Of the cells only those of the quarantined rows stay, unless joining further tables will want them.
         """
         self.kept = kept
         self.frame = pd.DataFrame()

@@ -161,7 +161,7 @@ def test_it_never_overwrites_and_bad_input_leaves_nothing(tmp_path, capsys, monk
     for text, words in (
         ("<html><body>login</body></html>", "bad.csv"),
         ("", "bad.csv"),
-        ("id,stage\n,\n", "set aside"),
+        ("id,stage\n,\n", "quarantined"),
     ):
         (tmp_path / "bad.csv").write_text(text)
         code, said = made(capsys, "bad.csv", "--lang", "en")

@@ -114,7 +114,7 @@ def test_a_faulty_line_costs_itself_only(tmp_path, capsys, log, far):
     options = ["count", str(path), "--steps", ",".join(STEPS), "--quarantine", str(tmp_path / "aside.csv")]
     assert cli.main([*options, "--lang", "en"]) == 0
     shown = capsys.readouterr().out
-    assert f"1 row was set aside: clicks.csv, line {place + 1}: 2 cells where the header has 3" in shown
+    assert f"1 row was quarantined: clicks.csv, line {place + 1}: 2 cells where the header has 3" in shown
     assert "7,view" in (tmp_path / "aside.csv").read_text()
 
 

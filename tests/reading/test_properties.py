@@ -137,7 +137,7 @@ def test_rows_are_conserved_in_files(rows, layout, mark, newline, extra, tmp_pat
 
 
 def hold_rows_conserved(rows, layout, mark, newline, extra, folder):
-    """rows in = good + set aside + ignored, and every row in is a row of the file, however broken."""
+    """rows in = good + quarantined + ignored, and every row in is a row of the file, however broken."""
     path = put(folder, rows, mark=mark, newline=newline)
     path.write_bytes(path.read_bytes() + "".join(line + newline for line in extra).encode())
     aside = path.with_name("aside.csv")

@@ -62,7 +62,7 @@ def test_a_thousand_faults_of_a_kind_are_told_in_ten_lines_that_count_all(tmp_pa
     (rest,) = [line for line in told.splitlines() if "more of this kind (stage_unknown)" in line]
     shown = sum(1 + len(line.split("in line ")[1].split(",")) for line in unknown)
     assert int(rest.split()[1].replace(",", "")) == 1000 - shown
-    assert "'2026-13-01' is not a date; the row is set aside. Write YYYY-MM-DD. The same in line 1005." in told
+    assert "'2026-13-01' is not a date; the row is quarantined. Write YYYY-MM-DD. The same in line 1005." in told
 
 
 def test_people_read_a_summary_in_their_language(tmp_path):
@@ -70,7 +70,7 @@ def test_people_read_a_summary_in_their_language(tmp_path):
     path.write_text(GOOD + "A3,Led,2026-01-03,1\n", encoding="utf-8")
     pipeline = read(path, stages=["Lead", "Won"])
     english = check_text(check_summary(pipeline, [path]))
-    assert "3 rows: 2 good, 1 set aside, 0 ignored." in english and "no stage is named 'Led'" in english
+    assert "3 rows: 2 good, 1 quarantined, 0 ignored." in english and "no stage is named 'Led'" in english
     assert "What this source cannot answer:" in english
     chinese = spoken("zh", lambda: check_text(check_summary(pipeline, [path])))
     assert "共 3 行：采用 2 行，隔离 1 行，忽略 0 行。" in chinese and "没有名为“Led”的阶段" in chinese

@@ -84,7 +84,7 @@ def retold(names, n_deals=120):
 
 
 def told(pipeline, form):
-    """Print what came back of a form, and hold that nothing was set aside."""
+    """Print what came back of a form, and hold that nothing was quarantined."""
     status = pipeline.deals["status"].value_counts()
     counts = ", ".join(f"{status.get(word, 0)} {word}" for word in ("won", "lost", "open"))
     print(f"{form}: {len(pipeline.deals)} deals ({counts}), {len(pipeline.events)} entries, read at once")

@@ -264,7 +264,7 @@ def typed_column(cells: Sequence[Any]) -> pd.Series:
 
 
 def _without_uncomputed(table: Table, data: bytes, title: str) -> Table:
-    """Set aside the rows with a formula whose value no spreadsheet program ever computed: it would look blank."""
+    """Quarantine the rows with a formula whose value no spreadsheet program ever computed: it would look blank."""
     import openpyxl
 
     with zipfile.ZipFile(io.BytesIO(data)) as archive:

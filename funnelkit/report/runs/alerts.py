@@ -78,7 +78,7 @@ def _subject(title: str, alerts: Sequence[Mapping[str, Any]], calm: str) -> str:
 
 
 def _of_data(figures: Mapping[str, Any], record: Mapping[str, Any], before: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the alerts of the data: rows set aside, the same input as the last time, an export that ends early."""
+    """Return the alerts of the data: quarantined rows, the same input as the last time, an export that ends early."""
     found = []
     rows = figures.get("rows", {})
     if rows.get("quarantined"):

@@ -105,7 +105,7 @@ EXAMPLES = 3  # findings of one rule that the page tells; all of them are in the
 
 
 def require_clean(pipeline: Pipeline, max_quarantine: float) -> None:
-    """Raise DataError where a larger share of the rows than `max_quarantine` had to be set aside."""
+    """Raise DataError where a larger share of the rows than `max_quarantine` had to be quarantined."""
     rows = pipeline.rows
     if rows.quarantined > max_quarantine * rows.rows_in:
         raise DataError("too_much_quarantined", n=rows.quarantined, rows_in=rows.rows_in, most=percent(max_quarantine))

@@ -3,7 +3,7 @@
 A Table is a header with rows of text, written as CSV, workbook, Parquet and SQLite alike; a File is bytes as they
 are. `outcome` is ok (nothing above a note), warn, quarantine or reject; `rule` the id of the finding that has to be
 there, at `line` (of the CSV, whose header is line 1) and `column`, with `value` in its message. `good` and `bad` count
-rows kept and set aside, `total` is the sum of amounts.
+rows kept and quarantined, `total` is the sum of amounts.
 """
 
 from dataclasses import dataclass, field

@@ -18,7 +18,7 @@ def case(name, rows, expected, *, header=HEADER, options=DEALS, containers=EVERY
 
 
 def faulty(name, column, text, rule, *, options=DEALS, containers=EVERY):
-    """The second row is set aside for this cell, and its amount with it."""
+    """The second row is quarantined for this cell, and its amount with it."""
     total = TOTAL - 250.50
     value = None if rule == "required" else text
     expected = Expected("quarantine", rule, 3, column, value, good=2, bad=1, total=total)
