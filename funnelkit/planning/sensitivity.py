@@ -83,14 +83,15 @@ def _gained(
     table = table.assign(**_gain_columns(gains, drawn))
     return Result(
         table, "planning.sensitivity.baseline", {"baseline": _amount(size.worth * float(table["rate"].prod()), size)},
-        _sentences(table, size, costs is not None, model), model=model, picture="tornado_chart", shown=_for_people,
+        _sentences(table, size, costs is not None, model), model=model, picture="tornado_chart",
+        shown=partial(_for_people, "ratio" if model is not None and model.kind == "cascade" else "rate_now"),
     )  # fmt: skip
 
 
-def _for_people(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows as people read them: the rate, and what more points there add."""
+def _for_people(named: str, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows as people read them: the rate, named as its model names it, and what more points there add."""
     rows = [
-        {"stage": row["stage"], "rate_now": percent(row["rate"])}
+        {"stage": row["stage"], named: percent(row["rate"])}
         | ({"n": row["n"]} if row["n"] else {})
         | {"gain_points": _interval(row)}
         | ({} if pd.isna(row["p_best"]) else {"p_best": row["p_best"]})

@@ -6,7 +6,7 @@ from funnelkit.analysis import glossary, models
 from funnelkit.language import DataError, use_language
 
 
-@pytest.mark.parametrize(("lang", "head", "cell"), [("en", "Term", "Pipeline"), ("zh", "用语", "销售管线")])
+@pytest.mark.parametrize(("lang", "head", "cell"), [("en", "Term", "Pipeline"), ("zh", "术语", "销售管线")])
 def test_glossary_shows_one_language(lang, head, cell):
     use_language(lang)
     found = glossary("pipeline", "funnel")

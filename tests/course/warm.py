@@ -83,8 +83,8 @@ CLAUSE = re.compile(r"[;；。，]|, |\. |\.$")
 COUNTED = re.compile(rf"(?<![\d.,\-–～])({NUMBER})(?![\d\-–～])")
 OF = re.compile(r"\b(\d[\d,]*) of (?:the )?(\d[\d,]*)\b(?! open)")  # k of n
 LABELS = ("stage", "segment", "point", "owner", "product", "dimension", "cohort", "account")
-FEWEST = re.compile(r"with the lowest promotion rate is (.+?):|升迁比例最低的阶段是“(.+?)”：")
-TIED = re.compile(r"have the lowest promotion rate, .+?: (.+)\.$|升迁比例最低的阶段不止一个，均为 .+?：(.+)。$")
+FEWEST = re.compile(r"with the lowest promotion rate is (.+?):|升迁率最低的阶段是“(.+?)”：")
+TIED = re.compile(r"have the lowest promotion rate, .+?: (.+)\.$|升迁率最低的阶段不止一个，均为 .+?：(.+)。$")
 
 
 def contradictions(result, lang):

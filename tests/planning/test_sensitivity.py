@@ -89,6 +89,14 @@ def test_models_of_the_catalogue():
     assert sensitivity(rates, model=grown).table["gain_relative"].tolist() == pytest.approx([216] * 3)
 
 
+@pytest.mark.parametrize(("model", "head"), [("pharma", ("Ratio", "比例")), ("simple-5", ("Rate", "升迁率"))])
+def test_the_rate_is_named_as_its_model_names_it(model, head):
+    stages = [stage.id for stage in funnel(model).stages][-4:-1]
+    found = sensitivity(pd.DataFrame({"stage": stages, "rate": [0.5, 0.6, 0.7]}), 100, model=funnel(model))
+    for lang, name in zip(("en", "zh"), head, strict=True):
+        assert name in str(found.show(lang))
+
+
 def test_cap_and_zero():
     table = sensitivity(pd.DataFrame({"stage": ["a", "b", "c"], "rate": [1.0, 0.98, 0.0]}), 100).table
     assert table["gain_points"].tolist() == pytest.approx([0, 0, 4.9])
