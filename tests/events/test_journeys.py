@@ -63,7 +63,7 @@ def test_journeys_say_themselves_under_the_names_of_the_steps():
         "Id", "Steps reached", "May come further", "A", "B", "Team",
     ]  # fmt: skip
     out = dropped(found, "A")
-    assert out.reading() == "1 came to A and no further, and their window is over."
+    assert out.reading() == "1 reached A and went no further; their window is over."
     without = dropped(journeys(make(*lives), "AB", columns=COLUMNS), "A")
     assert without.reading() == "2 came to A and no further by 30 January 2026; without a window they still may."
 
