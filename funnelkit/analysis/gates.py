@@ -59,7 +59,7 @@ def check_gates(evidence: Result | pd.DataFrame, model: Funnel) -> Result:
 def _check(evidence: pd.DataFrame, model: Funnel) -> Result:
     known = _read_evidence(evidence, model)
     rows = [_verdict(deal, group, model) for deal, group in known.groupby("deal_id", sort=False)]
-    table = pd.DataFrame(rows, columns=["deal_id", "stage", "verdict", "to_stage", "gate", "n_met", "n_gates"])
+    table = pd.DataFrame(rows, columns=["deal_id", "stage", "verdict", "to_stage", "gate", "n_met", "n_gates", "known"])
     for name in ("stage", "to_stage", "gate"):
         table[name] = pd.Categorical(table[name], categories=model.stage_ids, ordered=True)
     table = table.assign(verdict=pd.Categorical(table["verdict"], categories=VERDICTS))
@@ -67,8 +67,8 @@ def _check(evidence: pd.DataFrame, model: Funnel) -> Result:
     told = [_sentence(row, model) for row in table.head(MOST_SENTENCES).to_dict("records")]
     back = table[table["verdict"] == "move_back"].to_dict("records")
     return Result(
-        table, "analysis.gates.verdicts", {name: number(counts[name]) for name in VERDICTS}, tuple(told),
-        model=model, shown=_SHOWN, findings=tuple(_insight(row, model) for row in back),
+        table.drop(columns="known"), "analysis.gates.verdicts", {name: number(counts[name]) for name in VERDICTS},
+        tuple(told), model=model, shown=_SHOWN, findings=tuple(_insight(row, model) for row in back),
     )  # fmt: skip
 
 
@@ -90,7 +90,7 @@ def _verdict(deal: Any, group: pd.DataFrame, model: Funnel) -> tuple[Any, ...]:
     else:
         verdict, target, gate = "stay", ids[here], here
     n_met = sum(met.get(place) is True for place in range(here + 1))
-    return deal, ids[here], verdict, target, ids[gate], n_met, here + 1
+    return deal, ids[here], verdict, target, ids[gate], n_met, here + 1, met.get(gate) is not None
 
 
 def _read_evidence(evidence: pd.DataFrame, model: Funnel) -> pd.DataFrame:
@@ -125,11 +125,12 @@ def _yes_or_no(value: Any, deal: Any) -> bool | None:
 
 
 def _sentence(row: dict[str, Any], model: Funnel) -> tuple[str, dict[str, Any]]:
-    """Return the sentence for one deal: the verdict, and the marker that decided it."""
+    """Return the sentence for one deal: the verdict, and the marker that decided it or has not been looked at."""
     gate = model.stage(row["gate"])
     last = row["verdict"] == "advance" and pd.isna(row["to_stage"])
     values: dict[str, Any] = {"deal": row["deal_id"], "stage": model.stage(row["stage"]).name, "gate": gate.name}
     values["marker"] = gate.marker or both(lambda: label("marker"))
     values["to_stage"] = "" if pd.isna(row["to_stage"]) else model.stage(row["to_stage"]).name
     missed = row["verdict"] == "move_back" and row["gate"] == row["stage"]
-    return f"analysis.gates.{'last' if last else 'missed' if missed else row['verdict']}", values
+    found = "last" if last else "missed" if missed else row["verdict"] if row["known"] else "unchecked"
+    return f"analysis.gates.{found}", values

@@ -111,18 +111,21 @@ def test_reading_in_both_languages():
             ("B", "first-contact", "first-contact", False),
             ("C", "negotiation", "first-contact", False),
             ("D", "contract-signed", "contract-signed", True),
+            ("E", "negotiation", "negotiation", None),
         ),
         model,
     )
     assert found.sentences() == [
-        "By the evidence given, 2 deals may advance, 1 stays and 1 moves back.",
-        "A: advances from First contact to Solution design; met: visited in person; an inside contact won.",
-        "B: stays in First contact; not shown: visited in person; an inside contact won.",
-        "C: moves back from Negotiation to First contact; no longer holds: visited in person; an inside contact won.",
-        "D: has passed the last gate, Contract signed: signed.",
+        "By the evidence given, 2 deals may advance, 2 stay and 1 moves back.",
+        "A: advances from 'First contact' to 'Solution design'; met: visited in person; an inside contact won.",
+        "B: stays in 'First contact'; aim missed: visited in person; an inside contact won.",
+        "C: moves back from 'Negotiation' to 'First contact'; "
+        "no longer true: visited in person; an inside contact won.",
+        "D: has passed the last gate, 'Contract signed'; met: signed.",
+        "E: stays in 'Negotiation'; not checked yet: negotiated; preliminary result.",
     ]
     assert found.sentences("zh")[2:4] == [
-        "B：原地逗留在“初步接触”，升迁标志“上门拜访，搞定线人”未达成。",
+        "B：原地逗留在“初步接触”，目的“上门拜访，搞定线人”没有达到。",
         "C：由“商务谈判”倒退到“初步接触”，升迁标志“上门拜访，搞定线人”已不成立。",
     ]
     assert [(one.kind, one.subject) for one in found.findings] == [("moves_back", "C")]

@@ -17,7 +17,7 @@ def test_glossary_shows_one_language(lang, head, cell):
 
 def test_whole_glossary_and_wrong_term():
     found = glossary()
-    assert len(found.table) > 40 and found.reading() == f"{len(found.table)} terms of the field."
+    assert len(found.table) > 40 and found.reading() == f"{len(found.table)} glossary terms."
     with pytest.raises(DataError, match=r"no term named 'funel' in the glossary\. Nearest: funnel"):
         glossary("funel")
 

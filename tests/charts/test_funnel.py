@@ -98,7 +98,7 @@ def test_alt_text_names_every_count_and_rate():
     assert alt.startswith("Funnel chart with 8 stages. Project initiation: 1,000 entered; promotion rate: 7")
     for stage, entered in zip(model.stages, counts["n_entered"], strict=True):
         assert f"{stage.name.en}: {entered:,} entered" in alt
-    assert alt.endswith("entering it is the win."), "the last stage of this model has nowhere to promote to"
+    assert alt.endswith("entering it counts as a win."), "the last stage of this model has nowhere to promote to"
     chinese = spoken("zh", lambda: charts.funnel_chart(counts, model)).alt
     assert "项目立项：进入 1,000" in chinese and "。 " not in chinese
 
