@@ -17,7 +17,7 @@ from funnelkit.language import DataError, Text, number, percent, points, say
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import FEW, WIN_LIMITS, Insight, Result, both, refuse_limits, table_of
-from funnelkit.stats import rate_columns, wilson
+from funnelkit.stats import leaders, rate_columns, wilson
 
 Reading = tuple[str, dict[str, Any], tuple[tuple[str, dict[str, Any]], ...]]
 _COLUMNS = (
@@ -75,8 +75,10 @@ def split_losses(losses: Result | pd.DataFrame) -> Result:
 def _split(losses: pd.DataFrame, model: Funnel | None) -> Result:
     _check(losses)
     links = losses["link"].drop_duplicates().tolist()
-    rows = [_link_row(link, losses[losses["link"] == link]) for link in links]
-    table = pd.DataFrame(rows, columns=["link", "n", "n_lost", "n_within", "n_beyond", "main_reason"])
+    groups = [losses[losses["link"] == link] for link in links]
+    rows, reasons = [_link_row(*pair) for pair in zip(links, groups, strict=True)], [*map(_main_reasons, groups)]
+    table = pd.DataFrame(rows, columns=["link", "n", "n_lost", "n_within", "n_beyond"])
+    table["main_reason"] = [" / ".join(map(str, found)) or None for found in reasons]
     for name, count in (("lost", "n_lost"), ("within", "n_within"), ("beyond", "n_beyond")):
         found = rate_columns(table[count], table["n"])
         ends = ("low", "high") if name == "lost" else (f"{name}_low", f"{name}_high")
@@ -84,7 +86,7 @@ def _split(losses: pd.DataFrame, model: Funnel | None) -> Result:
     kept = (1 - table["lost"]).fillna(0.0).to_numpy()
     table["regained"] = table["n_within"] * np.append(np.cumprod(kept[:0:-1])[::-1], 1.0)
     table = table[list(_COLUMNS)]
-    key, values, notes = _read_losses(table, model)
+    key, values, notes = _read_losses(table, reasons, model)
     findings: tuple[Insight, ...] = ()
     if "regained" in values:
         row = table.loc[table["regained"].idxmax()]
@@ -123,26 +125,41 @@ def _check(losses: pd.DataFrame) -> None:
 
 def _link_row(link: Any, group: pd.DataFrame) -> dict[str, Any]:
     within = group[group["within"].astype(bool)]
-    main = within.loc[within["n_lost"].idxmax(), "reason"] if len(within) and within["n_lost"].sum() else None
     lost, near = int(group["n_lost"].sum()), int(within["n_lost"].sum())
     n = int(group["n"].iloc[0])
-    return {"link": link, "n": n, "n_lost": lost, "n_within": near, "n_beyond": lost - near, "main_reason": main}
+    return {"link": link, "n": n, "n_lost": lost, "n_within": near, "n_beyond": lost - near}
 
 
-def _read_losses(table: pd.DataFrame, model: Funnel | None) -> Reading:
+def _main_reasons(group: pd.DataFrame) -> list[Any]:
+    """Return the reasons within reach that most were lost for: several where they tie, none where nobody was."""
+    within = group[group["within"].astype(bool) & (group["n_lost"] > 0)]
+    reasons: list[Any] = within["reason"].iloc[leaders(within["n_lost"].to_numpy())].tolist()
+    return reasons
+
+
+def _read_losses(table: pd.DataFrame, reasons: list[list[Any]], model: Funnel | None) -> Reading:
     if not table["n_within"].sum():
         return "analysis.losses.none_within", {"n": number(table["n_lost"].sum())}, ()
-    row = table.loc[table["regained"].idxmax()]
-    most = table.loc[table["lost"].idxmax()]
+    first, *others = leaders(table["regained"].to_numpy())
+    most = leaders(table["lost"].to_numpy())
+    row, names = table.iloc[first], [_link_name(link, model) for link in table["link"]]
     values = {
         "link": _link_name(row["link"], model), "n": number(row["n"]), "lost": percent(row["lost"]),
         "within": percent(row["within"]),
         "low": percent(row["within_low"]).removesuffix("%"), "high": percent(row["within_high"]).removesuffix("%"),
-        "beyond": percent(row["beyond"]), "reason": row["main_reason"], "regained": number(row["regained"]),
+        "beyond": percent(row["beyond"]), "reason": reasons[first], "regained": number(row["regained"]),
     }  # fmt: skip
-    other = {"link": _link_name(most["link"], model), "lost": percent(most["lost"]), "beyond": percent(most["beyond"])}
-    notes = (("analysis.losses.largest_elsewhere", other),) if most["link"] != row["link"] else ()
-    return "analysis.losses.bottleneck", values, notes
+    notes: list[tuple[str, dict[str, Any]]] = []
+    if others:
+        notes.append(("analysis.losses.as_much_elsewhere", {"links": [names[place] for place in others]}))
+    largest = table.iloc[most[0]]
+    said = {"links": [names[place] for place in most], "lost": percent(largest["lost"])}
+    if len(most) > 1:
+        notes.append(("analysis.losses.largest_elsewhere_tied", said))
+    elif most != [first]:
+        said |= {"link": names[most[0]], "beyond": percent(largest["beyond"])}
+        notes.append(("analysis.losses.largest_elsewhere", said))
+    return "analysis.losses.bottleneck", values, tuple(notes)
 
 
 def stage_losses(pipeline: Pipeline, within: Iterable[str]) -> Result:

@@ -12,13 +12,11 @@ from numpy.typing import ArrayLike
 from funnelkit.analysis.count import STAGE_UNKNOWN, StageCounts, count_stages, stage_counts
 from funnelkit.analysis.shared import require_columns
 from funnelkit.analysis.stage_incidence import with_incidences
-from funnelkit.language import DataError, Text, both, number, percent, quoted, say
+from funnelkit.language import DataError, Text, both, number, percent, say
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Result, gate_rates, rates_so_far, row_words, table_of
-from funnelkit.stats import RATE_COLUMNS, rate_columns
-
-TIE = 1e-9  # rates as close as this are the same
+from funnelkit.stats import RATE_COLUMNS, leaders, rate_columns
 
 Said = tuple[str, dict[str, Any]]
 
@@ -138,13 +136,17 @@ def _read(table: pd.DataFrame, lead: list[str], model: Funnel | None) -> tuple[s
         notes.append(("analysis.rates.stage_bounds", {}))
     if not len(known):
         return "analysis.rates.nobody_left" if not table["n"].any() else "analysis.rates.none_known", {}, notes
-    row = known.loc[known["rate"].idxmin()]
-    lowest = known[known["rate"] <= row["rate"] + TIE]
+    lowest = known.iloc[leaders(known["rate"].to_numpy(), least=True)]
+    row = lowest.iloc[0]
     names = [[*map(str, one[lead[:-1]]), _name(one, model)] for _, one in lowest.iterrows()]
     if len(names) == 1:
         return "analysis.rates.lowest", {"stage": names[0], "rate": row_words(row)}, notes
-    stages = both(lambda: str(quoted(" / ".join(map(str, parts)) for parts in names)))
+    stages = [both(partial(_joined, parts)) for parts in names]
     return "analysis.rates.lowest_tied", {"stages": stages, "rate": both(lambda: percent(row["rate"]))}, notes
+
+
+def _joined(parts: list[Text | str]) -> str:
+    return " / ".join(map(str, parts))
 
 
 def _name(row: pd.Series[Any], model: Funnel | None) -> Text | str:
@@ -207,7 +209,7 @@ def _read_growth(table: pd.DataFrame, model: Funnel | None) -> tuple[str, dict[s
     known = table[table["factor"].notna()]
     if not len(known):
         return "analysis.rates.no_growth", {}
-    row = known.loc[known["factor"].idxmax()]
-    stage = model.stage(str(row["stage"])).name if model is not None else str(row["stage"])
-    kind = "growth" if row["factor"] > 1 else "growth_none"
-    return f"analysis.rates.{kind}", {"stage": stage, "factor": number(row["factor"], 2)}
+    most = known.iloc[leaders(known["factor"].to_numpy())]
+    stages, factor = [_name(row, model) for _, row in most.iterrows()], most["factor"].iloc[0]
+    kind = "growth" if factor > 1 else "growth_none"
+    return f"analysis.rates.{kind}", {"stages": stages, "factor": number(factor, 2)}

@@ -16,7 +16,7 @@ from funnelkit.analysis.stays import EXITS, late_notes, spells_of, timed_outcome
 from funnelkit.language import DataError, label, number, percent
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import WIN_LIMITS, Result, refuse_limits
-from funnelkit.stats import aalen_johansen, cause_quantile, interval, quantile
+from funnelkit.stats import aalen_johansen, cause_quantile, interval, leaders, quantile
 
 FEWEST_STAYS = 20  # of a stage that is said to take the longest
 HORIZONS = (30, 60, 90, 120)
@@ -107,13 +107,18 @@ def _read_stays(table: pd.DataFrame, pipeline: Pipeline, spells: pd.DataFrame) -
     if not len(known):
         return "analysis.time.stays_unknown", {"n": number(len(spells))}, ()
     often = known[known["n"] >= FEWEST_STAYS]  # a handful of stays in a side stage does not lead
-    longest = known.loc[(often if len(often) else known)["median_days"].idxmax()]
+    known = often if len(often) else known
+    places = leaders(known["median_days"].to_numpy())
+    longest = known.iloc[places[0]]
+    running = {"n": number(int(table["n_open"].sum())), "n_all": number(len(spells))}
+    notes = (("analysis.time.running", running), *late_notes(pipeline, spells))
+    if len(places) > 1:
+        stages = [pipeline.model.stage(stage).name for stage in known["stage"].iloc[places]]
+        return "analysis.time.longest_stay_tied", {"stages": stages, "days": number(longest["median_days"], 1)}, notes
     values = {
         "stage": pipeline.model.stage(longest["stage"]).name, "days": number(longest["median_days"], 1),
         "low": number(longest["low_days"], 1), "high": number(longest["high_days"], 1), "n": number(longest["n"]),
     }  # fmt: skip
-    running = {"n": number(int(table["n_open"].sum())), "n_all": number(len(spells))}
-    notes = (("analysis.time.running", running), *late_notes(pipeline, spells))
     return "analysis.time.longest_stay", values, notes
 
 

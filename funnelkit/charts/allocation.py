@@ -10,6 +10,7 @@ from funnelkit.language import number, say
 from funnelkit.models import Funnel
 from funnelkit.planning import unit_words
 from funnelkit.result import table_of
+from funnelkit.stats import leaders
 
 
 def allocation_chart(found: Found, model: Funnel | None = None) -> Chart:
@@ -69,8 +70,8 @@ class _AllocationChart(StagedChart):
             bar.set_width(share)
             text.set_text(words)
             text.set_x(share + 0.015)
-        best = self._names(table)[int(table["gain_per_unit"].to_numpy().argmax())]
-        self.title = say("charts.planning.allocation_title", one=unit_words(_unit(table))["one"], state=best)
+        best = [self._names(table)[at] for at in leaders(table["gain_per_unit"].to_numpy())]
+        self.title = say("charts.planning.allocation_title", one=unit_words(_unit(table))["one"], states=best)
 
     def alt(self, found: Found) -> str:
         """Return the alt text: the finding and what each row gets."""

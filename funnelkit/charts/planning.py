@@ -125,9 +125,10 @@ class _CascadeChart(StagedChart):
 
     def _headline(self, rows: pd.DataFrame, weak: list[str], base: float) -> str:
         share = percent(rows["remaining"].iloc[-1] / base, 2)
-        if len(weak) in (1, 2):
-            names = say("result.between").join(str(self.model.stage(point).name) for point in weak)
-            return say("charts.planning.cascade_title", share=share, level=names)
+        names = [self.model.stage(point).name for point in weak]
+        if names:
+            key = "charts.planning.cascade_title" if len(names) == 1 else "charts.planning.cascade_title_tied"
+            return say(key, share=share, level=names[0], levels=names)
         return say("charts.planning.cascade_title_even", share=share, n=len(rows))
 
     def alt(self, found: Found) -> str:

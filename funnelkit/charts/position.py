@@ -25,6 +25,7 @@ from funnelkit.language import DataError, number, percent, points, say, width
 from funnelkit.models import funnel
 from funnelkit.planning import PerceptualMap
 from funnelkit.result import Result, table_of
+from funnelkit.stats import leaders
 
 HALF = np.array([4.0, 2.9])  # half the plane's sides in inches: a unit is as long across as up, so distances compare
 GROUPS = ("#1d4259", "#2f6690", "#6d9dc5", "#a9c5dd", "#c9ced6")  # adopter groups, early to late
@@ -86,8 +87,9 @@ class _MapChart(StagedChart):
         shares = [*found.explained, 0.0][:2]
         for axis, share, name in zip("xy", shares, ("right", "up"), strict=True):
             getattr(self.axes[0], f"set_{axis}label")(say(f"charts.position.axis_{name}", share=percent(share)))
-        best = table.loc[table["score"].idxmax(), "name"]
-        self.title = say("charts.position.map_title", name=best, shown=percent(sum(shares)))
+        best = table["name"].iloc[leaders(table["score"].to_numpy())].tolist()
+        key = "charts.position.map_title" if len(best) == 1 else "charts.position.map_title_tied"
+        self.title = say(key, name=best[0], names=best, shown=percent(sum(shares)))
 
     def _place(self, table: pd.DataFrame, places: NDArray[np.float64]) -> None:
         products = (table["kind"] == "product").to_numpy()

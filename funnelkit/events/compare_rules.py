@@ -16,7 +16,7 @@ from funnelkit.events.search import Later, step_names
 from funnelkit.events.tally import held_to_bounds
 from funnelkit.language import both, number, paragraph, say
 from funnelkit.result import Result
-from funnelkit.stats import rate_columns
+from funnelkit.stats import leaders, rate_columns
 
 _Rules: TypeAlias = Mapping[str, Rule]
 _Means: TypeAlias = Mapping[str, Callable[[], str]]
@@ -94,9 +94,9 @@ def _compared(steps: Sequence[str], asked: tuple[_Rules, _Means], counts: Mappin
     ]
     table = pd.DataFrame(rows)
     last = table[names[-1]]
-    least, most = table.loc[last.idxmin()], table.loc[last.idxmax()]
-    values = {"last": names[-1], "least": Later(number, last.min()), "least_rule": least["rule"]}
-    values |= {"most": Later(number, last.max()), "most_rule": most["rule"], "n": len(table)}
+    least, most = (table["rule"].iloc[leaders(last, least=least)].tolist() for least in (True, False))
+    values = {"last": names[-1], "least": Later(number, last.min()), "least_rule": least}
+    values |= {"most": Later(number, last.max()), "most_rule": most, "n": len(table)}
     key = "events.rules.same_answer" if last.min() == last.max() else "events.rules.answers"
     shown = partial(_for_people, names)
     return Result(table, key, values, picture="rules_chart", shown=shown, names={"rate": "conversion_rate"})

@@ -18,7 +18,7 @@ from funnelkit.events.search import Later, by_names
 from funnelkit.events.tally import DAY_US, held_to_bounds
 from funnelkit.language import DataError, day, label, nearest, number, percent, rate_text, say
 from funnelkit.result import Result, rate_words
-from funnelkit.stats import rate_columns
+from funnelkit.stats import leaders, rate_columns
 
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 
@@ -122,11 +122,12 @@ def read_times(found: Journeys, table: pd.DataFrame, by: tuple[str, ...]) -> tup
         row = whole.iloc[0]
         days = {name: Later(number, row[f"{name}_days"], 1) for name in ("p50", "p90")}
         return "events.conversion.times", ends | {"n": Later(number, row["n"])} | days
-    for key, place in (("quick", whole["p50_days"].idxmin()), ("slow", whole["p50_days"].idxmax())):
-        ends |= {
-            key: [str(whole.loc[place, name]) for name in by],
-            f"{key}_days": Later(number, whole.loc[place, "p50_days"], 1),
-        }
+    for key in ("quick", "slow"):
+        rows = whole.iloc[leaders(whole["p50_days"].to_numpy(), least=key == "quick")]
+        names = [" / ".join(str(row[name]) for name in by) for row in rows.to_dict("records")]
+        ends |= {key: names, f"{key}_days": Later(number, rows["p50_days"].iloc[0], 1)}
+    if len(names) == len(whole) > 1:
+        return "events.conversion.times_by_same", ends | {"n": len(whole), "days": ends["slow_days"]}
     return "events.conversion.times_by", ends
 
 

@@ -19,7 +19,7 @@ from funnelkit.events.tally import COUNTS, MADE, OF_FIRST, Tally, held_to_bounds
 from funnelkit.language import number, percent, say
 from funnelkit.pipeline import Finding
 from funnelkit.result import Result, rate_words, table_of
-from funnelkit.stats import rate_columns
+from funnelkit.stats import leaders, rate_columns
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -313,6 +313,10 @@ def _narrowest(table: pd.DataFrame, by: Sequence[str]) -> tuple[str, dict[str, A
     known = table[table["rate"].notna()]
     if not len(known):
         return "events.count.no_rates", {}
-    place = table.index.get_loc(known["rate"].idxmin())
+    places = [table.index.get_loc(known.index[at]) for at in leaders(known["rate"].to_numpy(), least=True)]
+    if len(places) > 1:
+        steps = [str(table["stage"].iloc[place + 1]) for place in places]
+        return "events.count.narrowest_tied", {"steps": steps, "rate": Later(percent, known["rate"].min())}
+    place = places[0]
     values = {"step": str(table["stage"].iloc[place + 1]), "before": str(table["stage"].iloc[place])}
     return "events.count.narrowest", values | {"rate": Later(_rate_words, dict(table.iloc[place]))}

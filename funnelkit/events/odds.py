@@ -15,7 +15,7 @@ from funnelkit.events.journeys import Journeys, as_journeys
 from funnelkit.events.search import Later
 from funnelkit.language import number
 from funnelkit.result import Result
-from funnelkit.stats import LEVEL
+from funnelkit.stats import LEVEL, leaders
 
 FALSE_SHARE = 0.05  # of the rows that are called clear, so many are expected to be chance
 
@@ -94,7 +94,16 @@ def _read(table: pd.DataFrame) -> tuple[str, dict[str, Any]]:
     values: dict[str, Any] = {"n": len(table), "n_clear": int((table["q_value"] < FALSE_SHARE).sum())}
     if not (table["q_value"] < FALSE_SHARE).any():
         return "events.odds.none", values
-    row = table.iloc[0]
+    apart = np.abs(np.log(table["odds_ratio"])) / np.log(table["high"] / table["low"])  # p-values end at 0
+    tied = table.iloc[leaders(apart)]
+    row = tied.iloc[0]
+    pairs = tied[["attribute", "k", "n", "k_other", "n_other"]].to_numpy().tolist()
+    alike = pd.Series([(name, *sorted([(k, n), (k_other, n_other)])) for name, k, n, k_other, n_other in pairs])
+    others = tied[~alike.duplicated().to_numpy()]  # the other of two values tells the same difference
+    if len(others) > 1:
+        return "events.odds.found_tied", values | {
+            "values": [f"{name} {value}" for name, value in zip(others["attribute"], others["value"], strict=True)]
+        }
     values |= {"attribute": str(row["attribute"]), "value": str(row["value"])}
     return "events.odds.found", values | {name: Later(number, row[name], 2) for name in ("odds_ratio", "low", "high")}
 

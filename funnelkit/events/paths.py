@@ -13,6 +13,7 @@ from funnelkit.events.log_opening import LOG
 from funnelkit.events.search import Later
 from funnelkit.language import number, percent, say
 from funnelkit.result import Result
+from funnelkit.stats import leaders
 
 
 def paths_between(log: Any, found: Journeys, first: str, last: str, limit: int = 20) -> Result:
@@ -58,13 +59,15 @@ def paths_between(log: Any, found: Journeys, first: str, last: str, limit: int =
 def _read_paths(grouped: pd.DataFrame, first: str, last: str, limit: int) -> Result:
     values: dict[str, Any] = {"n": Later(number, grouped["n"].sum()), "first": first, "last": last}
     if len(grouped):
-        top = grouped.iloc[0]
+        top, tied = grouped.iloc[0], [Later(_way, path) for path in grouped["path"].iloc[leaders(grouped["n"])]]
         values |= {
-            "path": Later(_way, top["path"]),
+            "path": tied[0],
+            "paths": tied,
             "share": Later(percent, top["share"]),
             "n_paths": Later(number, len(grouped)),
         }
-    key = "events.paths.found" if len(grouped) else "events.paths.none"
+    kind = "none" if not len(grouped) else "found" if len(tied) == 1 else "found_tied"
+    key = f"events.paths.{kind}"
     return Result(grouped.head(limit), key, values, picture="path_chart", shown=_paths_for_people)
 
 
@@ -158,6 +161,9 @@ def _matrix(grouped: pd.DataFrame, first: str, last: str, positions: int) -> Res
     whole = int(grouped["n"].sum())
     values: dict[str, Any] = {"n": Later(number, whole), "first": first, "last": last}
     if len(table):
-        values |= {"event": table["event"].iloc[0], "share": Later(percent, table["n"].iloc[0] / whole)}
-    key = "events.paths.matrix" if len(table) else "events.paths.none"
+        first_events = table[table["position"] == 1]
+        tied = first_events["event"].iloc[leaders(first_events["n"])].tolist()
+        values |= {"event": tied[0], "events": tied, "share": Later(percent, table["n"].iloc[0] / whole)}
+    kind = "none" if not len(table) else "matrix" if len(tied) == 1 else "matrix_tied"
+    key = f"events.paths.{kind}"
     return Result(table.assign(share=table["n"] / max(1, whole)), key, values, picture="step_matrix_chart")

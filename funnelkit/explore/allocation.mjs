@@ -111,7 +111,9 @@ const finding = (view) => view.t("finding", { value: view.money(view.found.total
 
 function answer(view) {
   const plan = view.spec.rows.map((row, at) => `${view.name(row.name)} ${view.number(view.found.best[at])}`);
-  return view.t("answer", { plan: view.list(plan), value: view.money(view.found.best_total) });
+  const { gain, best, most } = view.found, ties = (one, other) => Math.abs(gain[one] - gain[other]) <= 1e-9 * gain[one];
+  const other = gain.some((_, one) => best[one] > 0 && gain.some((_, at) => at !== one && best[at] < most[at] && ties(one, at)));
+  return view.t(other ? "answer_one_of" : "answer", { plan: view.list(plan), value: view.money(view.found.best_total) });
 }
 
 function verdict(view, judged) {

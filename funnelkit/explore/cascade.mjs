@@ -1,6 +1,6 @@
 // From a population to those who stay: seven ratios multiplied, exact to the cent.
 import {
-  clamp, clean, compared, DOWN, explorable, NOW, python, pythonDict, SOFT, STAR,
+  clamp, clean, compared, DOWN, explorable, MOST_NAMED, NOW, python, pythonDict, SOFT, STAR,
 } from "./core.mjs";
 
 const CRITERIA = ["largest_loss", "lowest_ratio", "best_gain"];
@@ -131,10 +131,12 @@ const finding = (view) => view.t("finding", { share: view.percent(view.found.sha
 
 const answer = (view) => view.t("answer", { share: view.percent(view.found.share, 2), guess: view.percent(view.state.guess, 0) });
 
-// What to plan for the level that stands out: the lowest ratio, where it is not that of all.
+// What to plan for the levels that stand out: the lowest ratio, where it is not that of all.
 function remark(view) {
-  const { spec, found } = view, at = found.lowest_ratio.indexOf(true);
-  return hidden(view) || found.lowest_ratio.every(Boolean) ? view.t("no_weakest") : view.name(spec.stages[at].advice);
+  const { spec, found } = view, lowest = spec.stages.filter((_, at) => found.lowest_ratio[at]);
+  if (hidden(view) || lowest.length === spec.stages.length) return view.t("no_weakest");
+  if (lowest.length > MOST_NAMED) return view.t("weakest_tied", { names: view.named(lowest.map(({ name }) => view.name(name))) });
+  return lowest.map(({ advice }) => view.name(advice)).join(view.lang === "zh" ? "" : " ");
 }
 
 function verdict(view, { status, used, share }) {

@@ -25,6 +25,8 @@ function format(lang, options) {
   return formats.get(key);
 }
 
+export const MOST_NAMED = 3; // names that a sentence lists in full
+
 export function words(texts, lang, currency) {
   const known = (value) => Number.isFinite(value);
   const minus = (text) => (lang === "zh" ? text.replace("-", "−") : text); // as Python's `number`
@@ -36,6 +38,13 @@ export function words(texts, lang, currency) {
     t: (key, values = {}) => (texts[lang][key] ?? key).replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all),
     name: (text) => (text && typeof text === "object" ? text[lang] : String(text ?? "")),
     list: (names) => names.join(texts[lang].between),
+    named(names) { // who shares a place, as Python's `named` says it
+      if (names.length === 1 && lang === "en") return names[0];
+      const shown = names.slice(0, names.length > MOST_NAMED ? 2 : MOST_NAMED), n = names.length - shown.length;
+      const quotes = shown.map((name) => (lang === "zh" ? `“${name}”` : `'${name}'`));
+      if (n) return this.t("and_others", { names: this.list(quotes), n });
+      return quotes.length > 1 ? this.t("and_last", { names: this.list(quotes.slice(0, -1)), last: quotes.at(-1) }) : quotes[0];
+    },
     number: (value, digits = 0) => shown(value, digits),
     counter: (values) => { // one way of writing for counts that stand together
       const whole = values.every((value) => Number.isInteger(value) || !known(value));

@@ -85,11 +85,17 @@ export function judge(spec, state) {
 
 const ranked = (found) => found.score.map((_, at) => at).sort((one, other) => found.score[other] - found.score[one] || one - other);
 
+// All whose score is the best: equal scores differ in the last bit.
+function firsts({ found, spec }) {
+  const best = Math.max(...found.score);
+  return spec.products.filter((_, at) => best - found.score[at] <= 1e-9 * Math.max(1, Math.abs(best)));
+}
+
 function figures(view) {
   const { found, spec, t } = view;
   if (found.refused) return [{ label: t("first"), value: "–", note: t(found.refused) }];
-  const order = ranked(found), shown = found.explained[0] + (found.explained[1] ?? 0);
-  const best = { label: t("first"), value: spec.products[order[0]], note: t("score_note", { score: view.number(found.score[order[0]], 2) }) };
+  const order = ranked(found), best_of_all = firsts(view), shown = found.explained[0] + (found.explained[1] ?? 0);
+  const best = { label: t("first"), value: best_of_all.length > 1 ? view.named(best_of_all) : best_of_all[0], note: t("score_note", { score: view.number(found.score[order[0]], 2) }) };
   const ours = { label: spec.products[spec.ours], value: t("place", { place: view.number(order.indexOf(spec.ours) + 1), n: view.number(order.length) }),
     note: t("score_note", { score: view.number(found.score[spec.ours], 2) }) };
   return [best, ...(spec.ours < 0 ? [] : [ours]), { label: t("shown"), value: view.percent(shown, 0), note: t("shown_note") }];
@@ -186,7 +192,10 @@ function drag(view, held, dx, dy) {
   return { [name]: clamp(Math.round(10 * (held.state[name] + more)) / 10, control.min, control.max) };
 }
 
-const finding = (view) => view.t("finding", { name: view.spec.products[ranked(view.found)[0]] });
+function finding(view) {
+  const names = firsts(view);
+  return names.length > 1 ? view.t("finding_tied", { names: view.named(names) }) : view.t("finding", { name: names[0] });
+}
 
 function verdict(view, judged) {
   const facts = view.t("facts", { change: view.number(judged.change, 1), most: view.number(view.spec.challenge.rule.change, 1) });

@@ -122,9 +122,9 @@ function answer(view) {
   const { spec, found, state } = view, names = spec.stages.filter((stage, at) => found.best[at]).map((stage) => view.name(stage.name));
   const best = view.signed(Math.max(...found.gains)), at = spec.stages.findIndex((stage) => stage.id === state.guess);
   if (names.length === found.gains.length) return view.t("answer_all", { best });
-  if (at < 0) return view.t("answer", { names: view.list(names), best });
+  if (at < 0) return view.t("answer", { names: view.named(names), best });
   return view.t(found.best[at] ? "answer_right" : "answer_other",
-    { guess: view.name(spec.stages[at].name), gain: view.signed(found.gains[at]), names: view.list(names), best });
+    { guess: view.name(spec.stages[at].name), gain: view.signed(found.gains[at]), names: view.named(names), best });
 }
 
 function verdict(view, judged) {

@@ -16,7 +16,7 @@ from funnelkit.language import DataError, label, number, percent
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Result, refuse_limits
-from funnelkit.stats import aalen_johansen, days, holm_levels, interval, stage_spells
+from funnelkit.stats import aalen_johansen, days, holm_levels, interval, leaders, stage_spells
 
 VERDICTS = ("fits", "too_high", "too_low", "not_yet_known", "no_deals")
 LEAST_UNDECIDED = 0.05
@@ -182,9 +182,13 @@ def _read(table: pd.DataFrame, model: Funnel) -> Reading:
     notes: list[tuple[str, dict[str, Any]]] = [
         (f"forecast.calibrate.{verdict}", {"stages": found}) for verdict, found in names.items() if found
     ]
-    worst = table.assign(gap=(table["probability"] - table["observed"]).abs()).sort_values("gap").dropna(subset="gap")
-    if len(worst):
-        row = worst.iloc[-1]
+    gaps = (table["probability"] - table["observed"]).abs()
+    worst = table.iloc[leaders(gaps.to_numpy())]
+    if len(worst) > 1:
+        stages = [model.stage(stage).name for stage in worst["stage"]]
+        notes.append(("forecast.calibrate.widest_tied", {"stages": stages, "gap": number(100 * gaps.max())}))
+    elif len(worst):
+        row = worst.iloc[0]
         notes.append(("forecast.calibrate.widest", {"stage": model.stage(row["stage"]).name,
                       "stated": percent(row["probability"], 0), "came": percent(row["observed"], 0),
                       "low": percent(row["low"], 0), "high": percent(row["high"], 0),

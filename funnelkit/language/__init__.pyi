@@ -68,6 +68,7 @@ from .texts import as_text as as_text
 from .texts import both as both
 from .texts import label as label
 from .texts import language as language
+from .texts import named as named
 from .texts import paragraph as paragraph
 from .texts import quoted as quoted
 from .texts import say as say

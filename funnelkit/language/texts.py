@@ -2,8 +2,9 @@
 
 The texts stand in `texts/*.toml`, one file a room with a table for each of its subjects, each entry
 `key = { en = "...", zh = "..." }`. A key is written `room.subject.key`. Values go into `{braces}` as `str.format` does:
-`{n:deal is|deals are}` writes the form that fits the number, `{value!q}` a value in Chinese quotes, `{value!d}` a date,
-`{value!t}` a date with its time, `{value!p}` the name of a period such as 2026-Q1.
+`{n:deal is|deals are}` writes the form that fits the number, `{value!q}` a value in Chinese quotes, `{value!n}` the
+names that share a place, `{value!d}` a date, `{value!t}` a date with its time, `{value!p}` the name of a period such as
+2026-Q1.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ LANGUAGE = "FUNNELKIT_LANG"  # environment variable: the language that a process
 _scoped: ContextVar[Lang | None] = ContextVar("funnelkit_language", default=None)
 # Jupyter may run each cell in a context of its own, which forgets what the cell before has set in a context variable:
 # what `use_language` chooses holds for the process, what `speaking` chooses for its block and thread only.
+MOST_NAMED = 3  # names that a sentence lists in full
 _chosen: list[Lang | None] = [None]
 
 
@@ -126,6 +128,8 @@ class _Forms(string.Formatter):
         listed = isinstance(value, (list, tuple)) and not isinstance(value, Text)
         if conversion == "q":
             return quoted(value if listed else [value]).zh
+        if conversion == "n":
+            return named(value if listed else [value])
         value = joined(value) if isinstance(value, (list, tuple)) else value
         if conversion in ("d", "t", "p"):
             from funnelkit.language import formats, in_words  # which speak through this module
@@ -156,6 +160,22 @@ def quoted(words: Iterable[object]) -> Text:
     """
     names = [repr(str(word)) for word in words]
     return Text(", ".join(names), "、".join(f"“{name[1:-1]}”" for name in names))
+
+
+def named(names: Iterable[object]) -> str:
+    """Return who shares a place as a sentence names them: one, two or three, of more two and how many others.
+
+    >>> named(["North"]), named(["North", "South"]), named(["North", "South", "East", "West"])
+    ('North', "'North' and 'South'", "'North', 'South' and 2 others")
+    """
+    found = list(names)
+    if len(found) == 1 and language() == "en":
+        return str(found[0])
+    shown = found if len(found) <= MOST_NAMED else found[:2]
+    quotes = [str(name) if isinstance(name, int) else str(quoted([name])) for name in shown]
+    if len(shown) < len(found):
+        return say("result.and_others", names=quotes, n=len(found) - len(shown))
+    return say("result.and_last", names=quotes[:-1], last=quotes[-1]) if len(quotes) > 1 else quotes[0]
 
 
 def paragraph(sentences: Iterable[str]) -> str:

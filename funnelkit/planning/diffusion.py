@@ -12,6 +12,7 @@ import pandas as pd
 from funnelkit.language import DataError, both, large
 from funnelkit.models import Funnel, funnel
 from funnelkit.result import Result
+from funnelkit.stats import leaders
 
 PHASES = ("introduction", "growth", "maturity", "decline")
 
@@ -90,11 +91,12 @@ def _check(periods: Any, **values: tuple[Any, float, float]) -> None:
 
 
 def _words(table: pd.DataFrame, market: float, groups: tuple[Any, ...]) -> tuple[str, dict[str, Any], tuple[Any, ...]]:
-    top = table.loc[table["n_new"].idxmax()]
+    peaks = table.iloc[leaders(table["n_new"].to_numpy())]
     values = {
         "market": both(lambda: large(market, "人")),
-        "peak": int(top["period"]),
-        "at_peak": top["n_new"],
+        "peak": peaks["period"].astype(int).tolist(),
+        "n_peaks": len(peaks),
+        "at_peak": peaks["n_new"].iloc[0],
         "periods": len(table),
     }
     first = table.drop_duplicates("group").set_index("group")["period"]

@@ -13,6 +13,7 @@ import pandas as pd
 from funnelkit.language import DataError, fold, nearest
 from funnelkit.models import Funnel, funnel
 from funnelkit.result import Result, table_of
+from funnelkit.stats import leaders
 
 TINY, NAN = 1e-9, np.nan
 _LONG = ("product", "attribute", "rating")
@@ -199,17 +200,28 @@ def _map_words(table: pd.DataFrame, explained: tuple[float, ...]) -> Any:
     """Return the leading sentence and notes: what the map shows, who serves the needs best, who is seen as alike."""
     products = table[table["kind"] == "product"].reset_index(drop=True)
     shown = 100 * sum(explained[:2])
-    best = products.loc[products["score"].idxmax()]
-    notes = [("planning.perceptual_map.best", {"name": best["name"], "score": best["score"]})]
+    best = products.iloc[leaders(products["score"].to_numpy())]
+    notes = [_one_or_tied("best", {"name": best["name"].iloc[0], "score": best["score"].iloc[0]},
+                          {"names": best["name"].tolist()})]  # fmt: skip
     gap = np.hypot(*(products[[axis]].to_numpy() - products[[axis]].to_numpy().T for axis in "xy"))
     np.fill_diagonal(gap, np.inf)
     if len(products) > 2:
-        one, other = np.unravel_index(gap.argmin(), gap.shape)
-        notes.append(("planning.perceptual_map.near", {"one": products["name"][one], "other": products["name"][other]}))
+        gap[np.tril_indices(len(gap))] = np.inf  # each pair once
+        pairs = [(products["name"][at // len(gap)], products["name"][at % len(gap)])
+                 for at in leaders(gap.ravel(), least=True)]  # fmt: skip
+        one, other = pairs[0]
+        tied = {"pairs": [f"{one} – {other}" for one, other in pairs]}
+        notes.append(_one_or_tied("near", {"one": one, "other": other}, tied))
     if shown < 70:
         notes.append(("planning.perceptual_map.weak_map", {"shown": shown}))
     first = 100 * explained[0]
     return "planning.perceptual_map.explained", {"shown": shown, "first": first, "second": shown - first}, tuple(notes)
+
+
+def _one_or_tied(key: str, one: dict[str, Any], tied: dict[str, list[Any]]) -> tuple[str, dict[str, Any]]:
+    """Return the note on the one that leads, or the one on all that share its place."""
+    many = any(len(names) > 1 for names in tied.values())
+    return f"planning.perceptual_map.{key}{'_tied' if many else ''}", {**one, **tied}
 
 
 def space_profile(ratings: Result | pd.DataFrame, ours: str) -> Result:
@@ -263,9 +275,10 @@ def _profile(wide: pd.DataFrame, ours: str, model: Funnel) -> Result:
     dimensions = pd.Categorical(list(columns), categories=list(columns), ordered=True)
     table = pd.DataFrame({"dimension": dimensions, "ours": space.loc[ours].to_numpy()})
     table["rival_mean"], table["best_rival"] = rivals.mean().to_numpy(), rivals.max().to_numpy()
-    table["rival"] = rivals.idxmax().to_numpy()
+    best = [rivals.index[leaders(rivals[name].to_numpy())].tolist() for name in columns]
+    table["rival"] = [names[0] for names in best]
     table["lead"] = table["ours"] - table["best_rival"]
-    key, values, notes = _space_words(table, items)
+    key, values, notes = _space_words(table.assign(rival=[list(map(str, names)) for names in best]), items)
     names = {item.id: item.name for item in items}
     shown = partial(_named, names)
     return Result(table, key, {**values, "ours": ours}, notes, model=model, picture="space_chart", shown=shown)
@@ -277,13 +290,12 @@ def _named(names: Mapping[str, Any], table: pd.DataFrame) -> pd.DataFrame:
 
 def _space_words(table: pd.DataFrame, items: Any) -> Any:
     names = {item.id: item.name for item in items}
-    top, low = table.loc[table["lead"].idxmax()], table.loc[table["lead"].idxmin()]
     notes = []
-    for row, kind in ((top, "lead"), (low, "gap")):
-        key = (
-            f"planning.perceptual_map.space_{kind}"
-            if (row["lead"] > 0) == (kind == "lead") and row["lead"]
-            else f"planning.perceptual_map.space_no_{kind}"
-        )
-        notes.append((key, {"dimension": names[row["dimension"]], "points": abs(row["lead"]), "rival": row["rival"]}))
+    for kind in ("lead", "gap"):
+        rows = table.iloc[leaders(table["lead"].to_numpy(), least=kind == "gap")]
+        row = rows.iloc[0]
+        there = (row["lead"] > 0) == (kind == "lead") and row["lead"]
+        one = {"dimension": names[row["dimension"]], "points": abs(row["lead"]), "rival": row["rival"]}
+        tied = {"dimensions": [names[dimension] for dimension in rows["dimension"]]}
+        notes.append(_one_or_tied(f"space_{kind}" if there else f"space_no_{kind}", one, tied))
     return "planning.perceptual_map.space", {"ahead": int((table["lead"] > 0).sum()), "n": len(table)}, tuple(notes)

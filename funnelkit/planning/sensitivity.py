@@ -14,6 +14,7 @@ from numpy.random import Generator
 from funnelkit.language import DataError, Text, both, large, nearest, number, percent, say
 from funnelkit.models import Funnel, funnel
 from funnelkit.result import Result, table_of
+from funnelkit.stats import leaders
 
 LEVEL = 0.95
 Gains = dict[str, Any]  # kind of gain -> (draws, stages)
@@ -202,8 +203,8 @@ def _best_share(gains: Any) -> Any:
 def _leaders(table: pd.DataFrame, name: str) -> list[str]:
     """Return the stages whose gain ties with the largest, but none where all tie."""
     best = table[name].max()
-    tied = np.isclose(table[name], best, rtol=1e-9, atol=0)
-    return [] if best <= 0 or (tied.all() and len(table) > 1) else table.loc[tied, "stage"].tolist()
+    tied = leaders(table[name].to_numpy())
+    return [] if best <= 0 or len(tied) == len(table) > 1 else table["stage"].iloc[tied].tolist()
 
 
 def _sentences(

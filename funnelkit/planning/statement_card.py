@@ -10,6 +10,7 @@ import pandas as pd
 from funnelkit.language import DataError, fold, width
 from funnelkit.models import Funnel, funnel
 from funnelkit.result import Result, table_of
+from funnelkit.stats import leaders
 
 # The longest text of each part, in columns of a terminal (a Chinese sign takes two); this kit's choice.
 Texts = Mapping[str, Any]
@@ -147,6 +148,10 @@ def _advantage_words(table: pd.DataFrame, topic: Any) -> tuple[str, dict[str, An
         return "planning.perceptual_map.advantage_pass", {"names": names, "n": len(TESTS)}
     if table.empty:
         return "planning.perceptual_map.advantage_empty", {}
-    nearest = table.loc[table["n_passed"].idxmax()]
+    near = table.iloc[leaders(table["n_passed"].to_numpy())]
+    if len(near) > 1:
+        values = {"names": near["advantage"].tolist(), "n_passed": int(near["n_passed"].iloc[0]), "n": len(TESTS)}
+        return "planning.perceptual_map.advantage_none_tied", values
+    nearest = near.iloc[0]
     failed = tuple(topic.item(test).text for test in TESTS if not nearest[test])
     return "planning.perceptual_map.advantage_none", {"names": nearest["advantage"], "failed": failed, "n": len(TESTS)}

@@ -56,3 +56,4 @@ from .tails import fit as fit
 from .tails import snapshot_chance as snapshot_chance
 from .tails import stay_chance as stay_chance
 from .tails import usual_days as usual_days
+from .ties import leaders as leaders

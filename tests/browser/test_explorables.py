@@ -231,6 +231,35 @@ def test_nonsense_is_refused_and_the_ends_of_every_slider_hold(name, opened):
             assert page.evaluate(BROKEN) == [], (end, state)
 
 
+TIES = {  # name: (a state in which two share a place, what is read, its words in both languages)
+    "positioning_map": (
+        lambda panel: {f"ours{at}": float(value) for at, value in enumerate(panel.ratings.iloc[3, 1:])},
+        "svg[role=img]", ("'Ours' and 'Rival C' serve these needs equally well", "“Ours”和“Rival C”并列"),
+    ),
+    "cascade": (
+        lambda panel: dict.fromkeys([stage["id"] for stage in panel.spec["stages"][:2]], 0.3),
+        ".remark", ("Audience: people who know the signs", "推广工具：就诊指南"),
+    ),
+    "what_if": (
+        lambda panel: dict.fromkeys([stage["id"] for stage in panel.spec["stages"][:2]], 0.1),
+        ".answer", ("'", "“"),
+    ),
+}  # fmt: skip
+
+
+@both
+@pytest.mark.parametrize("name", TIES)
+def test_all_who_share_a_place_are_named(name, lang, opened):
+    page, panel = opened(name, lang)
+    tied, place, words = TIES[name]
+    page.evaluate(TELL_PAGE, {**panel.spec["baseline"], **tied(panel)})
+    page.evaluate("() => document.querySelector('#fk').model.set('revealed', true)")
+    read = page.locator(place)
+    said = read.get_attribute("aria-label") if place.startswith("svg") else read.inner_text()
+    print(said)
+    assert words[lang == "zh"] in said
+
+
 def test_our_product_is_dragged_along_an_arrow(opened):
     """The rating on one attribute follows the hand, ours comes to lie there, and typing says the same."""
     page, panel = opened("positioning_map", reduced_motion="reduce")

@@ -4,6 +4,7 @@ Show 3 of the course: runs of the past in which the words and the numbers fell a
 """
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -143,7 +144,7 @@ RATES = pd.DataFrame({"stage": ["offer", "order"], "k": [30, 10], "n": [100, 50]
         ("Offer: 30.0% (n = 100), order: 20.0%.", None),
         ("Offer: 31.0% (n = 100).", "31.0% is not in the table"),
         ("The stage with the lowest promotion rate is order: 20.0%.", None),
-        ("The stage with the lowest promotion rate is offer: 30.0%.", "has not the lowest rate"),
+        ("The stage with the lowest promotion rate is offer: 30.0%.", "does not lead by rate"),
         ("The rate rises by -6.0 points.", "the word and the sign differ"),
         ("The rate falls by -6.0 points.", None),
         ("-6.0 points [-9.0, -3.0], more than chance would explain.", None),
@@ -161,7 +162,34 @@ def test_the_reader_finds_a_planted_contradiction(sentence, fault):
 @pytest.mark.parametrize("stage", ["offer", "order"])
 def test_a_lowest_rate_that_two_stages_share_is_no_stage_s_own(stage):
     sentence = f"The stage with the lowest promotion rate is {stage}: 20.0%."
-    assert "2 stages have the lowest" in contradictions(Planted(RATES.assign(rate=0.2, k=[20, 10]), sentence), "en")[0]
+    assert "2 share the lead" in contradictions(Planted(RATES.assign(rate=0.2, k=[20, 10]), sentence), "en")[0]
+
+
+STAGES = pd.DataFrame({"stage": ["a", "b", "c", "d", "e"], "median_days": [9.0, 9.0, 4.0, 9.0, 9.0], "n": 40})
+ALL = "'a', 'b' and 2 others"
+
+
+@pytest.mark.parametrize(
+    ("names", "rows", "fault"),
+    [
+        ("a", 1, None),
+        ("a", 2, "2 share the lead"),
+        ("'a' and 'b'", 2, None),
+        ("'a' and 'b'", 5, "4 share the lead by median_days, 2 are named"),
+        ("'a' and 'c'", 2, "c does not lead"),
+        (ALL, 5, None),
+        ("'a', 'b' and 3 others", 5, "4 share the lead"),
+        ("'a', 'c' and 2 others", 5, "c does not lead"),
+    ],
+)
+def test_who_shares_a_lead_must_be_named_or_counted(names, rows, fault):
+    chinese = (
+        names.replace(" and 2 others", "及另外 2 个").replace(" and 3 others", "及另外 3 个").replace(" and ", "和")
+    )
+    chinese = re.sub("'(.)'", r"“\1”", chinese.replace(", ", "、")) if "'" in names else f"“{names}”"
+    for sentence in (f"Deals stay longest in {names}: half have left.", f"商机在{chinese}停留最久：各有一半。"):
+        found = contradictions(Planted(STAGES.head(rows), sentence), "en")
+        assert bool(found) == bool(fault) and (not fault or fault in found[0]), found
 
 
 LOST = pd.DataFrame(

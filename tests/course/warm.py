@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from funnelkit.analysis.time import FEWEST_STAYS
 from funnelkit.course import lessons
 from funnelkit.language import use_language
 from funnelkit.result import Refusal, Result
@@ -83,8 +84,58 @@ CLAUSE = re.compile(r"[;；。，]|, |\. |\.$")
 COUNTED = re.compile(rf"(?<![\d.,\-–～])({NUMBER})(?![\d\-–～])")
 OF = re.compile(r"\b(\d[\d,]*) of (?:the )?(\d[\d,]*)\b(?! open)")  # k of n
 LABELS = ("stage", "segment", "point", "owner", "product", "dimension", "cohort", "account")
-FEWEST = re.compile(r"with the lowest promotion rate is (.+?):|升迁率最低的阶段是“(.+?)”：")
-TIED = re.compile(r"have the lowest promotion rate, .+?: (.+)\.$|升迁率最低的阶段不止一个，均为 .+?：(.+)。$")
+
+
+@dataclass(frozen=True)
+class Superlative:
+    """A sentence that names who leads: its words in both languages, the labels, and the figure that decides."""
+
+    words: re.Pattern
+    label: str
+    figure: str
+    least: bool = False
+    fewest: int = 0  # rows of fewer cases do not lead
+
+    def leaders(self, table):
+        """Return the rows that share the lead."""
+        rows = table.dropna(subset=self.figure)
+        often = rows[rows["n"] >= self.fewest] if self.fewest else rows
+        rows = often if len(often) else rows
+        best = rows[self.figure].min() if self.least else rows[self.figure].max()
+        return rows[np.isclose(rows[self.figure].astype(float), float(best), rtol=1e-9, atol=1e-12)]
+
+
+def says(en, zh, *more, **options):
+    return Superlative(re.compile(f"{en}|{zh}"), *more, **options)
+
+
+SPACE = ("safety", "performance", "appearance", "convenience", "economy")
+SUPERLATIVES = [
+    says("with the lowest promotion rate is (.+?): ", "升迁率最低的阶段是(.+?)：", "stage", "rate", least=True),
+    says(r"have the lowest promotion rate, .+?: (.+)\.$",
+         "升迁率最低的阶段不止一个，均为 .+?：(.+)。$", "stage", "rate", least=True),
+    says("Deals stay longest in (.+?): ", "商机在(.+?)停留最久", "stage", "median_days", fewest=FEWEST_STAYS),
+    says("(?:grows most|largest factor comes) after (.+?): ×", "(?:数量在|倍数最大的是)(.+?)之后", "stage", "factor"),
+    says("^Bottleneck: (.+?)\\. Of the", "^瓶颈：(.+?)。到达", "link", "regained"),
+    says("The largest loss is (?:at|shared by) (.+?): ", "流失最多的环节[是有](.+?)：", "link", "lost"),
+    says("^Largest loss: (.+), [^,]+ people", "^流失最多：(.+)，[^，]+。$", "point", "loss"),
+    says("^Lowest ratio: (.+), [^,]+%", "^比例最低：(.+)，[^，]+%", "point", "ratio", least=True),
+    says("^Best gain per cost: (.+); ", "^单位成本收益最好：(.+)；", "point", "gain_per_cost"),
+    says("^A relative gain of .* most at (.+): [^:]+$",
+         "^各阶段分别相对提高 .*?，(.+)带来的增量最大", "stage", "gain_relative"),
+    says("percentage points more would add most at (.+): [^:]+$",
+         "个百分点，(.+)带来的增量最大", "stage", "gain_points"),
+    says("^A unit of cost would add most at (.+): [^:]+$", "投在(.+)上增量最大", "stage", "gain_per_cost"),
+    says("By the weighted needs, (.+) (?:scores best|share the best)",
+         "按加权需求，(.+?)(?:得分|并列)最高", "name", "score"),
+    says("^(?:Strongest: |.*closest: )(.+?), (?:each )?[\\d.]+ ",
+         "^(?:最强的|.*最接近的)[是有](.+?)，各?[落领]", "dimension", "lead"),
+    says("^(?:Weakest: |.*narrowest: )(.+?), (?:each )?[\\d.]+ ",
+         "^(?:最弱的|.*优势最小的)[是有](.+?)，各?[落领]", "dimension", "lead", least=True),
+    says("Nearest: (.+?), which (?:fails|pass)", "最接近的是(.+?)，[未各]", "advantage", "n_passed"),
+    says("the peaks? (?:is|are) periods? (.+?), with", "采用最多的是第 (.+?) 期", "period", "n_new"),
+    says("the most frequent, .+?: (.+)\\.$", "最常见的(?:占 .+?：|有)(.+?)(?:。$|，各占)", "path", "n"),
+]  # fmt: skip
 
 
 def contradictions(result, lang):
@@ -206,20 +257,32 @@ def _total(table, when):
 
 
 def _extremes(sentence, result):
-    one, several = FEWEST.search(sentence), TIED.search(sentence)
-    if not (one or several) or not {"stage", "rate"} <= set(result.table):
-        return
-    said = (one or several)[1] or (one or several)[2]
-    stages = [said.strip("“”")] if one else re.findall(r"['“](.+?)['”](?=,|、|$)", said)
-    rates = result.table.dropna(subset="rate")
-    lowest = rates.loc[rates["rate"] <= rates["rate"].min() + 1e-9, "stage"]
-    names = {str(name) for stage in lowest for name in (stage, *_names(result.model, stage))}
-    yield from (f"{stage} has not the lowest rate" for stage in stages if stage not in names)
-    if rates["rate"].min() < 1 and len(stages) != len(lowest):
-        yield f"{len(lowest)} stages have the lowest rate, {len(stages)} are named"
+    for one in SUPERLATIVES:
+        claimed = one.words.search(sentence)
+        if not claimed or not {one.label, one.figure} <= set(result.table):
+            continue
+        lead = one.leaders(result.table)
+        names = {str(name) for label in lead[one.label] for name in (label, *_names(result.model, label))}
+        said, others = _said(next(text for text in claimed.groups() if text), names)
+        yield from (f"{name} does not lead by {one.figure}" for name in said if name not in names)
+        elsewhere = one.figure == "regained"  # a sentence of its own says who regains as much
+        if len(said) + others != len(lead) and not elsewhere:
+            yield f"{len(lead)} share the lead by {one.figure}, {len(said) + others} are named"
+
+
+def _said(text, known):
+    """Return the names that a text lists, and how many others it counts."""
+    more = re.search(r" and (\d+) others$|及另外 (\d+) 个$", text)
+    listed = text[: more.start()] if more else text
+    if text.strip("“”") in known or not re.match(r"['\"“]|\d+(?:(?:, | and |、)\d+)+$", text):
+        return [text.strip("“”")], 0
+    found = re.findall(r"“(.+?)”|'(.+?)'(?=, ['\"]| and ['\"]|$)|\"(.+?)\"(?=, | and |$)|(\d+)", listed)
+    return [next(name for name in names if name) for names in found], int(more[1] or more[2]) if more else 0
 
 
 def _names(model, stage):
+    if model and stage in SPACE:
+        return tuple(model.topic("space").item(stage).name)
     return (model.stage(stage).name.en, model.stage(stage).name.zh) if model and stage in model.stage_ids else ()
 
 

@@ -152,7 +152,7 @@ def test_ties_are_said_as_ties():
     assert "Lowest ratio: all 7 levels are equal." in found.reading()
     assert found.reading("zh").startswith("经过 7 层，起始人群只剩 47.83%")
     pair = weakest_levels(cascade({"diagnosis-rate": 0.5, "adherence": 0.5}))
-    assert "Lowest ratio: Diagnosis rate, Adherence, 50%." in pair.reading()
+    assert "Lowest ratio: 'Diagnosis rate' and 'Adherence', 50%." in pair.reading()
 
 
 def test_nothing_to_gain_where_all_stay_or_nobody_comes():

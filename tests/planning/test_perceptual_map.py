@@ -152,7 +152,7 @@ def test_space_profile_by_names_of_either_language():
     assert found.table["rival"].tolist() == ["乙", "乙", "甲", "甲", "乙"]
     assert found.table["rival_mean"].tolist() == [7.5, 6, 5.5, 4, 7.5]
     assert found.reading("zh") == (
-        "与每项最强的竞品相比，我方在 5 项中领先 1 项。最强的是“方便性”，领先“甲”5.00 分。"
+        "与每项最强的竞品相比，我方在 5 项中领先 1 项。最强的是“方便性”，领先“甲”和“乙”5.00 分。"
         "最弱的是“经济”，落后“乙”5.00 分。"
     )
 

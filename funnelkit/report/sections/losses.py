@@ -13,6 +13,7 @@ from funnelkit.pipeline import Pipeline
 from funnelkit.report.sections.scope import Scope
 from funnelkit.report.sections.section import Section
 from funnelkit.result import FEW, WIN_LIMITS, Result, refuse_limits
+from funnelkit.stats import leaders
 
 MONTHS = 12
 FEWEST_TOLD = 0.5  # share of the losses that must bear a reason
@@ -83,10 +84,11 @@ def _by_stage(pipeline: Pipeline, lost: pd.Series[bool]) -> pd.DataFrame:
 def _read(table: pd.DataFrame, pipeline: Pipeline, scope: Scope) -> tuple[str, dict[str, Any]]:
     whole = table.groupby("reason", dropna=False)["n_lost"].sum().sort_values(ascending=False, kind="stable")
     stages = table.groupby("stage", observed=True)["n_lost"].sum()
-    most = stages.idxmax()
-    values = {"n": number(whole.sum()), "reason": _reason(whole.index[0]), "n_reason": number(whole.iloc[0]),
-              "share": percent(whole.iloc[0] / whole.sum(), 0), "stage": pipeline.model.stage(most).name,
-              "n_stage": number(stages[most]), "day": _last_day(scope)}  # fmt: skip
+    reasons = [_reason(whole.index[at]) for at in leaders(whole.to_numpy())]
+    most = [pipeline.model.stage(stages.index[at]).name for at in leaders(stages.to_numpy())]
+    values = {"n": number(whole.sum()), "reasons": reasons, "n_reasons": len(reasons), "stages": most,
+              "n_reason": number(whole.iloc[0]), "share": percent(whole.iloc[0] / whole.sum(), 0),
+              "n_stages": len(most), "n_stage": number(stages.max()), "day": _last_day(scope)}  # fmt: skip
     return "report.losses.most_of_one" if len(stages) == 1 else "report.losses.most", values
 
 
