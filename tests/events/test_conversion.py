@@ -110,7 +110,7 @@ def test_times_and_trend_say_themselves():
     found = journeys(make([(0, "A"), (2, "B")], [(1, "A")], [(40, "A")]), "AB", Rule(window="14d"), columns=COLUMNS)
     whole = "From A to B, half of the 1 that made it took up to 2.0 days, and nine in ten up to 2.0 days."
     assert time_to_convert(found).reading() == whole
-    assert "共 1 个完成，半数用时不超过 2.0 天" in time_to_convert(found).reading("zh")
+    assert "的共 1 个，半数用时不超过 2.0 天" in time_to_convert(found).reading("zh")
     trend = conversion_trend(found)
     assert trend.sentences() == [
         "From A to B: 50.0% [9.5, 90.5] (n = 2) of those that began in the period from 1 January 2026, "
