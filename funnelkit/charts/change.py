@@ -302,7 +302,7 @@ def _value_axis(axis: Any, unit: str) -> None:
 def _signed(value: float, unit: str) -> str:
     if unit == "money":
         return ("+" if value > 0 else "\u2212" if value < 0 else "") + short_money(abs(value), None)
-    return f"{value:+,.1f}"
+    return ("+" if value > 0 else "") + number(value, 1)
 
 
 def _part_words(row: dict[str, Any], unit: str) -> str:

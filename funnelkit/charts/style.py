@@ -21,6 +21,7 @@ from funnelkit.language import (
     number,
     paragraph,
     percent,
+    points,
     say,
     settings,
     use_language,
@@ -339,7 +340,7 @@ def money_axis(axis: Any, currency: str | None) -> None:
 
 def points_axis(axis: Any) -> None:
     """Write the ticks of an axis of changes of a rate as percentage points."""
-    axis.set_major_formatter(lambda value, _: f"{100 * value:+.0f}" if value else "0")
+    axis.set_major_formatter(lambda value, _: points(value).removesuffix(".0"))
 
 
 def legend_above(ax: Axes, columns: int = 5, size: float = 8.5) -> None:

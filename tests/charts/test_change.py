@@ -49,6 +49,14 @@ def test_comparison_marks_clear_changes_only():
     )
 
 
+@pytest.mark.parametrize(("lang", "minus"), [("en", "-"), ("zh", "\u2212")])
+def test_ticks_of_changes_have_the_sign_of_the_language(lang, minus):
+    use_language(lang)
+    ax = change.compare_chart(compared(funnel("selling-5")), funnel("selling-5")).ax
+    said = [ax.xaxis.get_major_formatter()(value, 0) for value in (-0.4, 0, 0.025)]
+    assert said == [f"{minus}40", "0", "+2.5"]
+
+
 @EACH
 @pytest.mark.parametrize("status", ["no_history", "too_early", "no_counterpart", "not_enough"])
 def test_what_cannot_be_compared_says_why(status, lang, strict):  # noqa: F811
