@@ -109,7 +109,7 @@ function draw(view, layer, { width, height }) {
   scale(view, layer, { x: 6, y: 22, width: width - 12 });
   if (!narrow) {
     const radius = Math.max(30, Math.min(split / 2 - 86, (height - 124) / 1.81)); // 1.81: how tall a pentagon is
-    ring(view, layer, split / 2, 87 + radius, radius);
+    ring(view, layer, Math.max(split / 2, 130), 87 + radius, radius); // 130: the longest name fits on its left
   }
   path(view, layer, { x: split + (narrow ? 6 : 24), y: narrow ? 72 : 78, width: width - split - (narrow ? 12 : 32), height: height - (narrow ? 100 : 106) });
   return `${finding(view)} ${view.list(view.found.turn.map((turn, at) => view.number(view.found.n_potential[at])))}`;
