@@ -114,11 +114,7 @@ def _loop(
         raise DataError("loop_turns", found=turns)
     table = _path(rate, reach, feed, (inflow, most), turns)
     key, values = _verdict(table, rate * reach * feed, inflow)
-    return Result(table, key, values, _notes(table, turns, most), picture="loop_chart", shown=_rounded)
-
-
-def _rounded(table: pd.DataFrame) -> pd.DataFrame:
-    return table.round(1)
+    return Result(table, key, values, _notes(table, turns, most), picture="loop_chart")
 
 
 def _path(rate: float, reach: float, feed: float, supply: tuple[float, float], turns: int) -> pd.DataFrame:

@@ -32,8 +32,8 @@ def test_settles_where_the_reading_says():
     assert found.table["n_potential"].iloc[-1] == pytest.approx(500)
     assert found.reading() == (
         "The loop settles: each potential customer brings 0.800 new ones by word of mouth, which is below 1. "
-        "100 from outside become 500.0 potential "
-        "customers a turn; word of mouth adds 400.0%."
+        "In the long run, 100 from outside per turn become 500.0 potential customers per turn; "
+        "word of mouth adds 400.0%."
     )
 
 
