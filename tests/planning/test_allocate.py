@@ -180,5 +180,5 @@ def test_reading_in_both_languages():
     left = allocate(rows(), 6000, model=MODEL).sentences()
     assert left[-1] == "440 hours stay unspent: nothing open could use them to gain."
     held = allocate(rows().assign(most=[100, 500, 90]), 3000, model=MODEL).sentences()
-    assert held[-1] == "2,310 hours are left over: this plan does not assign them."
+    assert held[-1] == "2,310 hours are left over: this plan doesn't use them."
     assert allocate(rows(), 0, "money").sentences()[-1].startswith("In all, 0 of money bring 0 more wins")
