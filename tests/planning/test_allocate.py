@@ -174,11 +174,11 @@ def test_reading_in_both_languages():
     english = given.sentences()
     assert english[0].startswith("In funnel: 2,544 hours (84.8% of the budget) move 106 of 106 open deals on;")
     assert "each hour brings 15,637 of expected value" in english[0]
-    assert english[-1].startswith("In all, 3,000 hours bring ") and "upper bound" in english[-1]
+    assert english[-1].startswith("In all, 3,000 hours bring an expected ") and "upper bound" in english[-1]
     chinese = given.sentences("zh")
     assert chinese[2].startswith("客户搜索：投入 360 小时（占预算 12.0%），推进 73 个进行中商机里的 9 个")
     left = allocate(rows(), 6000, model=MODEL).sentences()
-    assert left[-1] == "440 hours stay unspent: nothing open could use them to gain."
+    assert left[-1] == "440 hours are left unspent: no open deal could gain from them."
     held = allocate(rows().assign(most=[100, 500, 90]), 3000, model=MODEL).sentences()
     assert held[-1] == "2,310 hours are left over: this plan doesn't use them."
-    assert allocate(rows(), 0, "money").sentences()[-1].startswith("In all, 0 of money bring 0 more wins")
+    assert allocate(rows(), 0, "money").sentences()[-1].startswith("In all, 0 of money bring an expected 0 more wins")
