@@ -35,7 +35,7 @@ def test_the_planted_drop_is_found_against_last_year_and_no_other_stage(sample):
     found = compare_periods(sample, Calendar("quarter"), on="2025-11-15")
     clear = found.table[found.table["clear"] & (found.table["stage"] != "overall")]
     assert clear[["against", "stage"]].values.tolist() == [["year_before", "solution-demo"]]
-    assert "Solution demo and track record, against 2024-Q4" in found.reading() and "同比" in found.reading("zh")
+    assert "Solution demo and track record, compared with 2024-Q4" in found.reading() and "同比" in found.reading("zh")
     insight = next(each for each in found.findings if each.subject == "solution-demo")
     fallen = clear.iloc[0]
     assert insight.kind == "rate_fall" and insight.evidence == fallen["p_value"] < 1 - fallen["level"]
