@@ -77,7 +77,7 @@ def test_cost_decides():
     rates = pd.DataFrame({"stage": ["a", "b"], "rate": [0.2, 0.5]})
     found = sensitivity(rates, costs={"a": 100, "b": 1})
     assert found.table["gain_per_cost"].tolist() == pytest.approx([0.25, 10])
-    assert "A unit of cost would add most at b: 10.0 wins" in found.reading()
+    assert "A unit of cost would add the most at b: 10.0 wins" in found.reading()
 
 
 def test_models_of_the_catalogue():
