@@ -9,7 +9,7 @@ import pandas as pd
 
 from funnelkit.analysis.shared import By, keys_of
 from funnelkit.analysis.stays import refuse_without_times, timed_outcomes
-from funnelkit.language import DataError, Text, both, day, label, number, say
+from funnelkit.language import DataError, Text, both, day, in_a_sentence, joined, number, say
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import WIN_LIMITS, Refusal, Result, refuse_limits, row_words
 from funnelkit.stats import rate_columns
@@ -81,7 +81,7 @@ def _read(
     basis = ("analysis.matured.basis", values)
     if not keys:
         return "analysis.matured.all", {**values, "rate": row_words(table.iloc[0])}, [basis]
-    by_words = both(lambda: say("result.between").join(label(key) for key in keys))
+    by_words = both(lambda: joined(map(in_a_sentence, keys)))
     return "analysis.matured.by", {**values, "by": by_words, "n": number(table["n"].sum())}, [basis]
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from funnelkit.analysis.shared import By, insight, keys_of, require_columns, span
-from funnelkit.language import DataError, Text, both, label, number, percent, say
+from funnelkit.language import DataError, both, in_a_sentence, label, number, percent, say
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Insight, Result, rate_words, refuse_limits
 from funnelkit.stats import OPEN, OUT, UP, expected_exits, fit_hazards, stage_spells
@@ -280,7 +280,7 @@ def _read(
         "same": both(lambda: say(f"analysis.people.n_{who}", n=number(n_same))),
     }
     notes: list[tuple[str, dict[str, Any]]] = [
-        ("analysis.people.mix", {"mix": [Text(name, label(name, "zh")) for name in mix]})
+        ("analysis.people.mix", {"mix": [both(partial(in_a_sentence, name)) for name in mix]})
         if mix
         else ("analysis.people.no_mix", {})
     ]

@@ -29,7 +29,7 @@ from funnelkit.charts.style import (
     style,
     wrap,
 )
-from funnelkit.language import label, number, paragraph, percent, rate_text, say
+from funnelkit.language import in_a_sentence, joined, label, number, paragraph, percent, rate_text, say
 from funnelkit.models import Funnel
 from funnelkit.result import Result
 
@@ -248,7 +248,7 @@ def rate_chart(
 def _rates_title(keys: Sequence[str], won: bool) -> str:
     """Return what rates are asked about: win rates where the kit computed them or the wins are counted beside them."""
     what = "stage_rates" if "stage" in keys else "rates" if won else "conversion_rates"
-    return say(f"charts.funnel.{what}_title", by=say("result.between").join(map(_in_a_sentence, keys)))
+    return say(f"charts.funnel.{what}_title", by=joined(map(in_a_sentence, keys)))
 
 
 def _end_of_axis(table: pd.DataFrame, top: float | None) -> float:
@@ -278,12 +278,6 @@ def _rates(table: pd.DataFrame, rows: tuple[list[str], Funnel | None], title: st
         ax.grid(**GRID)
         finish(figure, title)
     return Chart((ax,), alt_text(title, zip(segments, words, strict=True)), table)
-
-
-def _in_a_sentence(column: str) -> str:
-    """Return the label of a column without its capital; a column of one's own stays as it is written."""
-    named = label(column)
-    return named if named == column else named[:1].lower() + named[1:]
 
 
 def _is_win(stage: Any, model: Funnel | None) -> bool:

@@ -23,7 +23,7 @@ from funnelkit.charts.style import (
     stage_name,
     wrap,
 )
-from funnelkit.language import number, percent, say
+from funnelkit.language import joined, number, percent, say
 from funnelkit.models import Funnel
 
 Flags = tuple[NDArray[np.bool_], NDArray[np.bool_]]
@@ -86,7 +86,7 @@ def _stages(table: pd.DataFrame, model: Funnel | None, title: str) -> Chart:
         _limit_lines(ax)
         _name_lines(ax, table["period"], signals)
         ax.set_ylabel(wrap(say("charts.change.sum_axis"), 46))
-    named = say("result.between").join(name for _, name in sorted(told)) or say("charts.change.none")
+    named = joined(name for _, name in sorted(told)) or say("charts.change.none")
     series = len(table) // max(table["period"].nunique(), 1)
     return Chart((ax,), say("charts.change.monitor_alt", title=title, n=number(series), signals=named), table)
 

@@ -25,7 +25,7 @@ from funnelkit.charts.style import (
     stage_labels,
     wrap,
 )
-from funnelkit.language import number, percent, say
+from funnelkit.language import joined, number, percent, say
 from funnelkit.models import Funnel
 from funnelkit.result import table_of
 
@@ -218,7 +218,7 @@ def _cohorts(table: pd.DataFrame, title: str) -> Chart:
             keep_ticks(ax.yaxis, *ax.get_ylim())
         ns = {"low": number(table["n"].min()), "high": number(table["n"].max())}
         below.set_xlabel(say("charts.change.cohort_axis", **ns))
-    clear = say("result.between").join(table.loc[table["clear"], "cohort"].astype(str)) or say("charts.change.none")
+    clear = joined(table.loc[table["clear"], "cohort"]) or say("charts.change.none")
     values = {"first": percent(table["raw"].iloc[0]), "last": percent(table["raw"].iloc[-1]), "clear": clear}
     return Chart((above, below), say("charts.change.cohort_alt", title=title, n=len(table), **values), table)
 

@@ -66,6 +66,8 @@ from .texts import Lang as Lang
 from .texts import Text as Text
 from .texts import as_text as as_text
 from .texts import both as both
+from .texts import in_a_sentence as in_a_sentence
+from .texts import joined as joined
 from .texts import label as label
 from .texts import language as language
 from .texts import named as named

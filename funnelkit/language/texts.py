@@ -148,8 +148,25 @@ _FORMS = _Forms()
 
 
 def joined(words: Iterable[object]) -> str:
-    """Return words as a list in a sentence, or a Text in the language in force."""
-    return str(words) if isinstance(words, Text) else str(texts("result")["between"][language()]).join(map(str, words))
+    """Return words as a list in a sentence, or a Text in the language in force.
+
+    >>> joined(["North"]), joined(["North", "South", "East"]), joined(["North", "South and East", "West"])
+    ('North', 'North, South and East', 'North, South and East, and West')
+    """
+    names = [str(words)] if isinstance(words, Text) else [str(word) for word in words]
+    if len(names) < 2:
+        return "".join(names)
+    first, last = str(texts("result")["between"][language()]).join(names[:-1]), names[-1]
+    word = str(texts("result")["and"][language()])
+    if any(word in name for name in names):  # a name with its own "and": the list shows where it ends
+        word = str(texts("result")["and_after_and"][language()])
+    elif language() == "zh":  # a blank parts Chinese from digits and Latin letters
+        word = " " * _is_latin(first[-1:]) + word + " " * _is_latin(last[:1])
+    return first + word + last
+
+
+def _is_latin(sign: str) -> bool:
+    return sign.isascii() and sign.isalnum()
 
 
 def quoted(words: Iterable[object]) -> Text:
@@ -174,13 +191,24 @@ def named(names: Iterable[object]) -> str:
     shown = found if len(found) <= MOST_NAMED else found[:2]
     quotes = [str(name) if isinstance(name, int) else str(quoted([name])) for name in shown]
     if len(shown) < len(found):
-        return say("result.and_others", names=quotes, n=len(found) - len(shown))
-    return say("result.and_last", names=quotes[:-1], last=quotes[-1]) if len(quotes) > 1 else quotes[0]
+        return say("result.and_others", names=say("result.between").join(quotes), n=len(found) - len(shown))
+    listed = say("result.between").join(quotes[:-1])
+    return say("result.and_last", names=listed, last=quotes[-1]) if len(quotes) > 1 else quotes[0]
 
 
 def paragraph(sentences: Iterable[str]) -> str:
     """Return sentences as one paragraph: English parts them by a blank, Chinese does not."""
     return ("" if language() == "zh" else " ").join(sentences)
+
+
+def in_a_sentence(column: object) -> str:
+    """Return the label of a column without its capital; a column of one's own stays as it is written.
+
+    >>> in_a_sentence("lost_reason"), in_a_sentence("Region of my own")
+    ('lost reason', 'Region of my own')
+    """
+    named = label(column)
+    return named if named == column else named[:1].lower() + named[1:]
 
 
 def label(name: object, lang: Lang | None = None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from funnelkit.language import Text, both, say
+from funnelkit.language import Text, both, joined
 from funnelkit.models import Stage
 from funnelkit.pipeline import Pipeline
 from funnelkit.reading.findings import Journal
@@ -49,4 +49,4 @@ def _note_replaced(pipeline: Pipeline, journal: Journal) -> None:
 
 
 def _names(stages: Sequence[Stage]) -> Text:
-    return both(lambda: say("result.between").join(str(stage.name) for stage in stages))
+    return both(lambda: joined(stage.name for stage in stages))

@@ -1,9 +1,11 @@
 """A matured cohort: by hand from what each deal reached, in a world whose truth is known, and refused without times."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
-from funnelkit.analysis import count_stages, win_rate
+from funnelkit.analysis import count_stages, review_people, win_rate
 from funnelkit.language import DataError
 from funnelkit.reading import read
 from funnelkit.result import LimitError
@@ -80,6 +82,16 @@ def test_by_a_column_of_the_deals():
     table = win_rate(pipeline, "team", within=365).table
     whole = win_rate(pipeline, within=365).table
     assert table[["k", "n"]].sum().tolist() == whole[["k", "n"]].iloc[0].tolist()
+
+
+def test_a_column_of_the_kit_has_no_capital_in_a_sentence_and_ones_own_keeps_it():
+    pipeline = sample()
+    own = replace(pipeline, deals=pipeline.deals.rename(columns={"industry": "Sales Region"}))
+    both = win_rate(own, ["owner", "Sales Region"], within=365)
+    assert "of creation, by owner and Sales Region (" in both.reading()
+    assert "按负责人和 Sales Region" in both.reading("zh")
+    assert both.chart().alt.startswith("Do win rates differ by owner and Sales Region?")
+    assert "allow for the mix by lost reason." in review_people(pipeline, mix=["lost_reason"]).reading()
 
 
 def test_the_order_is_said_only_where_every_interval_bears_it():

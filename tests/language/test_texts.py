@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from funnelkit.language.errors import CatalogError, DataError, ReportError
-from funnelkit.language.texts import say, texts
+from funnelkit.language.texts import Text, joined, say, speaking, texts
 
 ROOT = Path(__file__).parents[2] / "funnelkit"
 FILES = {path.stem: texts(path.stem) for path in sorted((ROOT / "language" / "texts").glob("*.toml"))}
@@ -39,6 +39,25 @@ def test_english_counts_one_as_one(group, key, entry):
     """After a number that may be 1 the noun has a form for it; `of {n} deals` needs none."""
     found = re.findall(rf"(?<!of )(?<!of the )\{{n\}} (?:{COUNTED})\b", entry["en"])
     assert group.startswith("explore") or not found
+
+
+@pytest.mark.parametrize(
+    ("names", "english", "chinese"),
+    [
+        ([], "", ""),
+        (["North"], "North", "North"),
+        (["A", "B"], "A and B", "A 和 B"),
+        ([Text("Offer", "报价"), Text("Order", "下单"), Text("Visit", "访问")], "Offer, Order and Visit", "报价、下单和访问"),
+        (["demo and proof", "offer"], "demo and proof, and offer", "demo and proof 和 offer"),
+        ([Text("a", "展示和业绩"), Text("b", "报价")], "a and b", "展示和业绩、报价"),
+        (Text("Offer", "报价"), "Offer", "报价"),
+        ([1, 2, 3], "1, 2 and 3", "1、2 和 3"),
+    ],
+)
+def test_a_list_in_a_sentence_ends_in_and(names, english, chinese):
+    for lang, words in (("en", english), ("zh", chinese)):
+        with speaking(lang):
+            assert joined(names) == words
 
 
 @pytest.mark.parametrize(("n", "words"), [(1, "1 deal is"), ("1", "1 deal is"), (2, "2 deals are"), (0, "0 deals are")])
