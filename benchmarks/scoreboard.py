@@ -43,7 +43,7 @@ SUITES = {
 }  # fmt: skip
 WORLDS = {
     "one year": "一年历史", "two years": "两年历史", "one year, intake doubled": "一年历史，新商机后来翻倍",
-    "two years, intake doubled": "两年历史，新商机后来翻倍", "300 deals": "仅 300 单", "long tails": "停留时间长尾", "slow": "销售周期长",
+    "two years, intake doubled": "两年历史，新商机后来翻倍", "300 deals": "仅 300 单", "long tails": "停留时间长尾", "slow": "升迁周期长",
     "growing": "业务增长", "quarter end": "季末冲刺", "quarter_end": "季末冲刺", "constant": "各项恒定", "seasonal": "有季节性",
     "zombie": "有僵尸商机", "edited": "记录事后改过", "amount_mild": "大单略难赢", "amount_strong": "大单难赢得多", "backfilled": "日期事后补录",
 }  # fmt: skip
