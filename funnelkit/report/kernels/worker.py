@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 BAD_DATA, CELL_ERROR, KERNEL_DIED, CANNOT_WRITE, MEMORY_PASSED = 2, 10, 13, 14, 17
 _DATA_ERRORS = ("DataError", "CatalogError", "RuleError")
 _SAVE_EVERY_S = 5
+_MOST_SHOWN_MB = 100  # by one cell: more opens in no browser, and whether it arrives in time is left to chance
+_TOO_LARGE = {"exit_code": CELL_ERROR, "reason": "output_too_large", "detail": str(_MOST_SHOWN_MB)}
 WARNINGS = "warnings.log"  # what the cells wrote to stderr: for the operator, not for the page
 
 
@@ -130,7 +132,7 @@ def execute_report(notebook: Any, spec: Mapping[str, Any]) -> tuple[Any, dict[st
         except papermill.PapermillExecutionError as error:
             failure = _cell_failure(error.ename, error.evalue)
         except CellTimeoutError:  # an OSError by descent: what the cell showed could not be taken over in time
-            failure = {"exit_code": CELL_ERROR, "reason": "output_too_large", "detail": ""}
+            failure = _TOO_LARGE
         except (DeadKernelError, RuntimeError) as error:  # RuntimeError: it died before its first answer
             failure = {"exit_code": KERNEL_DIED, "reason": "kernel_died", "detail": str(error)}
     source.unlink()
@@ -164,11 +166,13 @@ def _cell_failure(name: str, value: object) -> dict[str, Any]:
 
 
 def _unfinished(notebook: Any) -> dict[str, Any] | None:
-    """Return the failure of a run that papermill calls complete: sys.exit() in a cell, or cells that never ran."""
+    """Return the failure of a run that papermill calls complete: sys.exit(), far too much shown, cells left."""
     for cell in notebook.cells:
         errors = [output for output in cell.get("outputs", []) if output.output_type == "error"]
         if errors and "raises-exception" not in cell.metadata.get("tags", []):
             return _cell_failure(errors[0].ename, errors[0].evalue)
+        if len(json.dumps(cell.get("outputs", []))) > _MOST_SHOWN_MB * 1_000_000:
+            return {**_TOO_LARGE, "cell": cell.get("id")}
     if any(_never_ran(cell) for cell in notebook.cells):
         return {"exit_code": KERNEL_DIED, "reason": "kernel_died", "detail": "cells never ran"}
     return None

@@ -28,6 +28,23 @@ def test_a_cell_that_prints_faster_than_it_is_read_is_a_fault_of_the_cell(tmp_pa
     assert (result["exit_code"], result["reason"], result["cell"]) == (10, "output_too_large", "c0")
 
 
+@pytest.mark.parametrize(("shown", "reason"), [(99_000_000, "ok"), (101_000_000, "output_too_large")])
+def test_what_no_page_can_hold_is_refused_however_fast_it_came(shown, reason, tmp_path, monkeypatch):
+    output = nbformat.v4.new_output("stream", name="stdout", text="x" * shown)
+    cells = [nbformat.v4.new_code_cell("1", id=name, execution_count=1) for name in ("c0", "c1")]
+    cells[0].outputs = [output]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+
+    def executed(*_, **__):
+        Engine.notebook, Engine.current = notebook, "c1"
+
+    monkeypatch.setattr(papermill, "execute_notebook", executed)
+    spec = {"folder": str(tmp_path), "parameters": {}, "cwd": str(tmp_path), "memory_mb": None}
+    _, result = execute_report(notebook, spec)
+    assert result["reason"] == reason
+    assert result.get("cell") == (None if reason == "ok" else "c0")
+
+
 @pytest.mark.slow
 def test_a_flood_of_output_names_its_cell(tmp_path):
     """20,000 flushed lines in one cell, as the process of a report meets them."""
