@@ -134,7 +134,7 @@ def test_without_a_single_close_date_no_time_is_told(sample):
     limits = (Limit("untimed_closes", {"n": 1, "n_closed": 1}),)
     blind = replace(pipeline, deals=pipeline.deals.assign(closed_at=pd.NaT), limits=limits)
     for analysis in (outcome_curves, promotion_cycle, compare_cohorts):
-        with pytest.raises(LimitError, match="carries no close date"):
+        with pytest.raises(LimitError, match="has no close date"):
             analysis(blind)
 
 
