@@ -186,7 +186,8 @@ def _batch(options: argparse.Namespace) -> int:
     if same:
         print(say("report.batch.unchanged_all", n=len(same), names=", ".join(same)), file=sys.stderr)
     good = sum(result.outcome != "failed" for result in results)
-    print(say("report.batch.done", good=good, n=len(results), page=out / "index.html"))
+    told = {"good": good, "n": len(results), "of": len(planned), "others": len(others), "page": out / "index.html"}
+    print(say("report.batch.done_some" if others else "report.batch.done", **told))
     return 1 if good < len(results) else _alerted([result.name for result in results if result.alerts])
 
 

@@ -58,7 +58,7 @@ def index_page(status: Mapping[str, Any], out: Path, messages: Mapping[str, str]
     head = "".join(f'<th scope="col"{_class(kind)}>{escape(word)}</th>' for word, kind in kinds)
     entries = sorted(_entries(status), key=lambda one: (_ORDER.index(one["outcome"]), not one.get("alerts")))
     rows = "\n".join(_row(entry, out, messages.get(entry["name"], ""), _moment(status)) for entry in entries)
-    kind = "good" if status["outcome"] == "ok" else "warn"
+    kind = "good" if status["outcome"] == "ok" and not status["n_failed"] else "warn"
     search = escape(say("report.batch.search"))
     return (
         f'<!DOCTYPE html>\n<html lang="{"zh-CN" if language() == "zh" else "en"}"><head><meta charset="utf-8">'
@@ -82,11 +82,11 @@ def _entries(status: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _counts(status: Mapping[str, Any]) -> str:
     good = status["n_done"] - status["n_failed"]
-    alerts = sum(bool(result.get("alerts")) for result in status["reports"])
+    alerts = sum(bool(entry.get("alerts")) for entry in _entries(status))
     said = [say("report.batch.counts", n=status["n"], good=good, failed=status["n_failed"],
                 open=status["n"] - status["n_done"], at=_time(status["started_at"]))]  # fmt: skip
     others = len(status.get("others", ()))
-    said += [say("report.batch.not_asked", n=others)] if others else []
+    said += [say("report.batch.not_asked", asked=status["n"] - others, n=others)] if others else []
     said += [say("report.batch.alerts", n=alerts)] if alerts else []
     said += [say("report.batch.in_progress", at=_time(status["at"]))] if status["outcome"] == "running" else []
     return paragraph(said)

@@ -70,7 +70,9 @@ def run_batch(
     with publish.locked(out), Signals() as signals:
         pool.sweep()
         batch = _Batch(items, out, lambda: signals.caught)
-        batch.others = [_standing(item, out) for item in others]
+        books = publish.load_json(out / _BOOK)
+        told = {entry["name"]: entry for entry in [*books.get("others", ()), *books.get("reports", ())]}
+        batch.others = [_standing(item, out, told.get(item.name, {})) for item in others]
         try:
             batch.reserve()
             with _makers(scheduler, _modules(items), out, batch.stop) as makers, Progress(progress) as bar:
@@ -230,16 +232,21 @@ class _Batch:
         return Outcome(item.name, "failed", error.exit_code, reason, run, _since(started), error=error)
 
     def status(self, final: bool) -> dict[str, Any]:
-        """Return what OUT/batch.json says: which reports have ended and how, which run, which wait."""
+        """Return what OUT/batch.json says: which reports have ended and how, which run, which wait.
+
+        The counts are of the whole plan, the outcome of what was asked for.
+        """
         results = [self.results[item.name] for item in self.items if item.name in self.results]
         failed = sum(result.outcome == "failed" for result in results)
+        stand = [other["outcome"] for other in self.others if other["outcome"] != "waiting"]
         outcome = "running" if not final else "cancelled" if self.stop() else "failed" if failed else "ok"
         code = {"running": None, "ok": 0, "failed": 1, "cancelled": CANCELLED}[outcome]
         if outcome == "ok" and any(result.alerts for result in results):
             code = ALERTED
         return {
             "outcome": outcome, "exit_code": code, "started_at": self.started.isoformat(timespec="seconds"),
-            "at": publish.now(), "pid": os.getpid(), "n": len(self.items), "n_done": len(results), "n_failed": failed,
+            "at": publish.now(), "pid": os.getpid(), "n": len(self.items) + len(self.others),
+            "n_asked": len(self.items), "n_done": len(results) + len(stand), "n_failed": failed + stand.count("failed"),
             "running": [item.name for item in self.items if item.name in self.running],
             "waiting": [
                 item.name for item in self.items if item.name not in self.results and item.name not in self.running
@@ -299,10 +306,12 @@ def _told(item: PlannedReport, fault: Exception) -> FunnelkitError:
     return ReportError("report_broke", 1, name=item.name, detail=f"{type(fault).__name__}: {fault}")
 
 
-def _standing(item: PlannedReport, out: Path) -> dict[str, Any]:
-    """Return how a report stands that was not asked for, by its own status."""
+def _standing(item: PlannedReport, out: Path, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how a report that was not asked for stands, by its own status, or by the books where it has none."""
     folder = item.request.out
     told = publish.load_json(folder / "status.json")
+    if not told and before.get("outcome") == "failed":
+        told = {**before, "at": before.get("ended_at")}
     outcome = {"ok": "kept", "failed": "failed"}.get(str(told.get("outcome")), "waiting")
     return {
         "name": item.name, "outcome": outcome, "exit_code": told.get("exit_code"), "reason": told.get("reason"),

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from funnelkit.analysis import Calendar, compare_periods
+from funnelkit.cli import main
 from funnelkit.language.errors import DataError, ReportError
 from funnelkit.report import Scope, attempt
 from funnelkit.report.runs import days, loops, run
@@ -136,7 +137,32 @@ def test_a_data_set_that_cannot_be_read_fails_alone(tmp_path):
     assert [(one["name"], one["outcome"]) for one in told["others"]] == [("good South", "waiting")]
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert page.index("bad.csv") < page.index("good South") < page.index("good North")
-    assert "Reports: 2; good: 1; failed: 1; not finished: 0." in page and "Not asked for this time: 1." in page
+    assert "Reports: 3; good: 1; failed: 1; not finished: 1." in page
+    assert "Asked for this time: 2; as before: 1." in page
+
+
+def test_one_report_made_again_leaves_the_list_of_all(tmp_path, capsys):
+    """The line, the books and the list after `--only` speak of the whole plan: made now, as before, failed before."""
+    export(False).to_csv(tmp_path / "d.csv", index=False)
+    (tmp_path / "bad.csv").write_bytes(b"\0\0\0")
+    template(tmp_path / "t.ipynb", "1")
+    content = {"data": {"good": "d.csv", "bad": "bad.csv"}, "parameters": {"stages": ["Lead", "Won"]}}
+    path, out = plan(tmp_path, **content, for_each="region"), tmp_path / "out"
+    assert main(["batch", str(path), "--out", str(out)]) == 1
+    first = load_json(out / "batch.json")
+    assert (first["n"], first["n_asked"], first["n_done"], first["n_failed"]) == (3, 3, 3, 1)
+    capsys.readouterr()
+    assert main(["batch", str(path), "--out", str(out), "--only", "good South"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("Good reports: 1 of the 1 asked for, out of 3 in the plan; the other 2 stand as before.")
+    told = load_json(out / "batch.json")
+    assert (told["outcome"], told["n"], told["n_asked"], told["n_done"], told["n_failed"]) == ("ok", 3, 1, 3, 1)
+    assert {one["name"]: one["outcome"] for one in [*told["reports"], *told["others"]]} == {
+        "good South": "ok", "good North": "kept", "bad": "failed",
+    }  # fmt: skip
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert "Reports: 3; good: 2; failed: 1; not finished: 0." in page
+    assert "Asked for this time: 1; as before: 2." in page and 'class="fk fk-warn">Reports' in page
 
 
 def test_a_column_with_too_many_values_is_no_loop(tmp_path, monkeypatch):
