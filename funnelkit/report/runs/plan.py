@@ -50,9 +50,10 @@ def _as_files(value: Any) -> list[str]:
 
 _TEXT, _TABLE = fits("text", is_text), fits("table", lambda value: isinstance(value, dict))
 _VALUES = fits("list", is_list_of(lambda value: True))
-_REPORT = Record({"name": _TEXT, "data": _TEXT, "parameters": _TABLE, "template": _TEXT, "rows": _TEXT}, ("name",))
+_FILES = Kind("files", _as_files)
+_REPORT = Record({"name": _TEXT, "data": _FILES, "parameters": _TABLE, "template": _TEXT, "rows": _TEXT}, ("name",))
 _PLAN = Record({
-    "template": _TEXT, "lang": _TEXT, "parameters": _TABLE, "data": Record({}, others=Kind("files", _as_files)),
+    "template": _TEXT, "lang": _TEXT, "parameters": _TABLE, "data": Record({}, others=_FILES),
     "each": Record({}, others=_VALUES), "reports": Records(_REPORT, least=0),
     "deadline_s": fits("seconds", is_between(1e-9, kinds=(int, float))), "keep": fits("runs", is_between(1)),
     "rows": _TEXT, "for_each": _TEXT, "alert": fits("alerts", is_list_of(is_one_of(*ALERTS))),
@@ -155,12 +156,19 @@ def _loop(plan: _Plan, column: str, name: str, files: Any) -> _Named:
 def _singles(plan: _Plan) -> _Named:
     found = []
     for report in plan.content.get("reports", []):
-        wanted = report.get("data")
-        if wanted is not None and wanted not in plan.data:
-            known = ", ".join(plan.data) or "–"
-            raise ReportError("plan_no_data", BAD_PARAMETER, file=str(plan.path), name=wanted, known=known)
-        found.append((report["name"], {**report, "files": plan.data.get(str(wanted))}))
+        found.append((report["name"], {**report, "files": _files_of(plan, report.get("data"))}))
     return found
+
+
+def _files_of(plan: _Plan, wanted: list[str] | None) -> list[str] | None:
+    """Return the files of a report: those of the data sets that it names, and any files that it gives themselves."""
+    if wanted is None:
+        return None
+    known = ", ".join(plan.data) or "–"
+    for name in wanted:
+        if name not in plan.data and not (plan.path.parent / name).is_file():
+            raise ReportError("plan_no_data", BAD_PARAMETER, file=str(plan.path), name=name, known=known)
+    return [file for name in wanted for file in plan.data.get(name, [name])]
 
 
 def _request(plan: _Plan, name: str, report: Mapping[str, Any]) -> Request:

@@ -64,6 +64,18 @@ def test_the_sample_of_a_plan_is_that_of_its_language(tmp_path):
             assert list(item.request.inputs) == sample_files()
 
 
+def test_a_report_takes_data_sets_and_files_of_its_own(tmp_path):
+    for name in ("d.csv", "e.csv", "f.csv"):
+        (tmp_path / name).write_text("deal_id\n1\n", encoding="utf-8")
+    wanted = {"set": "north", "list": ["d.csv", "e.csv"], "both": ["north", "f.csv"], "file": "f.csv"}
+    reports = [{"name": name, "data": data} for name, data in wanted.items()]
+    items = read_plan(plan(tmp_path, data={"north": ["d.csv", "e.csv"]}, reports=reports), tmp_path / "out")
+    found = {item.name: [Path(path).name for path in item.request.values["data"]] for item in items}
+    two = ["d.csv", "e.csv"]
+    assert found == {"north": two, "set": two, "list": two, "both": [*two, "f.csv"], "file": ["f.csv"]}
+    assert all(item.error is None and len(item.request.inputs) == len(found[item.name]) for item in items)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -78,7 +90,10 @@ def test_the_sample_of_a_plan_is_that_of_its_language(tmp_path):
         ({"reports": [{"name": "a"}, {"name": "A"}]}, "the reports 'a' and 'A' would share one folder"),
         ({"alert": ["signals"], "each": {"x": [1]}}, "alert cannot be ['signals']"),
         ({"memory_mb": 0, "each": {"x": [1]}}, "memory_mb cannot be 0"),
-        ({"reports": [{"name": "a", "data": "none"}]}, "no data set is named 'none'"),
+        ({"reports": [{"name": "a", "data": "none"}]}, "no data set is named 'none', and no file either"),
+        ({"reports": [{"name": "a", "data": ["none", "t.csv"]}]}, "no data set is named 'none', and no file either"),
+        ({"reports": [{"name": "a", "data": []}]}, "data cannot be []"),
+        ({"reports": [{"name": "a", "data": [3]}]}, "data cannot be [3]"),
         ({"reports": [{}]}, "name cannot be {}"),
         ({"lang": "fr", "each": {"x": [1]}}, "lang cannot be 'fr'"),
         ({"each": {"x": [1]}, "parameters": {"lang": "fr"}}, "lang cannot be 'fr'"),
