@@ -8,7 +8,7 @@ from funnelkit.charts.picture import Found, StagedChart
 from funnelkit.charts.style import COLOURS, Chart, alt_text, drawn, new_figure, percent_axis, rows_axis
 from funnelkit.language import number, say
 from funnelkit.models import Funnel
-from funnelkit.planning import unit_words
+from funnelkit.planning import deals_moved, unit_words
 from funnelkit.result import table_of
 from funnelkit.stats import leaders
 
@@ -58,7 +58,7 @@ class _AllocationChart(StagedChart):
         unit = unit_words(_unit(table))
         return [
             say("charts.planning.gets", given=number(row[_unit(table)]), unit=unit["unit"],
-                pushed=number(row["n_pushed"], 1), n=number(row["n_open"]))
+                pushed=deals_moved(row["n_pushed"]), n=number(row["n_open"]))
             for row in table.to_dict("records")
         ]  # fmt: skip
 

@@ -1,4 +1,5 @@
 from .allocate import allocate as allocate
+from .allocate import deals_moved as deals_moved
 from .allocate import state_table as state_table
 from .allocate import unit_words as unit_words
 from .cascade import cascade as cascade

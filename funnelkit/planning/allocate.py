@@ -209,8 +209,22 @@ def _check_rows(rows: pd.DataFrame, budget: float) -> None:
             raise DataError("bad_amount", column=name, value=rows.at[place, name], row=rows.loc[place].iloc[0])
 
 
-def _deals(count: float) -> str:
-    """Return a number of deals, with one decimal where part of the work is done."""
+def deals_moved(count: float) -> str:
+    """Return a number of deals, with one decimal where part of the work is done.
+
+    Parameters
+    ----------
+    count : float
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> deals_moved(106.0), deals_moved(41.67)
+    ('106', '41.7')
+    """
     return number(count, 0 if abs(count - round(count)) < 0.05 else 1)
 
 
@@ -246,13 +260,13 @@ def _words(table: pd.DataFrame, unit: str, model: Funnel | None) -> tuple[tuple[
     notes: list[tuple[str, dict[str, Any]]] = [
         ("planning.allocate.row", {
             "name": names.get(row[lead], row[lead]), "amount": number(row[unit]), **named,
-            "share": percent(row["share_budget"]), "n": _deals(row["n_pushed"]), "n_open": number(row["n_open"]),
+            "share": percent(row["share_budget"]), "n": deals_moved(row["n_pushed"]), "n_open": number(row["n_open"]),
             "gain": _amount(row["gain_per_unit"]), "value": _amount(row["value_won_more"]),
         })
         for row in table.sort_values("gain_per_unit", ascending=False).to_dict("records") if row[unit] > 0
     ]  # fmt: skip
     total = {name: table[name].sum() for name in (unit, "n_won_more", "value_won_more", "share_budget")}
-    summed = {"n": _deals(total["n_won_more"]), "value": _amount(total["value_won_more"])}
+    summed = {"n": deals_moved(total["n_won_more"]), "value": _amount(total["value_won_more"])}
     notes.append(("planning.allocate.sum", {"amount": number(total[unit]), **named, **summed}))
     left = total[unit] / total["share_budget"] - total[unit] if total["share_budget"] else 0.0
     if left >= 0.5:

@@ -6,6 +6,7 @@ import pytest
 from scipy.optimize import linprog
 
 from funnelkit import read
+from funnelkit.charts import allocation_chart
 from funnelkit.language.errors import DataError
 from funnelkit.language.samples import sample_files
 from funnelkit.models.funnel import custom, funnel
@@ -175,6 +176,7 @@ def test_reading_in_both_languages():
     assert english[0].startswith("In funnel: 2,544 hours (84.8% of the budget) move 106 of 106 open deals on;")
     assert "each hour brings 15,637 of expected value" in english[0]
     assert english[-1].startswith("In all, 3,000 hours bring an expected ") and "upper bound" in english[-1]
+    assert "In funnel: 2,544 hours move 106 of 106 deals" in allocation_chart(given).alt
     chinese = given.sentences("zh")
     assert chinese[2].startswith("客户搜索：投入 360 小时（占预算 12.0%），推进 73 个进行中商机里的 9 个")
     left = allocate(rows(), 6000, model=MODEL).sentences()
