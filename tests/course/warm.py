@@ -274,7 +274,7 @@ def _said(text, known):
     """Return the names that a text lists, and how many others it counts."""
     more = re.search(r" and (\d+) others$|及另外 (\d+) 个$", text)
     listed = text[: more.start()] if more else text
-    if text.strip("“”") in known or not re.match(r"['\"“]|\d+(?:(?:, | and |、)\d+)+$", text):
+    if text.strip("“”") in known or not re.match(r"['\"“]|\d+(?:(?:, | and |、| 和 )\d+)+$", text):
         return [text.strip("“”")], 0
     found = re.findall(r"“(.+?)”|'(.+?)'(?=, ['\"]| and ['\"]|$)|\"(.+?)\"(?=, | and |$)|(\d+)", listed)
     return [next(name for name in names if name) for names in found], int(more[1] or more[2]) if more else 0

@@ -47,7 +47,11 @@ def test_english_counts_one_as_one(group, key, entry):
         ([], "", ""),
         (["North"], "North", "North"),
         (["A", "B"], "A and B", "A 和 B"),
-        ([Text("Offer", "报价"), Text("Order", "下单"), Text("Visit", "访问")], "Offer, Order and Visit", "报价、下单和访问"),
+        (
+            [Text("Offer", "报价"), Text("Order", "下单"), Text("Visit", "访问")],
+            "Offer, Order and Visit",
+            "报价、下单和访问",
+        ),
         (["demo and proof", "offer"], "demo and proof, and offer", "demo and proof 和 offer"),
         ([Text("a", "展示和业绩"), Text("b", "报价")], "a and b", "展示和业绩、报价"),
         (Text("Offer", "报价"), "Offer", "报价"),

@@ -72,7 +72,7 @@ def test_advantage_needs_all_four():
     assert found.reading() == "five-year trial: passes all 4 tests."
     one = advantage_test(ANSWERS.head(1))
     assert one.table["n_passed"].tolist() == [2]
-    assert one.reading("zh") == "没有一项优势通过全部 4 项检验。最接近的是“once a day”，未通过：独特、不变的特性。"
+    assert one.reading("zh") == "没有一项优势通过全部 4 项检验。最接近的是“once a day”，未通过：独特和不变的特性。"
     assert advantage_test(ANSWERS.head(0)).reading() == "No advantage is given."
 
 
