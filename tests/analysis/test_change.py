@@ -153,7 +153,7 @@ def test_a_pipeline_is_split_between_the_rates_that_compare_periods_gives():
     assert parts.loc["mix", "low"] < -0.03 < parts.loc["mix", "high"] < 0
     assert parts.loc["rate", "low"] < 0 < parts.loc["rate", "high"]
     assert [each.kind for each in found.findings] == ["change_by_mix"]
-    assert "it alone would have brought" in found.reading() and "若其他因素不变" in found.reading("zh")
+    assert "it alone would have made" in found.reading() and "其他因素不变" in found.reading("zh")
 
 
 def test_a_pipeline_without_an_earlier_period_is_refused_in_words():

@@ -69,7 +69,7 @@ def test_each_step_may_have_a_window_of_its_own(count):
     assert entered(count("--steps", "A,B,B", "--window", "11d,1d", "--json")) == [3, 2, 0]
     told = count("--rule", "bitrix24", "--window", "7d,2d", code=2)
     assert "order='any' and window_from='previous' contradict each other" in told
-    with pytest.raises(RuleError, match="window='7 d, 2 d' and window_from='first' contradict"):
+    with pytest.raises(RuleError, match="window='7 days, 2 days' and window_from='first' contradict"):
         Rule(window="7d,2d")
 
 

@@ -42,8 +42,8 @@ def test_every_preset_has_a_row_and_a_true_sentence(log, lang):
 
 def test_one_window_for_all_that_have_one(log):
     table = compare_rules(log, "ABC", window="3d", exclude=["X"]).table.set_index("rule")
-    assert str(table.loc["mixpanel", "window"]) == "3 d from the first step"
-    assert str(table.loc["ga4_closed", "window"]) == "3 d from the previous step"
+    assert str(table.loc["mixpanel", "window"]) == "3 days from the first step"
+    assert str(table.loc["ga4_closed", "window"]) == "3 days from the previous step"
     assert str(table.loc["hubspot_any", "window"]) == "none"
     assert table.loc["posthog", "A"] < table.loc["mixpanel", "A"], "excluded persons leave the whole funnel"
     shown = table.dropna(subset="rate")

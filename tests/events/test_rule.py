@@ -81,7 +81,7 @@ def test_a_rule_says_what_it_means():
     rule = preset("mixpanel", exclude=("Refund",))
     assert repr(rule).splitlines() == [
         "The steps come in order; other events may come in between.",
-        "Window: 7 d from the first step, its end included.",
+        "Window: 7 days from the first step, its end included.",
         "A chain starts at the first event of step 1.",
         "Events up to 2 s apart may swap.",
         "One of these events ends the chain, and the steps before it count: Refund.",
