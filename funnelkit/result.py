@@ -74,9 +74,10 @@ class Column:
 class Insight:
     """One thing in a Result that deserves attention, with what it takes to rank it against others.
 
-    `kind` is the verb's word for it, `subject` a stage, segment, deal or person, `n_deals` and `amount` its size,
-    `evidence` a p-value or None where there is no test. `usual` is what the figure would be otherwise: a rate, days or
-    a count, as `found` is.
+    `kind` is the verb's word for it, `subject` a stage, segment, deal or person, `n_deals` the deals that the sentence
+    counts (where it gives rates alone, those that the difference makes), `amount` their money, `evidence` a p-value or
+    None where there is no test. `usual` is what the figure would be otherwise: a rate, days or a count, as `found` is.
+    `excess` ranks it where not all of `n_deals` are too many or too few.
     """
 
     kind: str
@@ -87,6 +88,7 @@ class Insight:
     evidence: float | None = None
     found: float | None = None
     usual: float | None = None
+    excess: float | None = None
 
     def __str__(self) -> str:
         return str(self.sentence)

@@ -90,7 +90,7 @@ def _split(losses: pd.DataFrame, model: Funnel | None) -> Result:
     findings: tuple[Insight, ...] = ()
     if "regained" in values:
         row = table.loc[table["regained"].idxmax()]
-        findings = (insight("bottleneck", row["link"], key, values, n_deals=int(row["n_within"])),)
+        findings = (insight("bottleneck", row["link"], key, values, n_deals=round(row["regained"])),)
     shown = partial(_losses_for_people, model)
     return Result(table, key, values, notes, model=model, picture="loss_chart", shown=shown, findings=findings)
 

@@ -208,19 +208,19 @@ def _change(row: dict[str, Any], pipeline: Pipeline, spells: Spells) -> Standing
     kind, every = KINDS[row["measure"], bool(row["higher"])], row["number"] == EVERY
     pair = ("n_open", "n_usual") if row["measure"] == "pace" else ("n_observed", "n_expected")
     found, usual = (float(row[name]) for name in pair)
+    told = _there_now(pipeline, row["stage"]) if row["measure"] == "pace" and not every else found
     values = {"stage": say_stage(pipeline.model, row["stage"]), "since": _since(row),
-              "found": number(found), "usual": number(usual, 1), "n": number(row["n"]),
+              "found": number(told), "usual": number(usual, 1), "n": number(row["n"]),
               "pace": percent(row["n_observed"] / max(row["n_expected"], 1e-9), 0),
               "p": percent(max(row["p_value"], LEAST_SHOWN))}  # fmt: skip
-    if row["measure"] == "pace" and not every:
-        values["found"] = number(_there_now(pipeline, row["stage"]))
     there = (spells.stage == row["number"]) | every
     there &= spells.to == OPEN if row["measure"] == "pace" else spells.end > float(days([row["since"]])[0])
     amounts = pipeline.deals.get("amount", pd.Series(np.nan, index=pipeline.deals.index))
     mean = amounts.iloc[np.unique(spells.deal[there])].mean()
     gap = abs(found - usual)
-    size = {"n_deals": round(gap), "amount": None if pd.isna(mean) else float(gap * mean)}
-    size |= {"evidence": float(row["p_value"]), "found": found, "usual": usual}
+    size = {"n_deals": round(told if row["measure"] == "pace" else row["n"]), "excess": gap}
+    size |= {"amount": None if pd.isna(mean) else float(gap * mean)}
+    size |= {"evidence": float(row["p_value"]), "found": float(told), "usual": usual}
     key = f"analysis.monitor.{kind}"
     return StandingSignal(
         insight(kind, "all" if every else row["stage"], key, values, **size), key, values, row["since"]

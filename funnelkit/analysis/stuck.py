@@ -121,7 +121,7 @@ def _is_bottleneck(change: StandingSignal) -> bool:
 
 def _stage_leads(slowed: list[StandingSignal], n_stuck: int) -> bool:
     """Return whether a stage that holds too many concerns more deals than those that are stuck one by one."""
-    return bool(slowed) and (slowed[0].insight.n_deals or 0) >= n_stuck
+    return bool(slowed) and (slowed[0].insight.excess or 0) >= n_stuck
 
 
 def _for_people(keys: list[str], table: pd.DataFrame) -> pd.DataFrame:

@@ -127,6 +127,6 @@ def _reading(table: pd.DataFrame, names: pd.Series[Any]) -> tuple[Reading, tuple
     values |= {"period": names[after.index[0]], "k": number(k), "decided": number(n), "expected": number(expected, 1)}
     values |= {"p": percent(max(last["p_value"], LEAST_SHOWN))}
     key = f"analysis.monitor.{_side(last)}"
-    size = {"n_deals": round(abs(k - expected)), "evidence": float(last["p_value"])}
+    size = {"n_deals": int(n), "excess": float(abs(k - expected)), "evidence": float(last["p_value"])}
     size |= {"found": float(k), "usual": float(expected)}
     return (key, values, notes), (insight(f"rate_{_side(last)}", values["period"], key, values, **size),)

@@ -94,7 +94,7 @@ def test_the_three_sentences():
     assert "有信号：自 m14" in drop.reading("zh")
     assert short.reading().startswith("Too few points: 7 mature") and "数据点太少" in short.reading("zh")
     assert drop.table["signal"].tolist()[-1] and short.table["signal"].isna().all()
-    assert [(change.kind, change.subject, change.n_deals) for change in drop.findings] == [("rate_below", "m14", 60)]
+    assert [(change.kind, change.subject, change.n_deals) for change in drop.findings] == [("rate_below", "m14", 400)]
 
 
 def test_a_change_that_the_watch_met_at_its_beginning_may_be_older():

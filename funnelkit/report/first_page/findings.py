@@ -43,6 +43,8 @@ class Found:
     amount: float | None = None
     usual: float | None = None
     p_value: float | None = None
+    found: float | None = None
+    excess: float | None = None  # what ranks it, where not all of the deals are too many or too few
     tested: bool = False  # by the page itself: one of the family that Holm's procedure judges
 
     @property
@@ -54,7 +56,7 @@ class Found:
 
     def weight(self, each: float) -> float:
         """Return what ranks it: money, or deals at the mean amount of `each`, times the evidence."""
-        money = self.amount if self.amount is not None else (self.n_deals or 0) * each
+        money = self.amount if self.amount is not None else (self.excess or self.n_deals or 0) * each
         return money * self.evidence
 
 
@@ -148,7 +150,7 @@ def _held_up(evidence: Evidence, facts: StageFacts, one: Insight) -> Found:
 
     return Found(
         "held_up", "act", both(sentence), _call(evidence, facts), facts.stage.id, None, facts.n_open,
-        facts.worth or None, facts.n_usual, one.evidence,
+        facts.worth or None, facts.n_usual, one.evidence, facts.n_open,
     )  # fmt: skip
 
 
@@ -182,7 +184,7 @@ def _passed(evidence: Evidence) -> list[Found]:
         found.append(Found(
             kind, "act" if fell else "watch", _passed_words(evidence, facts, fell),
             _review(evidence, (lost, usually)) if fell else None, facts.stage.id, None, round(abs(gap)),
-            None if np.isnan(each) else abs(gap) * each, moved.usual, moved.p_value, tested=True,
+            None if np.isnan(each) else abs(gap) * each, moved.usual, moved.p_value, moved.rate, tested=True,
         ))  # fmt: skip
     return found
 
@@ -243,8 +245,8 @@ def _wins(evidence: Evidence) -> list[Found]:
         return say("report.first_page.wins_found", month=month_words(evidence.since), n=number(k), usual=usual)
 
     amount = None if np.isnan(each) else abs(gap) * each
-    return [Found(kind, "watch", both(sentence), _plan(evidence), n_deals=round(abs(gap)), amount=amount,
-                  usual=wins.expected, p_value=wins.p_value(), tested=True)]  # fmt: skip
+    return [Found(kind, "watch", both(sentence), _plan(evidence), n_deals=k, amount=amount, usual=wins.expected,
+                  p_value=wins.p_value(), found=k, excess=round(abs(gap)), tested=True)]  # fmt: skip
 
 
 def _dry_spell(evidence: Evidence) -> Found | None:
@@ -265,8 +267,8 @@ def _dry_spell(evidence: Evidence) -> Found | None:
         return say("report.first_page.no_wins", month=month, level=level)
 
     amount = None if np.isnan(each) else expected * each
-    return Found("fewer_wins", "watch", both(sentence), _plan(evidence), n_deals=round(expected), amount=amount,
-                 usual=expected, p_value=spell.p_value, tested=True)  # fmt: skip
+    return Found("fewer_wins", "watch", both(sentence), _plan(evidence), n_deals=0, amount=amount, usual=spell.level,
+                 p_value=spell.p_value, found=0.0, excess=round(expected), tested=True)  # fmt: skip
 
 
 def _plan(evidence: Evidence) -> Text | None:
@@ -304,21 +306,21 @@ def _single(kind: str, severity: str, evidence: Evidence, rows: pd.DataFrame, p_
     worth = float(rows["amount"].sum()) if valued and "amount" in rows else 0.0
 
     key = f"{kind}_one" if kind == "stuck" and len(rows) == 1 else kind
+    longest = rows.sort_values("age_days").iloc[-1]
 
     def sentence() -> str:
         deals = deals_words(len(rows))
         if worth:
             deals = say("report.first_page.worth", deals=deals, money=money_words(worth, currency))
-        longest = rows.sort_values("age_days").iloc[-1]
         told = {"days": number(longest["age_days"]), "usual": number(longest["usual_days"])}
         if key != kind:
             told["stage"] = stage_words(evidence.records.pipeline.model.stage(longest["stage"]).name)
         return say(f"report.first_page.{key}", deals=deals, **told)
 
     action = both(lambda: say(f"report.first_page.do_{key}"))
-    usual = float(rows["usual_days"].median())
+    age, usual = float(longest["age_days"]), float(longest["usual_days"])
     return Found(kind, severity, both(sentence), action, n_deals=len(rows), amount=worth or None,
-                 usual=None if np.isnan(usual) else usual, p_value=p_value)  # fmt: skip
+                 usual=None if np.isnan(usual) else usual, p_value=p_value, found=age)  # fmt: skip
 
 
 def _target(evidence: Evidence) -> list[Found]:
@@ -336,7 +338,7 @@ def _target(evidence: Evidence) -> list[Found]:
 
     action = both(lambda: say("report.first_page.do_target")) if short else None
     return [Found("target", "watch" if short else "steady", both(sentence), action, amount=target.amount,
-                  usual=WANTED, p_value=target.chance)]  # fmt: skip
+                  usual=WANTED, p_value=target.chance, found=target.chance)]  # fmt: skip
 
 
 # --- what other cells found ------------------------------------------------------------------------------------------
@@ -369,7 +371,9 @@ def _of_monitor(evidence: Evidence, one: Insight) -> Found:
         )  # fmt: skip
 
     subject = None if facts is None else facts.stage.id
-    return Found(kind, "watch", both(sentence), None, subject, None, one.n_deals, one.amount, expected, one.evidence)
+    n_deals = round(n) if one.kind.endswith("promoted") else round(seen)
+    return Found(kind, "watch", both(sentence), None, subject, None, n_deals, one.amount, expected, one.evidence,
+                 seen, one.excess)  # fmt: skip
 
 
 def _counted(evidence: Evidence, one: Insight) -> tuple[pd.Timestamp, float, float, float] | None:
@@ -391,5 +395,5 @@ def _as_told(one: Insight) -> Found:
     """Return a finding of another cell in its own sentence."""
     return replace(
         Found(one.kind, "watch", one.sentence, n_deals=one.n_deals, amount=one.amount),
-        segment=one.subject, usual=one.usual, p_value=one.evidence,
+        segment=one.subject, usual=one.usual, p_value=one.evidence, found=one.found, excess=one.excess,
     )  # fmt: skip

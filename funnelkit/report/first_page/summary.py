@@ -32,8 +32,8 @@ from funnelkit.report.first_page.words import (
 from funnelkit.report.sections.scope import Scope
 from funnelkit.result import Insight, Result, require_pipeline
 
-COLUMNS = ["rank", "severity", "kind", "stage", "segment", "sentence", "action", "n_deals", "amount", "usual",
-           "evidence"]  # fmt: skip
+COLUMNS = ["rank", "severity", "kind", "stage", "segment", "sentence", "action", "n_deals", "amount", "found",
+           "usual", "evidence"]  # fmt: skip
 OWN_MODEL = "custom"  # of stages found in the data
 FIRST_DAY = pd.Timestamp(0)  # of another year, so that a day is told with its own
 LONGEST_SOURCE = 60  # characters of the names of files
@@ -123,7 +123,7 @@ def summary(
     -------
     Summary
         Table, the weightiest first: rank, severity (act, watch, steady), kind, stage, segment, sentence, action,
-        n_deals, amount (the deals' currency), usual, evidence (-log10 p, at most 6).
+        n_deals (that it counts), amount (the deals' currency), found, usual, evidence (-log10 p, at most 6).
 
     Raises
     ------
@@ -223,6 +223,7 @@ def _as_dict(place: int, one: Found) -> dict[str, Any]:
         "rank": place, "severity": one.severity, "kind": one.kind, "stage": one.stage, "segment": one.segment,
         "sentence": str(one.sentence), "action": None if one.action is None else str(one.action),
         "n_deals": one.n_deals, "amount": None if one.amount is None else round(one.amount, 2),
+        "found": None if one.found is None else round(one.found, 4),
         "usual": None if one.usual is None else round(one.usual, 4),
         "evidence": None if one.p_value is None else round(one.evidence, 3),
     }  # fmt: skip

@@ -16,6 +16,7 @@ ALERTED = 3  # what a command ends with where there is something to say
 STALE_DAYS = 7
 _HELD_UP = {"slower": "held_up"}  # what the first page calls a slower stage that holds more deals than usual
 FILE = "alert.json"
+_SIZES = {"n_deals": "deals", "amount": "money", "found": "found", "usual": "usual"}  # of an alert, of a finding
 
 
 def write_alerts(staging: Path, asked: Sequence[str], record: Mapping[str, Any], before: Path | None) -> bool:
@@ -55,12 +56,16 @@ def _key(alert: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _as_on_the_page(alert: dict[str, Any], findings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return an alert in the words of the first page, where that has a finding on the same stage or the target."""
+    """Return an alert in the words of the first page, where that has a finding on the same stage or the target.
+
+    Its sizes are then those that these words speak of.
+    """
     for one in findings:
         same = one.get("stage") == alert["subject"] and one.get("kind") in (alert["kind"], _HELD_UP.get(alert["kind"]))
         if same or one.get("kind") == alert["alert"] == "target":
             words = paragraph([one["sentence"], *([one["action"]] if one.get("action") else [])])
-            return {**alert, "sentence": words, "rank": one.get("rank")}
+            sizes = {name: one[told] for name, told in _SIZES.items() if told in one}
+            return {**alert, **sizes, "sentence": words, "rank": one.get("rank")}
     return alert
 
 

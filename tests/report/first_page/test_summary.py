@@ -214,7 +214,8 @@ def test_the_same_page_twice(sample, answers, page):
 
 def test_summary_json_names_what_a_mail_needs(page):
     front = page.figures()["first_page"]
-    keys = ["rank", "severity", "kind", "stage", "segment", "sentence", "action", "deals", "money", "usual", "evidence"]
+    keys = ["rank", "severity", "kind", "stage", "segment", "sentence", "action", "deals", "money", "found"]
+    keys += ["usual", "evidence"]
     assert list(front["findings"][0]) == keys and front["severity"] == "act"
     assert front["subject"] == f"{front['title']}: {front['findings'][0]['sentence']}"
     with speaking("zh"):
