@@ -23,7 +23,26 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason="n
 SHOTS = os.environ.get("FUNNELKIT_SHOTS")  # a folder for screenshots, to be looked at
 each = pytest.mark.parametrize("name", CASES)
 both = pytest.mark.parametrize("lang", LANGUAGES)
-SCREENS = {"wide": (1280, 720), "projector": (1024, 600), "phone": (390, 844)}
+SCREENS = {"wide": (1280, 720), "projector": (1024, 600), "zoomed": (640, 360), "phone": (390, 844)}  # 200 % of wide
+CUT = """() => {
+  const card = document.querySelector('#fk').shadowRoot.querySelector('.card'), wrong = [];
+  const box = (one) => one.getBoundingClientRect(), shown = (one) => getComputedStyle(one).clipPath === 'none'
+    && one.checkVisibility({ contentVisibilityAuto: true, visibilityProperty: true });
+  const beyond = (a, b) => a.width && (a.left < b.left - 3 || a.right > b.right + 3 || a.top < b.top - 3
+    || a.bottom > b.bottom + 3);
+  const over = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 3
+    && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3;
+  const all = (query) => [...card.querySelectorAll(query)], canvas = box(card.querySelector('.canvas'));
+  for (const one of all('.canvas svg text')) if (beyond(box(one), canvas)) wrong.push(`cut: ${one.textContent}`);
+  const parts = all('label, .box, input[type=range], button, select, summary, .canvas, .challenge')
+    .filter((one) => shown(one) && !one.closest('.numbers'));
+  for (const one of parts) if (beyond(box(one), box(card))) wrong.push(`outside: ${one.textContent}`);
+  parts.forEach((one, at) => parts.slice(at + 1).forEach((other) => {
+    const apart = !one.contains(other) && !other.contains(one);
+    if (apart && over(box(one), box(other))) wrong.push(`over: ${one.textContent}, ${other.textContent}`);
+  }));
+  return wrong;
+}"""
 STATE = "() => document.querySelector('#fk').model.get('state')"
 
 
@@ -96,11 +115,16 @@ def test_a_page_on_its_own_at_each_size(name, lang, opened):
         page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
         assert page.locator(".card h1").inner_text() == panel.texts[lang]["title"]
         assert page.evaluate("() => document.documentElement.scrollWidth") <= width, "nothing scrolls sideways"
-        if size != "phone":
+        if size in ("wide", "projector"):
             tall = page.evaluate("() => document.documentElement.scrollHeight")
             assert tall <= height, "controls and picture on one screen"
         assert page.locator("svg[role=img]").get_attribute("aria-label")
-        if size != "projector" and axe_file() is not None:
+        if size == "zoomed":
+            page.wait_for_timeout(150)  # the picture is drawn anew at its new size
+            assert page.evaluate(CUT) == []
+            wide = page.locator(".canvas").bounding_box()["width"]
+            assert panel.spec["layout"] != "side" or wide > 400, "the picture has the card's width"
+        if size in ("wide", "phone") and axe_file() is not None:
             assert violations_of(page) == []
         if SHOTS:
             page.screenshot(path=f"{SHOTS}/{name}-{lang}-{size}.png", full_page=True)
