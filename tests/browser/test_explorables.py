@@ -17,15 +17,15 @@ from funnelkit.language import LANGUAGES, use_language
 from tests.explore.cases import CASES
 
 from .axe import MISSING, axe_file, violations_of
-from .lab import READY, ROOT, RUN_ALL, chromium, jupyterlab, run_notebook
+from .lab import NO_WINDOWING, READY, ROOT, RUN_ALL, TOKEN, chromium, jupyterlab, run_notebook
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(chromium() is None, reason="no Chromium on this machine")]
 SHOTS = os.environ.get("FUNNELKIT_SHOTS")  # a folder for screenshots, to be looked at
 each = pytest.mark.parametrize("name", CASES)
 both = pytest.mark.parametrize("lang", LANGUAGES)
 SCREENS = {"wide": (1280, 720), "projector": (1024, 600), "zoomed": (640, 360), "phone": (390, 844)}  # 200 % of wide
-CUT = """() => {
-  const card = document.querySelector('#fk').shadowRoot.querySelector('.card'), wrong = [];
+CUT_IN = """(card) => {
+  const wrong = [];
   const box = (one) => one.getBoundingClientRect(), shown = (one) => getComputedStyle(one).clipPath === 'none'
     && one.checkVisibility({ contentVisibilityAuto: true, visibilityProperty: true });
   const beyond = (a, b) => a.width && (a.left < b.left - 3 || a.right > b.right + 3 || a.top < b.top - 3
@@ -43,6 +43,7 @@ CUT = """() => {
   }));
   return wrong;
 }"""
+CUT = f"() => ({CUT_IN})(document.querySelector('#fk').shadowRoot.querySelector('.card'))"
 STATE = "() => document.querySelector('#fk').model.get('state')"
 
 
@@ -423,6 +424,42 @@ def test_every_card_in_jupyterlab(lang, lab, browser):
     not_ours = ("favicon", ".map", "ResizeObserver", "status of 404", "WebGL")
     assert [error for error in errors if not any(word in error for word in not_ours)] == []
     page.close()
+
+
+KEEP = """async () => { await window.jupyterapp.commands.execute('docmanager:save');
+  await window.jupyterapp.shell.currentWidget.sessionContext.shutdown(); }"""
+
+
+def test_a_notebook_opened_again_shows_its_cards_as_they_were_saved(lab, browser):
+    """With the widgets' state saved and no cell run: every card, as it was moved, whole at 100 and at 200 %."""
+    page = browser.new_page(viewport={"width": 1280, "height": 720})
+    page.set_default_timeout(120_000)
+    run_notebook(page, lab, "en.ipynb")
+    page.locator(".jp-Notebook .card").nth(len(CASES) - 1).wait_for()
+    slider = page.locator(".jp-Notebook .jp-Cell").nth(1).get_by_role("slider", name="Negotiation")
+    slider.press("ArrowRight")
+    expect(slider).to_have_attribute("aria-valuetext", "86%, was 85%")
+    page.evaluate(KEEP)
+    page.close()
+    for width, height, ratio in ((1280, 720, 1), (640, 360, 2)):
+        context = browser.new_context(viewport={"width": width, "height": height}, device_scale_factor=ratio)
+        page, errors = context.new_page(), []
+        page.on("pageerror", lambda error, errors=errors: errors.append(str(error)))
+        page.goto(f"{lab}/doc/tree/en.ipynb?token={TOKEN}")
+        page.wait_for_function(READY, timeout=120_000)
+        page.evaluate(NO_WINDOWING)
+        expect(page.locator(".jp-Notebook .card svg[role=img]")).to_have_count(len(CASES), timeout=60_000)
+        for place, name in enumerate(CASES, 1):
+            card = page.locator(".jp-Notebook .jp-Cell").nth(place).locator(".card")
+            card.scroll_into_view_if_needed()
+            assert card.locator(".row").count() and card.locator(".gone").is_visible(), name
+            page.wait_for_timeout(100)
+            assert card.evaluate(f"(card) => ({CUT_IN})(card)") == [], (name, width)
+        slider = page.locator(".jp-Notebook .jp-Cell").nth(1).get_by_role("slider", name="Negotiation")
+        expect(slider).to_have_attribute("aria-valuetext", "86%, was 85%")
+        assert errors == []
+        page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        context.close()
 
 
 def test_two_views_move_together_and_a_busy_kernel_holds_nothing_up(lab, browser):
