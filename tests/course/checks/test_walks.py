@@ -46,7 +46,7 @@ def test_best_level():
     assert hints["product-value"] == "level_other"
     assert pharma_target.check_best_level(None, LEVELS).hint == "empty"
     assert spoken("zh", lambda: pharma_target.check_best_level("诊断率", LEVELS)).text.startswith(
-        "请写一层的代号：disease-awareness"
+        "请写一层的标识（id）：disease-awareness"
     )
     dear = weakest_levels(
         TABLE, COSTS | {"adherence": 40, "visit-rate": 1.9, "treatment-regimen": 1.8, "diagnosis-rate": 1.9}
@@ -86,7 +86,7 @@ def test_bottleneck():
     hints = {name: first_funnel.check_bottleneck(name, rates).hint for name in ("a", "b", "c", "x", None)}
     assert hints == {"a": "bottleneck_loss", "b": "right", "c": "right", "x": "stage_unknown", None: "empty"}
     worse = pd.DataFrame({"stage": ["a", "b", "c"], "rate": [0.7, 0.5, 0.4]})
-    assert spoken("zh", lambda: first_funnel.check_bottleneck("b", worse)).text == "另有一个阶段保留的比例更小。"
+    assert spoken("zh", lambda: first_funnel.check_bottleneck("b", worse)).text == "另有一个阶段的升迁率更低。"
 
 
 def test_start():
