@@ -166,7 +166,7 @@ def joined(words: Iterable[object]) -> str:
 
 
 def _is_latin(sign: str) -> bool:
-    return sign.isascii() and sign.isalnum()
+    return sign.isascii() and (sign.isalnum() or sign == "%")
 
 
 def quoted(words: Iterable[object]) -> Text:
