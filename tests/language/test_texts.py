@@ -56,7 +56,11 @@ def test_english_counts_one_as_one(group, key, entry):
         ([Text("a", "展示和业绩"), Text("b", "报价")], "a and b", "展示和业绩、报价"),
         (Text("Offer", "报价"), "Offer", "报价"),
         ([1, 2, 3], "1, 2 and 3", "1、2 和 3"),
-        ([Text("need 33%", "需求 33%"), Text("intent 67%", "意向 67%")], "need 33% and intent 67%", "需求 33% 和意向 67%"),
+        (
+            [Text("need 33%", "需求 33%"), Text("intent 67%", "意向 67%")],
+            "need 33% and intent 67%",
+            "需求 33% 和意向 67%",
+        ),
     ],
 )
 def test_a_list_in_a_sentence_ends_in_and(names, english, chinese):
