@@ -92,7 +92,7 @@ def test_new_and_vanished_segments_are_mix_and_named():
     found = split_change(BEFORE, after, "segment")
     assert found.segments.set_index("segment")["state"].to_dict() == {"A": "both", "B": "vanished", "C": "new"}
     assert found.segments.set_index("segment").loc[["B", "C"], "rate"].tolist() == [0, 0]
-    assert "B (vanished), C (new)" in found.reading() and "B（消失）、C（新增）" in found.reading("zh")
+    assert "B (vanished) and C (new)" in found.reading() and "B（消失）和 C（新增）" in found.reading("zh")
 
 
 def test_stages_share_the_rate():

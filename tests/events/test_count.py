@@ -298,7 +298,7 @@ def test_a_count_says_itself_in_both_languages(log):
     found = count_events(log, "ABC", Rule(window="10d"))
     assert found.sentences() == [
         "4 began with A, 1 reached C.",
-        "Of those whose whole window (10 d) has passed, 33.3% [6.1, 79.2] (n = 3) reached C.",
+        "Of those whose whole window (10 days) has passed, 33.3% [6.1, 79.2] (n = 3) reached C.",
         "1 may still advance: in the end 25.0% to 50.0% of all who began will have come through.",
     ]
     assert found.sentences("zh")[1] == "窗口（10 天）已满者中，到达“C”的占 33.3% [6.1, 79.2]（n = 3）。"
