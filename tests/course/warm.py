@@ -115,7 +115,7 @@ SUPERLATIVES = [
     says(r"have the lowest promotion rate, .+?: (.+)\.$",
          "升迁率最低的阶段不止一个，均为 .+?：(.+)。$", "stage", "rate", least=True),
     says("Deals stay longest in (.+?): ", "商机在(.+?)停留最久", "stage", "median_days", fewest=FEWEST_STAYS),
-    says("(?:grows most|largest factor comes) after (.+?): ×", "(?:数量在|倍数最大的是)(.+?)之后", "stage", "factor"),
+    says("(?:grows most|largest factor comes) after (.+?): ×", "(?:数量在|倍数最大的是)(“.+?)之后", "stage", "factor"),
     says("^Bottleneck: (.+?)\\. Of the", "^瓶颈：(.+?)。到达", "link", "regained"),
     says("The largest loss is (?:at|shared by) (.+?): ", "流失最多的环节[是有](.+?)：", "link", "lost"),
     says("^Largest loss: (.+), [^,]+ people", "^流失最多：(.+)，[^，]+。$", "point", "loss"),
