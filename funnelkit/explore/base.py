@@ -214,7 +214,7 @@ def said(key: str, **values: Any) -> Text:
 
 def words(name: str) -> dict[str, dict[str, str]]:
     """Return the texts of an explorable and those of every card: {language: {key: text}}."""
-    of_lists = {key: texts("result")[key] for key in ("between", "and_last", "and_others")}
+    of_lists = {key: texts("result")[key] for key in ("between", "and", "and_others")}
     entries = {**texts("explore.core"), **texts(f"explore.{name}"), **of_lists}
     return {lang: {key: entry[lang] for key, entry in entries.items()} for lang in LANGUAGES}
 

@@ -43,7 +43,7 @@ export function words(texts, lang, currency) {
       const shown = names.slice(0, names.length > MOST_NAMED ? 2 : MOST_NAMED), n = names.length - shown.length;
       const quotes = shown.map((name) => (lang === "zh" ? `“${name}”` : `'${name}'`));
       if (n) return this.t("and_others", { names: this.list(quotes), n });
-      return quotes.length > 1 ? this.t("and_last", { names: this.list(quotes.slice(0, -1)), last: quotes.at(-1) }) : quotes[0];
+      return quotes.length > 1 ? this.list(quotes.slice(0, -1)) + this.t("and") + quotes.at(-1) : quotes[0];
     },
     number: (value, digits = 0) => shown(value, digits),
     counter: (values) => { // one way of writing for counts that stand together

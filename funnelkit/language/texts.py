@@ -192,8 +192,7 @@ def named(names: Iterable[object]) -> str:
     quotes = [str(name) if isinstance(name, int) else str(quoted([name])) for name in shown]
     if len(shown) < len(found):
         return say("result.and_others", names=say("result.between").join(quotes), n=len(found) - len(shown))
-    listed = say("result.between").join(quotes[:-1])
-    return say("result.and_last", names=listed, last=quotes[-1]) if len(quotes) > 1 else quotes[0]
+    return joined(quotes)
 
 
 def paragraph(sentences: Iterable[str]) -> str:
