@@ -56,7 +56,7 @@ def test_strategies_differ_in_both_languages():
     found = rank_accounts(FIGURES, "2026-01-31")
     texts = {text for lang in ("en", "zh") for text in found.sentences(lang)[-3:]}
     assert len(texts) == 6
-    assert found.sentences()[-1].startswith("Low: serve at low cost")
+    assert found.sentences()[-1].startswith("Low: service at low cost")
     assert found.sentences("zh")[-3].startswith("高优先级：")
 
 
