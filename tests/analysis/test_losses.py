@@ -17,7 +17,7 @@ def test_the_truth_comes_out_again_and_the_bottleneck_is_found():
         assert np.allclose(table["within"], truth["within"], atol=0.02) and np.allclose(
             table["beyond"], truth["beyond"], atol=0.02
         )
-        assert found.reading().startswith("Bottleneck: install.") and found.reading("zh").startswith("瓶颈：“install”")
+        assert found.reading().startswith("Bottleneck: Install.") and found.reading("zh").startswith("瓶颈：“Install”")
         assert "The largest loss is at aware" in found.reading()
         assert losses["synthetic"].all()
 
