@@ -18,7 +18,7 @@ def test_the_truth_comes_out_again_and_the_bottleneck_is_found():
             table["beyond"], truth["beyond"], atol=0.02
         )
         assert found.reading().startswith("Bottleneck: Install.") and found.reading("zh").startswith("瓶颈：“Install”")
-        assert "The largest loss is at aware" in found.reading()
+        assert "The largest loss is at Aware" in found.reading()
         assert losses["synthetic"].all()
 
 
