@@ -87,7 +87,7 @@ def show(
     caption, figures, names, currency : optional
         Title; numbers for a report's summary; {column: label to bear}; ISO code of the amounts.
     most : int, optional
-        Rows beyond it are counted, not shown.
+        Rows beyond it are counted, not shown; a few more (a quarter) are shown, as two years of months are.
 
     Returns
     -------
@@ -99,7 +99,7 @@ def show(
     Owner    Won
     Li     1,234
     """
-    rest = max(0, len(table) - most) if most is not None else 0
+    rest = len(table) - most if most is not None and len(table) > most + most // 4 else 0
     cells, numeric = cell_texts(table.head(most) if rest else table, model, currency)
     head = [label((names or {}).get(name, name)) for name in cells]
     html, text = _laid_out([head, *zip(*cells.values(), strict=True)], numeric, caption, rest)

@@ -108,3 +108,10 @@ def test_dates_and_amounts_are_written_out_in_sentences():
     assert spoken("zh", lambda: in_words.amount_in_words(-44_700, "EUR")) == "−4.5 万欧元"
     assert in_words.amount_in_words(573_956_280, "CNY") == formats.money(573_956_280, "CNY")
     assert in_words.amount_in_words(None) == in_words.moment(None) == "–"
+
+
+@pytest.mark.parametrize(("rows", "shown"), [(20, 20), (24, 24), (25, 25), (26, 20), (100, 20)])
+def test_a_few_rows_too_many_are_shown_all_the_same(rows, shown):
+    text = tables.show(pd.DataFrame({"n": range(rows)}), most=20).text.splitlines()
+    assert len(text) == 1 + shown + (rows > shown)
+    assert (f"{rows - shown} more" in text[-1]) == (rows > shown)
