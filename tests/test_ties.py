@@ -191,7 +191,7 @@ def test_more_than_a_few_are_counted():
     table = pd.DataFrame({"stage": list("abcdef"), "n_entered": [2, 4, 8, 16, 32, 64]})
     found = fk.growth_table(table)
     assert found.reading() == "The count grows most after 'a', 'b' and 3 others: ×2.00."
-    assert found.reading("zh") == "数量在“a”、“b”及另外 3 个之后增长最多：×2.00。"
+    assert found.reading("zh") == "数量在“a”“b”及另外 3 个之后增长最多：×2.00。"
     assert contradictions(found, "en") == contradictions(found, "zh") == []
 
 

@@ -37,7 +37,7 @@ export function words(texts, lang, currency) {
     lang,
     t: (key, values = {}) => (texts[lang][key] ?? key).replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all),
     name: (text) => (text && typeof text === "object" ? text[lang] : String(text ?? "")),
-    list: (names) => names.join(texts[lang].between),
+    list: (names) => names.join(texts[lang].between).replaceAll("”、“", "”“"), // as Python's `joined`
     named(names) { // who shares a place, as Python's `named` says it
       if (names.length === 1 && lang === "en") return names[0];
       const shown = names.slice(0, names.length > MOST_NAMED ? 2 : MOST_NAMED), n = names.length - shown.length;

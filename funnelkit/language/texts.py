@@ -162,7 +162,12 @@ def joined(words: Iterable[object]) -> str:
         word = str(texts("result")["and_after_and"][language()])
     elif language() == "zh":  # a blank parts Chinese from digits and Latin letters
         word = " " * _is_latin(first[-1:]) + word + " " * _is_latin(last[:1])
-    return first + word + last
+    return _quotes_side_by_side(first + word + last)
+
+
+def _quotes_side_by_side(words: str) -> str:
+    """Return a Chinese list without the sign between quotations, as the standard for punctuation has it."""
+    return words.replace("”、“", "”“")
 
 
 def _is_latin(sign: str) -> bool:
@@ -173,10 +178,10 @@ def quoted(words: Iterable[object]) -> Text:
     """Return words as a list of quotations; both languages escape what repr escapes.
 
     >>> quoted(["North", "South"])
-    Text(en="'North', 'South'", zh='“North”、“South”')
+    Text(en="'North', 'South'", zh='“North”“South”')
     """
     names = [repr(str(word)) for word in words]
-    return Text(", ".join(names), "、".join(f"“{name[1:-1]}”" for name in names))
+    return Text(", ".join(names), "".join(f"“{name[1:-1]}”" for name in names))
 
 
 def named(names: Iterable[object]) -> str:
@@ -191,7 +196,8 @@ def named(names: Iterable[object]) -> str:
     shown = found if len(found) <= MOST_NAMED else found[:2]
     quotes = [str(name) if isinstance(name, int) else str(quoted([name])) for name in shown]
     if len(shown) < len(found):
-        return say("result.and_others", names=say("result.between").join(quotes), n=len(found) - len(shown))
+        names = _quotes_side_by_side(say("result.between").join(quotes))
+        return say("result.and_others", names=names, n=len(found) - len(shown))
     return joined(quotes)
 
 
