@@ -90,7 +90,7 @@ def test_the_three_sentences():
     calm, drop, short = monitor(series(STEADY)), monitor(series([*STEADY, 0.15])), monitor(series(STEADY[:8]))
     assert calm.reading().startswith("No signal after the baseline (periods judged: 1)") and not calm.findings
     assert "无信号" in calm.reading("zh")
-    assert drop.reading().startswith("Signal: since m14 the rate is below what it was: 60 of 400, where 120.2")
+    assert drop.reading().startswith("Signal: since m14 the rate is below what it was: 60 of 400, compared with 120.2")
     assert "有信号：自 m14" in drop.reading("zh")
     assert short.reading().startswith("Too few points: 7 mature") and "数据点太少" in short.reading("zh")
     assert drop.table["signal"].tolist()[-1] and short.table["signal"].isna().all()
