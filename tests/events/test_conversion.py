@@ -113,12 +113,13 @@ def test_times_and_trend_say_themselves():
     assert "的共 1 个，半数用时不超过 2.0 天" in time_to_convert(found).reading("zh")
     trend = conversion_trend(found)
     assert trend.sentences() == [
-        "From A to B: 50.0% [9.5, 90.5] (n = 2) of those that began in the period from 1 January 2026, "
-        "the only one that is complete.",
+        "From A to B, 50.0% [9.5, 90.5] (n = 2) of those that began in the period starting on 1 January 2026 "
+        "converted; no other period is complete.",
         "One cohort is not complete; its rate may still change.",
     ]
     assert "2026 年 1 月 1 日" in trend.reading("zh")
-    assert time_histogram(found).reading() == "1 got from A to B; the longest took 2.0 days."
+    slowest = "Of those observed for long enough, 1 got from A to B; the slowest took 2.0 days."
+    assert time_histogram(found).reading() == slowest
     with pytest.raises(DataError, match="A is the first step: no time leads to it"):
         time_histogram(found, "A")
 
