@@ -90,9 +90,9 @@ def _for_people(model: Funnel, table: pd.DataFrame) -> pd.DataFrame:
             "stage": every if pd.isna(row["stage"]) else str(model.stage(row["stage"]).name),
             "figure_health": number(row["figure"], 2),
             "n": number(row["n"]),
-            "usual_range": "–" if pd.isna(row["low"]) else say(
-                "language.present.span", low=number(row["low"], 2), high=number(row["high"], 2)
-            ),
+            "usual_range": "–"
+            if pd.isna(row["low"])
+            else say("language.present.span", low=number(row["low"], 2), high=number(row["high"], 2)),
             "verdict": label(f"health_{row['verdict']}"),
         }
         for row in table.to_dict("records")

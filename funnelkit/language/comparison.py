@@ -40,8 +40,7 @@ def compared(table: pd.DataFrame, column: str, name: str, model: Model | None) -
     if not len(apart) or apart.max() < 1e-9:
         if name:
             return "result.same_as", {"name": name[:1].upper() + name[1:]}
-        some = (table["by_hand"].isna() & table[column].notna()).any()
-        return f"result.same_{'in_some' if some else 'by_hand'}", {}
+        return f"result.same_{'in_some' if (table['by_hand'].isna() & table[column].notna()).any() else 'by_hand'}", {}
     worst, lead = table.iloc[int(apart.argmax())], table.columns[: table.columns.get_loc(column)]
     row = both(lambda: say("result.for_row", row=_part_name(worst[lead[-1]], model)) if len(lead) else "")
     share, by = _is_share(column), abs(worst["difference"])

@@ -292,7 +292,7 @@ def level_advice(points: Iterable[str], *, model: Model = "pharma") -> Result:
     Examples
     --------
     >>> level_advice(["diagnosis-rate"]).table["push"].item()
-    'talk with physicians about harm and how to diagnose'
+    'talk with physicians about the harm of the disease and its diagnosis'
     """
     model = funnel(model)
     stages = [model.stage(point) for point in points]

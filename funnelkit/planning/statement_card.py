@@ -123,7 +123,7 @@ def advantage_test(advantages: Result | pd.DataFrame, model: str | Funnel = "pha
     >>> table = pd.DataFrame({"advantage": ["once a day"], "unique": [False], "different": [True],
     ...                       "important": [True], "lasting": [True]})
     >>> advantage_test(table).reading()
-    'No advantage passes all 4 tests. Nearest: once a day, which fails: Unique.'
+    'No advantage passes all 4 tests. Nearest: once a day, which fails on: Unique.'
     """
     return _tested(table_of(advantages), funnel(model))
 

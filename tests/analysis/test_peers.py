@@ -37,7 +37,7 @@ def test_the_two_questions_of_the_example(n, rate, verdict, en, zh):
     assert found.table.loc[0, "verdict"] == verdict
     assert en in found.reading() and zh in found.reading("zh")
     # The second question: the actions of the stage, from the catalogue.
-    assert "call, visit and dig out needs, record" in found.reading() and "上门拜访" in found.reading("zh")
+    assert "call, visit and dig out needs, and record" in found.reading() and "上门拜访" in found.reading("zh")
 
 
 def test_stage_names_of_either_language_and_a_stage_without_peers():

@@ -1,4 +1,4 @@
-"""Quarantine: rows quarantined, corrected and loaded with their source, give exactly what the undamaged source gives."""
+"""Quarantine: its rows, corrected and loaded with their source, give exactly what the undamaged source gives."""
 
 import csv
 from pathlib import Path

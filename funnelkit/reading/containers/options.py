@@ -73,8 +73,8 @@ class ReadOptions:
     on : dict
         From a column of the deals to the column of a joined table.
     quarantine : path
-        Where to write the quarantined rows, as a CSV to correct. Given to `read` together with its source, each corrected
-        row takes the place of its original.
+        Where to write the quarantined rows, as a CSV to correct. Given to `read` together with its source, each
+        corrected row takes the place of its original.
     progress : callable
         Called with the share read, 0 to 1.
     collapse : bool
