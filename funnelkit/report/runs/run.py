@@ -100,9 +100,10 @@ def run_report(
     """Make one report and return the folder it was published in.
 
     The folder holds notebook.ipynb, report.html, summary.json, run.json and the tables. `crew` are Workers to share,
-    `stop` a function that says which signal asks to stop; `executed` is called when the cells are done and the page
-    is still to be made. A run other than `after` that is published already is returned as it is. Raises ReportError,
-    DataError with the exit code of the design; whatever happens, OUT/latest keeps pointing at the last complete report.
+    `stop` a function that says which signal asks to stop; `executed` is called while the cells are done and the page is
+    still to be made, perhaps more than once. A run other than `after` that is published already is returned as it is.
+    Raises ReportError, DataError with the exit code of the design; whatever happens, OUT/latest keeps pointing at the
+    last complete report.
     """
     with contextlib.ExitStack() as stack:
         if stop is None:
