@@ -83,7 +83,7 @@ def _stays(pipeline: Pipeline, by: By, delayed_entry: bool | None) -> Result:
 def _stays_for_people(keys: list[str], table: pd.DataFrame) -> pd.DataFrame:
     table = table[table["n"] > 0]
     medians = [with_ends(row, "median_days", _MEDIAN) for row in table.to_dict("records")]
-    return table[keys].assign(n_stays=table["n"], n_open=table["n_open"], median_days=medians)
+    return table[keys].assign(n_stays=table["n"], n_open=table["n_open"], median_with_interval=medians)
 
 
 def _stay_row(spells: pd.DataFrame) -> dict[str, Any]:
@@ -353,7 +353,7 @@ def _cycle(pipeline: Pipeline, by: By, delayed_entry: bool | None) -> Result:
 def _cycle_for_people(keys: list[str], table: pd.DataFrame) -> pd.DataFrame:
     medians = [with_ends(row, "median_days", _MEDIAN) for row in table.to_dict("records")]
     outcomes = [label(name) for name in table["outcome"]]
-    return table[keys].assign(outcome=outcomes, n_closed=table["n_closed"], median_days=medians)
+    return table[keys].assign(outcome=outcomes, n_closed=table["n_closed"], median_with_interval=medians)
 
 
 def _cycle_rows(times: pd.DataFrame) -> Iterator[dict[str, Any]]:

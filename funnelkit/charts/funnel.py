@@ -73,7 +73,8 @@ def funnel_chart(found: Drawable, model: Funnel | None = None, title: str | None
     grows = (model is not None and model.grows) or _grows(counts)
     # Of a Result the rates are those of its deals, which may be timed; of a table what its counts give.
     rates = None if grows else rate_table(found).table
-    return _funnel(counts, (rates, model), title or say("charts.funnel.funnel_title"))
+    asked = say(f"charts.funnel.{'growth' if grows else 'funnel'}_title")
+    return _funnel(counts, (rates, model), title or asked)
 
 
 def _grows(counts: pd.DataFrame) -> bool:

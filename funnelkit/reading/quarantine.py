@@ -1,4 +1,4 @@
-"""Quarantine: the quarantined rows, with their original text, physical line and reason, as a CSV to correct and load.
+"""Quarantine: rows kept out, with their original text, physical line and reason, as a CSV to correct and load.
 
 Loaded together with its source, each corrected row takes the place that its faulty original had.
 """

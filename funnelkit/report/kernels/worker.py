@@ -132,7 +132,7 @@ def execute_report(notebook: Any, spec: Mapping[str, Any]) -> tuple[Any, dict[st
         except papermill.PapermillExecutionError as error:
             failure = _cell_failure(error.ename, error.evalue)
         except CellTimeoutError:  # an OSError by descent: what the cell showed could not be taken over in time
-            failure = _TOO_LARGE
+            failure = {**_TOO_LARGE}
         except (DeadKernelError, RuntimeError) as error:  # RuntimeError: it died before its first answer
             failure = {"exit_code": KERNEL_DIED, "reason": "kernel_died", "detail": str(error)}
     source.unlink()
