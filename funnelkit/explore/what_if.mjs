@@ -121,7 +121,7 @@ function finding(view) {
 function answer(view) {
   const { spec, found, state } = view, names = spec.stages.filter((stage, at) => found.best[at]).map((stage) => view.name(stage.name));
   const best = view.signed(Math.max(...found.gains)), at = spec.stages.findIndex((stage) => stage.id === state.guess);
-  if (names.length === found.gains.length) return view.t("answer_all", { best });
+  if (!names.length || names.length === found.gains.length) return view.t("answer_all", { best }); // none: nothing enters
   if (at < 0) return view.t("answer", { names: view.named(names), best });
   return view.t(found.best[at] ? "answer_right" : "answer_other",
     { guess: view.name(spec.stages[at].name), gain: view.signed(found.gains[at]), names: view.named(names), best });
