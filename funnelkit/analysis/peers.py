@@ -13,7 +13,7 @@ from funnelkit.analysis.shared import insight, require_columns
 from funnelkit.language import CatalogError, DataError, Text, both, label, nearest, number, percent, points
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
-from funnelkit.result import Insight, Result, rate_words, row_words, table_of
+from funnelkit.result import Insight, Result, row_words, table_of
 from funnelkit.stats import LEVEL, rate_columns, wilson
 
 _CHANGE = {"change": "change", "low": "change_low", "high": "change_high"}
@@ -76,7 +76,13 @@ def _compare(
     reading, low = _read(table, model, *asked), table[table["verdict"] == "ours"]
     findings = tuple(_insight(row, model, asked[1]) for _, row in low.iterrows())
     return Result(
-        table.drop(columns="_exact"), *reading, model=model, picture="peer_chart", shown=_for_people, findings=findings
+        table.drop(columns="_exact"),
+        *reading,
+        model=model,
+        picture="peer_chart",
+        shown=_for_people,
+        findings=findings,
+        names={"change": "difference_points"},
     )
 
 
@@ -218,7 +224,7 @@ def _name(stage: Any, model: Funnel | None) -> Text | str:
 def _peer_words(row: pd.Series[Any]) -> Text:
     if row["_exact"] or pd.isna(row["peer_rate"]):
         return both(lambda: percent(row["peer_rate"]))
-    return rate_words(round(row["peer_rate"] * row["n_peer_cases"]), int(row["n_peer_cases"]))
+    return row_words({name: row[f"peer_{name}"] for name in ("rate", "low", "high")} | {"n": int(row["n_peer_cases"])})
 
 
 def _needed(row: pd.Series[Any], margin: float) -> int:

@@ -50,9 +50,13 @@ def test_stage_names_of_either_language_and_a_stage_without_peers():
 def test_peers_that_differ_among_themselves_say_less():
     alike = pd.concat([peers(0.12).iloc[[0]]] * 4)
     spread = alike.assign(rate=[0.04, 0.09, 0.15, 0.20])
-    narrow, wide = (compare_peers(ours(2000), table, model=MODEL).table.iloc[0] for table in (alike, spread))
+    results = [compare_peers(ours(2000), table, model=MODEL) for table in (alike, spread)]
+    narrow, wide = (found.table.iloc[0] for found in results)
     assert wide["peer_rate"] == pytest.approx(narrow["peer_rate"])
     assert wide["change_high"] - wide["change_low"] > 2 * (narrow["change_high"] - narrow["change_low"])
+    # The sentence gives the peers the interval that the verdict rests on and the chart draws.
+    for found, row in zip(results, (narrow, wide), strict=True):
+        assert f"12.0% [{100 * row['peer_low']:.1f}, {100 * row['peer_high']:.1f}] (n = 24,000)" in found.reading()
 
 
 def test_rate_alone_is_exact_and_said():

@@ -121,7 +121,7 @@ def test_reading_in_both_languages():
         "(+10,000)."
     )
     assert found.reading("zh") == (
-        "进入漏斗 100 个，其中赢单占 60.0%。即赢单 60 单，基准为 50 单（+10）；价值 6 万，基准为 5 万（+1 万）。"
+        "进入漏斗 100 个，其中赢单占 60.0%。赢单 60 单，基准为 50 单（+10）；价值 6 万，基准为 5 万（+1 万）。"
     )
     assert what_if(rates([0.5, 1.0]), volume=0).reading().startswith("Of 0 that enter, – are won.")
     assert "Sample size" in found.show().text, "of rates that were counted"
