@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from html import escape, unescape
-from itertools import groupby
+from itertools import groupby, zip_longest
 from typing import Any
 
 from funnelkit.course.site.lesson import Block, Lesson
@@ -182,6 +182,19 @@ def _highlighter() -> tuple[Any, Any]:
     from pygments.lexers import PythonLexer
 
     return PythonLexer(), HtmlFormatter(nowrap=True)
+
+
+def inline(text: str) -> str:
+    """Return a line of Markdown, such as a trainer's note, as HTML without a paragraph: emphasis and code."""
+    parts = re.split(r"`([^`]+)`", text)
+    words = [re.sub(r"(\*{1,2})(?=\S)(.+?)(?<=\S)\1", _stressed, escape(part, quote=False)) for part in parts[::2]]
+    code = [f"<code>{escape(part, quote=False)}</code>" for part in parts[1::2]]
+    return "".join(found for pair in zip_longest(words, code, fillvalue="") for found in pair)
+
+
+def _stressed(found: re.Match[str]) -> str:
+    kind = "b" if len(found[1]) == 2 else "em"
+    return f"<{kind}>{found[2]}</{kind}>"
 
 
 def plain_text(html: str) -> str:

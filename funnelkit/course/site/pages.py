@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from funnelkit.course.site.blocks import Writer, plain_text
+from funnelkit.course.site.blocks import Writer, inline, plain_text
 from funnelkit.course.site.lesson import Lesson, Part, screens
 from funnelkit.course.site.shell import Course, SitePage, asset, course_map, framed, short_title, site_text
 from funnelkit.course.site.terms import glossary_terms
@@ -235,7 +235,7 @@ def search_page(course: Course, entries: Sequence[Mapping[str, str]]) -> SitePag
 def trainers_page(course: Course) -> SitePage:
     """Return what a trainer needs: how to present, how to print, and the notes of every lesson."""
     keys = "".join(f"<tr><th scope=row>{site_text(f'key_{key}')}</th><td>{site_text(f'key_{key}_does')}</td></tr>"
-                   for key in ("next", "back", "notes", "ends", "escape"))  # fmt: skip
+                   for key in ("next", "back", "notes", "scroll", "ends", "escape"))  # fmt: skip
     main = (
         f"<h1>{site_text('for_trainers')}</h1><p class=hook>{site_text('trainers_hook')}</p>"
         f"<h2>{site_text('keys')}</h2><div class=scroll tabindex=0><table><tbody>{keys}</tbody></table></div>"
@@ -250,7 +250,7 @@ def trainers_page(course: Course) -> SitePage:
 def _guide(lesson: Lesson) -> str:
     teaching, exercises = lesson.minutes
     notes = "".join(
-        f"<li><b>{escape(section.title)}</b> {site_text('n_minutes', n=note.minutes)} {escape(note.text)}</li>"
+        f"<li><b>{escape(section.title)}</b> {site_text('n_minutes', n=note.minutes)} {inline(note.text)}</li>"
         for section in lesson.sections
         for block in section.blocks
         for note in block.notes

@@ -8,8 +8,8 @@ from html import escape
 from itertools import pairwise
 from math import ceil
 
-from funnelkit.course.site.blocks import Writer, plain_text
-from funnelkit.course.site.lesson import Block, Lesson, Screen, screens
+from funnelkit.course.site.blocks import Writer, inline, plain_text
+from funnelkit.course.site.lesson import Block, Lesson, Note, Screen, screens
 from funnelkit.course.site.shell import SitePage, asset, short_title, site_text
 
 MOST_SAID = 2  # sentences of a Result beside its chart: with more of them the chart is too small to read
@@ -25,12 +25,16 @@ def talk_page(lesson: Lesson, writer: Writer) -> SitePage:
     """Return the presenter view of a lesson."""
     found = screens(lesson)
     foot = f"{site_text('lesson', no=lesson.number)} · {escape(lesson.question)}"
+    besides = off_the_wall(lesson, found)
     body, minute = "", 0
-    for place, (screen, beside) in enumerate(zip(found, off_the_wall(lesson, found), strict=True), 1):
-        start = site_text("start_at", start=minute, total=lesson.minutes[0])
-        notes = f"<p>{start}</p>{_notes(screen, beside, writer)}"
-        minute += sum(note.minutes for block in (*beside, *screen.blocks) for note in block.notes)
-        body += _screen((place, len(found)), screen, _content(screen, lesson, writer), notes, foot)
+    for first, last in _spans(found, besides):
+        end = minute + sum(note.minutes for note in _timed(found[first], besides[first]))
+        again = _again(found[first], besides[first], first + 1)
+        for at in range(first, last + 1):
+            own = _notes(found[at], besides[at], writer, again if at > first else "")
+            notes = f"<p>{_when((minute, end, lesson.minutes[0]), first + 1, last + 1)}</p>{own}"
+            body += _screen((at + 1, len(found)), found[at], _content(found[at], lesson, writer), notes, foot)
+        minute = end
     page = SitePage(
         f"{lesson.name}.talk.html", lesson.question, "", [asset("talk.css")], [asset("talk.js")], hashes=writer.hashes
     )
@@ -43,6 +47,36 @@ def talk_page(lesson: Lesson, writer: Writer) -> SitePage:
         f'<a href="{lesson.name}.html">{site_text("leave")}</a></nav><p id="said" class="hidden" role="status"></p>'
     )
     return page
+
+
+def _timed(screen: Screen, beside: Sequence[Block]) -> list[Note]:
+    """Return the notes of a screen that say how many minutes it takes."""
+    return [note for block in (*beside, *screen.blocks) for note in block.notes if note.minutes]
+
+
+def _again(screen: Screen, beside: Sequence[Block], k: int) -> str:
+    """Return the timed notes of a section's first screen as its next screens repeat them."""
+    notes = _timed(screen, [block for block in beside if block in screen.section.blocks])
+    head = f"<p><b>{site_text('from_screen', k=k)}</b></p>"
+    return head + "".join(f"<p>{inline(note.text)}</p>" for note in notes) if notes else ""
+
+
+def _spans(found: Sequence[Screen], besides: Sequence[Sequence[Block]]) -> list[tuple[int, int]]:
+    """Return the screens that share their minutes, as first and last: a section's plan is for all its screens."""
+    spans: list[tuple[int, int]] = []
+    for at, (screen, beside) in enumerate(zip(found, besides, strict=True)):
+        same = at > 0 and found[at - 1].section.id == screen.section.id and not _timed(screen, beside)
+        spans = [*spans[:-1], (spans[-1][0], at)] if same else [*spans, (at, at)]
+    return spans
+
+
+def _when(minutes: tuple[int, int, int], first: int, last: int) -> str:
+    """Return which minutes of the lesson are for a screen, or for several."""
+    start, end, total = minutes
+    if start == end:
+        return site_text("start_at", start=start, total=total)
+    which = "minutes_of_screens" if last > first else "minutes_of_screen"
+    return site_text(which, start=start, end=end, total=total, first=first, last=last)
 
 
 def _screen(place_n: tuple[int, int], screen: Screen, content: tuple[str, str], notes: str, foot: str) -> str:
@@ -158,12 +192,15 @@ def off_the_wall(lesson: Lesson, found: Sequence[Screen]) -> list[list[Block]]:
     return beside
 
 
-def _notes(screen: Screen, beside: Sequence[Block], writer: Writer) -> str:
-    """Return the trainer's notes of a screen, and the lesson's text that goes with it and is not on the wall."""
+def _notes(screen: Screen, beside: Sequence[Block], writer: Writer, again: str = "") -> str:
+    """Return the trainer's notes of a screen, and the lesson's text that goes with it and is not on the wall.
+
+    A screen without notes of its own has `again`, those of the screen on which its minutes began.
+    """
     order = [block.id for block in screen.section.blocks]
     blocks = sorted([*beside, *screen.blocks], key=lambda block: order.index(block.id) if block.id in order else -1)
     own = "".join(
-        f"<p><b>{site_text('n_minutes', n=note.minutes) if note.minutes else ''}</b> {escape(note.text)}</p>"
+        f"<p><b>{site_text('n_minutes', n=note.minutes) if note.minutes else ''}</b> {inline(note.text)}</p>"
         for block in blocks
         for note in block.notes
     )
@@ -172,4 +209,4 @@ def _notes(screen: Screen, beside: Sequence[Block], writer: Writer) -> str:
         words += [said for block in screen.blocks if block.is_code for said in _unsaid(writer.shown(block))]
     text = "".join(f"<p>{escape(said)}</p>" for said in words)
     rest = f"<p><b>{site_text('from_lesson')}</b></p>{text}" if text else ""
-    return own + rest or f"<p>{site_text('no_note')}</p>"
+    return (own or again) + rest or f"<p>{site_text('no_note')}</p>"

@@ -108,6 +108,48 @@ def test_the_talk_has_every_minute_of_the_plan(lang, name):
     assert sum(note.minutes for blocks in told for block in blocks for note in block.notes) == found.minutes[0]
 
 
+# Last results before a notice that need not be on its screen: they repeat it, are for reading, or leave no room for it.
+APART = ("-same", "worked-rates", "peers-second", "models-follow", "content-names", "ends-hand", "time-steps")
+
+
+@pytest.mark.parametrize(("lang", "name"), NOTEBOOKS)
+def test_the_wall_asks_before_it_answers_and_shows_what_a_notice_speaks_of(lang, name):
+    found = open_lesson(name, lang)
+    talk = screens(found)
+    assert not any({"question", "notice"} <= {block.role for block in screen.blocks} for screen in talk)
+    for screen in talk:
+        last = None
+        for block in screen.section.blocks:
+            if block.is_code and block.html:
+                last = block
+            elif last and block.id.endswith("-notice"):
+                beside = block not in screen.blocks or last in screen.blocks
+                assert beside or last.id.endswith(APART), f"{block.id} is not beside {last.id}"
+                last = None
+
+
+def test_the_screens_of_a_section_share_its_minutes_and_its_note(tmp_path):
+    table = cell("code", "a", slide="slide")
+    table.outputs = [nbformat.v4.new_output("display_data", {"text/html": "<table></table>"})]
+    later = cell("md", "b-ask", source="How many?\n\n<!-- trainer 3 min: Count. -->", slide="slide")
+    made = lesson(
+        tmp_path,
+        cell("md", "title", source="# Q?\n\n<!-- trainer 2 min: Ask. -->", slide="slide"),
+        cell("md", "card", ["card"], "| | |\n|:--|:--|\n| Time | 15 minutes teaching, 5 minutes exercises |"),
+        cell("md", "part", source="## Which?\n\n<!-- trainer 10 min: Set `k < 2`, then *Reveal*. -->"),
+        cell("md", "a-ask", source="Which one?", slide="slide"),
+        table,
+        later,
+    )
+    hook, ask, shown, own = (part for part in talk_page(made, Writer(made, Terms())).body.split("<aside")[1:])
+    assert "Minutes 0 to 2 of 15.<" in hook and "Minutes 12 to 15 of 15.<" in own
+    note = "Set <code>k &lt; 2</code>, then <em>Reveal</em>."
+    for notes in (ask, shown):
+        assert "Minutes 2 to 12 of 15, for screens 2 to 3 together." in notes and note in notes
+    assert "<b>10 min</b>" in ask and "10 min" not in shown, "the minutes are counted once"
+    assert note not in own
+
+
 def shown(tmp_path, html):
     """The talk of a lesson whose one cell shows this."""
     result = cell("code", "a", slide="slide")
