@@ -94,7 +94,8 @@ def influence_loop(
     Notes
     -----
     The loop settles at inflow / (1 - G) potential customers a turn, grows steadily (G = 1) or explodes (doubling every
-    log 2 / log G turns); a path ends where it leaves every market behind. DataError refuses what is out of range.
+    log 2 / log G turns); without an inflow it stays empty. A path ends where it leaves every market behind. DataError
+    refuses what is out of range.
 
     Examples
     --------
@@ -134,8 +135,10 @@ def _path(rate: float, reach: float, feed: float, supply: tuple[float, float], t
 
 
 def _verdict(table: pd.DataFrame, growth: float, inflow: float) -> tuple[str, dict[str, Any]]:
-    """Return the leading sentence: settled, steady or exploding."""
+    """Return the leading sentence: empty, settled, steady or exploding."""
     values = {"growth": growth, "inflow": inflow, "customers": table["n_customers"].iloc[-1]}
+    if not inflow:
+        return "planning.influence.empty", values
     if abs(growth - 1) < CRITICAL:
         return "planning.influence.steady", values
     if growth < 1:

@@ -190,9 +190,10 @@ def _drawn_gains(rates: pd.DataFrame, costs: Any, size: Size, drawing: tuple[Gen
 def _gain_columns(gains: Gains, drawn: Gains | None) -> Gains:
     columns = {}
     for name in GAINS:
-        columns[name] = gains[name][0]
-        ends = np.quantile(drawn[name], [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0) if drawn else (np.nan, np.nan)
-        columns[f"{name}_low"], columns[f"{name}_high"] = ends
+        gain = columns[name] = gains[name][0]
+        low, high = np.quantile(drawn[name], [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0) if drawn else (np.nan, np.nan)
+        # Of a rate that is counted as 0 or 1, all draws may lie on one side of the gain.
+        columns[f"{name}_low"], columns[f"{name}_high"] = np.minimum(low, gain), np.maximum(high, gain)
     return {**columns, "p_best": _best_share(drawn["gain_per_cost"]) if drawn else np.nan}
 
 

@@ -48,6 +48,17 @@ def test_steady_at_one_and_explosion_above():
     assert f"第 {len(wild.table)} 轮后终止" in wild.reading("zh")
 
 
+@pytest.mark.parametrize("factor", [0.5, 2, 5])
+def test_without_an_inflow_nothing_settles_or_runs_away(factor):
+    found = influence_loop(0.5, [factor], inflow=0)
+    assert not found.table["n_potential"].any()
+    assert found.reading() == (
+        "Nobody comes from outside, so there is nobody to pass the word on: the loop stays empty. "
+        f"Each potential customer would bring {factor / 2:.3f} new ones by word of mouth."
+    )
+    assert "循环始终是空的" in found.reading("zh") and found.show("zh")
+
+
 @given(SHARE, st.floats(0, 20), st.integers(0, 5000))
 def test_a_market_is_never_exceeded(rate, factor, market):
     found = influence_loop(rate, [factor], inflow=70, turns=60, market=market)

@@ -97,6 +97,15 @@ def test_the_rate_is_named_as_its_model_names_it(model, head):
         assert name in str(found.show(lang))
 
 
+@given(st.lists(st.tuples(st.integers(1, 60), st.sampled_from([0, 0.3, 1])), min_size=1, max_size=4))
+def test_every_gain_lies_within_its_interval(counts):
+    table = sensitivity(
+        counted([round(n * share) for n, share in counts], [n for n, _ in counts]), 100, draws=200
+    ).table
+    for name in ("gain_relative", "gain_points"):
+        assert table[name].between(table[f"{name}_low"], table[f"{name}_high"]).all()
+
+
 def test_cap_and_zero():
     table = sensitivity(pd.DataFrame({"stage": ["a", "b", "c"], "rate": [1.0, 0.98, 0.0]}), 100).table
     assert table["gain_points"].tolist() == pytest.approx([0, 0, 4.9])
