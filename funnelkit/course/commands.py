@@ -92,7 +92,7 @@ def _classroom(options: argparse.Namespace, out: str) -> int:
         for learner, lesson, path in taken:
             print(f"{learner.name}: {lesson} ({path})")
         print(say("course.classroom.collected", n=len(taken), out=out))
-        _say_left(source, {path for *_, path in taken})
+        _say_left(roster, source, {path for *_, path in taken})
         return 0
     begun = time.monotonic()
     found: list[Any] = []
@@ -107,21 +107,26 @@ def _classroom(options: argparse.Namespace, out: str) -> int:
         for one in found
     ]
     print("\n".join(text_table(head, rows, shutil.get_terminal_size((120, 24)).columns)))
-    people, seconds = len({one.learner for one in found}), round(time.monotonic() - begun)
-    print(say("course.classroom.graded", n=len(found), people=people, s=seconds))
+    checked = [one for one in found if one.state != "missing"]
+    people, seconds = len({one.learner for one in checked}), round(time.monotonic() - begun)
+    print(say("course.classroom.graded", n=len(checked), people=people, s=seconds))
     print(write_grades(found, out))
     return 0
 
 
-def _say_left(source: str, taken: set[Path]) -> None:
-    """Name the files that were not collected, those that cannot be read apart."""
-    from funnelkit.course.classroom.roster import handed_in
+def _say_left(roster: str, source: str, taken: set[Path]) -> None:
+    """Name the files that were not collected: older versions, those of nobody on the roster, those that break off."""
+    from funnelkit.course.classroom.roster import handed_in, owners
 
-    left = [one for one in handed_in(source) if one.path not in taken]
-    broken = [one for one in left if one.notebook() is None]
-    for key, found in (("left", [one for one in left if one not in broken]), ("broken", broken)):
-        files = sorted(str(one.path.relative_to(source)) for one in found)
-        if files:
+    groups: dict[str, list[str]] = {"older": [], "left": [], "broken": []}
+    for one, learner in owners(roster, [one for one in handed_in(source) if one.path not in taken]):
+        file = str(one.path.relative_to(source))
+        if learner:
+            groups["older"].append(f"{file} ({learner.name})")
+        else:
+            groups["broken" if one.notebook() is None else "left"].append(file)
+    for key, found in groups.items():
+        if files := sorted(found):
             print(say(f"course.classroom.{key}", files=files[:5] + ["…"] * (len(files) > 5)))
 
 
@@ -130,4 +135,7 @@ def _say_done(found: Sequence[Any]) -> None:
     for last in found[-1:]:
         which = (last.learner, last.lesson, last.lang)
         own = [one.state for one in found if (one.learner, one.lesson, one.lang) == which]
-        print(f"{last.learner}: {last.lesson} {last.lang} {own.count('right')}/{len(own)}", file=sys.stderr)
+        said = f"{last.lang} {own.count('right')}/{len(own)}"
+        if last.state == "missing":
+            said = say("course.classroom.is_missing")
+        print(f"{last.learner}: {last.lesson} {said}", file=sys.stderr)

@@ -28,6 +28,7 @@ TAGS = (
 )  # fmt: skip
 MODULES = ("funnelkit", "numpy", "pandas", "seaborn", "matplotlib", "anywidget", "ipywidgets")  # what lessons import
 LIMIT_S = 300  # longest that one cell may take
+_NOTES = re.compile(r"\s*<!--\s*(?:trainer|讲师)\b.*?-->", re.DOTALL)
 
 
 class LessonError(FunnelkitError):
@@ -223,11 +224,13 @@ def student(
 
 
 def without_solutions(notebook: Any) -> Any:
-    """Return the notebook without its solution cells and without outputs."""
+    """Return the notebook as a learner gets it: no solution cells, no outputs, and no trainer's notes."""
     notebook.cells = [cell for cell in notebook.cells if "solution" not in cell.metadata.get("tags", [])]
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
+        else:  # a note names the right answer of a vote, and the mistake to expect in an exercise
+            cell.source = _NOTES.sub("", cell.source)
     return notebook
 
 

@@ -388,16 +388,17 @@ def test_solutions_are_right_and_stubs_are_empty(lang, name):
     check_exercises(lessons.read_lesson(name, lang), lang)
 
 
-def test_students_get_no_solutions_and_no_outputs(tmp_path):
-    assert main(["lessons", "student", "--lang", "en", "--out", str(tmp_path)]) == 0
-    assert not (tmp_path / "zh").exists()
+def test_students_get_no_solutions_no_notes_and_no_outputs(tmp_path):
+    assert main(["lessons", "student", "--lang", "en", "--out", str(tmp_path / "one")]) == 0
+    assert not (tmp_path / "one" / "zh").exists()
+    assert main(["lessons", "student", "--out", str(tmp_path)]) == 0
     for lang, name in NOTEBOOKS:
-        if lang == "en":
-            copy = lessons.read_lesson(name, lang, tmp_path)
-            original = lessons.read_lesson(name, lang)
-            kept = [cell.id for cell in original.cells if "solution" not in cell.metadata.get("tags", [])]
-            assert [cell.id for cell in copy.cells] == kept
-            assert not any(cell.get("outputs") for cell in copy.cells)
+        copy = lessons.read_lesson(name, lang, tmp_path)
+        original = lessons.read_lesson(name, lang)
+        kept = [cell.id for cell in original.cells if "solution" not in cell.metadata.get("tags", [])]
+        assert [cell.id for cell in copy.cells] == kept
+        assert not any(cell.get("outputs") for cell in copy.cells)
+        assert not any("<!--" in cell.source for cell in copy.cells), "a trainer's note says what is right"
 
 
 def test_students_copies_run(tmp_path):

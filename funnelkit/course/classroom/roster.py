@@ -11,7 +11,7 @@ import shutil
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -282,13 +282,23 @@ def collect(
     taken: dict[tuple[str, str, str], HandedIn] = {}
     for one in handed_in(source):
         owner = _owner(one.notebook(), learners, folder)
-        if owner and owner[0] in learners and owner[2] in LANGUAGES:
+        if owner:
             taken[owner] = one
     for (home, lesson, lang), one in sorted(taken.items(), key=lambda item: item[0]):
         target = Path(out) / home / lang / f"{lesson}.ipynb"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(one.read())
         yield learners[home], lesson, one.path
+
+
+def owners(
+    roster: str | Path, files: Iterable[HandedIn], folder: Path = FOLDER
+) -> Iterator[tuple[HandedIn, Learner | None]]:
+    """Yield each file that came in with its learner; None for one of nobody on the roster."""
+    learners = {learner.folder: learner for learner in read_roster(roster)}
+    for one in files:
+        owner = _owner(one.notebook(), learners, folder)
+        yield one, learners[owner[0]] if owner else None
 
 
 @cache
@@ -302,7 +312,7 @@ def _titles(folder: Path) -> dict[str, tuple[str, str]]:
 
 
 def _owner(notebook: dict[str, Any] | None, learners: dict[str, Learner], folder: Path) -> tuple[str, str, str] | None:
-    """Return learner, lesson and language of a notebook; None for one that is no learner's copy."""
+    """Return learner, lesson and language of a notebook; None for one that is no copy of a learner on the roster."""
     try:
         found = (notebook or {})["metadata"].get("funnelkit")
         owner = [str(found[name]) for name in ("learner", "lesson", "lang")] if found else []
@@ -315,4 +325,4 @@ def _owner(notebook: dict[str, Any] | None, learners: dict[str, Learner], folder
     except (KeyError, TypeError, AttributeError, StopIteration):
         return None
     whole = all(re.fullmatch(r"[\w-]{1,80}", part) for part in owner)
-    return (owner[0], owner[1], owner[2]) if whole else None
+    return (owner[0], owner[1], owner[2]) if whole and owner[0] in learners and owner[2] in LANGUAGES else None

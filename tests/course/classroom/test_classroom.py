@@ -430,7 +430,15 @@ def test_the_command_line_writes_the_table(tmp_path, made, monkeypatch, capsys):
     assert (tmp_path / "in" / "Anna" / "zh" / "00_start_here.ipynb").is_file()
     assert "Not collected" not in capsys.readouterr().out
     (tmp_path / "c" / "of Eve.ipynb").write_text("{}", encoding="utf-8")
+    older = tmp_path / "c" / "Anna" / "en" / "00_start_here.ipynb"
+    (tmp_path / "c" / "again.ipynb").write_bytes(older.read_bytes())
+    os.utime(older, (1, 1))
+    stranger = older.read_text(encoding="utf-8").replace('"learner": "Anna"', '"learner": "Max"')
+    (tmp_path / "c" / "of Max.ipynb").write_text(stranger, encoding="utf-8")
     assert main(["lessons", "collect", *arguments, "--source", str(tmp_path / "c"), "--out", str(tmp_path / "in")]) == 0
-    assert "of Eve.ipynb." in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "conflict markers); ask for them again: of Eve.ipynb." in said
+    assert "they belong to no one on the roster: of Max.ipynb." in said
+    assert f"a newer version came in: {older.relative_to(tmp_path / 'c')} (Anna)." in said
     assert main(["lessons", "student", "--roster", str(tmp_path / "none.csv"), "--out", str(tmp_path / "d")]) == 10
     assert "none.csv" in capsys.readouterr().err
