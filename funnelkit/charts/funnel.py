@@ -217,7 +217,8 @@ def rate_chart(
         Columns that name the rows; by default those before the counts.
     title : str, optional
     top : float, optional
-        End of the axis; by default a round one above the highest interval. An interval beyond it stretches it.
+        End of the axis; by default a round one above the highest interval. An interval beyond it moves it to a
+        round one.
 
     Returns
     -------
@@ -255,7 +256,7 @@ def _rates_title(keys: Sequence[str], won: bool) -> str:
 def _end_of_axis(table: pd.DataFrame, top: float | None) -> float:
     """Return where the axis of rates ends: a round share that every interval, and every unknown rate, stays below."""
     most = float(np.nanmax([0.0, *table["high"], *table.get("ceiling", table["high"])[table["rate"].isna()]]))
-    return max(top, most) if top is not None else next((end for end in _ENDS if most <= end), max(most, 1.0))
+    return top if top is not None and most <= top else next((end for end in _ENDS if most <= end), max(most, 1.0))
 
 
 def _rates(table: pd.DataFrame, rows: tuple[list[str], Funnel | None], title: str, top: float | None) -> Chart:

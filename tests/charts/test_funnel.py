@@ -186,6 +186,9 @@ def test_the_axis_of_rates_fits_them_and_names_what_they_are():
     assert chart.ax.get_xticks()[-1] == pytest.approx(0.2)
     assert chart.alt.startswith("Do conversion rates differ by shop?")
     assert charts.rate_chart(few.assign(high=[0.97, 0.5])).ax.get_xticks()[-1] == pytest.approx(1.0)
+    wide = few.assign(high=[0.905, 0.5])
+    ends = [charts.rate_chart(rows, top=0.3).ax.get_xticks()[-1] for rows in (few, wide)]
+    assert ends == pytest.approx([0.3, 1.0]), "an interval beyond the end given stretches it to a round one"
     won = charts.rate_chart(few.assign(n_won=few["k"])[["shop", "n_won", "k", "n", "rate", "low", "high"]])
     assert won.alt.startswith("Do win rates differ by shop?")
 
