@@ -100,22 +100,25 @@ def _criteria(pipeline: Pipeline, asked: Asked, rng: Generator) -> Result:
 
 
 def _for_people(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the criteria as people read them, each figure in its own unit."""
-    decimals = {"time_bound": 0, "resources": 1, "history": 2}
+    """Return the criteria as people read them, each figure and what is asked of it in words with their unit."""
     rows = [
         {
             "criterion": say(f"forecast.target_check.{row['criterion']}"),
-            **{
-                name: number(row[name], decimals[row["criterion"]])
-                if row["criterion"] in decimals
-                else percent(row[name], 0)
-                for name in ("figure", "benchmark")
-            },
+            "figure": _in_words("figure", row),
+            "benchmark": _in_words("benchmark", row),
             "verdict": _verdict(row["verdict"]),
         }
         for row in table.to_dict("records")
     ]
     return pd.DataFrame(rows)
+
+
+def _in_words(side: str, row: dict[Any, Any]) -> str:
+    """Return a figure or its benchmark in words; a dash for a figure that is not known."""
+    name, decimals = row["criterion"], {"time_bound": 0, "resources": 1, "history": 2}
+    n = number(row[side], decimals[name]) if name in decimals else percent(row[side], 0)
+    known = side == "benchmark" or not pd.isna(row[side])
+    return say(f"forecast.target_check.{side}_{name}", n=n) if known else n
 
 
 def _resources(plan: TargetPlan, capacity: float | None) -> tuple[float, float, str]:

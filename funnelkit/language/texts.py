@@ -10,6 +10,7 @@ names that share a place, `{value!d}` a date, `{value!t}` a date with its time, 
 from __future__ import annotations
 
 import os
+import re
 import string
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
@@ -110,15 +111,15 @@ def texts(group: str) -> dict[str, Any]:
 def say(key: str, lang: Lang | None = None, /, **values: object) -> str:
     """Return the text of `key` in `lang` (default: the language in force), with `values` filled in.
 
-    A sequence of values becomes one list of words.
+    A sequence of values becomes one list of words. In Chinese a blank parts a Latin value from the text around it.
 
-    >>> say("analysis.compare.previous", "zh")
-    '上一期（环比）'
+    >>> say("analysis.compare.previous", "zh"), say("analysis.people.mix", "zh", mix=["industry", "region"])
+    ('上一期（环比）', '“按构成应有”的赢单率已按 industry 和 region 构成调整。')
     """
     group, _, name = key.rpartition(".")
     with speaking(lang):
         text: str = texts(group)[name][language()]
-        return tame(_FORMS.vformat(text, (), values))
+        return tame(_parted(_FORMS.vformat(text, (), values)))
 
 
 class _Forms(string.Formatter):
@@ -140,11 +141,19 @@ class _Forms(string.Formatter):
     def format_field(self, value: Any, format_spec: str) -> str:
         one, choice, many = format_spec.partition("|")
         if not choice:
-            return format(value, format_spec)
+            written = format(value, format_spec)
+            return _EDGE + tame(written) + _EDGE if language() == "zh" else written
         return one if str(value) == "1" else many
 
 
 _FORMS = _Forms()
+_EDGE = "\0"  # where a value meets the Chinese text around it; no text holds it
+_BLANK = re.compile("(?<=[\u4e00-\u9fff])\0(?=[A-Za-z0-9])|(?<=[A-Za-z0-9%])\0(?=[\u4e00-\u9fff])")
+
+
+def _parted(text: str) -> str:
+    """Return a filled text with a blank where a value of Latin letters or digits meets a Chinese sign."""
+    return _BLANK.sub(" ", text).replace(_EDGE, "")
 
 
 def joined(words: Iterable[object]) -> str:

@@ -79,7 +79,7 @@ def test_mix_explains_what_looks_like_a_difference():
     assert (raw.table["verdict"] != "no_difference").sum() >= 6
     assert set(fair.table["verdict"]) == {"no_difference"}
     assert "there is no evidence of a difference" in fair.reading()
-    assert "没有证据表明存在差异" in fair.reading("zh")
+    assert "没有证据表明 " in fair.reading("zh")
     assert fair.table["expected"].iloc[:6].mean() == pytest.approx(0.46, abs=0.03)
 
 

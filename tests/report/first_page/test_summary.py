@@ -132,9 +132,8 @@ def test_fewer_passed_names_the_lost_reason_that_grew(sample, page):
     now, before = (lost.loc[between(lost["closed_at"], span), "lost_reason"] for span in (RECENT, USUAL))
     assert (row["kind"], row["stage"]) == ("fewer_promoted", "solution-demo")
     k, k_before = (now == "Competitor").sum(), (before == "Competitor").sum()
-    assert f"the deals lost there: “Competitor” {k} of {len(now)}, earlier {k_before} of {len(before)}." in str(
-        row["action"]
-    )
+    reason = f"the {k} deals lost there for the reason “Competitor”"
+    assert f"{reason} ({len(now)} were lost in all; earlier, {k_before} of {len(before)})." in str(row["action"])
 
 
 def test_a_share_that_moved_on_is_near_the_plain_one(sample, page):
