@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from math import log10
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from funnelkit.language import Text, both, number, percent, say
-from funnelkit.report.first_page.answers import EXPLAINS, Answers
-from funnelkit.report.first_page.counts import Months, dry_spell
-from funnelkit.report.first_page.figures import WANTED, Target, forecast_rows, is_rough, wins_words
-from funnelkit.report.first_page.records import DealRecords
-from funnelkit.report.first_page.spans import RECENT, Spans, back
+from funnelkit.language import Text, both, number, paragraph, percent, say
+from funnelkit.report.first_page.answers import EXPLAINS
+from funnelkit.report.first_page.counts import dry_spell
+from funnelkit.report.first_page.figures import WANTED, forecast_rows, is_rough, wins_words
+from funnelkit.report.first_page.found import Evidence, Found
+from funnelkit.report.first_page.mix import explaining_mix, filled_by
+from funnelkit.report.first_page.spans import RECENT, back
 from funnelkit.report.first_page.stages import StageFacts
 from funnelkit.report.first_page.words import day_words, deals_words, money_words, month_words, share_words, stage_words
 from funnelkit.result import Insight
@@ -24,61 +24,11 @@ from funnelkit.stats import days
 MOST = 3
 SEVERITIES = ("act", "watch", "steady")
 UNJUDGED = "unjudged"  # the kind of the one sentence where there is no usual level
-MOST_EVIDENCE, LEAST_EVIDENCE = 6.0, 0.3  # of -log10 p
 FAMILY = 0.95
+MANY = 50  # lost deals, more than which nobody reviews one by one
+OWNER_CHANCE = 0.01  # that one owner has as many of the deals named by chance
+PEOPLE = ("wins_above", "wins_below")  # kinds of what a review of people finds
 OLD_SHARE, OLD_LEAST = 0.2, 10  # of the open deals that are older than any that ever moved on
-
-
-@dataclass(frozen=True)
-class Found:
-    """A finding of the page: its sentence, what to do, what it concerns, and how sure it is (a p-value)."""
-
-    kind: str
-    severity: str
-    sentence: Text
-    action: Text | None = None
-    stage: str | None = None
-    segment: str | None = None
-    n_deals: int | None = None
-    amount: float | None = None
-    usual: float | None = None
-    p_value: float | None = None
-    found: float | None = None
-    excess: float | None = None  # what ranks it, where not all of the deals are too many or too few
-    tested: bool = False  # by the page itself: one of the family that Holm's procedure judges
-
-    @property
-    def evidence(self) -> float:
-        """-log10 of the p-value, at most six."""
-        if self.p_value is None:
-            return LEAST_EVIDENCE
-        return float(np.clip(-log10(max(self.p_value, 1e-12)), LEAST_EVIDENCE, MOST_EVIDENCE))
-
-    def weight(self, each: float) -> float:
-        """Return what ranks it: money, or deals at the mean amount of `each`, times the evidence."""
-        money = self.amount if self.amount is not None else (self.excess or self.n_deals or 0) * each
-        return money * self.evidence
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """All that findings are made from."""
-
-    records: DealRecords
-    spans: Spans
-    stages: Sequence[StageFacts]
-    wins: Months | None
-    answers: Answers
-    target: Target | None = None
-
-    @property
-    def since(self) -> pd.Timestamp:
-        """The first day of the recent months."""
-        return self.spans.recent[0]
-
-    def stage(self, name: str) -> StageFacts | None:
-        """Return the facts of a stage by its id."""
-        return next((row for row in self.stages if row.stage.id == name), None)
 
 
 def rank(evidence: Evidence) -> list[Found]:
@@ -87,7 +37,7 @@ def rank(evidence: Evidence) -> list[Found]:
     if quiet is not None:
         return [quiet]  # what would follow from it is no news
     found = [*_crowded(evidence), *_passed(evidence), *_wins(evidence), *_stuck(evidence), *_target(evidence)]
-    found = _beyond_chance(found)
+    found = [_of_mix(evidence, one) for one in _beyond_chance(found)]
     named = {(one.stage, one.kind) for one in found}
     found += [one for one in _from_others(evidence) if (one.stage, one.kind) not in named]
     each = evidence.records.mean_amount(evidence.records.won)
@@ -160,10 +110,16 @@ def _call(evidence: Evidence, facts: StageFacts) -> Text:
     table = pd.DataFrame({"stage": [], "state": []}) if stuck is None else stuck.table
     overdue = table[table["state"].isin(["stuck", "late"])]
     here = int((overdue["stage"].astype(str) == facts.stage.id).sum())
-    if not here:
-        return both(lambda: say("report.first_page.do_move", stage=stage_words(facts.stage.name)))
     values = {"n": number(len(overdue)), "here": number(here)}
-    return both(lambda: say("report.first_page.do_call", **values))
+    most = filled_by(evidence.records, evidence.spans, facts)
+
+    def action() -> str:
+        first = say("report.first_page.do_call", **values)
+        if not here:
+            first = say("report.first_page.do_move", stage=stage_words(facts.stage.name))
+        return first if most is None else paragraph([first, str(most[0])])
+
+    return both(action)
 
 
 def _passed(evidence: Evidence) -> list[Found]:
@@ -187,6 +143,18 @@ def _passed(evidence: Evidence) -> list[Found]:
             None if np.isnan(each) else abs(gap) * each, moved.usual, moved.p_value, moved.rate, tested=True,
         ))  # fmt: skip
     return found
+
+
+def _of_mix(evidence: Evidence, one: Found) -> Found:
+    """Return a finding that fewer move on as one to watch, where the mix of deals and nothing else has changed."""
+    if one.kind != "fewer_promoted" or one.stage is None:
+        return one
+    mix = explaining_mix(evidence.records.pipeline, evidence.spans, one.stage)
+    if mix is None:
+        return one
+    values = {"name": mix.name, "share": share_words(mix.share), "usual": share_words(mix.usual)}
+    values["explained"] = share_words(mix.explained)
+    return replace(one, severity="watch", action=both(lambda: say("report.first_page.do_mix", **values)))
 
 
 def _passed_words(evidence: Evidence, facts: StageFacts, fell: bool) -> Text:
@@ -219,7 +187,8 @@ def _review(evidence: Evidence, lost: tuple[NDArray[np.bool_], NDArray[np.bool_]
     counts, counts_before = now.value_counts(), before.value_counts()
     grown = counts - counts_before.reindex(counts.index).fillna(0) * (n / max(n_before, 1))
     if not len(grown) or n_before == 0 or grown.max() < max(2.0, 0.1 * n):
-        return both(lambda: say("report.first_page.do_review", n=number(n), month=month_words(evidence.since)))
+        size = "" if n <= MANY else "_largest" if evidence.records.valued else "_sample"
+        return both(lambda: say(f"report.first_page.do_review{size}", n=number(n), month=month_words(evidence.since)))
     reason = str(grown.sort_values(kind="stable").index[-1])
     told |= {"k": number(counts[reason]), "k_before": number(counts_before.get(reason, 0))}
     told |= {"n_before": number(n_before), "reason": reason}
@@ -302,6 +271,7 @@ def _stuck(evidence: Evidence) -> list[Found]:
 
 
 def _single(kind: str, severity: str, evidence: Evidence, rows: pd.DataFrame, p_value: float | None) -> Found:
+    table = pd.DataFrame() if evidence.answers.stuck is None else evidence.answers.stuck.table
     currency, valued = evidence.records.pipeline.currency, evidence.records.valued
     worth = float(rows["amount"].sum()) if valued and "amount" in rows else 0.0
 
@@ -317,10 +287,25 @@ def _single(kind: str, severity: str, evidence: Evidence, rows: pd.DataFrame, p_
             told["stage"] = stage_words(evidence.records.pipeline.model.stage(longest["stage"]).name)
         return say(f"report.first_page.{key}", deals=deals, **told)
 
-    action = both(lambda: say(f"report.first_page.do_{key}"))
+    action = _whose(rows, table) if kind == "stuck" else None
+    action = action or both(lambda: say(f"report.first_page.do_{key}"))
     age, usual = float(longest["age_days"]), float(longest["usual_days"])
     return Found(kind, severity, both(sentence), action, n_deals=len(rows), amount=worth or None,
                  usual=None if np.isnan(usual) else usual, p_value=p_value, found=age)  # fmt: skip
+
+
+def _whose(named: pd.DataFrame, table: pd.DataFrame) -> Text | None:
+    """Return whom to ask where one owner has most of the deals named, beyond that owner's share of all open ones."""
+    from scipy.special import bdtrc
+
+    owners = named["owner"].dropna() if "owner" in named else pd.Series(dtype=object)
+    if not len(owners):
+        return None
+    owner, n = owners.mode().iloc[0], len(named)
+    here, share = int((owners == owner).sum()), float((table["owner"] == owner).mean())
+    if here <= n / 2 or bdtrc(here - 1, n, share) > OWNER_CHANCE:
+        return None
+    return both(lambda: say("report.first_page.do_stuck_owner", owner=str(owner), n=number(n), here=number(here)))
 
 
 def _target(evidence: Evidence) -> list[Found]:
@@ -348,8 +333,14 @@ def _from_others(evidence: Evidence) -> list[Found]:
     """Return what other cells found and the page's own windows do not show: never silent where another part speaks."""
     seen = evidence.answers.insights() if evidence.records.whole else ()  # a past without its losses looks faster
     found = [_of_monitor(evidence, one) for one in seen if one.kind != "stuck"]
-    found += [_as_told(one) for one in evidence.answers.others if one.kind != EXPLAINS]
-    return found
+    others = [one for one in evidence.answers.others if one.kind != EXPLAINS]
+    return found + [_of_people(one) if one.kind in PEOPLE else _as_told(one) for one in others]
+
+
+def _of_people(one: Insight) -> Found:
+    """Return that somebody wins another share than their deals lead to expect, without its interval."""
+    values = {"name": one.subject, "rate": percent(one.found), "usual": percent(one.usual)}
+    return replace(_as_told(one), sentence=both(lambda: say(f"report.first_page.{one.kind}", **values)))
 
 
 def _of_monitor(evidence: Evidence, one: Insight) -> Found:

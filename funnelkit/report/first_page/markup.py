@@ -11,7 +11,8 @@ import pandas as pd
 from funnelkit.language import language, number, say
 from funnelkit.report.first_page.calls import Call, why
 from funnelkit.report.first_page.figures import Tile
-from funnelkit.report.first_page.findings import UNJUDGED, Found
+from funnelkit.report.first_page.findings import UNJUDGED
+from funnelkit.report.first_page.found import Found
 from funnelkit.report.first_page.stages import StageFacts
 from funnelkit.report.first_page.svg import band_dot, spark
 from funnelkit.report.first_page.words import ColumnUnit, share_words

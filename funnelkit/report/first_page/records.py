@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 DAYS_OF_PAUSES, LEAST_SEEN = 365, 20  # records whose pauses are known: of a year, so many days
 LATE_DAYS = 7  # an export may end so many days early
-MIN_KNOWN = 0.8  # share of the amounts that must be known for their sum to be one
+MIN_KNOWN = 0.8  # share of amounts, or of stages, that must be known for the rest to be told of all
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,6 +145,13 @@ class DealRecords:
             there = (entries["start"] <= moment) & (entries["end"] > moment)
             rows.append(np.bincount(entries["stage"][there], minlength=stages)[:stages])
         return np.array(rows)
+
+    def in_stage(self, place: int, when: pd.Timestamp) -> NDArray[np.int64]:
+        """Return the positions of the deals that were in a stage at a moment."""
+        entries, (moment,) = self._entries, days([when])
+        there = (entries["stage"] == place) & (entries["start"] <= moment) & (entries["end"] > moment)
+        found: NDArray[np.int64] = entries.loc[there, "deal"].to_numpy()
+        return found
 
     def reached_in(self, start: pd.Timestamp, stop: pd.Timestamp) -> Counts:
         """Count by stage the deals that entered it, or a later one, for the first time in [start, stop).

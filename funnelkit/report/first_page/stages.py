@@ -12,7 +12,7 @@ import pandas as pd
 from funnelkit.analysis import Window, count_stages, usable_basis, window_rates
 from funnelkit.models import Stage
 from funnelkit.pipeline import Pipeline
-from funnelkit.report.first_page.records import DealRecords
+from funnelkit.report.first_page.records import MIN_KNOWN, DealRecords
 from funnelkit.report.first_page.spans import MONTHS, Span, Spans, back
 from funnelkit.result import STAGE_LIMITS, WIN_LIMITS
 from funnelkit.stats import change_p_value
@@ -64,7 +64,7 @@ def stage_facts(records: DealRecords, spans: Spans | None, moves: Mapping[str, M
     usual = None
     if timed and spans is not None and spans.known and is_open.any() and records.whole:
         ends = pd.date_range(spans.usual[0], spans.usual[1], freq="MS")[1:]
-        usual = records.open_by_stage(ends)
+        usual = _usual_open(records, ends)
     redefined = redefined_stages(pipeline, spans)
     found = []
     for place, stage in enumerate(pipeline.model.stages):
@@ -75,6 +75,13 @@ def stage_facts(records: DealRecords, spans: Spans | None, moves: Mapping[str, M
             None if before is None else (int(before.min()), int(before.max())),
         ))  # fmt: skip
     return found
+
+
+def _usual_open(records: DealRecords, ends: pd.DatetimeIndex) -> Any:
+    """Return the open deals by stage at month ends; None where the stage of too many is unknown at one of them."""
+    found = records.open_by_stage(ends)
+    there = np.array([records.open_at(end).sum() for end in ends])
+    return found if (found.sum(axis=1) >= MIN_KNOWN * there).all() else None  # a history that begins later
 
 
 def redefined_stages(pipeline: Pipeline, spans: Spans | None) -> set[str]:

@@ -16,7 +16,9 @@ from funnelkit.report.first_page import markup
 from funnelkit.report.first_page.answers import Answers, sort_answers
 from funnelkit.report.first_page.calls import Call, Explained, first_calls, trust
 from funnelkit.report.first_page.figures import FigureScope, Tile, WinRate, target_of, tiles, win_rate_of_year
-from funnelkit.report.first_page.findings import MOST, SEVERITIES, UNJUDGED, Evidence, Found, rank
+from funnelkit.report.first_page.findings import MOST, SEVERITIES, UNJUDGED, rank
+from funnelkit.report.first_page.found import Evidence, Found
+from funnelkit.report.first_page.mix import filled_by
 from funnelkit.report.first_page.records import DealRecords
 from funnelkit.report.first_page.spans import Spans, find_spans
 from funnelkit.report.first_page.stages import StageFacts, last_year, of_year, rates_of, stage_facts, stage_moves
@@ -171,12 +173,13 @@ def _whole(
         records, spans, meta, tuple(drawn), tuple(stages), wins, tuple(calls),
         trust(records, spans, known, rate, shown), _counts(pipeline, records, rate),
     )  # fmt: skip
-    return _result(name, tuple(found[:MOST]) or _nothing(spans, wins, known, stages), page)
+    return _result(name, tuple(found[:MOST]) or _nothing(spans, wins, known, stages, records), page)
 
 
 def _nothing(
-    spans: Spans | None, wins: WinsByMonth | None, known: Answers, stages: Sequence[StageFacts]
-) -> tuple[Found, ...]:
+    spans: Spans | None, wins: WinsByMonth | None, known: Answers, stages: Sequence[StageFacts],
+    records: DealRecords | None = None,
+) -> tuple[Found, ...]:  # fmt: skip
     """Return the one sentence where nothing stands out, or where nothing could be judged.
 
     Where a stage is fuller than usual, or a single period differs clearly from an earlier one, the sentence says so:
@@ -191,9 +194,20 @@ def _nothing(
         key = "report.first_page.nothing_single"
     fullest = max(stages, key=lambda row: row.n_open - row.band[1] if row.band else 0, default=None)
     if not clear and fullest is not None and fullest.crowded:
+        most = None if records is None else filled_by(records, spans, fullest)
+        if most is not None:
+            return (_crowded(fullest, *most),)
         return (Found("nothing", "steady", both(partial(_full, fullest))),)
     since = spans.recent[0]
     return (Found("nothing", "steady", both(lambda: say(key, month=month_words(since)))),)
+
+
+def _crowded(row: StageFacts, most: Text, p_value: float) -> Found:
+    """Return that a stage is fuller than usual, and of deals of one segment: the monitor sees a part of them late."""
+    values = {"n": number(row.n_open), "usual": number(row.n_usual or 0.0)}
+    sentence = both(lambda: say("report.first_page.crowded", stage=stage_words(row.stage.name), **values))
+    return Found("crowded", "watch", sentence, most, row.stage.id, n_deals=row.n_open, amount=row.worth or None,
+                 usual=row.n_usual, p_value=p_value)  # fmt: skip
 
 
 def _unjudged(spans: Spans | None) -> Found:
