@@ -130,6 +130,23 @@ def test_the_presenter_view_is_moved_by_keys(site, page, lang):
     assert outside(page) == [] and page.said == []
 
 
+@pytest.mark.parametrize("size", [(390, 844), (844, 390)])
+def test_the_presenter_view_is_moved_by_touch(site, browser, size):
+    width, height = size
+    context = browser.new_context(viewport={"width": width, "height": height}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto((site / "zh" / f"{LESSON}.talk.html").as_uri())
+    for button in ("#next", "#next", "#back", "#notes"):
+        page.tap(button)
+    assert page.url.endswith("#2") and page.locator("#s2 .notes").is_visible()
+    bar, shown = page.locator(".keys").bounding_box(), page.locator("#s2").bounding_box()
+    assert bar["height"] < 60 and bar["y"] + bar["height"] == height, "the buttons stand at the foot"
+    assert shown["y"] > -1 and shown["y"] + shown["height"] <= bar["y"] + 1, "they cover nothing of the screen"
+    if width < height:
+        assert page.locator("#s2 .notes").evaluate("notes => parseFloat(getComputedStyle(notes).fontSize)") >= 14
+    context.close()
+
+
 # Turns to each screen in the page itself, which is much faster than real keys: those are tried above.
 OVER = """() => {
   const press = key => document.body.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
