@@ -1,4 +1,7 @@
-"""Settings of every test: examples are drawn the same each time, and a slow machine is no failure."""
+"""Settings of every test: examples are drawn the same each time, a slow machine is no failure, its zone is not UTC."""
+
+import os
+import time
 
 import pytest
 from hypothesis import settings
@@ -7,6 +10,10 @@ from funnelkit.language import use_language
 
 settings.register_profile("kit", deadline=None, derandomize=True)
 settings.load_profile("kit")
+
+if hasattr(time, "tzset") and "TZ" not in os.environ:  # a machine in UTC would hide what depends on the zone
+    os.environ["TZ"] = "Asia/Shanghai"
+    time.tzset()
 
 
 @pytest.fixture(autouse=True)

@@ -104,10 +104,15 @@ class OpenedLog:
 
     @cached_property
     def db(self) -> Any:
-        """Return the log's own DuckDB connection, opened when it is first needed: Arrow reads many logs without."""
+        """Return the log's own DuckDB connection, opened when it is first needed: Arrow reads many logs without.
+
+        A session starts in the machine's time zone, in which texts without a zone would be read.
+        """
         import duckdb
 
-        return duckdb.connect()
+        connection = duckdb.connect()
+        connection.execute("SET TimeZone = 'UTC'")
+        return connection
 
     @cached_property
     def relation(self) -> Any:
@@ -175,11 +180,21 @@ class OpenedLog:
             number = column if kind != "VARCHAR" else f"TRY_CAST({column} AS DOUBLE)"
             return f"make_timestamp(CAST(round({number} * {self.epoch_us}) AS BIGINT))"
         if kind in ("TIMESTAMP WITH TIME ZONE", "VARCHAR"):
-            # Text may carry an offset, which only a time with zone reads; text without one is UTC here.
-            typed = column if kind != "VARCHAR" else f"TRY_CAST({column} AS TIMESTAMPTZ)"
+            typed = column if kind != "VARCHAR" else self._zoned(column)
             return f"CASE WHEN isfinite({typed}) THEN make_timestamp(epoch_us({typed})) END"
         typed = column if kind == "TIMESTAMP" else f"TRY_CAST({column} AS TIMESTAMP)"
         return f"CASE WHEN isfinite({typed}) THEN {typed} END"
+
+    def _zoned(self, column: str) -> str:
+        """Return the SQL of a text as a time with zone, for it may carry an offset; without one it is UTC."""
+        import duckdb
+
+        plain = f"TRY_CAST({column} AS TIMESTAMPTZ)"
+        if not isinstance(self.source, duckdb.DuckDBPyRelation):
+            return plain
+        # Its session has the zone that its owner set: what can take a Z has none of its own.
+        utc = (f"TRY_CAST({column} || '{end}' AS TIMESTAMPTZ)" for end in ("Z", " 00:00:00Z"))
+        return f"coalesce({', '.join(utc)}, {plain})"
 
     def facts(self, as_of: pd.Timestamp | None = None) -> dict[str, Any]:
         """Return {n_rows, rows_without_id, rows_without_time, rows_after_as_of, latest}; rows after it are left out.

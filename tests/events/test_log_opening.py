@@ -10,6 +10,7 @@ import pytest
 
 from funnelkit import cli
 from funnelkit.events.count import count_events
+from funnelkit.events.journeys import journeys
 from funnelkit.events.log import Log, LogColumns
 from funnelkit.events.rule import Rule
 from funnelkit.language import DataError
@@ -52,6 +53,19 @@ FORMS = (
 def test_times_of_every_form_give_one_count(tmp_path, log, form):
     written(log, form).to_csv(tmp_path / "log.csv", index=False)
     assert counted(tmp_path / "log.csv") == counted(log)
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%MZ", "%Y-%m-%d", "%Y-%m-%dT%H:%M+00:00"])
+def test_a_time_without_a_zone_is_utc_wherever_the_machine_stands(tmp_path, log, form):
+    at = pd.to_datetime(log["entered_at"].dt.strftime(form), utc=True, format=form).dt.tz_localize(None)
+    texts = log.astype({"deal_id": str}).assign(entered_at=log["entered_at"].dt.strftime(form))
+    texts.to_csv(tmp_path / "log.csv", index=False)
+    first = at[log["stage"] == "view"].groupby(log["deal_id"].astype(str)).min().sort_index()
+    with duckdb.connect() as db:
+        db.execute("SET TimeZone = 'America/New_York'")
+        for source in (tmp_path / "log.csv", texts, db.from_df(texts)):
+            found = journeys(source, ["view", "buy"], Rule()).table.astype({"id": str}).set_index("id")["at_1"]
+            assert found.sort_index().tolist() == first.tolist()
 
 
 def test_times_that_look_plain_but_are_not_go_through_the_reader(tmp_path):
