@@ -183,7 +183,8 @@ def _decimals(name: str, column: pd.Series[Any]) -> int:
         return 0
     values = column.to_numpy(dtype=float, na_value=np.nan)
     known = values[np.isfinite(values)]
-    return 0 if (known == known.round()).all() else 1 if np.abs(known).max() >= 100 else 2
+    whole = np.isclose(known, known.round(), rtol=1e-8, atol=0).all()  # 39.9999999 customers are 40
+    return 0 if whole else 1 if np.abs(known).max() >= 100 else 2
 
 
 def _cells(column: pd.Series[Any], name: str, model: Model | None, currency: str | None) -> list[str]:

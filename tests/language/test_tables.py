@@ -71,6 +71,15 @@ def test_money_is_whole_and_dates_are_written_out():
     assert tables.show(table).text.splitlines()[1:] == [" 1,235  1 March 2026", "     –  –"]
 
 
+@pytest.mark.parametrize(
+    ("column", "texts"),
+    [([39.9999999, 9.999999975], ["40", "10"]), ([39.9, 10.0], ["39.90", "10.00"]), ([1e-9, 0.5], ["0.00", "0.50"])],
+)
+def test_whole_numbers_have_no_decimals_whatever_a_product_of_rates_made_of_them(column, texts):
+    shown = tables.show(pd.DataFrame({"stage": ["a", "b"], "n_entered": column})).text
+    assert [line.split()[-1] for line in shown.splitlines()[1:]] == texts
+
+
 def test_show_does_not_mutate():
     table = pd.DataFrame({"stage": ["a"], "n_entered": [3]})
     before = table.copy()
