@@ -250,12 +250,21 @@ class _Duck:
             "SELECT constraint_column_names FROM duckdb_constraints() WHERE database_name = current_database() "
             "AND schema_name = ? AND table_name = ? AND constraint_type = 'PRIMARY KEY'", [schema, table],
         ).fetchone()  # fmt: skip
-        listed = ", ".join(map(_quoted, columns))
+        place = f"{_quoted(schema)}.{_quoted(table)}"
+        kinds = {name: kind for name, kind, *_ in self.connection.execute(f"DESCRIBE {place}").fetchall()}
+        listed = ", ".join(self._column(name, kinds[name]) for name in columns)
         order = f" ORDER BY {', '.join(map(_quoted, key[0]))}" if key else ""
-        query = f"SELECT {listed} FROM {_quoted(schema)}.{_quoted(table)}{order} LIMIT ?"
+        query = f"SELECT {listed} FROM {place}{order} LIMIT ?"
         result = self.connection.execute(query, [most])
         while rows := result.fetchmany(_CHUNK):
             yield rows
+
+    def _column(self, name: str, kind: str) -> str:
+        """Return the SQL of a column; times with a zone in UTC, for which DuckDB would want another library."""
+        column = _quoted(name)
+        if kind != "TIMESTAMP WITH TIME ZONE":
+            return column
+        return f"CASE WHEN isfinite({column}) THEN make_timestamp(epoch_us({column})) END"
 
 
 def _quoted(name: str) -> str:

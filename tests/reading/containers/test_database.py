@@ -167,6 +167,19 @@ def test_a_view_reaches_no_file(tmp_path):
     assert refused(path).key == "database_unreadable"
 
 
+def test_times_with_a_zone_come_in_utc_from_duckdb(tmp_path):
+    path = tmp_path / "z.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE deals (deal_id INT, stage TEXT, created TIMESTAMPTZ, closed TIMESTAMPTZ)")
+        for row in ((1, "Won", "2026-01-05 20:00:00+08", "2026-02-01 01:00:00+02"), (2, "Lead", "infinity", None)):
+            connection.execute("INSERT INTO deals VALUES (?, ?, ?, ?)", row)
+    deals = read(path, stages=["Lead", "Won"]).deals.set_index("deal_id")
+    assert deals.loc["1", ["created_at", "closed_at"]].tolist() == [
+        pd.Timestamp("2026-01-05 12:00"), pd.Timestamp("2026-01-31 23:00")
+    ]  # fmt: skip
+    assert deals.loc["2", ["created_at", "closed_at"]].isna().all()
+
+
 def test_postgresql_cannot_be_written_through_a_view(postgresql):
     connection, port = postgresql
     connection.run("CREATE TABLE trace (n INT)")
