@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from funnelkit.language import DataError
 from funnelkit.pipeline import Finding
+from funnelkit.reading.cells.calendars import CLOCK, ERA, MONTHS, ZONES, era_year, of_our_calendar
 from funnelkit.reading.cells.columns_of_times import behind_words, clocks, epochs, in_zone, offsets, parts_of, serials
 from funnelkit.reading.cells.text import Parsed, Place, cell_text, is_text_categories
 
@@ -26,52 +27,20 @@ _Parts: TypeAlias = Mapping[str, str]
 ORDERS = ("dmy", "mdy", "ymd")
 YEARS = (1900, 2199)
 _ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?)?$"
-_CLOCK = (
-    r"(?:(?:[T\s]+|(?<=日))(?P<half>上午|下午)?\s*(?P<hour>\d{1,2})[:时](?P<minute>\d{1,2})(?:[:分](?P<second>\d{1,2})"
-    r"(?:[.,](?P<fraction>\d{1,9}))?秒?)?\s*(?P<ampm>[AaPp]\.?[Mm]\.?)?\s*(?P<zone>Z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})?)?"
-)
 _YEAR_FIRST = re.compile(
     r"(?P<y>\d{4})\s*[-/.年년]\s*(?P<m>\d{1,2})\s*[-/.月월]\s*(?P<d>\d{1,2})"
-    r"(?:[日일]|(?<=[.] \d)[.]|(?<=[.] \d\d)[.])?" + _CLOCK
+    r"(?:[日일]|(?<=[.] \d)[.]|(?<=[.] \d\d)[.])?" + CLOCK
 )
 _COMPACT = re.compile(
     r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?:T(?P<hour>\d{2})(?P<minute>\d{2})(?P<second>\d{2})?(?P<zone>Z)?)?"
 )
-_YEAR_LAST = re.compile(r"(?P<a>\d{1,2})[-/.](?P<b>\d{1,2})[-/.](?P<c>\d{4}|\d{2})" + _CLOCK)
+_YEAR_LAST = re.compile(r"(?P<a>\d{1,2})[-/.]\s?(?P<b>\d{1,2})[-/.]\s?(?P<c>\d{4}|\d{2})" + CLOCK)
 _DAY_NAME = re.compile(
     r"(?P<d>\d{1,2})(?:er|º|ª)?[-\s./]*(?:de\s+)?(?P<name>[^\W\d_]{3,10})\.?[-\s,./]*(?:de[l]?\s+)?(?P<y>\d{4}|(?<=-)\d\d)"
-    + _CLOCK
+    + CLOCK
 )
-_NAME_DAY = re.compile(r"(?P<name>[^\W\d_]{3,10})\.?\s+(?P<d>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<y>\d{4})" + _CLOCK)
+_NAME_DAY = re.compile(r"(?P<name>[^\W\d_]{3,10})\.?\s+(?P<d>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<y>\d{4})" + CLOCK)
 _EPOCH = re.compile(r"(?P<whole>\d{10}|\d{13}|\d{16}|\d{19})(?P<part>[.]\d{1,9})?")
-_NAMED_MONTHS = (
-    "january january januar jänner janvier enero janeiro gennaio januari января styczeń stycznia",
-    "february februar februari février fevrier febrero fevereiro febbraio февраля lutego",
-    "march märz maerz mars marzo março maart марта marca",
-    "april avril abril aprile апреля kwietnia",
-    "may mai mayo maio maggio mei мая maja",
-    "june juni juin junio junho giugno июня czerwca",
-    "july juli juillet julio julho luglio июля lipca",
-    "august août aout agosto augustus августа sierpnia",
-    "september septembre septiembre setembro settembre сентября września",
-    "october oktober octobre octubre outubro ottobre октября października",
-    "november novembre noviembre novembro ноября listopada",
-    "december dezember décembre decembre diciembre dezembro dicembre декабря grudnia",
-)
-_SHORT = (3, 4, 5)  # letters of a month's name written short, as far as no other month's begins so
-
-
-def _months() -> dict[str, int]:
-    """Return {name of a month, whole or short: number}; what begins the names of two months is none."""
-    found: dict[str, set[int]] = {}
-    for number, names in enumerate(_NAMED_MONTHS, 1):
-        for name in names.split():
-            for text in {name, *(name[:length] for length in _SHORT)}:
-                found.setdefault(text, set()).add(number)
-    return {text: min(numbers) for text, numbers in found.items() if len(numbers) == 1}
-
-
-_MONTHS = _months()
 
 
 def as_time(
@@ -129,12 +98,13 @@ def _times_of(
     order: str | None,
     timezone: str | None,
 ) -> Parsed:
+    uniques, told = of_our_calendar(uniques, codes, place)
     iso = pc.match_substring_regex(pa.array(uniques, pa.large_string()), _ISO)
     if pc.all(iso).as_py() is not False:
         times = pd.to_datetime(pd.Series(uniques, dtype="str"), errors="coerce", format="ISO8601").astype(
             "datetime64[us]"
         )
-        return _finish(times, {}, codes, index, [])
+        return _finish(times, {}, codes, index, told)
     found = _of_numbers(uniques, codes, index, place, timezone)
     when = behind_words(uniques) if found is None else None
     if when is not None:
@@ -142,7 +112,10 @@ def _times_of(
         found.notes.append(Finding("date_behind_words", "note", place.file, None, place.column, str(uniques[0])))
     if found is None:
         found = _of_one_form(uniques, codes, index, place, order=order, timezone=timezone)
-    return _slow_times(uniques, codes, index, place, order=order, timezone=timezone) if found is None else found
+    if found is None:
+        found = _slow_times(uniques, codes, index, place, order=order, timezone=timezone)
+    found.notes.extend(told)
+    return found
 
 
 def _of_numbers(
@@ -229,6 +202,9 @@ def _slow_times(
     """Parse each different text by itself."""
     plain = [unicodedata.normalize("NFKC", text).strip() for text in uniques]
     splits = [_split_date(text) for text in plain]
+    odd = [split is not None and ("era" in split or split.get("zone") in ZONES) for split in splits]
+    if not all(odd):  # a slip among dates of another form
+        splits = [None if strange else split for split, strange in zip(splits, odd, strict=True)]
     order, notes = _date_order(splits, uniques, codes, place, order)
     zone = _zone(timezone, place)
     results = [_time_of(split, order) for split in splits]
@@ -266,12 +242,14 @@ def _finish(
 
 def _split_date(text: str) -> dict[str, Any] | None:
     """Return the named parts of a date's text, None where it is none."""
-    for pattern in (_YEAR_FIRST, _COMPACT, _YEAR_LAST, _DAY_NAME, _NAME_DAY):
+    for pattern in (_YEAR_FIRST, _COMPACT, _YEAR_LAST, _DAY_NAME, _NAME_DAY, ERA):
         match = pattern.fullmatch(text)
         if match:
             parts = {key: value for key, value in match.groupdict().items() if value is not None}
+            if "era" in parts:
+                parts["y"] = era_year(parts)
             if "name" in parts:
-                parts["m"] = _MONTHS.get(parts["name"].lower(), 0)
+                parts["m"] = MONTHS.get(parts["name"].lower(), 0)
             return parts
     return {"epoch": text} if _EPOCH.fullmatch(text) else None
 
@@ -319,17 +297,35 @@ def _date_order(
         first, second = _contradiction(real)
         place_at = {**place.at(codes == second), "value": str(uniques[second]), "other": str(uniques[first])}
         raise DataError("date_order_conflict", **place_at)
+    kept = _by_years(possible, [split for _, split in dates])
+    by_years, possible = len(kept) < len(possible), kept
     for one, other in permutations(possible, 2):
         differs = next((i for i, reading in real.items() if reading[one] != reading[other]), None)
         if differs is not None:
             both = {"one": f"{real[differs][one]} ({one})", "other": f"{real[differs][other]} ({other})"}
             raise DataError("date_order_ambiguous", **place.at(codes == differs), value=str(uniques[differs]), **both)
     proof = next((i for i, reading in real.items() if sum(map(bool, reading.values())) == 1), None)
+    if proof is None and by_years:
+        shown = {"order": possible[0]}
+        return possible[0], [Finding("date_order_by_years", "note", place.file, None, place.column, None, shown)]
     if proof is None:
         return possible[0], []
     return possible[0], [
         Finding("date_order_found", "note", place.file, None, place.column, str(uniques[proof]), {"order": possible[0]})
     ]
+
+
+def _by_years(possible: list[str], splits: Sequence[_Parts]) -> list[str]:
+    """Return the orders left where a part of two digits hardly changes as years do, while the other end runs through
+    the days of the month: a list of deals spans few years, and not always the same days of each."""
+    if len(possible) < 2 or any(len(split["c"]) != 2 for split in splits):
+        return possible
+    first, last = (len({split[part] for split in splits}) for part in ("a", "c"))
+    if last <= 3 and first >= 2 * last + 4:
+        return [order for order in possible if order != "ymd"]
+    if first <= 3 and last >= 2 * first + 4:
+        return [order for order in possible if order == "ymd"] or possible
+    return possible
 
 
 def _contradiction(real: Mapping[int, Mapping[str, date | None]]) -> tuple[int, int]:
@@ -377,9 +373,13 @@ def _half(parts: _Parts) -> int | None:
 
 
 def _offset(zone: str) -> tzinfo:
-    if zone[0] not in "+-":
+    if zone in ZONES:
+        return fixed_zone(timedelta(hours=ZONES[zone]))
+    zone = zone.removeprefix("UTC").removeprefix("GMT")
+    if zone[:1] not in ("+", "-"):
         return UTC
-    digits = zone[1:].replace(":", "").ljust(4, "0")
+    digits = zone[1:].replace(":", "")
+    digits = (digits if len(digits) > 1 else f"0{digits}").ljust(4, "0")
     minutes = int(digits[:2]) * 60 + int(digits[2:])
     return fixed_zone((1 if zone[0] == "+" else -1) * timedelta(minutes=minutes))
 

@@ -20,7 +20,8 @@ from funnelkit.reading.cells.text import INVISIBLE, Parsed, Place, cell_text, is
 
 _Parts: TypeAlias = dict[str, Any]
 _CURRENCY = (
-    r"(?:[A-Z]{3}|(?:US|R|A|AU|C|CA|HK|NT|NZ|S|MX|AR)\$|zł|Kč|[Kk]r\.?|Ft|Fr\.|Rs\.?|руб\.?|[$€£¥￥₩₹₽₺₴₪฿₫₱元円圆원])"
+    r"(?:[A-Z]{3}|(?:US|R|A|AU|C|CA|HK|NT|NZ|S|MX|AR)\$|zł|Kč|[Kk]r\.?|Ft|Fr\.|Rs\.?|TL|руб\.?|грн\.?|"
+    r"ر\.س\.?|د\.إ\.?|ج\.م\.?|\\|[$€£¥￥₩₹₽₺₴₪฿₫₱元円圆원])"
 )
 
 
@@ -31,11 +32,36 @@ _NUMBER = re.compile(
 )
 
 
-_UNIT = re.compile(rf"(?:{_CURRENCY})?[\d.,' ]+\s*(?:[kKmMbB]n?|mio|mln|Mrd)\.?\s*(?:{_CURRENCY})?")
+_UNIT = re.compile(
+    rf"(?:{_CURRENCY})?\s*[\d.,' ]+\s*(?:[kKmMbB]n?|tsd|mio|mln|mrd|тыс|млн|млрд)\.?\s*(?:{_CURRENCY})?", re.IGNORECASE
+)
+_NAMED_UNIT = re.compile(
+    r"(?P<rest>.*[\d.,])\s*(?P<unit>lakhs?|lacs?|crores?|crs?)"
+    rf"\b\.?\s*(?P<money>{_CURRENCY})?",
+    re.IGNORECASE,
+)
 _MYRIAD = re.compile(r"(?P<rest>.*[\d.,])\s*(?P<unit>百万|千万|[万亿千萬億])\s*(?P<money>元|人民币|美元|欧元)?")
 _NO_CENTS = re.compile(r"(?<=\d)\s?(?:/[-–—=]|:[-–—]|[.,][-–—]{1,2})(?=$|\s?[^\d\s])")  # 1.200,- and Rs. 48,000/-
-_TIMES = {"千": 1e3, "万": 1e4, "百万": 1e6, "千万": 1e7, "亿": 1e8, "萬": 1e4, "億": 1e8}
+_TIMES = {
+    "lakh": 1e5,
+    "lac": 1e5,
+    "crore": 1e7,
+    "cr": 1e7,
+    "千": 1e3,
+    "万": 1e4,
+    "百万": 1e6,
+    "千万": 1e7,
+    "亿": 1e8,
+    "萬": 1e4,
+    "億": 1e8,
+}
 _NAMED_MONEY = {"元": "元", "人民币": "元", "美元": "US$", "欧元": "€"}
+
+
+# Arabic and Persian digits and marks; of other scripts digits alone.
+_ARABIC = str.maketrans(
+    {"٫": ".", "٬": ",", **{chr(zero + n): str(n) for zero in (0x660, 0x6F0, 0x966, 0xE50) for n in range(10)}}
+)
 
 
 _SIMPLE = r"^[+-]?[0-9]+(\.[0-9]*)?$"
@@ -45,6 +71,16 @@ _TRIPLE = r"^[+-]?[1-9][0-9]{0,2}\.[0-9]{3}$"
 
 
 _SYMBOLS = {
+    "RMB": "CNY",
+    "TL": "TRY",
+    "грн": "UAH",
+    "грн.": "UAH",
+    "ر.س": "SAR",
+    "ر.س.": "SAR",
+    "د.إ": "AED",
+    "د.إ.": "AED",
+    "ج.م": "EGP",
+    "ج.م.": "EGP",
     "€": "EUR",
     "£": "GBP",
     "₩": "KRW",
@@ -166,9 +202,12 @@ def _split_number(text: str, percent: bool) -> _Parts:
     plain = _NO_CENTS.sub("", plain)
     if _UNIT.fullmatch(plain):
         return {"rule": "number_unit"}
-    myriad = _MYRIAD.fullmatch(plain)
-    if myriad:
-        plain = myriad["rest"] + _NAMED_MONEY.get(myriad["money"], "")
+    plain = plain.translate(_ARABIC)
+    unit = None
+    if myriad := _MYRIAD.fullmatch(plain):
+        plain, unit = myriad["rest"] + _NAMED_MONEY.get(myriad["money"], ""), myriad["unit"]
+    elif named := _NAMED_UNIT.fullmatch(plain):
+        plain, unit = named["rest"] + (named["money"] or ""), named["unit"].lower().removesuffix("s")
     match = _NUMBER.fullmatch(plain)
     if (
         not match
@@ -181,8 +220,8 @@ def _split_number(text: str, percent: bool) -> _Parts:
     symbol = match["before"] or match["after"]
     return {
         "core": match["core"].strip(), "exponent": match["exponent"] or "", "negative": negative % 2 == 1,
-        "percent": bool(match["percent"]), "currency": _SYMBOLS.get(symbol, symbol),
-        "times": _TIMES[myriad["unit"]] if myriad else 1.0, "unit": myriad["unit"] if myriad else None,
+        "percent": bool(match["percent"]), "currency": None if symbol == "\\" else _SYMBOLS.get(symbol, symbol),
+        "times": _TIMES[unit] if unit else 1.0, "unit": unit,
     }  # fmt: skip
 
 

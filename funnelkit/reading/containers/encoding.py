@@ -132,7 +132,8 @@ def _likeliest(readings: Mapping[str, str]) -> str | None:
         signs = [match[0] for match in _BEYOND.finditer(readings.get(encoding, "")[:200_000]) if match[0].strip()]
         latin = sum(len(text) <= 2 and all(_is_latin(sign, letters) for sign in text) for text in signs)
         if signs and latin >= 0.9 * len(signs):
-            return "cp1254" if encoding == "cp1252" and _is_turkish(signs) else encoding
+            central = encoding == "cp1252" and "cp1250" in readings and _is_central(signs)
+            return "cp1250" if central else "cp1254" if encoding == "cp1252" and _is_turkish(signs) else encoding
     scores = _scores(readings)
     best = max(scores, key=lambda encoding: scores[encoding])
     if scores[best] >= 0.7:
@@ -149,6 +150,16 @@ def _is_turkish(signs: Sequence[str]) -> bool:
     """Return True where Western letters hold those that stand in for Turkish ones, but no other Icelandic ones."""
     letters = set("".join(signs))
     return bool(letters & set("ÐÝÞðýþ")) and not letters & set("áéíóúæÁÉÍÓÚÆ")
+
+
+def _is_central(signs: Sequence[str]) -> bool:
+    """Return True where Western letters stand together that no Western language has, but that stand in for Czech (řě),
+    Hungarian (őű) or Romanian ones (ăţ)."""
+    letters = set("".join(signs).casefold())
+    czech = "ø" in letters and letters & set("ìèùò") and not letters & set("åæ")
+    hungarian = "õ" in letters and letters & set("öüû") and not letters & set("ãçñ")
+    romanian = "ã" in letters and letters & set("þº") and not letters & set("õç")
+    return bool(czech or hungarian or romanian)
 
 
 def _is_latin(sign: str, letters: str) -> bool:
