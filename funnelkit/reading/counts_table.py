@@ -11,7 +11,7 @@ from funnelkit.language import DataError, nearest
 from funnelkit.models import Funnel, custom
 from funnelkit.pipeline import DEAL_COLUMNS, EVENT_COLUMNS, Limit, Pipeline
 from funnelkit.reading.cells.numbers import as_number
-from funnelkit.reading.cells.text import cell_text
+from funnelkit.reading.cells.text import Parsed, Place, cell_text
 from funnelkit.reading.findings import Journal
 from funnelkit.reading.layouts.outcomes import status_word
 from funnelkit.reading.layouts.presets import key, word_keys
@@ -32,6 +32,9 @@ def read_counts(sheets: Sequence[Sheet], model: Funnel | None, journal: Journal)
     type_sheet(sheet)
     total = sheet.stage_names.map(lambda name: key(name) in word_keys("total"), na_action="ignore")
     sheet.set_aside(total.fillna(False).astype(bool) & sheet.good, "totals_row", sheet.mapping.columns["stage"])
+    for header in (*sheet.mapping.extra, *(sheet.mapping.columns[name] for name in ("segment",) if sheet.has(name))):
+        sums = _sums_of(sheet, header)
+        sheet.set_aside(sums & sheet.good, "totals_row", header)
     for name in NUMBERS:
         if sheet.has(name):
             _take_number(sheet, name)
@@ -54,6 +57,13 @@ def read_counts(sheets: Sequence[Sheet], model: Funnel | None, journal: Journal)
     return _pipeline(sheet, model, naming)
 
 
+def _sums_of(sheet: Sheet, header: str) -> pd.Series:
+    """Return which rows are sums over the groups that a column tells, beside rows of those groups."""
+    cells = cell_text(sheet.table.cells[header])
+    found = cells.isin([text for text in cells.dropna().unique() if key(text) in word_keys("total")])
+    return found & (cells.notna() & ~found).any()
+
+
 def _set_contradictions_aside(sheet: Sheet, naming: Naming) -> None:
     """Quarantine rows of one stage that stand twice in a period and segment, and rows that count more out than in."""
     place = sheet.frame[[name for name in ("period", "segment") if name in sheet.frame]].copy()
@@ -70,12 +80,20 @@ def _set_contradictions_aside(sheet: Sheet, naming: Naming) -> None:
 
 
 def _take_number(sheet: Sheet, name: str) -> None:
-    parsed = sheet.take(
-        name, lambda cells, place: as_number(cells, place, sheet.options.decimal, percent=name == "rate")
-    )
+    parsed = sheet.take(name, lambda cells, place: _number(cells, place, sheet.options.decimal, name))
     sheet.set_aside((parsed.values < 0).to_numpy() & sheet.good, "negative_count", sheet.mapping.columns[name])
     if name == "rate":
         _settle_scale(sheet)
+
+
+def _number(cells: pd.Series, place: Place, decimal: str | None, name: str) -> Parsed:
+    """Parse a column; of counts, which are whole, a mark that could be either parts thousands."""
+    try:
+        return as_number(cells, place, decimal, percent=name == "rate")
+    except DataError as error:
+        if error.key != "decimal_ambiguous" or not name.startswith("n_"):
+            raise
+        return as_number(cells, place, "." if "," in str(error.values["value"]) else ",")
 
 
 def _settle_scale(sheet: Sheet) -> None:

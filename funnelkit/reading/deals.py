@@ -9,17 +9,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from funnelkit.language import quoted
+from funnelkit.language import DataError, quoted
 from funnelkit.models import Funnel
 from funnelkit.pipeline import DEAL_COLUMNS, SOURCES, Limit
-from funnelkit.reading.cells.text import among, by_text, cell_text, repeated, same_text
+from funnelkit.reading.cells.text import Place, among, by_text, cell_text, repeated, same_text
 from funnelkit.reading.ids import merge_lines, refuse_states
-from funnelkit.reading.layouts.outcomes import ENDS, exit_word, holds_exit, status_word
+from funnelkit.reading.layouts.outcomes import ENDS, exit_word, holds_exit, note_closes_of_open, status_word
+from funnelkit.reading.layouts.presets import key, preset_data
 from funnelkit.reading.layouts.stage_dates import take_wide_dates
 from funnelkit.reading.layouts.stage_durations import take_elapsed
 from funnelkit.reading.layouts.stage_names import ONE_STEP, Naming, is_one_step
 from funnelkit.reading.layouts.stage_times import take_times_in
-from funnelkit.reading.sheet import Sheet, flag
+from funnelkit.reading.sheet import Sheet, flag, read_time
 
 _USUAL = 3  # rows with a word of a status column, and 2 % of them, for it to be no slip
 _NO_TIME = np.datetime64("NaT", "us")
@@ -223,8 +224,7 @@ def _take_close(sheet: Sheet) -> None:
             )
     early = ((frame["status"] == "open") & frame["closed_at"].notna()).to_numpy()
     if (early & sheet.good).any():
-        header = sheet.mapping.columns["closed_at"]
-        sheet.journal.add("close_is_expected", file=sheet.table.name, column=header, n=int((early & sheet.good).sum()))
+        note_closes_of_open(sheet, early & sheet.good)
         frame["expected_close"] = frame["expected_close"].mask(
             frame["expected_close"].isna() & early, frame["closed_at"]
         )
@@ -265,15 +265,48 @@ def set_duplicates_aside(sheets: Sequence[Sheet]) -> None:
     if conflict.any() and len({tuple(sorted(kept[number].table.cells.columns)) for number in owner[conflict]}) == 1:
         at = np.flatnonzero(conflict)
         conflict[at[merge_lines(kept, owner[at], place[at], rows["id"].iloc[at])]] = False
+    older = _older(kept, owner, place, rows["id"], conflict)
+    conflict &= ~older
+    conflict[conflict] = rows.loc[conflict, "id"].duplicated(keep=False)
     for number, sheet in enumerate(kept):
         if conflict.any() and sheet.mapping.layout == "deals":
             rows = np.zeros(len(sheet.good), dtype=bool)
             rows[place[conflict & (owner == number)]] = True
             refuse_states(sheet, sheet.mapping.columns["deal_id"], rows, [each.table.name for each in kept])
-        for mask, rule in ((exact, "duplicate_row"), (conflict, "duplicate_id")):
+        for mask, rule in ((exact, "duplicate_row"), (older, "older_state"), (conflict, "duplicate_id")):
             aside = np.zeros(len(sheet.good), dtype=bool)
             aside[place[mask & (owner == number)]] = True
             sheet.set_aside(aside, rule, sheet.mapping.columns.get("deal_id"))
+
+
+def _older(
+    sheets: Sequence[Sheet],
+    owner: NDArray[np.int64],
+    place: NDArray[np.int64],
+    ids: pd.Series,
+    doubted: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Return which of the rows `doubted` show a deal as it was before another of them, as their last changes tell."""
+    changed = np.full(len(owner), np.datetime64("NaT", "us"))
+    known = set(map(key, preset_data("generic")["signs"]["modified"]))
+    for number, sheet in enumerate(sheets):
+        header = next((header for header in sheet.table.cells.columns if key(header) in known), None)
+        here = doubted & (owner == number)
+        if header is not None and here.any():
+            cells = sheet.table.cells[header].iloc[place[here]]
+            where = Place(sheet.table.name, header, sheet.table.lines[place[here]])
+            try:
+                changed[here] = read_time(sheet, cells, where).values.to_numpy()
+            except DataError:  # the order of day and month is open
+                continue
+    times = pd.DataFrame({"id": ids.to_numpy(), "at": changed})[doubted]
+    groups = times.groupby("id")["at"]
+    last = groups.transform("max")
+    once = times["at"].eq(last).groupby(times["id"]).transform("sum").eq(1)
+    whole = groups.transform("count").eq(groups.transform("size"))
+    older = np.zeros(len(owner), dtype=bool)
+    older[doubted] = (times["at"].lt(last) & once & whole).to_numpy()
+    return older
 
 
 def _same_rows(sheets: Sequence[Sheet], owner: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.bool_]:

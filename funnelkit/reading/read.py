@@ -28,6 +28,7 @@ from funnelkit.reading.layouts.columns import map_columns, need_stages
 from funnelkit.reading.layouts.outcomes import declared_ends, find_ends, names_met, names_of
 from funnelkit.reading.layouts.stage_dates import with_stage
 from funnelkit.reading.layouts.stage_names import (
+    chance_ends,
     find_model,
     flagged_ends,
     given_model,
@@ -35,6 +36,7 @@ from funnelkit.reading.layouts.stage_names import (
     merged_names,
     name_stages,
 )
+from funnelkit.reading.layouts.wide_counts import with_counts
 from funnelkit.reading.limits import find_limits, told_limits
 from funnelkit.reading.mapping import options_for, with_mapping
 from funnelkit.reading.proposals import Proposal, ask, ask_with_likely, propose, with_maybe, with_missed
@@ -102,6 +104,7 @@ def _read(
     journal.findings.extend(notes)
     tables = [with_entries(table) for table in merge_corrections(open_sources(sources, options), options)]
     settings = options_for(tables, options)
+    tables = [with_counts(table, own, layout) for table, own in zip(tables, settings, strict=True)]
     tables = [with_stage(table, own, funnel, preset) for table, own in zip(tables, settings, strict=True)]
     sheets = map_sheets(tables, journal, settings, layout, preset)
     if isinstance(join, (str, os.PathLike, Mapping)) or not isinstance(join, Sequence):
@@ -177,6 +180,7 @@ def _read_deals(
     names = names_met(sheets)
     ends = find_ends(sheets, names, model, flagged_ends(sheets))
     if model is None:
+        ends |= chance_ends(sheets, names, ends)
         try:
             model, notes = _model_of(sheets, preset, ends)
         except DataError as error:
@@ -188,6 +192,10 @@ def _read_deals(
     deals, events = _tables(sheets, model, journal)
     _tell(sheets, 0.95)
     total = _total(sheets, journal)
+    once = float(deals["amount"].sum())
+    if total is not None and once != total and all(sheet.mapping.layout == "events" for sheet in sheets):
+        sums, column = {"total": f"{total:,.2f}", "deals": f"{once:,.2f}"}, sheets[0].mapping.columns.get("amount")
+        journal.findings.append(Finding("amounts_of_rows", "note", sheets[0].table.name, None, column, values=sums))
     latest, given = _as_of(deals, events, as_of, journal)
     whole = Pipeline(
         model, deals, events, max(latest, given) if given is not None else latest, given is not None,
@@ -203,7 +211,8 @@ def _type_all(sheets: Sequence[Sheet], model: Funnel | None, preset: str | None)
     errors = _untyped(sheets)
     if errors and model is None and all(sheet.mapping.layout == "deals" for sheet in sheets):
         try:
-            _model_of(sheets, preset, flagged_ends(sheets))
+            flagged = flagged_ends(sheets)
+            _model_of(sheets, preset, flagged | chance_ends(sheets, names_met(sheets), flagged))
         except DataError as error:
             errors.append(error)
     if errors:

@@ -18,7 +18,7 @@ from funnelkit.pipeline import Finding
 from funnelkit.reading.cells.dates import as_time
 from funnelkit.reading.cells.numbers import as_number, is_number
 from funnelkit.reading.cells.text import Parsed, Place, as_id, cell_text
-from funnelkit.reading.layouts.evidence import unit_of
+from funnelkit.reading.layouts.evidence import money_of, unit_of
 from funnelkit.reading.layouts.outcomes import declared_ends, flag_texts, status_word
 from funnelkit.reading.layouts.presets import key, preset_data, preset_ends, word_keys
 
@@ -38,6 +38,7 @@ TIMES = (
     "before_at", "left_at",
 )  # fmt: skip
 _MOST_SUMS = 1000  # rows that may be sums are looked at
+_MAY_BE_OPEN = frozenset(("closed_at", "won_at", "lost_at", "void_at", "ended_at", "left_at", "expected_close"))
 _NO_VALUE = re.compile(r"\s*(?:[-–—－]+|无|暂无)\s*")
 _GROUP = re.compile(r"\S.{0,80}[（(]\d{1,6}[)）]")  # the title of a group and how many it has
 
@@ -113,7 +114,7 @@ class Sheet:
         """Parse a canonical column: its faults set rows aside, its notes are written down."""
         header = self.mapping.columns[name]
         try:
-            parsed = self._parsed(header, parse)
+            parsed = self._parsed(header, parse, name in _MAY_BE_OPEN)
         except DataError as error:
             if self.questions is None:
                 raise
@@ -124,14 +125,19 @@ class Sheet:
         self.frame[name] = parsed.values
         return parsed
 
-    def _parsed(self, header: str, parse: Callable[[pd.Series, Place], Parsed]) -> Parsed:
-        """Parse a column; where some cells cannot be read, those that only say that there is no value are empty."""
+    def _parsed(self, header: str, parse: Callable[[pd.Series, Place], Parsed], open_said: bool) -> Parsed:
+        """Parse a column; where some cells cannot be read, those that only say that there is no value are empty: signs
+        and words for nothing and, of times that open deals do not have, the one text without a digit that recurs."""
         cells, place = self.table.cells[header], Place(self.table.name, header, self.table.lines)
         parsed = parse(cells, place)
         if not any(mask.any() for mask in parsed.faults.values()):
             return parsed
         texts = cell_text(cells)
-        empty = texts.isin([text for text in texts.dropna().unique() if _NO_VALUE.fullmatch(text)]).to_numpy()
+        none = [text for text in texts.dropna().unique() if _NO_VALUE.fullmatch(text)]
+        if open_said:
+            words = texts[texts.str.fullmatch(r"\D+", na=False)].value_counts()
+            none += [str(word) for word in words.index[:1] if len(words) == 1 and words.iloc[0] > 1]
+        empty = texts.isin(none).to_numpy()
         if not empty.any():
             return parsed
         parsed = parse(cells.mask(empty), place)
@@ -320,7 +326,7 @@ def _take_currency(sheet: Sheet, parsed: Parsed) -> None:
     own = parsed.found.get("currency")
     column = sheet.frame.get("currency")
     if column is not None:
-        column = column.str.strip().str.upper()
+        column = column.map({text: money_of(text) for text in column.dropna().unique()}).astype("str")
     found = own if column is None else (column if own is None else column.fillna(own))
     if found is None:
         found = pd.Series(None, sheet.frame.index, dtype="str")

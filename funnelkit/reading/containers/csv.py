@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
@@ -36,9 +37,10 @@ def read_delimited(text: str, name: str, options: ReadOptions, notes: Iterable[F
     Raises DataError on text without a header, an unclosed quote, a repeated header, or a cell or width over the limit.
     """
     skip, declared = separator_line(text)
+    text, remarks = _without_remarks(text, skip, name)
     text, above = _without_titles(text, skip, name)
     delimiter, found = find_delimiter(text[skip:], name, options.delimiter or declared)
-    notes = [*notes, *above, *found]
+    notes = [*notes, *remarks, *above, *found]
     table = _even(text, skip, delimiter, name, options)
     if table is None:
         table = _uneven(text, skip, delimiter, name, options)
@@ -51,6 +53,21 @@ def read_delimited(text: str, name: str, options: ReadOptions, notes: Iterable[F
 
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")  # splitlines would also part at a form feed within a cell
+
+
+def _without_remarks(text: str, skip: int, name: str) -> tuple[str, tuple[Finding, ...]]:
+    """Return (text with blank lines where remarks stood above the header, findings): lines of one cell behind a `#`."""
+    lines = _LINE.findall(text[skip : skip + 100_000])[:_ABOVE]
+    above = list(takewhile(lambda line: not line.strip() or _is_remark(line), lines))
+    if not any(map(str.strip, above)) or len(above) == len(lines):
+        return text, ()
+    first = next(number for number, line in enumerate(above, 1 + bool(skip)) if line.strip())
+    note = Finding("titles_above", "note", name, first, values={"header": len(above) + 1 + bool(skip)})
+    return text[:skip] + "\n" * len(above) + text[skip + sum(map(len, above)) :], (note,)
+
+
+def _is_remark(line: str) -> bool:
+    return line.startswith("#") and all(len(_filled(line, mark)) < 2 for mark in DELIMITERS)
 
 
 def _without_titles(text: str, skip: int, name: str) -> tuple[str, tuple[Finding, ...]]:

@@ -346,7 +346,22 @@ def _flat(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             continue
         for key, inner in value.items():
             bare = name in _WRAPPERS and key not in record
-            yield (key if bare else f"{name}.{key}"), _cell(inner)
+            if bare and isinstance(inner, dict):
+                yield from _deep(key, inner)
+            else:
+                yield (key if bare else f"{name}.{key}"), _cell(inner)
+
+
+def _deep(name: str, value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield (header, cell) of what a wrapper holds, such as the deal that a message is about, to its last member."""
+    if all(key.lstrip("-").isdigit() for key in value):
+        yield name, _cell(dict(value))
+        return
+    for key, inner in value.items():
+        if isinstance(inner, dict):
+            yield from _deep(f"{name}.{key}", inner)
+        else:
+            yield f"{name}.{key}", _cell(inner)
 
 
 def _cell(value: Any) -> Any:

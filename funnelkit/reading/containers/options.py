@@ -166,6 +166,7 @@ class Table:
     broken: tuple[Broken, ...] = ()
     notes: tuple[Finding, ...] = ()
     delimiter: str | None = None  # of delimited text
+    dated: Mapping[str, str] = field(default_factory=dict)  # columns found to date stages: header -> stage
 
     @property
     def rows_in(self) -> int:

@@ -14,8 +14,8 @@ from funnelkit.language import DataError, nearest
 from funnelkit.pipeline import Finding
 from funnelkit.reading.cells.text import cell_text
 from funnelkit.reading.containers.options import ReadOptions, Table
-from funnelkit.reading.layouts.evidence import DATES, FLAGS, holds, holds_outcomes, sample_texts, spoken, unit_of
-from funnelkit.reading.layouts.outcomes import status_word
+from funnelkit.reading.layouts.evidence import unit_of
+from funnelkit.reading.layouts.guesses import fit_of, guessed, id_without_blanks, stage_by_cells, tells_outcome
 from funnelkit.reading.layouts.presets import Form, find_form, key, preset_data
 from funnelkit.reading.sheet import Sheet
 
@@ -84,8 +84,11 @@ def _map_columns(
     found = layout or (form.layout if form else _layout(table, declared, preset_name))
     aliases = _aliases(found, form.preset, form.name) if form else _aliases(found, preset_name)
     columns, notes = _assign(table, declared, aliases, REQUIRED[found])
+    if found == "events" and "deal_id" not in declared:
+        notes += id_without_blanks(table, columns, aliases["deal_id"])
     if found == "deals":
-        notes += _guessed(table, columns, aliases)
+        notes += guessed(table, columns, aliases)
+        notes += [] if beside or "stage" in columns else stage_by_cells(table, columns, declared)
     _need_columns(columns, table, found, beside)
     if layout is None:
         notes = [Finding("layout_found", "note", table.name, value=found), *notes]
@@ -102,8 +105,8 @@ def _need_columns(columns: Mapping[str, str], table: Table, layout: str, beside:
     missing = [name for name in REQUIRED[layout] if name not in columns]
     if layout == "deals" and (beside or tells_outcome(columns, table)):
         missing = [name for name in missing if name != "stage"]
-    if missing == ["deal_id"] and layout == "deals" and not beside and _are_deals(columns, table):
-        missing = []  # the rows are numbered
+    if "deal_id" in missing and layout == "deals" and not beside and _are_deals(columns, table):
+        missing.remove("deal_id")  # the rows are numbered
     if layout == "counts" and not {"n_entered", "rate"} & set(columns):
         missing.append("count")
     if missing:
@@ -127,14 +130,6 @@ def lists_deals(table: Table, options: ReadOptions, preset_name: str | None = No
         return False
     ids = table.cells[columns["deal_id"]] if "deal_id" in columns else None
     return ids is None or ids.nunique() >= _ONE_ROW_EACH * len(ids)
-
-
-def tells_outcome(columns: Mapping[str, str], table: Table) -> bool:
-    """Return True where columns beside the stage say which deals were won."""
-    if {"is_won", "won_at"} & set(columns):
-        return True
-    words = sample_texts(table.cells[columns["status"]]).unique() if "status" in columns else ()
-    return any(status_word(word) in ("won", "lost") for word in words)
 
 
 def _are_deals(columns: Mapping[str, str], table: Table) -> bool:
@@ -205,7 +200,7 @@ def _aliases(layout: str, preset_name: str | None, form_name: str | None = None)
     if layout == "events":  # what an event resulted in is not what became of the deal
         merged["status"] = [name for name in merged.get("status", ()) if name not in _RESULTS]
     if layout == "counts":
-        merged = {name: merged[name] for name in (*preset_data("generic")["counts"], "stage")}
+        merged = {name: merged[name] for name in preset_data("generic")["counts"]}
     return merged
 
 
@@ -223,8 +218,8 @@ def _assign(
     ranked = []
     for number, (canonical, names) in enumerate(aliases.items()):
         for rank, alias in enumerate(names):
-            if alias in by_key and (fit := _fit(canonical, table, by_key[alias])) is not None:
-                ranked.append((canonical not in first, fit, rank, number, canonical, by_key[alias]))
+            if alias in by_key and (fits := fit_of(canonical, table, by_key[alias])) is not None:
+                ranked.append((canonical not in first, fits, rank, number, canonical, by_key[alias]))
     for *_, canonical, header in sorted(ranked):
         if canonical in columns and header not in taken and columns[canonical] != header:
             notes.append((canonical, header))
@@ -255,42 +250,6 @@ def _keyed(
         if unit is not None or member:
             by_key.setdefault(key(member["name"] if member else unit.bare), header)  # type: ignore[union-attr]
     return by_key
-
-
-def _fit(canonical: str, table: Table, header: str) -> int | None:
-    """Return 0 where cells of a column can be of this meaning, 1 where none can; None where it is out of question."""
-    found = holds(canonical, table.cells[header], serial=table.kind == "workbook")
-    if found is not False:
-        return 0
-    is_flag = canonical in DATES and holds("is_closed", table.cells[header])
-    return None if canonical in FLAGS or is_flag else 1
-
-
-_GUESSED = ("amount", "owner", "account", "created_at", "closed_at", "deal_id")
-
-
-def _guessed(table: Table, columns: dict[str, str], aliases: Mapping[str, Sequence[str]]) -> list[Finding]:
-    """Take a column whose name says what is wanted beside words that decorate, if it is the only one; say so."""
-    used, notes = set(columns.values()), []
-    said = {header: spoken(header) for header in table.cells.columns if header not in used}
-    for canonical in _GUESSED:
-        names = set(aliases.get(canonical, ()))
-        found = [header for header, text in said.items() if text and text in names and header not in used]
-        found = [header for header in found if _fit(canonical, table, header) == 0]
-        if canonical in columns or len(found) != 1:
-            continue
-        columns[canonical] = found[0]
-        used.add(found[0])
-        notes.append(_taken(table, found[0], canonical))
-    outcomes = [header for header in table.cells.columns if header not in used and holds_outcomes(table.cells[header])]
-    if len(outcomes) == 1 and not {"status", "is_won"} & set(columns):
-        columns["status"] = outcomes[0]
-        notes.append(_taken(table, outcomes[0], "status"))
-    return notes
-
-
-def _taken(table: Table, header: str, canonical: str) -> Finding:
-    return Finding("column_taken", "note", table.name, 1, header, canonical, {"canonical": canonical})
 
 
 def assigned(table: Table, options: ReadOptions, preset_name: str | None = None) -> dict[str, str]:

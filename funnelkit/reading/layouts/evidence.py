@@ -85,6 +85,21 @@ def names_stages(table: Table, headers: Sequence[str]) -> list[str]:
     return found
 
 
+def few_names(cells: pd.Series, outcomes_apart: bool) -> bool:
+    """Return True where the texts of a column are few names that recur, one an outcome unless those stand apart."""
+    texts = sample_texts(cells)
+    names = texts.unique()
+    if not 2 <= len(names) <= min(MOST_STAGES, len(texts) / 2) or is_flags(texts) or all(map(_is_value, names)):
+        return False
+    return (outcomes_apart and len(names) > 2) or any(
+        status_word(name) in ("won", "lost") or holds_exit(name) for name in names
+    )
+
+
+def _is_value(text: str) -> bool:
+    return is_number(text) or is_date(text)
+
+
 def holds_outcomes(cells: pd.Series) -> bool:
     """Return True where all texts of a column are words for outcomes or for open deals, and one of them for a win."""
     texts = sample_texts(cells).unique()
@@ -126,6 +141,18 @@ _MONEY = {
     "usd", "cny", "gbp", "jpy", "hkd", "chf", "cad", "aud", "nzd", "sek", "nok", "dkk", "pln", "czk", "huf", "ron",
     "rub", "uah", "try", "inr", "brl", "mxn", "ars", "clp", "cop", "pen", "krw", "twd", "sgd", "thb", "myr", "idr",
     "php", "vnd", "zar", "ils", "aed", "sar", "kzt")}  # fmt: skip
+
+
+@cache
+def money_of(text: str) -> str:
+    """Return the currency that a cell of a column of currencies names, as it stands there where it is not known.
+
+    >>> money_of("usd"), money_of("US Dollar : USD"), money_of("RMB"), money_of("€"), money_of("Pts")
+    ('USD', 'USD', 'CNY', 'EUR', 'PTS')
+    """
+    plain = unicodedata.normalize("NFKC", text).strip()
+    codes = {code for code in re.findall(r"(?<![A-Za-z])[A-Z]{3}(?![A-Za-z])", plain) if code.lower() in _MONEY}
+    return _MONEY.get(plain.lower()) or (_MONEY[codes.pop().lower()] if len(codes) == 1 else plain.upper())
 
 
 @cache

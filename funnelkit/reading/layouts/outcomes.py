@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from funnelkit.language import DataError, nearest
+from funnelkit.pipeline import Finding
 from funnelkit.reading.layouts.presets import key, preset_data, word_keys
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 _PIPELINE = re.compile(r"\s*C\d+:")  # Bitrix24 writes the number of the pipeline before its stages
-_SIGNS = re.compile(r"^[^\w(\[]+|[^\w)\]%]+$")
+_PARTED = re.compile(r"(?P<head>[^()\[\]]+?)\s*(?:[(\[](?P<inner>[^()\[\]]+)[)\]]|[-–—:/|,_]\s*(?P<tail>.+))")
 _SHARE = re.compile(r"\s*[(\[]?\s*\d{1,3}\s*%\s*[)\]]?\s*$")
 
 
@@ -54,9 +56,26 @@ def leading(name: object) -> tuple[tuple[int, str], str] | None:
 
 def bare(name: object) -> str:
     """Return a name without signs around it (an emoji), what leads, and the chance behind it."""
-    plain = _SIGNS.sub("", _PIPELINE.sub("", str(name)))
+    plain = _without_signs(_PIPELINE.sub("", str(name)))
     found = leading(plain)
     return _SHARE.sub("", found[1] if found else plain)
+
+
+def _without_signs(text: str) -> str:
+    """Return a text without signs around it; a mark over the last letter, as Thai has it, is part of it."""
+    begin, end = 0, len(text)
+    while begin < end and not (text[begin].isalnum() or text[begin] in "_(["):
+        begin += 1
+    while end > begin and not (text[end - 1].isalnum() or text[end - 1] in "_)]%" or _is_mark(text, end - 1)):
+        end -= 1
+    return text[begin:end]
+
+
+def _is_mark(text: str, at: int) -> bool:
+    """Return True for a mark that a letter before it carries; the one that makes a sign an emoji is none."""
+    return (
+        unicodedata.category(text[at]) in ("Mn", "Mc") and at > 0 and (text[at - 1].isalpha() or _is_mark(text, at - 1))
+    )
 
 
 def status_word(name: object, declared: Mapping[str, str] | None = None) -> str | None:
@@ -71,11 +90,17 @@ def status_word(name: object, declared: Mapping[str, str] | None = None) -> str 
 
 @cache
 def _word(name: str) -> str | None:
-    for text in dict.fromkeys((key(name), key(bare(name)))):
+    for text in dict.fromkeys((key(name), key(bare(name)), key(_behind_closed(name)))):
         for kind in (*ENDS, "open"):
             if text in word_keys(kind) or text in _foreign(kind):
                 return kind
     return None
+
+
+def _behind_closed(name: str) -> str:
+    """Return what stands behind or, in brackets, beside a word for closed: the outcome of `Ended (Won)`."""
+    found = _PARTED.fullmatch(bare(unicodedata.normalize("NFKC", name)))
+    return (found["inner"] or found["tail"]) if found and key(found["head"]) in word_keys("closed") else ""
 
 
 @cache
@@ -221,6 +246,20 @@ def note_branches(sheets: Sequence[Sheet], entries: pd.DataFrame, order: Sequenc
                 "stage_is_branch", "warn", file=sheets[0].table.name, column=_header(sheets), value=name,
                 n=missed[worst], n_all=all_counted, stage=worst,
             )  # fmt: skip
+
+
+def note_closes_of_open(sheet: Sheet, dated: NDArray[np.bool_]) -> None:
+    """Say that close dates of open deals are expected ones; warn of stages all of whose deals have one where no deal of
+    another open stage has, for those look like outcomes that no word explains."""
+    file, column = sheet.table.name, sheet.mapping.columns["closed_at"]
+    sheet.journal.add("close_is_expected", file=file, column=column, n=int(dated.sum()))
+    still = (sheet.frame["status"] == "open").to_numpy() & sheet.good
+    shares = pd.Series(dated[still]).groupby(sheet.stage_names[still].to_numpy()).mean()
+    names = list(shares.index[shares == 1])
+    if names and len(names) < len(shares) and not shares.between(0.0, 1.0, inclusive="neither").any():
+        told = {"names": ", ".join(map(repr, names)), "option": ",".join(names)}
+        found = Finding("stage_looks_closed", "warn", file, None, _header([sheet]), names[0], told)
+        sheet.journal.findings.append(found)
 
 
 def flag_texts() -> tuple[frozenset[str], frozenset[str]]:

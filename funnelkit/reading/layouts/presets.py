@@ -60,15 +60,16 @@ _MARKS = re.compile(
 )
 
 
+_SYSTEM = re.compile(r"^\s*(?:(?:deal|trato|affaire|negócio)\s+-|(?:deal|opportunity)\s*:)\s+", re.IGNORECASE)
+
+
 def key(name: object) -> str:
     """Return a header or stage name for comparing: no case, width, blanks, nor the signs that only separate.
 
     >>> key("Deal - Close_Date *") == key("close date")
     True
     """
-    plain = re.sub(
-        r"^\s*(?:deal|trato|affaire|negócio)\s+-\s+", "", unicodedata.normalize("NFKC", str(name)), flags=re.IGNORECASE
-    )
+    plain = _SYSTEM.sub("", unicodedata.normalize("NFKC", str(name)))
     return re.sub(r"[_\-./()*:]", "", fold(_MARKS.sub("", plain))) or fold(plain)
 
 

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from funnelkit.language import DataError
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Finding
-from funnelkit.reading.cells.dates import as_time
+from funnelkit.reading.cells.dates import as_time, is_date
 from funnelkit.reading.cells.text import Parsed, Place, cell_text
 from funnelkit.reading.containers.options import ReadOptions, Table
 from funnelkit.reading.layouts.columns import assigned, date_stem, stem
-from funnelkit.reading.layouts.evidence import holds
+from funnelkit.reading.layouts.evidence import holds, sample_texts
 from funnelkit.reading.layouts.outcomes import status_word
 from funnelkit.reading.layouts.presets import key
 from funnelkit.reading.sheet import Sheet, read_time
@@ -61,8 +61,9 @@ def dated_names(header: object) -> tuple[str, ...]:
 
 
 def stage_columns(sheet: Sheet) -> dict[str, tuple[str, ...]]:
-    """Return {header: names} of the columns that can only date stages, and hold a date."""
-    found = {header: dated_names(header) for header in sheet.mapping.extra}
+    """Return {header: names} of the columns that date stages, by their name or as found, and hold a date."""
+    told = {header: (name,) for header, name in sheet.table.dated.items()}
+    found = {header: dated_names(header) or told.get(header, ()) for header in sheet.mapping.extra}
     return {header: names for header, names in found.items() if names and not sheet.is_blank(header).all()}
 
 
@@ -136,7 +137,11 @@ def _dated_stage(
         found = whole.get(key(name)) or stems.get(stem(name)) or (model.won_stage if word == "won" else word)
         if found and found != "open":
             return found
-    return stems.get(date_stem(header) or "") or (whole.get(key(header)) if _holds_dates(table.cells[header]) else None)
+    dated = stems.get(date_stem(header) or "")
+    if dated or not _holds_dates(table.cells[header]):
+        return dated
+    word = status_word(header)
+    return whole.get(key(header)) or (model.won_stage if word == "won" else word if word in ("lost", "void") else None)
 
 
 def _holds_dates(cells: pd.Series) -> bool:
@@ -155,12 +160,13 @@ def with_stage(
 ) -> Table:
     """Return the table; where it has no column for the stage but dates of stages, with one: the stage dated last."""
     columns = assigned(table, options, preset_name)
-    if "stage" in columns or "deal_id" not in columns:
+    if "stage" in columns or not {"deal_id", "name", "account", "owner", "amount"} & set(columns):
         return table
     further = [header for header in table.cells.columns if header not in columns.values()]
     named = ((header, _dated_name(table, header, model)) for header in further)
     dated = {header: name for header, name in named if name}
     nested = {} if len(dated) > 1 or model is not None else _nested(table, further, options)
+    nested = nested or ({} if len(dated) > 1 else _with_ends(table, further, options))
     dated = nested or dated
     if len(dated) < 2 or "stage" in table.cells:
         return table
@@ -169,7 +175,9 @@ def with_stage(
     latest = moments.shape[1] - 1 - moments[:, ::-1].argmax(axis=1)
     blank = (moments == np.iinfo("int64").min).all(axis=1)
     names = pd.Series(np.array(list(dated.values()), dtype=object)[latest], table.cells.index).mask(blank).astype("str")
-    return replace(table, cells=table.cells.assign(stage=names), notes=(*table.notes, *([told] if nested else [])))
+    return replace(
+        table, cells=table.cells.assign(stage=names), notes=(*table.notes, *([told] if nested else [])), dated=nested
+    )
 
 
 def _moments(table: Table, headers: Sequence[str], options: ReadOptions) -> NDArray[np.int64]:
@@ -185,12 +193,31 @@ def _nested(table: Table, headers: Sequence[str], options: ReadOptions) -> dict[
     has fewer dates than the one before, only where that has one, and none earlier. Nothing where they do not."""
     found = {header: _SAID.sub("", header).strip(" _-") for header in headers if date_stem(header)}
     kept = [header for header in found if found[header] and holds("entered_at", table.cells[header])]
+    return {header: found[header] for header in kept} if _fill_up(table, kept, options) else {}
+
+
+def _with_ends(table: Table, headers: Sequence[str], options: ReadOptions) -> dict[str, str]:
+    """Return {header: name} of columns of dates called like stages (`Demo`), which fill up one after another, beside
+    such of outcomes (`Won`, `Lost`). Nothing where there are none."""
+    kept = [header for header in headers if key(header) not in _NO_STAGE and _are_dates(table.cells[header])]
+    ends = [header for header in kept if status_word(header) in ("won", "lost")]
+    stages = [header for header in kept if header not in ends]
+    return {header: header for header in kept} if ends and _fill_up(table, stages, options) else {}
+
+
+def _are_dates(cells: pd.Series) -> bool:
+    texts = sample_texts(cells)
+    return pd.api.types.is_datetime64_any_dtype(cells.dtype) or (len(texts) > 0 and all(map(is_date, texts)))
+
+
+def _fill_up(table: Table, kept: Sequence[str], options: ReadOptions) -> bool:
+    """Return True where each of these columns has fewer dates than the one before, only beside such, none earlier."""
     if len(kept) < 2:
-        return {}
+        return False
     try:
         moments = _moments(table, kept, options)
     except DataError:  # the order of day and month is asked for where the columns are read
-        return {}
+        return False
     missing = np.iinfo("int64").min
     ranked = moments[:, np.argsort(-(moments != missing).sum(axis=0), kind="stable")]
     filled, both = ranked != missing, (ranked[:, 1:] != missing) & (ranked[:, :-1] != missing)
@@ -198,7 +225,7 @@ def _nested(table: Table, headers: Sequence[str], options: ReadOptions) -> dict[
     held = (both.sum(axis=0) >= NESTED * filled[:, 1:].sum(axis=0)) & (
         ((ranked[:, 1:] >= ranked[:, :-1]) & both).sum(axis=0) >= NESTED * both.sum(axis=0)
     )
-    return {header: found[header] for header in kept} if (fewer & held).all() and filled.any() else {}
+    return bool((fewer & held).all() and filled.any())
 
 
 def _dated_name(table: Table, header: str, model: Funnel | None) -> str | None:

@@ -19,7 +19,7 @@ from funnelkit.reading.layouts.evidence import holds, likely, sample_texts
 from funnelkit.reading.layouts.outcomes import ENDS, bare, status_word
 from funnelkit.reading.layouts.presets import key, preset_data, preset_names
 from funnelkit.reading.layouts.stage_dates import wide_names
-from funnelkit.reading.layouts.stage_order import order_stages, order_unknown
+from funnelkit.reading.layouts.stage_order import order_stages, order_unknown, stated, usual_order
 from funnelkit.reading.sheet import Sheet, flag
 
 ONE_STEP = "one-step"  # the model of a source that tells outcomes only
@@ -72,6 +72,36 @@ def flagged_ends(sheets: Sequence[Sheet]) -> dict[str, str]:
             if group["closed"].all() and group["won"].nunique() == 1:
                 ends[name] = "won" if group["won"].iloc[0] else "lost"
     return ends
+
+
+_APART = frozenset(("status", "is_won", "is_lost", "is_closed", "won_at", "lost_at"))  # tell outcomes beside the stage
+
+
+def chance_ends(sheets: Sequence[Sheet], names: Sequence[str], ends: Mapping[str, str]) -> dict[str, str]:
+    """Return {key of a stage name: won or lost} of names that no word explains and whose deals are all certain to be
+    won, or to be lost, by their chance; both are said loudly.
+
+    One name without a chance beside a certain win is lost, unless pipelines usually begin so.
+    """
+    if any(_APART & set(sheet.frame) or sheet.mapping.layout != "deals" for sheet in sheets):
+        return {}
+    chances = stated(sheets, [name.strip() for name in names], "chance")
+    words = {name.strip(): status_word(name, ends) for name in names}
+    certain = 100.0 if max(chances.values(), default=0.0) > 1 else 1.0
+    sure = [name for name, chance in chances.items() if chance == certain and words[name] is None]
+    none = [name for name, chance in chances.items() if chance == 0 and words[name] is None]
+    found = dict.fromkeys(map(key, sure), "won") if "won" not in words.values() else {}
+    if len(none) == 1 and "lost" not in words.values() and (found or "won" in words.values()):
+        begins = [name for name in chances if name == none[0] or 0 < chances[name] < certain]
+        found |= {} if usual_order(begins)[:1] == (none[0],) or len(begins) < 2 else {key(none[0]): "lost"}
+    for kind in ("won", "lost"):
+        said = [name for name in (*sure, *none) if found.get(key(name)) == kind]
+        if said:
+            file, column = sheets[0].table.name, sheets[0].mapping.columns["stage"]
+            names_told = ", ".join(map(repr, said))
+            sheets[0].journal.add("outcomes_by_chance", "warn", file=file, column=column, value=said[0], kind=kind,
+                                  names=names_told, option=",".join(said))  # fmt: skip
+    return found
 
 
 def _stage_of(model: Funnel, name: str) -> str | None:

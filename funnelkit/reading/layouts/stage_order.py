@@ -72,9 +72,9 @@ def _said_order(sheets: Sequence[Sheet], names: Sequence[str], by_chance: bool) 
             if all(key(name) in place for name in names):
                 return sorted(names, key=lambda name: place[key(name)]), "categories"
     for why in ("place", "chance") if by_chance else ("place",):
-        stated = _stated(sheets, names, why)
-        if len(set(stated.values())) == len(names) == len(stated):
-            return sorted(names, key=lambda name: stated[name]), why
+        said = stated(sheets, names, why)
+        if len(set(said.values())) == len(names) == len(said):
+            return sorted(names, key=lambda name: said[name]), why
     return None
 
 
@@ -138,7 +138,7 @@ def _met(words: Sequence[str], begin: str) -> bool:
     return any(begin in word if begin[0] >= "\u2e80" else word.startswith(begin) for word in words)
 
 
-def _stated(sheets: Sequence[Sheet], names: Sequence[str], what: str) -> dict[str, float]:
+def stated(sheets: Sequence[Sheet], names: Sequence[str], what: str) -> dict[str, float]:
     """Return the chance of a win, or the place in the pipeline, of each name whose rows nearly all carry the same."""
     known = set(map(key, preset_data("generic")["signs"][what]))
     found: dict[str, float] = {}
