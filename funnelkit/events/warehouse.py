@@ -89,7 +89,7 @@ def _open(
     table = open_table(engine, connection, log, where)
     at = log_time(table, where, warehouse_name(connection))
     if moment is not None:
-        return _Asked(engine, connection, table.filter(at <= moment.to_pydatetime()), rule, names, where, moment)
+        return _Asked(engine, connection, table.filter(_up_to(at, moment)), rule, names, where, moment)
     with guarded("engine_failed", engine):
         latest = pd.Timestamp(connection.execute(at.max()))
     latest = latest if latest.tzinfo is None else latest.tz_convert("UTC").tz_localize(None)
@@ -97,9 +97,14 @@ def _open(
     return asked if not latest > in_a_day() else _without_future(asked, at)
 
 
+def _up_to(at: Any, moment: pd.Timestamp) -> Any:
+    """Return whether a time is not after a moment in UTC; without a zone an engine would take it for its session's."""
+    return at <= (moment if at.type().timezone is None else moment.tz_localize("UTC")).to_pydatetime()
+
+
 def _without_future(asked: _Asked, at: Any) -> _Asked:
     """Return what is asked of the log without its events of the future, which do not set its date."""
-    is_past = at <= in_a_day().to_pydatetime()
+    is_past = _up_to(at, in_a_day())
     facts = asked.table.aggregate(past=at.max(where=is_past), n=at.count(), n_past=at.count(where=is_past))
     past, n, n_past = asked.run(facts).iloc[0]
     if pd.isna(past) or 2 * n_past < n:
