@@ -37,8 +37,10 @@ from funnelkit.result import Insight, Result, require_pipeline
 COLUMNS = ["rank", "severity", "kind", "stage", "segment", "sentence", "action", "n_deals", "amount", "found",
            "usual", "evidence"]  # fmt: skip
 OWN_MODEL = "custom"  # of stages found in the data
+LONGEST_FILTER = 40  # characters of a filter that the title has room for
 FIRST_DAY = pd.Timestamp(0)  # of another year, so that a day is told with its own
 LONGEST_SOURCE = 60  # characters of the names of files
+MARKED = {"fewer_promoted": "watch", "more_promoted": "watch", "held_up": "act"}  # the share that moved on; open now
 KEPT = "rows_kept"  # the finding that tells of a filter
 
 
@@ -144,7 +146,7 @@ def summary(
     require_pipeline(pipeline)
     scope = scope or Scope(pipeline)
     meta = _meta(pipeline, scope, files)
-    name = both(lambda: title or _title(scope))
+    name = both(lambda: title or _title(scope, pipeline))
     if pipeline.counts is not None:
         return _result(name, (), Page(None, None, meta))
     return _whole(pipeline, answers, scope, (name, meta, target))
@@ -267,7 +269,20 @@ def _counts(pipeline: Pipeline, records: DealRecords, rate: WinRate | None) -> d
 # --- the title and the line below it ---------------------------------------------------------------------------------
 
 
-def _title(scope: Scope) -> str:
+def _title(scope: Scope, pipeline: Pipeline) -> str:
+    """Return the title of the period; of a part of the deals with what they have in common, for mails name no other."""
+    kept = _kept(pipeline)
+    if kept is None or len(kept) > LONGEST_FILTER:
+        return _title_of_period(scope)
+    return say("report.first_page.title_kept", title=_title_of_period(scope), filter=kept)
+
+
+def _kept(pipeline: Pipeline) -> str | None:
+    """Return the filter of the rows, where there is one."""
+    return next((str(one.value) for one in pipeline.findings if one.rule == KEPT), None)
+
+
+def _title_of_period(scope: Scope) -> str:
     if scope.end is pd.NaT:
         return say("report.first_page.title_counts")
     start = scope.calendar.start(int(scope.calendar.number(scope.day)))
@@ -281,7 +296,7 @@ def _meta(pipeline: Pipeline, scope: Scope, files: Sequence[Any]) -> tuple[Text,
     names = names if len(names) <= LONGEST_SOURCE else names[: LONGEST_SOURCE - 1] + "…"
     sample = not files or [str(path) for path in files] == [str(path) for path in sample_files()]
     parts = [both(lambda: say("report.first_page.sample") if sample else names)]
-    kept = next((one.value for one in pipeline.findings if one.rule == KEPT), None)
+    kept = _kept(pipeline)
     parts += [] if kept is None else [both(lambda: say("report.first_page.kept", filter=kept))]
     parts += [both(lambda: str(pipeline.model.name))] if pipeline.model.id != OWN_MODEL else []
     if scope.end is not pd.NaT:
@@ -337,7 +352,8 @@ def _lead(found: Sequence[Found], *kinds: str) -> Found | None:
 def _funnel(page: Page, found: Sequence[Found]) -> str:
     if not page.stages or page.records is None:
         return ""
-    marks = {one.stage: one.severity if one.kind == "held_up" else "watch" for one in reversed(found) if one.stage}
+    shown = [one for one in reversed(found) if MARKED.get(one.kind) in ("watch", one.severity)]
+    marks = {one.stage: MARKED[one.kind] for one in shown if one.stage}
     lead = _lead(found, "held_up", "fewer_promoted", "more_promoted")
     names = {row.stage.id: str(row.stage.name) for row in page.stages}
     plain = "plain" if any(row.n_open for row in page.stages) else "entered" if page.records.skip else "reached"

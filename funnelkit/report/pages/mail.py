@@ -58,13 +58,19 @@ def unjudged(summary: Mapping[str, Any]) -> str:
     return next((str(one["sentence"]) for one in summary.get("findings", []) if one.get("kind") == _UNJUDGED), "")
 
 
+def calm(summary: Mapping[str, Any]) -> str:
+    """Return the sentence for no alert where the first page is not all quiet; empty where nothing stands out."""
+    loud = any(one.get("severity") in ("act", "watch") for one in summary.get("findings", []))
+    return unjudged(summary) or (say("report.alert.none_asked") if loud else "")
+
+
 def _told(alert: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
     """Return the sentences of the alerts, each once; what the last report told as well says so."""
     told = [
         one["sentence"] if one["new"] else say("report.alert.known", sentence=one["sentence"])
         for one in alert["alerts"]
     ]
-    return list(dict.fromkeys(told)) or [unjudged(summary) or say("report.alert.nothing")]
+    return list(dict.fromkeys(told)) or [calm(summary) or say("report.alert.nothing")]
 
 
 def _others(alert: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:

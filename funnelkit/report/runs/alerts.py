@@ -25,7 +25,7 @@ def write_alerts(staging: Path, asked: Sequence[str], record: Mapping[str, Any],
     `record` is what run.json will say, `before` the folder of the run published until now: what stood there is no
     news, and inputs that are the same as then are a fault of the export.
     """
-    from funnelkit.report.pages.mail import mail_html, mail_text, unjudged
+    from funnelkit.report.pages.mail import calm, mail_html, mail_text
 
     summary = publish.load_json(staging / "summary.json")
     figures = summary.get("figures", {})
@@ -40,7 +40,7 @@ def write_alerts(staging: Path, asked: Sequence[str], record: Mapping[str, Any],
         title = str(page.get("title") or summary.get("title") or "")
         content = {
             "alert": bool(alerts), "exit_code": ALERTED if alerts else 0, "asked": list(asked),
-            "subject": _subject(title, alerts, unjudged(summary)), "title": title,
+            "subject": _subject(title, alerts, calm(summary)), "title": title,
             "severity": summary.get("severity") or ("act" if alerts else "steady"),
             "as_of": figures.get("as_of"), "report": "report.html", "alerts": alerts,
         }  # fmt: skip
@@ -73,10 +73,10 @@ def _once(alerts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return list({_key(alert): alert for alert in alerts}.values())
 
 
-def _subject(title: str, alerts: Sequence[Mapping[str, Any]], calm: str) -> str:
+def _subject(title: str, alerts: Sequence[Mapping[str, Any]], quiet: str) -> str:
     """Return one line for a mail: the title, the first alert, how many more there are."""
     if not alerts:
-        return say(f"report.alert.{'subject' if calm else 'quiet'}", title=title, first=calm)
+        return say(f"report.alert.{'subject' if quiet else 'quiet'}", title=title, first=quiet)
     told = list(dict.fromkeys(alert["sentence"] for alert in alerts))
     key = "subject_more" if len(told) > 1 else "subject"
     return say(f"report.alert.{key}", title=title, first=told[0], n=number(len(told) - 1))

@@ -173,6 +173,8 @@ def test_a_stage_that_fills_with_one_segment_names_it(since, kind):
     k = (here["segment"] == "Large").sum()
     assert lead.stage == "Offer" and lead.n_deals == len(here)
     assert re.search(rf"{k} of the {len(here)} are Large; usually \d+% are\.$", str(lead.action))
+    rows = re.findall(r'<tr class="fp-(\w+)"><th[^>]*title="(\w+)"', page._repr_mimebundle_()["text/html"])
+    assert [mark for mark, stage in rows if stage == "Offer"] == (["act"] if kind == "held_up" else [])
 
 
 def test_a_stage_that_fills_with_all_segments_names_none():

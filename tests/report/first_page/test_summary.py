@@ -221,6 +221,16 @@ def test_summary_json_names_what_a_mail_needs(page):
         assert page.figures()["first_page"]["findings"][0]["sentence"].startswith("33 个商机（")
 
 
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_report_on_some_of_the_deals_names_them_in_its_subject(lang):
+    """Forty mails of one batch must not bear the same subject."""
+    kept, whole = (report.read_source(as_of=AS_OF, rows=rows) for rows in ("region = North", ""))
+    with speaking(lang):
+        some, every = (report.summary(one).figures()["first_page"]["title"] for one in (kept, whole))
+        own = report.summary(kept, title="North").figures()["first_page"]["title"]
+    assert some == every + {"en": " (region = North)", "zh": "（region = North）"}[lang] and own == "North"
+
+
 # --- what is missing -------------------------------------------------------------------------------------------------
 
 

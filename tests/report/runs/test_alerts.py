@@ -53,6 +53,14 @@ def test_what_nobody_could_judge_is_not_called_calm(tmp_path):
     assert mail.count(sentence) == 1 and "stands out" not in mail
 
 
+@pytest.mark.parametrize("severity", ["watch", "act"])
+def test_no_alert_beside_a_finding_of_the_page_is_not_called_calm(tmp_path, severity):
+    finding = {"kind": "crowded", "sentence": "Offer holds 42 deals.", "severity": severity, "rank": 1}
+    found, mail = written(tmp_path, findings=[finding]), (tmp_path / "mail.txt").read_text(encoding="utf-8")
+    assert found["subject"] == "North, week 47: None of the alerts asked for." and found["exit_code"] == 0
+    assert mail.count("Offer holds 42 deals.") == 1 and "stands out" not in mail
+
+
 def test_only_what_was_asked_for_is_told(tmp_path):
     figures = {"alerts_signal": [ONE], "alerts_stuck": [{**ONE, "alert": "stuck"}], "rows": {"quarantined": 0}}
     for asked in ((), ("stuck",), ("signal", "stuck"), ("data", "target")):
