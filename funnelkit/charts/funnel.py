@@ -217,8 +217,7 @@ def rate_chart(
         Columns that name the rows; by default those before the counts.
     title : str, optional
     top : float, optional
-        End of the axis; by default a round one above the highest interval. An interval beyond it moves it to a
-        round one.
+        End of the axis; by default, and where an interval goes beyond it, a round one above the highest interval.
 
     Returns
     -------
