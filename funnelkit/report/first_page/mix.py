@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from funnelkit.analysis import Window, window_rates
 from funnelkit.language import Text, both, number, say
 from funnelkit.pipeline import Pipeline
 from funnelkit.report.first_page.records import DealRecords
-from funnelkit.report.first_page.spans import MONTHS, Span, Spans
+from funnelkit.report.first_page.spans import Spans
 from funnelkit.report.first_page.stages import StageFacts
 from funnelkit.report.first_page.words import share_words
 from funnelkit.report.sections.segments import own_segments
-from funnelkit.stats import change_p_value
+from funnelkit.stats import OPEN, change_p_value, days, stage_spells
 
 LEAST_OF_SEGMENT = 10  # of those who left in the usual months: below it a segment has no usual rate
 LEAST_SHARE = 0.25  # of those who left lately, in segments that have one: else the column is another one by now
@@ -79,16 +78,17 @@ def crowding_segment(records: DealRecords, spans: Spans, place: int) -> tuple[st
 
 def _counts(pipeline: Pipeline, spans: Spans, stage: str) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     """Yield, of each segment column, k of n by segment: lately and in the usual months."""
-    windows = [_window(span, spans) for span in (spans.recent, spans.usual)]
+    spells = stage_spells(pipeline)
+    left = (spells.stage == pipeline.model.stage_ids.index(stage)) & (spells.to != OPEN)
+    left &= (pipeline.deals["status"] != "void").to_numpy()[spells.deal]
+    deal, end, up = spells.deal[left], spells.end[left], spells.to[left] <= spells.won
     for column in own_segments(pipeline):
-        tables = window_rates(pipeline, windows, [column], "decided")
-        now, usual = (part[part["stage"] == stage].set_index(column)[["k", "n"]].astype(float) for part in tables)
-        yield now, usual.reindex(now.index, fill_value=0.0)
-
-
-def _window(span: Span, spans: Spans) -> Window:
-    stop = min(span[1], spans.end)
-    return Window(int(MONTHS.number(span[0])), span[0], stop, (stop - span[0]).days)
+        frame = pd.DataFrame({"segment": pipeline.deals[column].to_numpy()[deal], "up": up})
+        now, usual = (
+            frame[(end >= first) & (end < last)].groupby("segment", dropna=False)["up"].agg(k="sum", n="size")
+            for first, last in map(days, (spans.recent, spans.usual))
+        )
+        yield now.astype(float), usual.astype(float).reindex(now.index, fill_value=0.0)
 
 
 def _mix(now: pd.DataFrame, usual: pd.DataFrame) -> Mix | None:
