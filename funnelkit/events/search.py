@@ -137,6 +137,8 @@ class Search:
         aside = [finding for finding in self.log.findings if finding.severity == "error"]
         if n := sum(finding.values.get("n", 1) if finding.rule == "more" else 1 for finding in aside):
             found.append(("set_aside", {"n": n, "where": Later(_first_of, aside)}))
+        taken = (finding for finding in self.log.findings if finding.rule == "id_without_blanks")
+        found += [("other_id", {"column": each.column, "taken": each.value, "n": each.values["n"]}) for each in taken]
         if self.want.held and (n := self.log.held_missing(self.want)):
             found.append(("rows_without_held", {"n": n, "columns": ", ".join(self.want.held)}))
         found += [("void", {"n": self.log.n_void, "names": ", ".join(self.rule.void)})] if self.rule.void else []

@@ -2,8 +2,10 @@
 
 import json
 
+import pandas as pd
 import pytest
 
+from funnelkit.cli import main
 from funnelkit.language import DataError
 from funnelkit.reading.layouts.outcomes import status_word
 from funnelkit.reading.read import read
@@ -193,12 +195,16 @@ def test_wide_dates_need_no_id():
     assert counts(read(table)) == {"won": 1, "open": 1}
 
 
-def test_events_of_visitors_count_where_some_have_no_user():
+def test_events_of_visitors_count_where_some_have_no_user(tmp_path, capsys):
     n = range(20)
     log = {"userId": [None if i % 2 else f"u{i // 4}" for i in n], "anonymousId": [f"a{i // 4}" for i in n],
            "event": ["view", "buy"] * 10, "timestamp": [f"2026-01-{1 + i:02d}T00:00:00" for i in n]}  # fmt: skip
     found = read(log, stages="view,buy")
     assert found.rows.good == 20 and found.deals["deal_id"].nunique() == 5 and "id_without_blanks" in rules(found)
+    path = tmp_path / "log.csv"
+    pd.DataFrame(log).to_csv(path, index=False)
+    assert main(["count", str(path), "--steps", "view,buy", "--lang", "en"]) == 0
+    assert "10 rows have no 'userId'" in capsys.readouterr().out
     slip = {**log, "userId": [None, *(f"u{i // 4}" for i in range(1, 20))]}
     assert read(slip, stages="view,buy").rows.quarantined == 1  # one row without a user is a fault of that row
 

@@ -94,6 +94,8 @@ def find_form(headers: Sequence[str], preset_name: str | None = None, layout: st
     keys = set(map(key, headers))
     best: tuple[int, Form | None] = (0, None)
     for name in (preset_name,) if preset_name else preset_names():
+        if preset_name == "generic":  # by its headers alone
+            break
         raw = preset_data(name)
         for form, rule in raw.get("forms", {}).items():
             score = _score(rule, headers, keys)
@@ -112,6 +114,6 @@ def _score(rule: Mapping[str, Any], headers: Sequence[str], keys: set[str]) -> i
 
 
 def _form(raw: Mapping[str, Any], name: str, form: str, rule: Mapping[str, Any]) -> Form:
-    title = f"{raw['title']} {rule.get('title', '')}".strip()
+    title = f"{raw.get('title', '')} {rule.get('title', '')}".strip()
     limits = tuple(rule.get("limits", ()))
     return Form(name, form, title, rule["layout"], rule.get("columns", {}), rule.get("only", {}), limits)
