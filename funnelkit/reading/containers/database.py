@@ -239,32 +239,25 @@ class _Duck:
         return {(schema, name): (_title(schema, name), kind == "VIEW") for schema, name, kind in found}
 
     def columns(self, schema: str, table: str) -> list[str]:
-        found = self.connection.execute(
-            "SELECT column_name FROM information_schema.columns WHERE table_catalog = current_database() "
-            "AND table_schema = ? AND table_name = ? ORDER BY ordinal_position", [schema, table],
-        ).fetchall()  # fmt: skip
-        return [name for (name,) in found]
+        return list(self._kinds(schema, table))
+
+    def _kinds(self, schema: str, table: str) -> dict[str, str]:
+        described = self.connection.execute(f"DESCRIBE {_quoted(schema)}.{_quoted(table)}")
+        return {name: kind for name, kind, *_ in described.fetchall()}
 
     def rows(self, schema: str, table: str, columns: Sequence[str], most: int) -> Iterator[Sequence[Sequence[Any]]]:
         key = self.connection.execute(
             "SELECT constraint_column_names FROM duckdb_constraints() WHERE database_name = current_database() "
             "AND schema_name = ? AND table_name = ? AND constraint_type = 'PRIMARY KEY'", [schema, table],
         ).fetchone()  # fmt: skip
-        place = f"{_quoted(schema)}.{_quoted(table)}"
-        kinds = {name: kind for name, kind, *_ in self.connection.execute(f"DESCRIBE {place}").fetchall()}
-        listed = ", ".join(self._column(name, kinds[name]) for name in columns)
+        utc = "CASE WHEN isfinite({0}) THEN make_timestamp(epoch_us({0})) END"  # DuckDB itself would want pytz
+        zoned = {name for name, kind in self._kinds(schema, table).items() if kind == "TIMESTAMP WITH TIME ZONE"}
+        listed = ", ".join((utc if name in zoned else "{0}").format(_quoted(name)) for name in columns)
         order = f" ORDER BY {', '.join(map(_quoted, key[0]))}" if key else ""
-        query = f"SELECT {listed} FROM {place}{order} LIMIT ?"
+        query = f"SELECT {listed} FROM {_quoted(schema)}.{_quoted(table)}{order} LIMIT ?"
         result = self.connection.execute(query, [most])
         while rows := result.fetchmany(_CHUNK):
             yield rows
-
-    def _column(self, name: str, kind: str) -> str:
-        """Return the SQL of a column; times with a zone in UTC, for which DuckDB would want another library."""
-        column = _quoted(name)
-        if kind != "TIMESTAMP WITH TIME ZONE":
-            return column
-        return f"CASE WHEN isfinite({column}) THEN make_timestamp(epoch_us({column})) END"
 
 
 def _quoted(name: str) -> str:
