@@ -59,6 +59,9 @@ def test_a_status_that_holds_stages_is_the_stage_where_no_other_column_is():
     assert read(few).rows.quarantined == 2  # a slip beside plain outcomes is no stage
     with pytest.raises(DataError, match="no column for 'stage'"):
         read({"id": [1, 2, 3], "Phase": ["Lead", "MQL", "Won"], "date": ["2026-01-02"] * 3}, stages="Lead,MQL,Won")
+    two = deals(id=range(12), Step=["Lead", "Offer", "Talk", "Sign"], Result=["Going", "Landed", "Gone", "Going"])
+    with pytest.raises(DataError, match=r"no column for 'stage'.* It may be 'Step'"):
+        read(two, stages="Lead,Offer,Talk,Sign")
 
 
 def dates(*texts, **options):

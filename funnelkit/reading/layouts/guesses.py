@@ -78,12 +78,14 @@ def id_without_blanks(table: Table, columns: dict[str, str], names: Sequence[str
 
 
 def stage_by_cells(table: Table, columns: dict[str, str], declared: Mapping[str, str]) -> list[Finding]:
-    """Take the one column that is called like stages (`Phase`) and whose cells read so; else a status that holds names
-    of stages beside outcomes."""
+    """Take the one column that is called like stages (`Phase`) and whose cells read so.
+
+    Where none is called so, it may be a status that holds names of stages beside outcomes.
+    """
     free = [header for header in likely(table, list(table.cells.columns), "stage") if header not in columns.values()]
     apart = tells_outcome(columns, table)
     found = [header for header in free if few_names(table.cells[header], apart)]
-    if len(found) != 1 and "status" in columns and "status" not in declared:
+    if not free and "status" in columns and "status" not in declared:
         texts = sample_texts(table.cells[columns["status"]])
         strange = texts[[status_word(text) is None and not exit_word(text) for text in texts]]
         if strange.nunique() > 1 and few_names(texts, True) and not {"is_won", "won_at"} & set(columns):
