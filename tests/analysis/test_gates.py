@@ -117,11 +117,11 @@ def test_reading_in_both_languages():
     )
     assert found.sentences() == [
         "By the evidence given, 2 deals may advance, 2 stay and 1 moves back.",
-        "A: advances from 'First contact' to 'Solution design'; met: visited in person; an inside contact won.",
-        "B: stays in 'First contact'; aim missed: visited in person; an inside contact won.",
+        "A: advances from 'First contact' to 'Solution design'; met: 'visited in person; an inside contact won'.",
+        "B: stays in 'First contact'; aim missed: 'visited in person; an inside contact won'.",
         "C: moves back from 'Negotiation' to 'First contact'; "
-        "no longer true: visited in person; an inside contact won.",
-        "D: has passed the last gate, 'Contract signed'; met: signed.",
+        "no longer true: 'visited in person; an inside contact won'.",
+        "D: has passed the last gate, 'Contract signed'; met: 'signed'.",
         "E: stays in 'Negotiation'; not checked yet: negotiated; preliminary result.",
     ]
     assert found.sentences("zh")[2:4] == [

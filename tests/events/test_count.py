@@ -297,7 +297,7 @@ def test_a_bar_that_is_off_writes_nothing(log, capsys):
 def test_a_count_says_itself_in_both_languages(log):
     found = count_events(log, "ABC", Rule(window="10d"))
     assert found.sentences() == [
-        "4 began with A, 1 reached C.",
+        "4 began with A; 1 reached C.",
         "Of those whose whole window (10 days) has passed, 33.3% [6.1, 79.2] (n = 3) reached C.",
         "1 may still advance: in the end 25.0% to 50.0% of all who began will have come through.",
     ]

@@ -83,7 +83,7 @@ def test_a_rule_says_what_it_means():
         "The steps come in order; other events may come in between.",
         "Window: 7 days from the first step, its end included.",
         "A chain starts at the first event of step 1.",
-        "Events up to 2 s apart may swap.",
+        "Events up to 2 s apart count in either order.",
         "One of these events ends the chain, and the steps before it count: Refund.",
     ]
     use_language("zh")
