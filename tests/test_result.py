@@ -42,7 +42,7 @@ def test_reading_joins_the_sentences_in_each_language(monkeypatch):
     values = {"n": 2, "stage": Text("Offer", "报价")}
     found = Result(pd.DataFrame(), "a.one", values, (("a.two", {"names": ("A", Text("B", "乙"))}),))
     assert found.reading() == "2 deals in Offer. See A and B."
-    assert found.reading("zh") == "报价有 2 个商机。见A 和乙。"
+    assert found.reading("zh") == "报价有 2 个商机。见 A 和乙。"
 
 
 def test_refusal_says_analysis_and_reason_in_both_languages():

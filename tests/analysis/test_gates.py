@@ -122,7 +122,7 @@ def test_reading_in_both_languages():
         "C: moves back from 'Negotiation' to 'First contact'; "
         "no longer true: 'visited in person; an inside contact won'.",
         "D: has passed the last gate, 'Contract signed'; met: 'signed'.",
-        "E: stays in 'Negotiation'; not checked yet: negotiated; preliminary result.",
+        "E: stays in 'Negotiation'; not checked yet: 'negotiated; preliminary result'.",
     ]
     assert found.sentences("zh")[2:4] == [
         "B：原地逗留在“初步接触”，目的“上门拜访，搞定线人”没有达到。",

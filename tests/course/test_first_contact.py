@@ -133,7 +133,7 @@ def test_what_is_not_sure_stops_before_reading_and_stands_above(tmp_path, monkey
             exec(compile(code, name, "exec"), names)
     assert caught.value.key == "mapping_unconfirmed" and "pipeline" not in names
     assert "confirmed = True" in caught.value.say("zh")
-    assert "'Phase' is perhaps: Stage" in head, "a column is proposed for what nothing is named"
+    assert "'Worth' is perhaps: Amount" in head, "a column is proposed for what nothing is named"
     found = {}
     for name, code in cells(path):
         exec(compile(code, name, "exec"), found)

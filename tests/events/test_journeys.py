@@ -57,7 +57,7 @@ def test_no_chain_where_steps_count_for_themselves():
 def test_journeys_say_themselves_under_the_names_of_the_steps():
     lives = [[(0, "A"), (1, "B")], [(3, "A")], [(29, "A")]]
     found = journeys(make(*lives, team="NSN"), "AB", Rule(window="14d"), columns={**vars(COLUMNS)}, attributes="team")
-    assert found.reading() == "3 began with A; 1 went all the way to B, 1 may still come further."
+    assert found.reading() == "3 began with A; 1 went all the way to B; 1 may still come further."
     assert found.reading("zh") == "从“A”开始的有 3 个；走完全程到“B”的有 1 个，仍可能前进的有 1 个。"
     assert [column.label for column in found.columns] == [
         "Id", "Steps reached", "May come further", "A", "B", "Team",

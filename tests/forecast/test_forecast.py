@@ -127,7 +127,7 @@ def test_a_deal_older_than_any_that_closed_is_named_and_not_given_the_average():
     assert found.deals.loc[stale, "chance"].max() < 0.002
     assert found.deals.loc[~stale, "chance"].mean() > 0.1
     assert "in their stage longer than any deal" in found.reading() and "300,000" in found.reading()
-    assert "在漏斗中比所有已结束的商机都久" in found.reading("zh")
+    assert "在漏斗中停留的时间超过所有已结束的商机" in found.reading("zh")
 
 
 def test_maven_names_its_stale_deals():
