@@ -20,7 +20,9 @@ _LINES = re.compile(r"\\\\(?:\[[^\]]*\])?")
 # What mathtext lacks has no meaning of its own, or has the same by another name.
 _PLAIN = (
     (re.compile(r"\\(displaystyle|textstyle|limits|nonumber|notag|label\{[^}]*\}|tag\{[^}]*\})(?![a-zA-Z])"), ""),
-    (re.compile(r"\\tfrac(?![a-zA-Z])"), r"\\frac"), (re.compile(r"\\(mbox|textrm)(?=\{)"), r"\\text"),
+    (re.compile(r"\\tfrac(?![a-zA-Z])"), r"\\frac"),
+    (re.compile(r"\\([dc]?frac)\s*([0-9])\s*([0-9])"), r"\\\1{\2}{\3}"),
+    (re.compile(r"\\(mbox|textrm)(?=\{)"), r"\\text"),
     (re.compile(r"\\(lvert|rvert)(?![a-zA-Z])"), "|"), (re.compile(r"\\([lgn]e)(?![a-zA-Z])"), r"\\\1q"),
     (re.compile(r"(?<!\\)&"), ""),
 )  # fmt: skip

@@ -84,12 +84,14 @@ def test_an_interactive_chart_is_its_static_picture(kind):
 def test_formulas_are_drawn_and_amounts_are_no_formulas():
     markdown = "The rate $\\hat r = \\frac{k}{n}$ of deals from $100 to $200.\n\n$$S(t) = \\prod_i (1 - h_i)$$\n"
     found = body(
-        markdown, {"text/latex": "$\\displaystyle x^{2}$", "text/plain": "x**2"}, "$\\begin{cases}1\\end{cases}$"
+        markdown,
+        {"text/latex": "$\\displaystyle x^{2} + \\tfrac13$", "text/plain": "x**2"},
+        "$\\begin{cases}1\\end{cases}$",
     )
     assert re.findall(r'<img class="formula" alt="([^"]*)"', found) == [
         "\\hat r = \\frac{k}{n}",
         "S(t) = \\prod_i (1 - h_i)",
-        "\\displaystyle x^{2}",
+        "\\displaystyle x^{2} + \\tfrac13",
     ]
     assert "from $100 to $200." in found
     assert '<code class="formula">\\begin{cases}1\\end{cases}</code>' in found
