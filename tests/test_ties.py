@@ -68,7 +68,7 @@ def profiled(ours, *rivals):
     return fk.space_profile(pd.DataFrame(rows).assign(product=["Ours", "A", "B"][: len(rows)]), "Ours")
 
 
-def tested():
+def advantage():
     answers = {
         "advantage": ["cheap", "quick", "blue"],
         "unique": [True, False, False],
@@ -161,7 +161,7 @@ CASES = {
     "most alike": (lambda: mapped((9, 4), (8, 4), (2, 9), (1, 9)), lambda _: ["A – B", "C – D"]),
     "strongest": (lambda: profiled([9, 9, 5, 4, 3], [7, 7, 5, 6, 6]), lambda found: dimensions(found, 0, 1)),
     "rivals": (lambda: profiled([9, 6, 5, 4, 3], [7, 6, 5, 6, 7], [7, 1, 1, 1, 7]), lambda _: ["A", "B"]),
-    "nearest": (tested, lambda _: ["cheap", "quick"]),
+    "nearest": (advantage, lambda _: ["cheap", "quick"]),
     "peak": (adopted, lambda _: [2, 3]),
     "path": (walked, lambda _: ["x", "y"]),
     "next event": (stepped, lambda _: ["x", "y"]),
