@@ -58,9 +58,9 @@ class Allocation(Explorable):
         if isinstance(states, Result):
             model, currency = model or states.model, currency or states.currency
         table = table_of(states).reset_index(drop=True)
-        allocate(table, budget, unit, model)  # refuses what cannot be
+        allocate(table, budget, unit, model, currency)  # refuses what cannot be
         valued = table["n_valued"] if "n_valued" in table else table["n_open"]
-        self._states, self._unit, self._model = table.assign(n_valued=valued), unit, model
+        self._states, self._unit, self._model, self._currency = table.assign(n_valued=valued), unit, model, currency
         named = {state.id: state.name for state in model.states} if model is not None else {}
         lead = [str(name) for name in table.iloc[:, 0]]
         rows = [
@@ -97,12 +97,12 @@ class Allocation(Explorable):
         """Return what one's own plan wins, as `allocate` finds it with the hours given."""
         given = self._given()
         budget = max(self.state["budget"], sum(given))
-        return allocate(self._costed().assign(least=given, most=given), budget, self._unit, self._model)
+        return allocate(self._costed().assign(least=given, most=given), budget, self._unit, self._model, self._currency)
 
     @property
     def best(self) -> Result:
         """Return the best plan for the same budget and costs, as `allocate` finds it."""
-        return allocate(self._costed(), self.state["budget"], self._unit, self._model)
+        return allocate(self._costed(), self.state["budget"], self._unit, self._model, self._currency)
 
     def submit(self) -> None:
         """Count the present plan as the next of three tries; one beyond the budget is none."""

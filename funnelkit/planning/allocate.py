@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from funnelkit.analysis import furthest_stage, lost_nowhere
-from funnelkit.language import DataError, Text, both, large, nearest, number, percent, say
+from funnelkit.language import DataError, Text, amount_in_words, both, nearest, number, percent, say
 from funnelkit.models import Funnel
 from funnelkit.pipeline import Pipeline
 from funnelkit.result import Result, gate_rates, require_pipeline, table_of
@@ -118,7 +118,13 @@ def _won_of(pipeline: Pipeline, stage_of: pd.Series[Any], position: int) -> dict
     return {name: column[0] for name, column in columns.items()}
 
 
-def allocate(rows: Result | pd.DataFrame, budget: float, unit: str = "hours", model: Funnel | None = None) -> Result:
+def allocate(
+    rows: Result | pd.DataFrame,
+    budget: float,
+    unit: str = "hours",
+    model: Funnel | None = None,
+    currency: str | None = None,
+) -> Result:
     """Spread a budget over rows (states, accounts) so that the expected value won is largest.
 
     Parameters
@@ -128,6 +134,8 @@ def allocate(rows: Result | pd.DataFrame, budget: float, unit: str = "hours", mo
         (of moving one entity on, in `unit`); `least` and `most` (in `unit`) bound a row.
     budget, unit, model
         What to spend, in hours, money or a word of one's own; the model names the states of a table.
+    currency : str, optional
+        ISO code of the amounts; by default that of a Result, else that of `fk.use`.
 
     Returns
     -------
@@ -152,10 +160,12 @@ def allocate(rows: Result | pd.DataFrame, budget: float, unit: str = "hours", mo
     >>> allocate(rows, 20).table["hours"].tolist()
     [12.0, 8.0]
     """
-    return _spread(table_of(rows), budget, unit, rows.model if model is None and isinstance(rows, Result) else model)
+    if isinstance(rows, Result):
+        model, currency = model or rows.model, currency or rows.currency
+    return _spread(table_of(rows), budget, unit, model, currency)
 
 
-def _spread(rows: pd.DataFrame, budget: float, unit: str, model: Funnel | None) -> Result:
+def _spread(rows: pd.DataFrame, budget: float, unit: str, model: Funnel | None, currency: str | None) -> Result:
     _check_rows(rows, budget)
     valued = rows["n_valued"] if "n_valued" in rows else rows["n_open"]
     mean_value = (rows["value_open"] / valued.where(valued > 0)).fillna(0.0)
@@ -168,7 +178,8 @@ def _spread(rows: pd.DataFrame, budget: float, unit: str, model: Funnel | None) 
         cost=rows["cost"], gain_per_unit=gain, **{unit: given}, n_pushed=pushed, n_won_more=pushed * chance,
         value_won_more=given * gain, share_budget=given / budget if budget else 0.0,
     )  # fmt: skip
-    return Result(table, notes=_words(table, unit, model), model=model, picture="allocation_chart")
+    notes = _words(table, unit, model, currency)
+    return Result(table, notes=notes, model=model, picture="allocation_chart", currency=currency)
 
 
 def _fill(gain: pd.Series[Any], least: pd.Series[Any], most: pd.Series[Any], budget: float) -> pd.Series[Any]:
@@ -228,8 +239,8 @@ def deals_moved(count: float) -> str:
     return number(count, 0 if abs(count - round(count)) < 0.05 else 1)
 
 
-def _amount(value: float) -> Text:
-    return both(lambda: large(value))
+def _amount(value: float, currency: str | None) -> Text:
+    return both(lambda: amount_in_words(value, currency))
 
 
 def unit_words(unit: str) -> dict[str, str | Text]:
@@ -253,7 +264,9 @@ def unit_words(unit: str) -> dict[str, str | Text]:
     }
 
 
-def _words(table: pd.DataFrame, unit: str, model: Funnel | None) -> tuple[tuple[str, dict[str, Any]], ...]:
+def _words(
+    table: pd.DataFrame, unit: str, model: Funnel | None, currency: str | None
+) -> tuple[tuple[str, dict[str, Any]], ...]:
     """Return one sentence for each row that gets part of the budget, and one on the sum and what is left over."""
     lead, named = table.columns[0], unit_words(unit)
     names = {state.id: state.name for state in model.states} if model else {}
@@ -261,12 +274,12 @@ def _words(table: pd.DataFrame, unit: str, model: Funnel | None) -> tuple[tuple[
         ("planning.allocate.row", {
             "name": names.get(row[lead], row[lead]), "amount": number(row[unit]), **named,
             "share": percent(row["share_budget"]), "n": deals_moved(row["n_pushed"]), "n_open": number(row["n_open"]),
-            "gain": _amount(row["gain_per_unit"]), "value": _amount(row["value_won_more"]),
+            "gain": _amount(row["gain_per_unit"], currency), "value": _amount(row["value_won_more"], currency),
         })
         for row in table.sort_values("gain_per_unit", ascending=False).to_dict("records") if row[unit] > 0
     ]  # fmt: skip
     total = {name: table[name].sum() for name in (unit, "n_won_more", "value_won_more", "share_budget")}
-    summed = {"n": deals_moved(total["n_won_more"]), "value": _amount(total["value_won_more"])}
+    summed = {"n": deals_moved(total["n_won_more"]), "value": _amount(total["value_won_more"], currency)}
     notes.append(("planning.allocate.sum", {"amount": number(total[unit]), **named, **summed}))
     left = total[unit] / total["share_budget"] - total[unit] if total["share_budget"] else 0.0
     if left >= 0.5:

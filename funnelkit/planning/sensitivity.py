@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.random import Generator
 
-from funnelkit.language import DataError, Text, both, large, nearest, number, percent, say
+from funnelkit.language import DataError, Text, amount_in_words, both, large, nearest, number, percent, say
 from funnelkit.models import Funnel, funnel
 from funnelkit.result import Result, table_of
 from funnelkit.stats import leaders
@@ -32,6 +32,7 @@ def sensitivity(
     model: Funnel | None = None,
     rng: Generator | None = None,
     draws: int = 4000,
+    currency: str | None = None,
 ) -> Result:
     """Say what a better rate of each stage alone would add to the result, with intervals where counts are known.
 
@@ -42,6 +43,8 @@ def sensitivity(
     relative, points, costs, rng, draws
         Each rate is raised to (1 + `relative`) times itself, and by `points` (a fraction), never beyond 1 unless counts
         may grow; `costs` maps a stage to the money that `points` more cost there.
+    currency : str, optional
+        ISO code of `value`; by default that of `fk.use`.
 
     Returns
     -------
@@ -59,13 +62,13 @@ def sensitivity(
     >>> sensitivity(pd.DataFrame({"stage": ["A", "B"], "rate": [0.2, 0.5]})).table["gain_points"].round(3).tolist()
     [25.0, 10.0]
     """
-    size = (volume, value, relative, points)
+    size = (volume, value, relative, points, currency)
     return _gained(rates, size, costs, model, (np.random.default_rng(0) if rng is None else rng, draws))
 
 
 def _gained(
     rates: Any,
-    given: tuple[float, float, float, float],
+    given: tuple[float, float, float, float, str | None],
     costs: Mapping[str, float] | None,
     model: Funnel | None,
     drawing: tuple[Generator, int],
@@ -73,11 +76,11 @@ def _gained(
     rates, model = _rates(rates, model)
     table = rates[["stage", "rate", "n"]].copy()
     table["cost"] = _costs(costs, table["stage"], model)
-    volume, value, relative, points = given
+    volume, value, relative, points, currency = given
     size = Size(
         _positive("volume", volume) * _positive("value", value), _positive("relative", relative),
         _positive("points", points), np.inf if model is not None and model.grows else 1.0,
-        "worth" if value != 1 else "arrivals" if model is not None and model.won_stage is None else "wins",
+        "worth" if value != 1 else "arrivals" if model is not None and model.won_stage is None else "wins", currency,
     )  # fmt: skip
     gains = _gains(table["rate"].to_numpy(float)[None, :], table["cost"].to_numpy(), size)
     drawn = _drawn_gains(rates, table["cost"].to_numpy(), size, drawing)
@@ -110,18 +113,21 @@ def _interval(row: Mapping[Any, Any]) -> str:
 
 
 class Size(NamedTuple):
-    """What is varied: the worth of the first stage's volume, the two raises, the most that a rate may be, the unit."""
+    """What is varied: the worth of the first stage's volume, the two raises, the most that a rate may be, the units."""
 
     worth: float
     relative: float
     points: float
     most: float
     unit: str
+    currency: str | None
 
 
 def _amount(found: float, size: Size) -> Text:
     """Return a result or a gain with its unit: wins, arrivals at the last stage, or what these are worth."""
     said = partial(large, found) if found >= 10_000 else partial(number, found, 1)
+    if size.unit == "worth" and (size.currency or found >= 10_000):
+        said = partial(amount_in_words, found, size.currency)
     return both(lambda: say(f"planning.sensitivity.{size.unit}", n=said()))
 
 

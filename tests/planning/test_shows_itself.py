@@ -6,6 +6,7 @@ import pytest
 from funnelkit import charts, planning
 from funnelkit.language import DataError, use_language
 from funnelkit.models import funnel
+from funnelkit.result import Result
 from funnelkit.synth.ratings import rate_products
 
 MODEL = funnel("industrial-8")
@@ -94,3 +95,19 @@ def test_a_model_without_a_win_says_how_many_reach_the_end():
 def test_what_is_no_table_is_refused(call):
     with pytest.raises(DataError, match="this takes a"):
         call()
+
+
+@pytest.mark.parametrize(("lang", "written"), [("en", "US$"), ("zh", "美元")])
+def test_amounts_are_said_in_their_currency(lang, written):
+    use_language(lang)
+    for result in (
+        planning.allocate(STATES, 3000, currency="USD"),
+        planning.sensitivity(MODEL, 900, 7.5, currency="USD"),
+    ):
+        assert written in result.reading()
+    assert written not in planning.allocate(STATES, 3000).reading() + planning.sensitivity(MODEL, 900, 7.5).reading()
+
+
+def test_states_hand_on_their_currency():
+    said = planning.allocate(Result(STATES, currency="CNY"), 3000)
+    assert "CN¥" in said.reading() and said.currency == "CNY"
