@@ -32,7 +32,7 @@ def test_it_speaks_the_language_in_force():
     pipeline = read(DEALS, stages=STAGES)
     use_language("zh")
     assert "商机 4 个，其中赢单 1 单、输单 1 单、进行中 2 个、无效 0 个" in repr(pipeline)
-    assert "此来源无法说明的内容：" in repr(pipeline) and "读取时发现：" in repr(pipeline)
+    assert "此数据源的局限：" in repr(pipeline) and "读取时发现：" in repr(pipeline)
     assert repr(pipeline.limits[0]) == pipeline.limits[0].message("zh")
 
 

@@ -49,7 +49,7 @@ def test_refusal_says_analysis_and_reason_in_both_languages():
     with pytest.raises(LimitError) as caught:
         refuse_limits(source(), "time_in_stage", "no_deals", "no_times")
     assert str(caught.value) == "the time in stage cannot be derived from this source. There are no times."
-    assert caught.value.say("zh") == "此数据来源无法支持阶段耗时的计算。没有时间。"
+    assert caught.value.say("zh") == "此数据源无法支持阶段耗时的计算。没有时间。"
     assert isinstance(caught.value, DataError)
     assert caught.value.exit_code == 2
 

@@ -81,7 +81,7 @@ def test_a_wrong_type_is_told_what_is_wanted(source):
         f"a list of dicts, not {found}. Give several sources one after another: read(a, b)."
     )
     use_language("zh")
-    assert str(caught.value).endswith(f"而不是 {found}。多个来源请依次写出：read(a, b)。")
+    assert str(caught.value).endswith(f"而不是 {found}。多个数据源请依次写出：read(a, b)。")
 
 
 @pytest.mark.parametrize("source", [{"id": ["a", "b"], "stage": ["Won"]}, {"id": "a", "stage": "Won"}])
