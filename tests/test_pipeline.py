@@ -22,7 +22,7 @@ def test_a_pipeline_shows_itself_in_a_few_lines():
     assert "from 5 January 2026 to 3 February 2026" in text
     assert "Rows read: 4; good: 4, quarantined: 0, ignored: 0." in text
     assert f"What this source cannot answer:\n- {pipeline.limits[0].message()}" in text
-    assert "line 2, column amount: amount -2" in text and "(1 more note of this kind)" in text
+    assert "line 2, column amount: amount -2" in text and "There is 1 more note of this kind." in text
     assert len(text.splitlines()) < 20 and len(text) < 3000
     bundle = pipeline._repr_mimebundle_()
     assert bundle["text/plain"] == text and bundle["text/html"].count("<li>") == text.count("- ")
@@ -46,7 +46,7 @@ def test_loud_findings_come_first_and_the_rest_is_counted():
 
 def test_findings_beyond_those_listed_are_counted_with_their_kind():
     pipeline = read({"id": list(range(300)), "stage": ["Lead"] * 300, "amount": [-1] * 300}, stages=STAGES)
-    assert "(299 more notes of this kind)" in repr(pipeline)
+    assert "There are 299 more notes of this kind." in repr(pipeline)
 
 
 def test_a_table_of_counts_has_no_deals_to_show():
