@@ -18,9 +18,9 @@ DEALS = {
 def test_a_pipeline_shows_itself_in_a_few_lines():
     pipeline = read(DEALS, stages=STAGES, currency="EUR")
     text = repr(pipeline)
-    assert text.startswith("- custom: 4 deals as of 2 March 2026: 1 won, 1 lost, 2 open and 0 void.\n")
+    assert text.startswith("- custom: 4 deals as of 2 March 2026 (1 won, 1 lost, 2 open and 0 void).\n")
     assert "from 5 January 2026 to 3 February 2026" in text
-    assert "Rows read: 4; good: 4, quarantined: 0, ignored: 0." in text
+    assert "Rows read: 4; good: 4; quarantined: 0; ignored: 0." in text
     assert f"What this source cannot answer:\n- {pipeline.limits[0].message()}" in text
     assert "line 2, column amount: amount -2" in text and "There is 1 more note of this kind." in text
     assert len(text.splitlines()) < 20 and len(text) < 3000
