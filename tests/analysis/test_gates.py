@@ -116,7 +116,7 @@ def test_reading_in_both_languages():
         model,
     )
     assert found.sentences() == [
-        "By the evidence given, 2 deals may advance, 2 stay and 1 moves back.",
+        "On the evidence given, 2 deals may advance, 2 stay and 1 moves back.",
         "A: advances from 'First contact' to 'Solution design'; met: 'visited in person; an inside contact won'.",
         "B: stays in 'First contact'; aim missed: 'visited in person; an inside contact won'.",
         "C: moves back from 'Negotiation' to 'First contact'; "

@@ -174,7 +174,7 @@ def test_reading_in_both_languages():
     given = allocate(rows(), 3000, model=MODEL)
     english = given.sentences()
     assert english[0].startswith("In funnel: 2,544 hours (84.8% of the budget) move 106 of 106 open deals on;")
-    assert "each hour brings 15,637 of expected value" in english[0]
+    assert "each hour brings 15,637 in expected value" in english[0]
     assert english[-1].startswith("In all, 3,000 hours bring an expected ") and "upper bound" in english[-1]
     assert "In funnel: 2,544 hours move 106 of 106 deals" in allocation_chart(given).alt
     chinese = given.sentences("zh")

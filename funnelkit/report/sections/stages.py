@@ -91,7 +91,7 @@ def judge_gates(pipeline: Pipeline, evidence: str) -> Result:
     ...     file.flush()
     ...     found = judge_gates(read(*sample_files(), model="industrial-8"), file.name)
     >>> found
-    By the evidence given, 1 deal may advance, 0 stay and 0 move back.
+    On the evidence given, 1 deal may advance, 0 stay and 0 move back.
     """
     if not evidence:
         raise DataError("no_evidence")

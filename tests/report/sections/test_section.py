@@ -330,7 +330,7 @@ def test_gates_from_a_file_of_evidence(sample, tmp_path):
     path.write_text("deal_id,stage,gate,met\nA,first-contact,first-contact,yes\nB,初步接触,初步接触,否\n", "utf-8")
     result = report.judge_gates(sample, str(path))
     assert result.table["verdict"].tolist() == ["advance", "stay"]
-    assert result.reading() == "By the evidence given, 1 deal may advance, 1 stays and 0 move back."
+    assert result.reading() == "On the evidence given, 1 deal may advance, 1 stays and 0 move back."
 
 
 @pytest.mark.skipif(not (SHARED / "data").exists(), reason="shared/data is not beside this checkout")
