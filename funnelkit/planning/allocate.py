@@ -179,7 +179,8 @@ def _spread(rows: pd.DataFrame, budget: float, unit: str, model: Funnel | None, 
         value_won_more=given * gain, share_budget=given / budget if budget else 0.0,
     )  # fmt: skip
     notes = _words(table, unit, model, currency)
-    return Result(table, notes=notes, model=model, picture="allocation_chart", currency=currency)
+    names = {"cost": "hours_per_deal", "gain_per_unit": "gain_per_hour"} if unit == "hours" else {}
+    return Result(table, notes=notes, model=model, names=names, picture="allocation_chart", currency=currency)
 
 
 def _fill(gain: pd.Series[Any], least: pd.Series[Any], most: pd.Series[Any], budget: float) -> pd.Series[Any]:

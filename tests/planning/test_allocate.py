@@ -184,3 +184,11 @@ def test_reading_in_both_languages():
     held = allocate(rows().assign(most=[100, 500, 90]), 3000, model=MODEL).sentences()
     assert held[-1] == "2,310 hours are left over: this plan doesn't use them."
     assert allocate(rows(), 0, "money").sentences()[-1].startswith("In all, 0 of money bring an expected 0 more wins")
+
+
+@pytest.mark.parametrize(
+    ("unit", "heads"), [("hours", "Hours per deal, Gain per hour"), ("money", "Cost per deal, Gain per unit")]
+)
+def test_the_heads_name_the_unit_that_is_spent(unit, heads):
+    labels = {column.name: column.label for column in allocate(rows(), 3000, unit).columns}
+    assert f"{labels['cost']}, {labels['gain_per_unit']}" == heads
