@@ -85,7 +85,7 @@ class WhatIf(Explorable):
         won = stages.index(str(self._model.won_stage)) if self._model is not None and self._wins else len(stages) - 1
         rates = {stage: rounded(rate) for stage, rate in zip(stages[:won], table["rate_base"], strict=False)}
         self._base = pd.DataFrame({"stage": stages, "rate": [*rates.values(), *table["rate_base"].iloc[won:]]})
-        self._levers = levers
+        self._levers, self._currency = levers, currency
         most = MOST_FACTOR if self._model is not None and self._model.grows else 1.0
         baseline: dict[str, Any] = {**rates, **levers, "guess": ""}
         spec = {
@@ -165,6 +165,8 @@ class WhatIf(Explorable):
             parts.append(f'fk.funnel("{self._model.id}")' if known else own)
         if "cycle_days" in self._levers:
             parts.append(f"cycle_days={self._levers['cycle_days']!r}")
+        if self._currency is not None:
+            parts.append(f'currency="{self._currency}"')
         return ", ".join(parts)
 
     @property
@@ -181,7 +183,9 @@ class WhatIf(Explorable):
     def result(self) -> Result:
         """Return what `what_if` finds at the present state."""
         volume, value, days = (self._levers.get(name) for name in LEVERS)
-        return what_if(self._base, self._changes, volume or 0.0, value or 0.0, self._model, cycle_days=days)
+        model, currency = self._model, self._currency
+        changes, size = self._changes, (volume or 0.0, value or 0.0)
+        return what_if(self._base, changes, *size, model, cycle_days=days, currency=currency)
 
     @property
     def gains(self) -> pd.Series[float]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from funnelkit.language import DataError, Text, both, large, nearest, number, percent
+from funnelkit.language import DataError, Text, amount_in_words, both, large, nearest, number, percent
 from funnelkit.models import Funnel
 from funnelkit.result import Result, table_of
 
@@ -26,6 +27,7 @@ def what_if(
     model: Funnel | None = None,
     *,
     cycle_days: float | None = None,
+    currency: str | None = None,
 ) -> Result:
     """Return the expected count of every stage with `changes` made, beside the baseline.
 
@@ -35,8 +37,8 @@ def what_if(
         A model (its default rates), or stage, rate and n as `rate_table` gives them; the model names their stages.
     changes : mapping, optional
         New rate of a stage (id, name, alias); new "volume", "deal_value" and "cycle_days".
-    volume, deal_value, cycle_days
-        How many enter the first stage; mean value of a win; mean days from entry to win.
+    volume, deal_value, cycle_days, currency
+        How many enter the first stage; mean value of a win; mean days from entry to win; ISO code of the value.
 
     Returns
     -------
@@ -55,13 +57,17 @@ def what_if(
     >>> what_if(rates, {"Lead": 0.6}, volume=100).table["n"].tolist()
     [100.0, 60.0]
     """
-    return _changed(source, dict(changes or {}), (volume, deal_value), model, cycle_days)
+    return _changed(source, dict(changes or {}), (volume, deal_value), model, (cycle_days, currency))
 
 
 def _changed(
-    source: Any, changes: dict[str, float], size: tuple[float, float], model: Funnel | None, cycle_days: float | None
+    source: Any,
+    changes: dict[str, float],
+    size: tuple[float, float],
+    model: Funnel | None,
+    units: tuple[float | None, str | None],
 ) -> Result:
-    volume, deal_value = size
+    (volume, deal_value), (cycle_days, currency) = size, units
     table, model = _base_rates(source, model)
     changed, levers = _split_changes(changes, table, model)
     _check_levers({"volume": volume, "deal_value": deal_value}, levers, cycle_days)
@@ -78,12 +84,17 @@ def _changed(
     if cycle_days is not None:
         table["value_per_day_base"] = table["value_base"] / cycle_days
         table["value_per_day"] = table["value"] / levers.get("cycle_days", cycle_days)
-    key, values, notes = _words(table, won, model)
+    key, values, notes = _words(table, won, model, currency)
     shown = SHOWN if table["n_seen"].any() else tuple(name for name in SHOWN if name != "n_seen")
-    return Result(table, key, values, notes, model=model, picture="what_if_chart", shown=shown, names={"n": "count"})
+    names = {"n": "count"}
+    return Result(
+        table, key, values, notes, model=model, picture="what_if_chart", shown=shown, names=names, currency=currency
+    )
 
 
-def _words(table: pd.DataFrame, won: int, model: Funnel | None) -> tuple[str, dict[str, Any], Any]:
+def _words(
+    table: pd.DataFrame, won: int, model: Funnel | None, currency: str | None
+) -> tuple[str, dict[str, Any], Any]:
     """Return the reading: how many are won, and for what value, or how many reach the end, beside the baseline."""
     last, n = table.iloc[won], table["n"].iloc[0]
     share = percent(last["n"] / n) if n else "–"
@@ -96,15 +107,16 @@ def _words(table: pd.DataFrame, won: int, model: Funnel | None) -> tuple[str, di
         "n_base": _count(last["n_base"]),
         "n": _count(last["n"]),
         "more": both(lambda: ("+" if last["n_more"] >= 0 else "") + _count(last["n_more"])),
-        "value_base": _amount(last["value_base"]),
-        "value": _amount(last["value"]),
-        "value_more": _amount(last["value"] - last["value_base"], "+"),
+        "value_base": _amount(last["value_base"], currency),
+        "value": _amount(last["value"], currency),
+        "value_more": _amount(last["value"] - last["value_base"], currency, "+"),
     }
     as_base = math.isclose(last["n"], last["n_base"]) and math.isclose(last["value"], last["value_base"])
     way = "no_base" if pd.isna(last["n_base"]) else "as_base" if as_base else "known"
     notes: list[tuple[str, dict[str, Any]]] = [(f"planning.what_if.{way}", values)]
     if "value_per_day" in table:
-        pace = {"base": number(last["value_per_day_base"]), "now": number(last["value_per_day"])}
+        pace = {"base": last["value_per_day_base"], "now": last["value_per_day"]}
+        pace = {name: _amount(value, currency) if currency else number(value) for name, value in pace.items()}
         notes.append(("planning.what_if.pace", pace))
     return "planning.what_if.volume", {"n": _counted(n), "share": share}, tuple(notes)
 
@@ -118,8 +130,9 @@ def _count(n: float) -> str:
     return number(n, 0 if pd.isna(n) or abs(n - round(n)) < 0.05 else 1)
 
 
-def _amount(value: float, sign: str = "") -> Text:
-    return both(lambda: (sign if value >= 0 else "") + large(value))
+def _amount(value: float, currency: str | None, sign: str = "") -> Text:
+    said = partial(amount_in_words, value, currency) if currency else partial(large, value)
+    return both(lambda: (sign if value >= 0 else "") + said())
 
 
 def _check_levers(base: dict[str, float], changed: dict[str, float], cycle_days: float | None) -> None:

@@ -103,6 +103,8 @@ def test_amounts_are_said_in_their_currency(lang, written):
     for result in (
         planning.allocate(STATES, 3000, currency="USD"),
         planning.sensitivity(MODEL, 900, 7.5, currency="USD"),
+        planning.what_if(MODEL, {"volume": 120}, 100, 10.0, currency="USD"),
+        planning.what_if(MODEL, None, 100, 10.0, cycle_days=20, currency="USD"),
     ):
         assert written in result.reading()
     assert written not in planning.allocate(STATES, 3000).reading() + planning.sensitivity(MODEL, 900, 7.5).reading()
