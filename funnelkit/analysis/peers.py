@@ -237,7 +237,7 @@ def _needed(row: pd.Series[Any], margin: float) -> int:
 def _actions_note(stage: Any, model: Funnel | None) -> tuple[str, dict[str, Any]]:
     """Return the sentence about what sellers do in this stage: its tasks, else its tactics, tools and marker."""
     if model is None:
-        return "analysis.compare.no_actions", {}
+        return "analysis.compare.own_actions", {}
     found = model.stage(stage)
     actions = found.tasks or found.tactics or found.tools
     return ("analysis.compare.actions", {"actions": list(actions)}) if actions else ("analysis.compare.no_actions", {})

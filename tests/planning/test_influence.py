@@ -32,7 +32,7 @@ def test_settles_where_the_reading_says():
     assert found.table["n_potential"].iloc[-1] == pytest.approx(500)
     assert found.reading() == (
         "The loop settles: each potential customer brings 0.800 new ones by word of mouth, which is below 1. "
-        "In the long run, 100 from outside per turn become 500.0 potential customers per turn; "
+        "With 100 potential customers from outside per turn, there are 500.0 per turn in the long run; "
         "word of mouth adds 400.0%."
     )
 
@@ -68,7 +68,7 @@ def test_a_market_is_never_exceeded(rate, factor, market):
 
 def test_used_up_market_is_said():
     found = influence_loop(0.5, [4], inflow=100, turns=10, market=1000)
-    assert "The market of 1,000 is used up in turn 3." in found.reading()
+    assert "The market of 1,000 people is used up in turn 3." in found.reading()
 
 
 @pytest.mark.parametrize(
