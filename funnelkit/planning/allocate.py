@@ -119,12 +119,9 @@ def _won_of(pipeline: Pipeline, stage_of: pd.Series[Any], position: int) -> dict
 
 
 def allocate(
-    rows: Result | pd.DataFrame,
-    budget: float,
-    unit: str = "hours",
-    model: Funnel | None = None,
+    rows: Result | pd.DataFrame, budget: float, unit: str = "hours", model: Funnel | None = None,
     currency: str | None = None,
-) -> Result:
+) -> Result:  # fmt: skip
     """Spread a budget over rows (states, accounts) so that the expected value won is largest.
 
     Parameters
@@ -179,8 +176,12 @@ def _spread(rows: pd.DataFrame, budget: float, unit: str, model: Funnel | None, 
         value_won_more=given * gain, share_budget=given / budget if budget else 0.0,
     )  # fmt: skip
     notes = _words(table, unit, model, currency)
-    names = {"cost": "hours_per_deal", "gain_per_unit": "gain_per_hour"} if unit == "hours" else {}
-    return Result(table, notes=notes, model=model, names=names, picture="allocation_chart", currency=currency)
+    shown = _in_hours if unit == "hours" else None
+    return Result(table, notes=notes, model=model, shown=shown, picture="allocation_chart", currency=currency)
+
+
+def _in_hours(table: pd.DataFrame) -> pd.DataFrame:
+    return table.rename(columns={"cost": "hours_per_deal", "gain_per_unit": "value_per_hour"})
 
 
 def _fill(gain: pd.Series[Any], least: pd.Series[Any], most: pd.Series[Any], budget: float) -> pd.Series[Any]:

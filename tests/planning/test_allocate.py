@@ -190,5 +190,7 @@ def test_reading_in_both_languages():
     ("unit", "heads"), [("hours", "Hours per deal, Gain per hour"), ("money", "Cost per deal, Gain per unit")]
 )
 def test_the_heads_name_the_unit_that_is_spent(unit, heads):
-    labels = {column.name: column.label for column in allocate(rows(), 3000, unit).columns}
-    assert f"{labels['cost']}, {labels['gain_per_unit']}" == heads
+    given = allocate(rows(), 3000, unit, currency="EUR")
+    assert ", ".join(column.label for column in given.columns[-7:-5]) == heads
+    assert ("€15,637</td>" in given._repr_mimebundle_()["text/html"]) == (unit == "hours")
+    assert "gain_per_unit" in given.table
