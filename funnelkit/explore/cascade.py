@@ -59,6 +59,7 @@ class Cascade(Explorable):
         currency: str | None = None,
     ) -> None:
         self._model = funnel(model)
+        self._currency = currency
         start = cascade(ratios, population=population, price=price, model=self._model)
         kept = dict(zip(start.table["point"], start.table["ratio"], strict=True))
         levels = [stage for stage in self._model.stages if not stage.input]
@@ -92,7 +93,7 @@ class Cascade(Explorable):
     def result(self) -> Result:
         """Return what `cascade` finds at the present state."""
         size = {name: self.state[name] for name in ("population", "price")}
-        return cascade({**self._inputs, **self.rates}, **size, model=self._model)
+        return cascade({**self._inputs, **self.rates}, **size, model=self._model, currency=self._currency)
 
     @property
     def weakest(self) -> Result:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from funnelkit.language import DataError, both, large, say
+from funnelkit.language import DataError, amount_in_words, both, large, say
 from funnelkit.models import Funnel, Stage, funnel
 from funnelkit.result import Result, table_of
 
@@ -29,8 +29,9 @@ _ADVICE = ("push", "message", "audience", "tools")
 
 
 def cascade(
-    ratios: Mapping[str, Any] | None = None, *, population: Any = 1_000_000, price: Any = 100, model: Model = "pharma"
-) -> Result:
+    ratios: Mapping[str, Any] | None = None, *, population: Any = 1_000_000, price: Any = 100, model: Model = "pharma",
+    currency: str | None = None,
+) -> Result:  # fmt: skip
     """Follow a population level by level: how many each level keeps, and what they are worth.
 
     Parameters
@@ -40,6 +41,8 @@ def cascade(
         model's default, an input share without one is 1.
     population, price, model
         How many start, the value of one who stays, and a model's name, TOML file or Funnel.
+    currency : str, optional
+        ISO code of the price; by default that of `fk.use`.
 
     Returns
     -------
@@ -61,10 +64,12 @@ def cascade(
     >>> cascade(population=10_000_000, price="1.50").table[["point", "remaining", "sales"]].tail(1).values.tolist()
     [['adherence', 4782969.0, Decimal('7174453.50')]]
     """
-    return _cascaded(ratios or {}, exact(population, "population"), exact(price, "price"), funnel(model))
+    return _cascaded(ratios or {}, exact(population, "population"), exact(price, "price"), funnel(model), currency)
 
 
-def _cascaded(ratios: Mapping[str, Any], start: Fraction, worth: Fraction, model: Funnel) -> Result:
+def _cascaded(
+    ratios: Mapping[str, Any], start: Fraction, worth: Fraction, model: Funnel, currency: str | None
+) -> Result:
     given = {model.stage(name).id: value for name, value in ratios.items()}
     kept = [_row_ratio(stage, given) for stage in model.stages]
     reached = [start * prod(kept[:place]) for place in range(len(kept) + 1)]
@@ -79,8 +84,8 @@ def _cascaded(ratios: Mapping[str, Any], start: Fraction, worth: Fraction, model
         }
     )
     rows = _level_rows(table, model)
-    key, values = _summary(rows) if rows["point"] else ("", {})
-    return Result(table, key, values, model=model, picture="cascade_chart")
+    key, values = _summary(rows, currency) if rows["point"] else ("", {})
+    return Result(table, key, values, model=model, picture="cascade_chart", currency=currency)
 
 
 def _row_ratio(stage: Stage, given: Mapping[str, Any]) -> Fraction:
@@ -168,10 +173,13 @@ def weakest_levels(
     ['diagnosis-rate']
     """
     given = found.model if model is None and isinstance(found, Result) else model
-    return _weakest(table_of(found), costs, points, funnel(given or "pharma"))
+    currency = found.currency if isinstance(found, Result) else None
+    return _weakest(table_of(found), costs, points, funnel(given or "pharma"), currency)
 
 
-def _weakest(table: pd.DataFrame, costs: Mapping[str, Any] | None, points: Any, model: Funnel) -> Result:
+def _weakest(
+    table: pd.DataFrame, costs: Mapping[str, Any] | None, points: Any, model: Funnel, currency: str | None
+) -> Result:
     spent = _costs(costs, model)
     rows = _level_rows(table, model)
     names, ratios, counts = rows["point"], rows["ratio"], rows["count"]
@@ -186,8 +194,9 @@ def _weakest(table: pd.DataFrame, costs: Mapping[str, Any] | None, points: Any, 
         "lowest_ratio": [ratio == min(ratios) for ratio in ratios], "best_gain": _largest(exact_gain),
     }  # fmt: skip
     levels = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    verdicts = _verdicts(levels, model, costs, points)
-    return Result(pd.DataFrame(columns), *_summary(rows), verdicts, model=model, names={"cost": "level_cost"})
+    verdicts, names = _verdicts(levels, model, costs, points, currency), {"cost": "level_cost"}
+    summary = _summary(rows, currency)
+    return Result(pd.DataFrame(columns), *summary, verdicts, model=model, names=names, currency=currency)
 
 
 def _level_rows(table: pd.DataFrame, model: Funnel) -> dict[str, list[Any]]:
@@ -230,7 +239,7 @@ def _gains(rows: dict[str, list[Any]], points: Any) -> list[Fraction]:
     ]
 
 
-def _summary(rows: dict[str, list[Any]]) -> tuple[str, dict[str, Any]]:
+def _summary(rows: dict[str, list[Any]], currency: str | None) -> tuple[str, dict[str, Any]]:
     start, left = float(rows["count"][0]), float(rows["remaining"][-1])
     share = 100 * left / start if start else 0.0
     return "planning.cascade.left", {
@@ -238,11 +247,13 @@ def _summary(rows: dict[str, list[Any]]) -> tuple[str, dict[str, Any]]:
         "start": both(lambda: large(start, "人")),
         "left": both(lambda: large(left, "人")),
         "share": share,
-        "sales": both(lambda: large(rows["sales"][-1], "元")),
+        "sales": both(lambda: amount_in_words(rows["sales"][-1], currency)),
     }
 
 
-def _verdicts(levels: list[dict[str, Any]], model: Funnel, costs: Mapping[str, Any] | None, points: Any) -> Notes:
+def _verdicts(
+    levels: list[dict[str, Any]], model: Funnel, costs: Mapping[str, Any] | None, points: Any, currency: str | None
+) -> Notes:
     """Return the sentences of the three criteria, then one recommendation for each level that stands out."""
     notes: list[tuple[str, Mapping[str, Any]]] = []
     weak: list[str] = []
@@ -252,7 +263,8 @@ def _verdicts(levels: list[dict[str, Any]], model: Funnel, costs: Mapping[str, A
             notes.append((f"planning.cascade.{criterion}_none", {"n": len(levels)}))
             continue
         first, names = rows[0], tuple(model.stage(row["point"]).name for row in rows)
-        loss, gain = (both(partial(large, first[name], unit)) for name, unit in (("loss", "人"), ("gain_sales", "元")))
+        loss = both(partial(large, first["loss"], "人"))
+        gain = both(partial(amount_in_words, first["gain_sales"], currency))
         values = {"ratio": 100 * first["ratio"], "loss": loss, "gain": gain}
         notes.append((f"planning.cascade.{criterion}", {**values, "levels": names, "points": 100 * float(points)}))
         weak += [row["point"] for row in rows if row["point"] not in weak]

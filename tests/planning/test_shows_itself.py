@@ -84,7 +84,7 @@ def test_a_unit_of_ones_own_is_named_as_given():
 def test_a_model_without_a_win_says_how_many_reach_the_end():
     model = funnel("simple-5")
     said = planning.what_if(model, volume=100).reading()
-    assert said.startswith("Of 100 that enter, 10.0% reach the last stage") == (model.won_stage is None)
+    assert said.startswith("Of 100 that enter, 10 (10.0%) reach the last stage") == (model.won_stage is None)
 
 
 @pytest.mark.parametrize("call", [
@@ -105,6 +105,8 @@ def test_amounts_are_said_in_their_currency(lang, written):
         planning.sensitivity(MODEL, 900, 7.5, currency="USD"),
         planning.what_if(MODEL, {"volume": 120}, 100, 10.0, currency="USD"),
         planning.what_if(MODEL, None, 100, 10.0, cycle_days=20, currency="USD"),
+        planning.cascade(currency="USD"),
+        planning.weakest_levels(planning.cascade(currency="USD")),
     ):
         assert written in result.reading()
     assert written not in planning.allocate(STATES, 3000).reading() + planning.sensitivity(MODEL, 900, 7.5).reading()
