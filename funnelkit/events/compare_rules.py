@@ -14,7 +14,7 @@ from funnelkit.events.log import LogColumns
 from funnelkit.events.rule import PRESETS, Rule, Window, duration, preset
 from funnelkit.events.search import Later, step_names
 from funnelkit.events.tally import held_to_bounds
-from funnelkit.language import both, number, paragraph, say
+from funnelkit.language import both, named, number, paragraph, quoted, say
 from funnelkit.result import Result
 from funnelkit.stats import leaders, rate_columns
 
@@ -95,11 +95,16 @@ def _compared(steps: Sequence[str], asked: tuple[_Rules, _Means], counts: Mappin
     table = pd.DataFrame(rows)
     last = table[names[-1]]
     least, most = (table["rule"].iloc[leaders(last, least=least)].tolist() for least in (True, False))
-    values = {"last": names[-1], "least": Later(number, last.min()), "least_rule": least}
-    values |= {"most": Later(number, last.max()), "most_rule": most, "n": len(table)}
+    values = {"last": names[-1], "least": Later(number, last.min()), "least_rule": both(partial(_told, least))}
+    values |= {"most": Later(number, last.max()), "most_rule": both(partial(_told, most)), "n": len(table)}
     key = "events.rules.same_answer" if last.min() == last.max() else "events.rules.answers"
     shown = partial(_for_people, names)
     return Result(table, key, values, picture="rules_chart", shown=shown, names={"rate": "conversion_rate"})
+
+
+def _told(rules: list[str]) -> str:
+    """Return the names of rules, all of them in quotes: one may stand in a sentence with several."""
+    return named(rules) if len(rules) > 1 else str(quoted(rules))
 
 
 def _for_people(steps: Sequence[str], table: pd.DataFrame) -> pd.DataFrame:

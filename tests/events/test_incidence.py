@@ -108,7 +108,7 @@ def test_segments_have_rates_of_their_own_and_the_picture_shows_them():
         assert found["rate"].iloc[2 * place] == pytest.approx(alone.table["rate"].iloc[0])
     words = step_rates(alone).show("en").text
     chart = alone.chart()
-    assert "all, for the time watched" in words and f"{alone.table['rate'].iloc[0]:.1%}"[:4] in chart.alt
+    assert "all, each for the time observed" in words and f"{alone.table['rate'].iloc[0]:.1%}"[:4] in chart.alt
     assert funnel_chart(alone).alt == chart.alt
 
 
