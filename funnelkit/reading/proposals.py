@@ -21,6 +21,7 @@ from funnelkit.reading.layouts.evidence import holds, likely, names_stages, samp
 from funnelkit.reading.layouts.outcomes import declared_ends, holds_exit, status_word
 from funnelkit.reading.layouts.presets import key, preset_data
 from funnelkit.reading.layouts.stage_dates import dated_names
+from funnelkit.reading.layouts.stage_flags import flags_hint
 
 Answer = TypeVar("Answer")
 Proposal: TypeAlias = "dict[str, Any]"  # file, column, values, meaning, confidence, names
@@ -111,6 +112,7 @@ def with_maybe(error: DataError, table: Table, columns: Mapping[str, str]) -> Da
         fitting = likely(table, free, wanted) or (names_stages(table, free)[:1] if wanted == "stage" else [])
         found = quoted(fitting)
         told = both(lambda found=found: say("errors.maybe_column", maybe=found)) if fitting else ""  # type: ignore[misc]
+        told = told or (flags_hint(table) if wanted == "stage" else "")
         problems.append(DataError("no_column", **{**each.values, "maybe": told}))
     return DataError("no_column", **{**problems[0].values, "problems": tuple(problems)})
 

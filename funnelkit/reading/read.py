@@ -27,6 +27,7 @@ from funnelkit.reading.layouts.change_messages import with_entries
 from funnelkit.reading.layouts.columns import map_columns, need_stages
 from funnelkit.reading.layouts.outcomes import declared_ends, find_ends, names_met, names_of
 from funnelkit.reading.layouts.stage_dates import with_stage
+from funnelkit.reading.layouts.stage_flags import with_flags
 from funnelkit.reading.layouts.stage_names import (
     chance_ends,
     find_model,
@@ -104,7 +105,9 @@ def _read(
     journal.findings.extend(notes)
     tables = [with_entries(table) for table in merge_corrections(open_sources(sources, options), options)]
     settings = options_for(tables, options)
-    tables = [with_counts(table, own, layout) for table, own in zip(tables, settings, strict=True)]
+    tables = [
+        with_flags(with_counts(table, own, layout), own, layout) for table, own in zip(tables, settings, strict=True)
+    ]
     tables = [with_stage(table, own, funnel, preset) for table, own in zip(tables, settings, strict=True)]
     sheets = map_sheets(tables, journal, settings, layout, preset)
     if isinstance(join, (str, os.PathLike, Mapping)) or not isinstance(join, Sequence):

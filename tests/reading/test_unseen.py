@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -159,6 +160,39 @@ def test_counts_with_a_column_a_stage_only_where_they_shrink():
     assert entered(found) == {"曝光量": 200000, "点击量": 16410, "付费数": 167} and "counts_by_stage" in rules(found)
     with pytest.raises(DataError, match="no column"):
         read({"Month": ["Jan", "Feb"], "Cost": [5, 6], "Clicks": [50, 70], "Orders": [3, 9]})
+
+
+def flagged(rng, n=400):
+    stages = {"visited": np.ones(n, int)}
+    for name, share in (("registered", 0.8), ("activated", 0.5), ("paid", 0.3)):
+        stages[name] = (list(stages.values())[-1] * (rng.random(n) < share)).astype(int)
+    device = rng.choice(["ios", "web"], n)
+    return pd.DataFrame({"user_id": range(n), "device": device, "age": rng.integers(18, 80, n), **stages})
+
+
+@pytest.mark.parametrize(("yes", "no"), [(1, 0), (True, False), ("是", "否"), ("Yes", "No")])
+def test_a_flag_for_each_stage_is_counted_by_the_columns_of_few_names(tmp_path, yes, no):
+    rows = flagged(np.random.default_rng(3))
+    truth = rows.groupby("device")[["visited", "registered", "activated", "paid"]].sum()
+    stages = list(truth)
+    rows[stages] = rows[stages].replace({1: yes, 0: no})
+    rows.to_csv(tmp_path / "users.csv", index=False)
+    for source in (rows, tmp_path / "users.csv"):
+        found = read(source)
+        assert entered(found) == truth.sum().to_dict() and "counts_by_flag" in rules(found)
+        by_device = found.counts.pivot(index="device", columns="stage", values="n_entered")[stages]
+        assert by_device.astype(int).to_dict() == truth.to_dict()
+
+
+def test_flags_that_are_no_stages_are_refused_with_what_to_do():
+    rows = flagged(np.random.default_rng(4)).assign(newsletter=[0, 1] * 200)
+    with pytest.raises(DataError, match=r"no yes would follow a no, but [0-9,]+ rows have one .* Put the columns"):
+        read(rows)
+    assert entered(read(rows.drop(columns="newsletter")))["visited"] == 400
+    with pytest.raises(DataError, match="no column"):  # a row an event: the id comes again
+        read(pd.concat([rows, rows]).drop(columns="newsletter"))
+    with pytest.raises(DataError, match="no column"):  # two flags agree too often by chance
+        read(rows[["user_id", "visited", "paid"]])
 
 
 def test_a_report_of_a_funnel_with_remarks_above_and_sums_within(tmp_path):
