@@ -129,15 +129,13 @@ def allocate(
     rows : Result or DataFrame
         n_open, value_open (and n_valued, where some amounts are unknown), win_probability, win_probability_after, cost
         (of moving one entity on, in `unit`); `least` and `most` (in `unit`) bound a row.
-    budget, unit, model
-        What to spend, in hours, money or a word of one's own; the model names the states of a table.
-    currency : str, optional
-        ISO code of the amounts; by default that of a Result, else that of `fk.use`.
+    budget, unit, model, currency
+        What to spend, in hours, money or a word of one's own; the model names the states of a table; the code of the
+        amounts' currency, by default that of a Result or of `fk.use`.
 
     Returns
     -------
-    Result
-        The columns up to n_open, cost, gain_per_unit (expected value won by one unit), `unit` (what the row gets),
+    Result : the columns up to n_open, cost, gain_per_unit (expected value won by one unit), `unit` (what the row gets),
         n_pushed (entities moved on), n_won_more, value_won_more (expected), share_budget (the rest is left over).
 
     Raises

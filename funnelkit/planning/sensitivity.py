@@ -22,18 +22,10 @@ GAINS = ("gain_relative", "gain_points", "gain_per_cost")
 
 
 def sensitivity(
-    rates: Any,
-    volume: float = 1000,
-    value: float = 1.0,
-    *,
-    relative: float = 0.1,
-    points: float = 0.05,
-    costs: Mapping[str, float] | None = None,
-    model: Funnel | None = None,
-    rng: Generator | None = None,
-    draws: int = 4000,
-    currency: str | None = None,
-) -> Result:
+    rates: Any, volume: float = 1000, value: float = 1.0, *, relative: float = 0.1, points: float = 0.05,
+    costs: Mapping[str, float] | None = None, model: Funnel | None = None, rng: Generator | None = None,
+    draws: int = 4000, currency: str | None = None,
+) -> Result:  # fmt: skip
     """Say what a better rate of each stage alone would add to the result, with intervals where counts are known.
 
     Parameters
