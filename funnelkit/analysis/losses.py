@@ -99,8 +99,8 @@ def _losses_for_people(model: Funnel | None, table: pd.DataFrame) -> pd.DataFram
     rows = table.to_dict("records")
     shares = {f"share_{name}": [_with_interval(row, name) for row in rows] for name in ("within", "beyond")}
     links = [str(_link_name(row["link"], model)) for row in rows]
-    rest = {"n_lost": table["n_lost"], **shares, "reason": table["main_reason"], "regained": table["regained"].round()}
-    return pd.DataFrame({"link": links, "n": table["n"], **rest})
+    rest = {**shares, "main_reason": table["main_reason"], "regained": table["regained"].round()}
+    return pd.DataFrame({"link": links, "n": table["n"], "n_lost": table["n_lost"], **rest})
 
 
 def _with_interval(row: dict[str, Any], name: str) -> str:

@@ -146,11 +146,11 @@ def _old(fit: Fit, deals: pd.DataFrame, currency: str | None) -> list[tuple[str,
     edge = np.minimum(spells.start + longest, spells.born + fit.longest_cycle)
     waited = np.maximum(spells.end - np.maximum(edge, spells.seen), 0)
     moved = (spells.kind == UP) & (waited > 0)
-    none = beyond["chance_high"].mean() < LEAST_TOLD
+    none, n_unvalued = beyond["chance_high"].mean() < LEAST_TOLD, int(beyond["amount"].isna().sum())
+    told = {"value": amount_text("value", beyond["amount"].sum(), currency), "n_unvalued": number(n_unvalued)}
+    worth = both(lambda: say(f"forecast.forecast.worth{'_part' if n_unvalued else ''}", **told))
     return [(f"forecast.forecast.beyond{'_hardly' if none else ''}", {
-        "n": number(len(beyond)), "n_open": number(len(deals)),
-        "value": amount_text("value", beyond["amount"].sum(), currency),
-        "n_unvalued": number(beyond["amount"].isna().sum()), "days": number(waited.sum()),
+        "n": number(len(beyond)), "n_open": number(len(deals)), "worth": worth, "days": number(waited.sum()),
         "moved": number(moved.sum()), "low": percent(beyond["chance_low"].mean()),
         "high": percent(beyond["chance_high"].mean()),
         "rest": percent(deals.loc[~deals["beyond"], "chance"].mean())})]  # fmt: skip

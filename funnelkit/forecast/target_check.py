@@ -106,7 +106,7 @@ def _for_people(table: pd.DataFrame) -> pd.DataFrame:
             "criterion": say(f"forecast.target_check.{row['criterion']}"),
             "figure": _in_words("figure", row),
             "benchmark": _in_words("benchmark", row),
-            "verdict": _verdict(row["verdict"]),
+            "verdict": _verdict(row["verdict"], "criterion_met"),
         }
         for row in table.to_dict("records")
     ]
@@ -234,12 +234,12 @@ def _rates_for_people(table: pd.DataFrame) -> pd.DataFrame:
             "target_rate": row["target_rate"],
             "rate_now": rate_text(row),
             "gap": points(row["gap"]),
-            "verdict": _verdict(row["verdict"]),
+            "verdict": _verdict(row["verdict"], "target_met"),
         }
         for row in table.to_dict("records")
     ]
     return pd.DataFrame(rows)
 
 
-def _verdict(verdict: str) -> str:
-    return "target_met" if verdict == "met" else verdict  # show names it
+def _verdict(verdict: str, met: str) -> str:
+    return met if verdict == "met" else verdict  # show names it

@@ -91,7 +91,7 @@ def test_a_column_of_the_kit_has_no_capital_in_a_sentence_and_ones_own_keeps_it(
     assert "of creation, by owner and Sales Region (" in both.reading()
     assert "按负责人和 Sales Region" in both.reading("zh")
     assert both.chart().alt.startswith("Do win rates differ by owner and Sales Region?")
-    assert "allow for the mix by lost reason." in review_people(pipeline, mix=["lost_reason"]).reading()
+    assert "allow for the mix of deals by lost reason." in review_people(pipeline, mix=["lost_reason"]).reading()
 
 
 def test_the_order_is_said_only_where_every_interval_bears_it():

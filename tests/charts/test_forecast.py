@@ -62,10 +62,10 @@ def test_fan_is_the_cumulative_forecast_and_ends_in_its_last_row():
     third = paths[:, :3].sum(axis=1)
     assert table["low_80"].iloc[3] == pytest.approx(np.quantile(third, 0.1))
     assert f"Probability of CN¥5,000,000: {100 * made().chance(5_000_000):.0f}%" in chart.alt
-    assert f"By 2026-06-30: middle {money(table['median'].iloc[-1], 'CNY')};" in chart.alt  # half a unit rounds up
+    assert f"By 2026-06-30: median {money(table['median'].iloc[-1], 'CNY')};" in chart.alt  # half a unit rounds up
     lines = {line.get_label(): line.get_ydata() for line in chart.ax.lines}
-    np.testing.assert_allclose(lines["middle (median)"], table["median"])
-    np.testing.assert_allclose(lines["middle of today's open deals alone"], table["open"])
+    np.testing.assert_allclose(lines["median"], table["median"])
+    np.testing.assert_allclose(lines["median of today's open deals alone"], table["open"])
     assert set(lines["target"]) == {5_000_000}
 
 
