@@ -164,7 +164,7 @@ def test_without_losses_no_segment_has_a_rate_and_the_age_is_told():
     assert found.table[["rate", "low", "high", "floor", "ceiling"]].isna().all(axis=None)
     assert set(found.table["basis"]) == {"unknown"}
     assert "Won so far: 4 of 8 deals" in found.reading()
-    assert "Of the 4 that began at least 18 days before the end of the data, 4 were won" in found.reading()
+    assert "(the 4 that began at least 18 days before the end of the data), 4 were won" in found.reading()
     assert "4 of 4 so far" in found.show().text and "%" not in found.show().text + found.chart().alt
 
 
