@@ -195,7 +195,7 @@ def _usual(sheet: Sheet, unknown: Sequence[str]) -> list[str]:
     if usual:
         names, n = quoted(usual), int(counts[usual].sum())
         sheet.journal.add("status_open", "warn", file=sheet.table.name, column=sheet.mapping.columns["status"],
-                          value=usual[0], names=names, n=n)  # fmt: skip
+                          value=usual[0], names=names, n_names=len(usual), n=n)  # fmt: skip
     return usual
 
 
