@@ -194,9 +194,8 @@ def _weakest(
         "lowest_ratio": [ratio == min(ratios) for ratio in ratios], "best_gain": _largest(exact_gain),
     }  # fmt: skip
     levels = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    verdicts, names = _verdicts(levels, model, costs, points, currency), {"cost": "level_cost"}
-    summary = _summary(rows, currency)
-    return Result(pd.DataFrame(columns), *summary, verdicts, model=model, names=names, currency=currency)
+    said, shown = (*_summary(rows, currency), _verdicts(levels, model, costs, points, currency)), {"cost": "level_cost"}
+    return Result(pd.DataFrame(columns), *said, model=model, names=shown, currency=currency)
 
 
 def _level_rows(table: pd.DataFrame, model: Funnel) -> dict[str, list[Any]]:
