@@ -40,6 +40,12 @@ def test_the_two_questions_of_the_example(n, rate, verdict, en, zh):
     assert "call, visit and dig out needs, and record" in found.reading() and "上门拜访" in found.reading("zh")
 
 
+def test_without_a_model_none_is_said_to_name_actions():
+    found = compare_peers(ours(2000), peers(0.22))
+    assert "model" not in found.reading() and "Write down what sellers do there" in found.reading()
+    assert "模型" not in found.reading("zh") and "在这一步的做法" in found.reading("zh")
+
+
 def test_stage_names_of_either_language_and_a_stage_without_peers():
     table = peers(0.2).iloc[[0]].assign(stage="发掘潜在商机")
     found = compare_peers(ours(2000), table, model=MODEL)
