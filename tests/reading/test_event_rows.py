@@ -69,8 +69,8 @@ def test_columns_that_are_missing_are_asked_once_with_what_they_may_be():
         read_events(rows)
     told = str(caught.value)
     assert told.startswith("3 things have to be known before") and told.count("no column for") == 3
-    assert told.endswith("(on the command line --map entered_at=COLUMN). It may be 'when'.")
-    with pytest.raises(DataError, match=r"--map deal_id=COLUMN\)\. It may be '用户'"):
+    assert told.endswith("(on the command line, `--map entered_at=COLUMN`). It may be 'when'.")
+    with pytest.raises(DataError, match=r"--map deal_id=COLUMN`\)\. It may be '用户'"):
         read_events({"用户": ["a", "b"], "事件": ["x", "y"], "时间": ["2025-01-01", "2025-01-02"]})
 
 
