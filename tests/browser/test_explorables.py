@@ -133,6 +133,17 @@ def test_a_page_on_its_own_at_each_size(name, lang, opened):
     assert "<table" in shown and 'alt="' in shown, "the twin stands inside the host"
 
 
+@each
+@both
+def test_a_slider_is_never_squeezed_by_its_label(name, lang, opened):
+    page, _ = opened(name, lang, bypass_csp=True)
+    for width in (1280, 1024, 720, 660, 390):
+        page.set_viewport_size({"width": width, "height": 720})
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+        sliders_shown = [one for one in page.locator("input[type=range]").all() if one.is_visible()]
+        assert all(one.bounding_box()["width"] >= 64 for one in sliders_shown), width
+
+
 @pytest.mark.skipif(axe_file() is not None, reason="axe has looked at every card")
 def test_axe_is_there():
     pytest.skip(MISSING)
