@@ -137,7 +137,7 @@ def test_a_page_on_its_own_at_each_size(name, lang, opened):
 @both
 def test_a_slider_is_never_squeezed_by_its_label(name, lang, opened):
     page, _ = opened(name, lang, bypass_csp=True)
-    for width in (1280, 1024, 720, 660, 390):
+    for width in (1280, 780, 760, 740, 720, 390):
         page.set_viewport_size({"width": width, "height": 720})
         page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
         sliders_shown = [one for one in page.locator("input[type=range]").all() if one.is_visible()]
