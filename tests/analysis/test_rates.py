@@ -153,5 +153,5 @@ def test_stages_that_share_the_lowest_rate_are_all_named():
     counts = {"stage": ["Lead", "Offer", "Talk", "Won"], "n_entered": [100, 50, 25, 20], "n_advanced": [50, 25, 20, 20]}
     table = pd.DataFrame(counts).assign(n_lost=[50, 25, 5, 0], n_open=0)
     found = rate_table(read(table, stages=table["stage"].tolist()))
-    assert found.sentences("en")[0] == "Several stages have the lowest promotion rate, 50.0%: 'Lead' and 'Offer'."
+    assert found.sentences("en")[0] == "The lowest promotion rate, 50.0%, is shared by 'Lead' and 'Offer'."
     assert found.sentences("zh")[0] == "升迁率最低的阶段不止一个，均为 50.0%：“Lead”和“Offer”。"
