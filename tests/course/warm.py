@@ -120,7 +120,7 @@ SUPERLATIVES = [
     says("The largest loss is (?:at|shared by) (.+?): ", "流失最多的环节[是有](.+?)：", "link", "lost"),
     says("^Largest loss: (.+), [^,]+ people", "^流失最多：(.+)，[^，]+。$", "point", "loss"),
     says("^Lowest ratio: (.+), [^,]+%", "^比例最低：(.+)，[^，]+%", "point", "ratio", least=True),
-    says("^Best gain per cost: (.+); ", "^单位成本收益最好：(.+)；", "point", "gain_per_cost"),
+    says("^Best gain per cost: (.+); ", "^单位成本收益最高：(.+)；", "point", "gain_per_cost"),
     says("^A relative gain of .* most at (.+): [^:]+$",
          "^各阶段分别相对提高 .*?，(.+)带来的增量最大", "stage", "gain_relative"),
     says("percentage points more would add the most at (.+): [^:]+$",
