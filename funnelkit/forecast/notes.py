@@ -149,11 +149,12 @@ def _old(fit: Fit, deals: pd.DataFrame, currency: str | None) -> list[tuple[str,
     none, n_unvalued = beyond["chance_high"].mean() < LEAST_TOLD, int(beyond["amount"].isna().sum())
     told = {"value": amount_text("value", beyond["amount"].sum(), currency), "n_unvalued": number(n_unvalued)}
     worth = both(lambda: say(f"forecast.forecast.worth{'_part' if n_unvalued else ''}", **told))
+    rest = deals.loc[~deals["beyond"], "chance"]
+    others = both(lambda: say("forecast.forecast.others", rest=percent(rest.mean()))) if len(rest) else ""
     return [(f"forecast.forecast.beyond{'_hardly' if none else ''}", {
         "n": number(len(beyond)), "n_open": number(len(deals)), "worth": worth, "days": number(waited.sum()),
         "moved": number(moved.sum()), "low": percent(beyond["chance_low"].mean()),
-        "high": percent(beyond["chance_high"].mean()),
-        "rest": percent(deals.loc[~deals["beyond"], "chance"].mean())})]  # fmt: skip
+        "high": percent(beyond["chance_high"].mean()), "others": others})]  # fmt: skip
 
 
 def _unknown(pipeline: Pipeline, fit: Fit, deals: pd.DataFrame) -> list[tuple[str, dict[str, Any]]]:

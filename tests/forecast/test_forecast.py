@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from funnelkit.forecast.forecast import cut_periods, forecast_open
+from funnelkit.language import percent
 from funnelkit.language.errors import DataError
 from funnelkit.pipeline import Limit
 from funnelkit.reading.read import read
@@ -128,6 +129,13 @@ def test_a_deal_older_than_any_that_closed_is_named_and_not_given_the_average():
     assert found.deals.loc[~stale, "chance"].mean() > 0.1
     assert "in their stage longer than any deal" in found.reading() and "300,000" in found.reading()
     assert "在漏斗中停留的时间超过所有已结束的商机" in found.reading("zh")
+    others = percent(found.deals.loc[~stale, "chance"].mean())
+    assert f" (mean of the other open deals: {others}). Ask" in found.reading()
+    kept = deals[(deals["status"] != "open") | deals["deal_id"].isin(names)]
+    entered = events[events["deal_id"].isin(kept["deal_id"])]
+    alone = forecast_open(type(history)(history.model, kept, entered, history.as_of), "2026-03-31", paths=1_000)
+    assert alone.deals["beyond"].all() and "300 of the 300 open deals" in alone.reading()
+    assert "mean of the other" not in alone.reading() and "其余进行中" not in alone.reading("zh")
 
 
 def test_maven_names_its_stale_deals():

@@ -21,7 +21,7 @@ def test_the_stall_of_the_sample_is_found(sample):
     assert flow.loc["solution-confirmed", "figure"] < 0.35  # spells last four times as long
     others = flow[flow.index.notna()].drop("solution-confirmed")
     assert set(others["verdict"]) == {"moving"}
-    assert "Deals are held up in: Solution confirmed." in found.reading()
+    assert "Deals are held up in Solution confirmed." in found.reading()
     assert "商机滞留于“方案确认”。" in found.reading("zh")
 
 
