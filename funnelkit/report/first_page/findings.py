@@ -15,7 +15,7 @@ from funnelkit.report.first_page.counts import dry_spell
 from funnelkit.report.first_page.figures import WANTED, forecast_rows, is_rough, wins_words
 from funnelkit.report.first_page.found import Evidence, Found
 from funnelkit.report.first_page.mix import explaining_mix, filled_by
-from funnelkit.report.first_page.spans import RECENT, back
+from funnelkit.report.first_page.spans import RECENT, USUAL, back
 from funnelkit.report.first_page.stages import StageFacts
 from funnelkit.report.first_page.words import day_words, deals_words, money_words, month_words, share_words, stage_words
 from funnelkit.result import Insight
@@ -191,7 +191,7 @@ def _review(evidence: Evidence, lost: tuple[NDArray[np.bool_], NDArray[np.bool_]
         return both(lambda: say(f"report.first_page.do_review{size}", n=number(n), month=month_words(evidence.since)))
     reason = str(grown.sort_values(kind="stable").index[-1])
     told |= {"k": number(counts[reason]), "k_before": number(counts_before.get(reason, 0))}
-    told |= {"n_before": number(n_before), "reason": reason}
+    told |= {"n_before": number(n_before), "reason": reason, "months": number(USUAL)}
     return both(lambda: say("report.first_page.do_review_reason", **told))
 
 

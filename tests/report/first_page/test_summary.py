@@ -133,7 +133,9 @@ def test_fewer_passed_names_the_lost_reason_that_grew(sample, page):
     assert (row["kind"], row["stage"]) == ("fewer_promoted", "solution-demo")
     k, k_before = (now == "Competitor").sum(), (before == "Competitor").sum()
     reason = f"the {k} deals lost there for the reason “Competitor”"
-    assert f"{reason} ({len(now)} were lost in all; earlier, {k_before} of {len(before)})." in str(row["action"])
+    earlier = f"in the 12 months before, {k_before} of {len(before)}"
+    assert f"{reason} ({len(now)} were lost there in all; {earlier})." in str(row["action"])
+    assert f"共输 {len(now)} 单；此前 12 个月在此共输 {len(before)} 单" in row["action"].zh
 
 
 def test_a_share_that_moved_on_is_near_the_plain_one(sample, page):
