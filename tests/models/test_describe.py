@@ -87,7 +87,7 @@ def test_a_printed_model_says_what_is_given_and_what_is_the_kits_own():
     _, rows = table_after(printed)
     assert "20%" in rows[1] and "*" not in rows[1]
     assert sum("50%*" in row or "100%*" in row for row in rows) == 2
-    assert "* Not stated in the model's sources: chosen or inferred by this kit." in printed
+    assert "* Not stated in the model's sources: chosen or inferred by the authors of this kit." in printed
     assert any("not given here: Promotion rate, Duration (days)." in line for line in printed)
     assert "57.1%" in describe.model_text(spoken("zh", lambda: funnel("simple-5")))
 
