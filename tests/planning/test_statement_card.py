@@ -39,6 +39,8 @@ def test_empty_parts_are_named_with_what_to_write(blank):
     ok, reading = faults({"smp": blank})
     assert not ok["smp"] and ok.drop("smp").all()
     assert "is empty. Write: The most persuasive unique fact." in reading
+    assert reading.startswith("1 of 5 parts needs work.")
+    assert faults({"smp": blank, "cpp": blank})[1].startswith("2 of 5 parts need work.")
 
 
 def test_length_counts_columns():
