@@ -268,7 +268,7 @@ def _plain_methods(wins: _Wins, span: tuple[Any, Any, Any], before: pd.DataFrame
     """Return the samples of the plain methods for open plus new business; empty where the past is too short for one.
 
     `weighted`: the weighted pipeline times what was won in all, new business included, against it in each of the
-    periods before; `seasonal`: the wins of the same period a year ago, drawn anew (Poisson bootstrap);
+    periods before; `seasonal`: the wins of the same period a year earlier, drawn anew (Poisson bootstrap);
     `past_windows`: the spread of all earlier windows of this length.
     """
     first, start, stop = span
