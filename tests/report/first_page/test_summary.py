@@ -135,7 +135,7 @@ def test_fewer_passed_names_the_lost_reason_that_grew(sample, page):
     reason = f"the {k} deals lost there for the reason “Competitor”"
     earlier = f"in the 12 months before, {k_before} of {len(before)}"
     assert f"{reason} ({len(now)} were lost there in all; {earlier})." in str(row["action"])
-    assert f"共输 {len(now)} 单；此前 12 个月在此共输 {len(before)} 单" in row["action"].zh
+    assert f"共输 {len(now)} 单；此前 12 个月在此共输 {len(before)} 单" in page.found[1].action.zh
 
 
 def test_a_share_that_moved_on_is_near_the_plain_one(sample, page):
