@@ -121,7 +121,8 @@ def read_times(found: Journeys, table: pd.DataFrame, by: tuple[str, ...]) -> tup
     if not by:
         row = whole.iloc[0]
         days = {name: Later(number, row[f"{name}_days"], 1) for name in ("p50", "p90")}
-        return "events.conversion.times", ends | {"n": Later(number, row["n"])} | days
+        key = "times" if len(found.matured) == len(found.table) else "times_matured"
+        return f"events.conversion.{key}", ends | {"n": Later(number, row["n"])} | days
     for key in ("quick", "slow"):
         rows = whole.iloc[leaders(whole["p50_days"].to_numpy(), least=key == "quick")]
         names = [" / ".join(str(row[name]) for name in by) for row in rows.to_dict("records")]

@@ -13,9 +13,9 @@ import pytest
 
 import funnelkit as fk
 from funnelkit.course import lessons
-from funnelkit.language.texts import say
+from funnelkit.language.texts import say, texts
 from funnelkit.result import Result
-from tests.course.warm import contradictions, history, run
+from tests.course.warm import READ, contradictions, history, run
 from tests.worlds.world import named
 
 PAST = [
@@ -157,6 +157,17 @@ RATES = pd.DataFrame({"stage": ["offer", "order"], "k": [30, 10], "n": [100, 50]
 def test_the_reader_finds_a_planted_contradiction(sentence, fault):
     found = contradictions(Planted(RATES, sentence), "en")
     assert bool(found) == bool(fault) and (not fault or fault in found[0]), found
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["en", "zh"])
+def test_every_superlative_that_is_read_is_said_by_the_kit(place):
+    """A pattern whose sentence has new words would judge nothing, and nobody would see it."""
+    groups = [entry for room in ("analysis", "planning", "events") for entry in texts(room).values()]
+    said = [entry[("en", "zh")[place]] for group in groups for entry in group.values()]
+    several = [re.sub(r"\{\w+:([^|}]*)\|([^}]*)\}", r"\2", text) for text in said]
+    plain = [re.sub(r"\{[^}]*\}", "1.0", re.sub(r"\{\w+!n\}", ("1.0", "“1.0”")[place], text)) for text in several]
+    unread = [pair[place] for pair in READ if not any(re.search(pair[place], text) for text in plain)]
+    assert unread == []
 
 
 @pytest.mark.parametrize("stage", ["offer", "order"])

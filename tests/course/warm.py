@@ -105,14 +105,18 @@ class Superlative:
         return rows[np.isclose(rows[self.figure].astype(float), float(best), rtol=1e-9, atol=1e-12)]
 
 
+READ = []  # the words of every superlative, a pattern for each language
+
+
 def says(en, zh, *more, **options):
+    READ.append((en, zh))
     return Superlative(re.compile(f"{en}|{zh}"), *more, **options)
 
 
 SPACE = ("safety", "performance", "appearance", "convenience", "economy")
 SUPERLATIVES = [
     says("with the lowest promotion rate is (.+?): ", "升迁率最低的阶段是(.+?)：", "stage", "rate", least=True),
-    says(r"have the lowest promotion rate, .+?: (.+)\.$",
+    says(r"The lowest promotion rate, .+?, is shared by (.+)\.$",
          "升迁率最低的阶段不止一个，均为 .+?：(.+)。$", "stage", "rate", least=True),
     says("Deals stay longest in (.+?): ", "商机在(.+?)停留最久", "stage", "median_days", fewest=FEWEST_STAYS),
     says("(?:grows most|largest factor comes) after (.+?): ×", "(?:数量在|倍数最大的是)(“.+?)之后", "stage", "factor"),
