@@ -120,9 +120,8 @@ def read_times(found: Journeys, table: pd.DataFrame, by: tuple[str, ...]) -> tup
         return "events.conversion.nobody_through", ends
     if not by:
         row = whole.iloc[0]
-        days = {name: Later(number, row[f"{name}_days"], 1) for name in ("p50", "p90")}
-        key = "times" if len(found.matured) == len(found.table) else "times_matured"
-        return f"events.conversion.{key}", ends | {"n": Later(number, row["n"])} | days
+        days = {"n": Later(number, row["n"]), **{q: Later(number, row[f"{q}_days"], 1) for q in ("p50", "p90")}}
+        return f"events.conversion.times{'' if found.rule.window is None else '_matured'}", ends | days
     for key in ("quick", "slow"):
         rows = whole.iloc[leaders(whole["p50_days"].to_numpy(), least=key == "quick")]
         names = [" / ".join(str(row[name]) for name in by) for row in rows.to_dict("records")]
