@@ -136,9 +136,9 @@ def open_database(source: str | Path, options: ReadOptions, kind: str | None = N
             raise DataError("database_kind", value=name, known=", ".join(f"{kind}://" for kind in KINDS))
         source = rest if kind == "postgresql" else unquote(rest.partition("?")[0].removeprefix("/"))
     if kind != "postgresql" and not Path(source).is_file():
-        raise DataError("no_such_file", file=name)
-    if kind != "postgresql":
-        name = Path(source).name
+        key = "absolute_url" if "://" in name and Path(f"/{source}").is_file() else "no_such_file"
+        raise DataError(key, file=name, url=f"{kind}:////{source}")
+    name = name if kind == "postgresql" else Path(source).name
     try:
         with _OPEN[kind](source) as database:
             return _read(database, name.partition("#")[0], options.table or table, options)

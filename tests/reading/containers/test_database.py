@@ -250,6 +250,8 @@ def test_what_is_no_database_says_so(tmp_path):
     broken.write_bytes(b"SQLite format 3\0" + b"rubbish" * 500)
     assert refused(broken).key == "database_unreadable"
     assert refused("sqlite:///nowhere.db").key == "no_such_file"
+    error = refused(f"sqlite://{broken}")  # three slashes: the path begins below this folder
+    assert error.key == "absolute_url" and str(error).endswith(f"four slashes: sqlite:///{broken}")
     assert refused("ftp://x/y.csv").key == "database_kind"
     empty = tmp_path / "e.db"
     connection = sqlite3.connect(empty)
