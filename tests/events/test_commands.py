@@ -60,7 +60,7 @@ def test_journeys_trend_and_dropped_stand_beside_the_counts(count, tmp_path):
     table = pd.read_csv(file)
     assert table[["step", "id"]].values.tolist() == [["A", "'=2"]], "what a spreadsheet would run is text"
     shown = count("--window", "20d", "--journeys", "--trend", "week", "--dropped", str(file))
-    for words in ("3 began with A; 2 went all the way to B", "2 got from A to B: half of them took", "are listed in"):
+    for words in ("3 began with A; 2 went all the way to B", "2 got from A to B. Half of them took", "are listed in"):
         assert words in shown
 
 

@@ -110,7 +110,7 @@ def test_times_and_trend_say_themselves():
     found = journeys(make([(0, "A"), (2, "B")], [(1, "A")], [(40, "A")]), "AB", Rule(window="14d"), columns=COLUMNS)
     told = time_to_convert(found)
     assert told.reading().startswith(
-        "Of those observed for long enough, 1 got from A to B: half of them took up to 2.0"
+        "Of those observed for long enough, 1 got from A to B. Half of them took up to 2.0"
     )
     assert told.reading("zh").startswith("只计观察时间够长的：从“A”走到“B”的共 1 个，半数用时不超过 2.0 天")
     unlimited = journeys(make([(0, "A"), (2, "B")]), "AB", Rule(), columns=COLUMNS)
